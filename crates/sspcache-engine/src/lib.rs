@@ -1,1 +1,68 @@
-//! TODO
+//! The mock Security Support Provider (SSP) of `sspcache`: a credential cache with everything around it that a
+//! sign-out has to be tested against, in safe Rust.
+//!
+//! An [`Engine`] is one mock instance. It offers [security packages](PackageInfo), hands out credential
+//! [handles](CredentialHandle) for explicit, cached and anonymous identities, keeps what was signed in with in a
+//! [`vault`], and empties that cache when [`Engine::cleanup`] is called, which is what
+//! [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache)
+//! does. Every step is an [`Event`]; every step can be made to fail by a [`Fault`].
+//!
+//! The engine knows no pointers and no operating system's loader: handles are an index and a generation, buffers
+//! are slices, statuses an enum. `sspcache-mock` puts it into the emulated loader for tests in Rust,
+//! `sspcache-dll` gives it the C ABI of a real SSP.
+//!
+//! # Example
+//!
+//! ```
+//! use sspcache_engine::{AcquireRequest, Engine, Identity, Status};
+//!
+//! let ssp = Engine::builder("MSNSSPC.dll").build();
+//!
+//! // Signing in with a password caches it ...
+//! let alice = Identity::password("alice", "CONTOSO", "correct horse");
+//! let first = ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(alice)).unwrap();
+//! ssp.free(first.handle).unwrap();
+//! // ... so that the next sign-in needs none,
+//! let silent = ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap();
+//! assert_eq!(ssp.principal(silent.handle).unwrap().to_string(), r"CONTOSO\alice");
+//! // until the cache is flushed.
+//! assert!(ssp.cleanup());
+//! assert_eq!(ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap_err(), Status::NoCredentials);
+//! ssp.assert_clean();
+//! ```
+//!
+//! # Limits
+//!
+//! What wiping can't reach: CPU registers, the stack of a caller, copies that the caller made, and swap where the
+//! limit on locked memory is hit. See `SECURITY.md`.
+
+pub mod clock;
+pub mod config;
+pub mod event;
+pub mod fold;
+pub mod journal;
+pub mod vault;
+
+mod builder;
+mod engine;
+mod fault;
+mod handle;
+mod identity;
+mod name;
+mod package;
+mod secret;
+mod status;
+mod sync;
+
+pub use builder::EngineBuilder;
+pub use clock::{Clock, FileTime, SystemClock};
+pub use config::{Config, ConfigError};
+pub use engine::{AcquireRequest, Acquired, CachedCredential, Direction, Engine, Unclean};
+pub use event::{Ending, Event, EventKind, EventSink, Source};
+pub use fault::{Effect, Fault, Operation};
+pub use handle::CredentialHandle;
+pub use identity::{Identity, PackageList, Principal};
+pub use name::Name;
+pub use package::PackageInfo;
+pub use secret::{Secret, SecretKind};
+pub use status::Status;

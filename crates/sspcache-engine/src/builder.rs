@@ -1,0 +1,192 @@
+//! How an engine is set up.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Clock, Config, Engine, EventSink, Fault, Identity, Name, PackageInfo, Principal, Secret, SystemClock,
+    fold::fold,
+};
+
+/// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must survive
+/// both.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum HandlePolicy {
+    /// The handle can be freed and nothing else: starting a context gives `SEC_E_NO_CREDENTIALS`.
+    #[default]
+    Revoke,
+    /// The handle keeps a copy of its own until it is freed.
+    Retain,
+}
+
+/// Sets up an [`Engine`]: see [`Engine::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct EngineBuilder {
+    pub(crate) module: String,
+    pub(crate) packages: Vec<PackageInfo>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) preloads: Vec<(Name, Identity)>,
+    pub(crate) handle_policy: HandlePolicy,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) capacity: Option<NonZeroU32>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) sinks: Sinks,
+    pub(crate) record: bool,
+}
+
+impl EngineBuilder {
+    pub(crate) fn new(module: &str) -> Self {
+        Self {
+            module: module.to_owned(),
+            packages: Vec::new(),
+            accounts: Vec::new(),
+            preloads: Vec::new(),
+            handle_policy: HandlePolicy::default(),
+            lifetime: None,
+            capacity: None,
+            clock: Arc::new(SystemClock::default()),
+            faults: Vec::new(),
+            sinks: Sinks(Vec::new()),
+            record: true,
+        }
+    }
+
+    /// Configures an account that an acceptor verifies sign-ins against.
+    pub fn account(mut self, user: impl Into<Name>, domain: impl Into<Name>, password: &str) -> Self {
+        self.add_account(&Identity::password(user, domain, password));
+        self
+    }
+
+    /// Limits the cache to this many credentials: the least recently used one makes room. Without it there is none.
+    pub fn capacity(mut self, credentials: NonZeroU32) -> Self {
+        self.capacity = Some(credentials);
+        self
+    }
+
+    /// Takes the time from this clock instead of the operating system's.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Applies what a configuration file says, on top of what was set before.
+    pub fn config(mut self, config: &Config) -> Self {
+        config.apply(&mut self);
+        self
+    }
+
+    /// Injects a fault. Of several for one operation, the first whose turn it is strikes.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// What a handle acquired before a flush may still do.
+    pub fn handle_policy(mut self, policy: HandlePolicy) -> Self {
+        self.handle_policy = policy;
+        self
+    }
+
+    /// How long a cached credential is good for. Without it, it never expires.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Offers this package. The first call replaces the module's own default (`MSN` for MSNSSPC.dll, `DPA` for
+    /// MSAPSSPC.dll, else one named after the module).
+    pub fn package(mut self, package: PackageInfo) -> Self {
+        self.packages.retain(|known| known.name != package.name);
+        self.packages.push(package);
+        self
+    }
+
+    /// Puts a credential into the cache before the first call: what a logged-on user's session would bring.
+    pub fn preload(mut self, package: impl Into<Name>, identity: Identity) -> Self {
+        self.preloads.push((package.into(), identity));
+        self
+    }
+
+    /// Whether events are kept in memory for [`Engine::events`]; they are, unless this says no.
+    pub fn record_events(mut self, record: bool) -> Self {
+        self.record = record;
+        self
+    }
+
+    /// Tells this sink of every event.
+    pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
+        self.sinks.0.push(Box::new(sink));
+        self
+    }
+
+    /// Makes the engine.
+    ///
+    /// # Panics
+    /// When the operating system gives no random numbers, or no memory for what is to be preloaded.
+    pub fn build(mut self) -> Engine {
+        if self.packages.is_empty() {
+            self.packages.push(PackageInfo::named(default_package(&self.module)));
+        }
+        Engine::from_builder(self)
+    }
+
+    pub(crate) fn add_account(&mut self, identity: &Identity) {
+        let account = Account {
+            key: account_key(&identity.principal, &identity.secret),
+            principal: identity.principal.clone(),
+        };
+        self.accounts.retain(|known| known.principal != account.principal);
+        self.accounts.push(account);
+    }
+}
+
+/// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) principal: Principal,
+    pub(crate) key: AccountKey,
+}
+
+/// A secret bound to its principal, one way.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct AccountKey([u8; 32]);
+
+impl std::fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccountKey")
+    }
+}
+
+pub(crate) fn account_key(principal: &Principal, secret: &Secret) -> AccountKey {
+    let mut hash = Sha256::new();
+    hash.update(b"sspcache account 1");
+    for name in [&principal.user, &principal.domain] {
+        hash.update((name.units().len() as u64).to_le_bytes());
+        name.units().iter().for_each(|&unit| hash.update(fold(unit).to_le_bytes()));
+    }
+    hash.update([secret.kind().tag()]);
+    hash.update(secret.bytes());
+    AccountKey(hash.finalize().into())
+}
+
+/// Where events go.
+pub(crate) struct Sinks(pub(crate) Vec<Box<dyn EventSink>>);
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} sinks", self.0.len())
+    }
+}
+
+fn default_package(module: &str) -> &str {
+    let stem = module.rsplit_once('.').map_or(module, |(stem, _)| stem);
+    match stem.to_ascii_uppercase().as_str() {
+        "MSNSSPC" => "MSN",
+        "MSAPSSPC" => "DPA",
+        _ => stem,
+    }
+}

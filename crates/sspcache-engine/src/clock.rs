@@ -1,0 +1,152 @@
+//! Time as the mock tells it: FILETIMEs, from a clock that a test can replace.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: 100-nanosecond steps since the start of 1601, UTC unless said otherwise.
+///
+/// Reference: [FILETIME](https://learn.microsoft.com/en-us/windows/win32/api/minwinbase/ns-minwinbase-filetime).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct FileTime(pub u64);
+
+impl FileTime {
+    /// What stands for "never expires" at the ABI.
+    pub const NEVER: Self = Self(0x7FFF_FFFF_FFFF_FFFF);
+
+    /// The moment this long after this one; [`Self::NEVER`] where it would lie beyond.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let steps = u64::try_from(span.as_nanos() / NANOS_PER_STEP).unwrap_or(u64::MAX);
+        self.0.checked_add(steps).map_or(Self::NEVER, Self).min(Self::NEVER)
+    }
+
+    /// The same moment on a local clock that is this many seconds east of UTC; never stays never.
+    #[must_use]
+    pub fn to_local(self, seconds_east: i32) -> Self {
+        if self >= Self::NEVER {
+            return Self::NEVER;
+        }
+        Self(self.0.saturating_add_signed(i64::from(seconds_east) * STEPS_PER_SECOND))
+    }
+
+    /// Time since the Unix epoch; zero for moments before it.
+    pub fn since_unix_epoch(self) -> Duration {
+        let steps = self.0.saturating_sub(UNIX_EPOCH_STEPS);
+        Duration::from_micros(steps / 10) + Duration::from_nanos(steps % 10 * 100)
+    }
+}
+
+impl From<SystemTime> for FileTime {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(UNIX_EPOCH_STEPS).after(since)
+    }
+}
+
+/// Where the mock takes the time from.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Now, in UTC.
+    fn now(&self) -> FileTime;
+
+    /// How far local time is ahead of UTC, in seconds: what the ABI's local times are made with.
+    fn seconds_east_of_utc(&self) -> i32 {
+        0
+    }
+}
+
+/// The operating system's clock. Local time is taken to be UTC, unless an offset is given: `std` knows no time zone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock {
+    /// How far local time is ahead of UTC, in seconds.
+    pub seconds_east: i32,
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> FileTime {
+        SystemTime::now().into()
+    }
+
+    fn seconds_east_of_utc(&self) -> i32 {
+        self.seconds_east
+    }
+}
+
+/// A clock that stands still until a test moves it. Its clones are the same clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use sspcache_engine::{AcquireRequest, Engine, Identity, Status, clock::ManualClock};
+///
+/// let clock = ManualClock::default();
+/// let ssp = Engine::builder("MSNSSPC.dll").lifetime(Duration::from_secs(60)).clock(clock.clone()).build();
+/// ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(Identity::password("alice", "", "x"))).unwrap();
+///
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap_err(), Status::NoCredentials);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock {
+    now: Arc<AtomicU64>,
+    seconds_east: i32,
+}
+
+impl ManualClock {
+    /// A clock that shows this moment, with local time this many seconds ahead of UTC.
+    pub fn new(now: FileTime, seconds_east: i32) -> Self {
+        Self { now: Arc::new(AtomicU64::new(now.0)), seconds_east }
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, span: Duration) {
+        self.set(self.now().after(span));
+    }
+
+    /// Sets the clock, back if need be.
+    pub fn set(&self, now: FileTime) {
+        self.now.store(now.0, Ordering::SeqCst);
+    }
+}
+
+/// The first moment of 2026, UTC.
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new(FileTime::from(UNIX_EPOCH + Duration::from_secs(1_767_225_600)), 0)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> FileTime {
+        FileTime(self.now.load(Ordering::SeqCst))
+    }
+
+    fn seconds_east_of_utc(&self) -> i32 {
+        self.seconds_east
+    }
+}
+
+const NANOS_PER_STEP: u128 = 100;
+const STEPS_PER_SECOND: i64 = 10_000_000;
+/// From the start of 1601 to that of 1970: 134,774 days.
+const UNIX_EPOCH_STEPS: u64 = 134_774 * 86_400 * 10_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// M9
+    #[test]
+    fn times_are_filetimes_and_never_stays_never() {
+        assert_eq!(FileTime::from(UNIX_EPOCH).0, 116_444_736_000_000_000); // as Microsoft's pages give it
+        assert_eq!(FileTime(5).after(Duration::MAX), FileTime::NEVER);
+        assert_eq!(FileTime::NEVER.to_local(-3_600), FileTime::NEVER);
+        assert_eq!(FileTime(72_000_000_000).to_local(-3_600).0, 36_000_000_000);
+        assert_eq!(FileTime::from(UNIX_EPOCH + Duration::from_micros(7)).since_unix_epoch().as_micros(), 7);
+    }
+}

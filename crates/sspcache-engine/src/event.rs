@@ -1,0 +1,200 @@
+//! What happened in an SSP: ordered, typed events with counts (clause M12).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Effect, FileTime, Operation, Principal, Status};
+
+/// One step of an SSP's life. Its JSON form is a line of the [journal](crate::journal).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Event {
+    /// Place in the order of this instance's events, from 0, without gaps.
+    pub seq: u64,
+    /// When, in UTC, as a FILETIME.
+    pub time: FileTime,
+    /// Credentials in the cache before the event.
+    pub before: u32,
+    /// Credentials in the cache after it.
+    pub after: u32,
+    /// Copies that live handles keep although their credential has left the cache (clause M4), after the event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retained: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What kind of step it was.
+///
+/// A `credential` is a number for one cached credential, unique in its instance; a replaced secret gets a new one.
+/// A `principal` is text for people: `DOMAIN\user`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A credential handle was given out.
+    Acquired {
+        /// The handle's word.
+        handle: usize,
+        /// The package.
+        package: String,
+        /// Whom the handle stands for; empty when anonymous.
+        principal: String,
+        /// The cached credential it uses, if it uses one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<u64>,
+        /// Where the credential came from.
+        source: Source,
+    },
+    /// A credential entered the cache.
+    Cached {
+        /// The credential.
+        credential: u64,
+        /// Its package.
+        package: String,
+        /// Whose it is.
+        principal: String,
+        /// Where it came from.
+        source: Source,
+        /// When it ends; `0x7FFFFFFFFFFFFFFF` for never.
+        expires: FileTime,
+    },
+    /// The SSP ended: unloaded, dropped, or its process ended. What it still held is wiped, and counts as left.
+    Ended {
+        /// How.
+        how: Ending,
+        /// Credentials that were still cached.
+        left: u32,
+        /// Events that could not be written.
+        #[serde(default)]
+        lost: u64,
+    },
+    /// A credential was overwritten to make room.
+    Evicted {
+        /// The credential.
+        credential: u64,
+    },
+    /// A credential was overwritten because its time had come.
+    Expired {
+        /// The credential.
+        credential: u64,
+    },
+    /// A fault was injected.
+    Faulted {
+        /// Into which function.
+        operation: Operation,
+        /// Which one.
+        effect: Effect,
+    },
+    /// `CleanupCredentialCache` emptied the cache.
+    Flushed,
+    /// A credential handle was freed.
+    Freed {
+        /// The handle's word.
+        handle: usize,
+    },
+    /// A cached credential was presented again: same secret, new time.
+    Refreshed {
+        /// The credential.
+        credential: u64,
+        /// When it ends now.
+        expires: FileTime,
+    },
+    /// A call was refused.
+    Refused {
+        /// Which function.
+        operation: Operation,
+        /// With what.
+        status: Status,
+        /// The package that was asked for, if the call named one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        package: String,
+        /// Whom it was about, if anybody.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        principal: String,
+    },
+    /// A credential was overwritten because its principal signed in with another secret.
+    Replaced {
+        /// The credential that went.
+        credential: u64,
+        /// The one that came; a `cached` event follows.
+        by: u64,
+    },
+    /// The SSP started, at its first use.
+    Started {
+        /// The module's file name.
+        module: String,
+        /// Version of the mock.
+        version: String,
+        /// The process, as the operating system numbers it. Under Wine, as Wine does.
+        pid: u32,
+        /// What the process runs: its program's file name.
+        program: String,
+        /// Whether the process is the fork of one that had used the SSP.
+        #[serde(default)]
+        forked: bool,
+    },
+}
+
+/// Where a credential came from.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Source {
+    /// Nobody's: an anonymous identity.
+    Anonymous,
+    /// The cache: a silent sign-in.
+    Cache,
+    /// Authentication data that the application passed.
+    Explicit,
+    /// None was needed: an inbound handle.
+    Inbound,
+    /// The configuration: what a logged-on user's session would bring.
+    Preloaded,
+}
+
+/// How an SSP ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Ending {
+    /// The instance was dropped.
+    Dropped,
+    /// The process ended.
+    Exit,
+    /// The module was unloaded, or the process ended: an ELF destructor can't tell.
+    Unloaded,
+}
+
+/// Who is told of each event as it happens, while the SSP is locked: implementations are quick and don't call back.
+pub trait EventSink: Send {
+    /// Takes an event.
+    ///
+    /// # Errors
+    /// Any error counts the event as lost; the [`EventKind::Ended`] event says how many were.
+    fn record(&mut self, event: &Event) -> std::io::Result<()>;
+
+    /// The process was forked, and this is the child: start over, without touching what the parent writes to.
+    fn forked(&mut self) {}
+}
+
+/// The `principal` text of an event.
+pub(crate) fn shown(principal: &Principal) -> String {
+    principal.to_string()
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dropped => "dropped",
+            Self::Exit => "process exit",
+            Self::Unloaded => "unloaded",
+        })
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

@@ -1,0 +1,183 @@
+//! Security packages: what `EnumerateSecurityPackages` lists.
+
+use std::{fmt, slice};
+
+use serde::{Deserialize, Deserializer, de};
+use windows_sys::Win32::{Security::Authentication::Identity as sspi, System::Rpc as rpc};
+
+use crate::Name;
+
+/// A security package of the mock: `SecPkgInfo`.
+///
+/// Reference: [SecPkgInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkginfow).
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct PackageInfo {
+    /// The package's name.
+    pub name: Name,
+    /// What `EnumerateSecurityPackages` shows beside it.
+    pub comment: Name,
+    /// Any of the `SECPKG_FLAG_…` bits.
+    pub capabilities: Capabilities,
+    /// The RPC authentication service, of `rpcdce.h`.
+    pub rpc_id: u16,
+    /// The largest token, in bytes.
+    pub max_token: u32,
+    /// Version of the package's protocol.
+    pub version: u16,
+}
+
+impl PackageInfo {
+    /// A package of this name, with the mock's defaults for it.
+    ///
+    /// | name | RPC id, of `rpcdce.h` | capabilities and token size |
+    /// | --- | --- | --- |
+    /// | `MSN`, `DPA` | `RPC_C_AUTHN_MSN` 18, `RPC_C_AUTHN_DPA` 17 | nobody verified them: no public page states them |
+    /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | nobody verified them; the token sizes are those that Microsoft's pages give as usual (2,888, 48,000 and 48,000 bytes) |
+    /// | any other | 0xFFFF, `SECPKG_ID_NONE` | the mock's own |
+    pub fn named(name: impl Into<Name>) -> Self {
+        let name = name.into();
+        let (rpc_id, max_token) = DEFAULTS
+            .iter()
+            .find(|(known, ..)| Name::from(*known) == name)
+            .map_or((sspi::SECPKG_ID_NONE, DEFAULT_MAX_TOKEN), |&(_, rpc_id, max_token)| (rpc_id, max_token));
+        Self {
+            comment: Name::from(format!("{name}: a mock of sspcache, not for authentication")),
+            name,
+            capabilities: Capabilities::default(),
+            // Every id of the table, and SECPKG_ID_NONE, is below 0x1_0000.
+            rpc_id: u16::try_from(rpc_id).unwrap_or(u16::MAX),
+            max_token,
+            version: 1,
+        }
+    }
+}
+
+/// What a package can do: `SECPKG_FLAG_…` bits.
+///
+/// In a configuration each is written as in the header, without the prefix, in lower case and with dashes
+/// (`mutual-auth`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Capabilities(pub u32);
+
+impl Capabilities {
+    /// The capability of this name, as a configuration writes it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        CAPABILITIES.iter().find(|(known, _)| *known == name).map(|&(_, bit)| Self(bit))
+    }
+
+    /// The names of the bits that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let table: slice::Iter<'static, _> = CAPABILITIES.iter();
+        table.filter(move |(_, bit)| self.0 & bit != 0).map(|&(name, _)| name)
+    }
+
+    /// Every name that a configuration may use.
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
+        Self(u32::MAX).names()
+    }
+}
+
+/// What a connection-oriented package that signs and seals has; for the two SSPs nobody verified it.
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self(
+            sspi::SECPKG_FLAG_INTEGRITY
+                | sspi::SECPKG_FLAG_PRIVACY
+                | sspi::SECPKG_FLAG_CONNECTION
+                | sspi::SECPKG_FLAG_MULTI_REQUIRED
+                | sspi::SECPKG_FLAG_IMPERSONATION
+                | sspi::SECPKG_FLAG_ACCEPT_WIN32_NAME
+                | sspi::SECPKG_FLAG_MUTUAL_AUTH,
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for Capabilities {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Capabilities;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of capabilities")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Capabilities, A::Error> {
+                let mut all = Capabilities(0);
+                while let Some(name) = names.next_element::<std::borrow::Cow<'de, str>>()? {
+                    let one = Capabilities::from_name(&name)
+                        .ok_or_else(|| de::Error::custom("not a capability of sspi.h"))?;
+                    all.0 |= one.0;
+                }
+                Ok(all)
+            }
+        }
+        deserializer.deserialize_seq(Visitor)
+    }
+}
+
+/// Name, RPC id, largest token.
+const DEFAULTS: &[(&str, u32, u32)] = &[
+    ("MSN", rpc::RPC_C_AUTHN_MSN, DEFAULT_MAX_TOKEN),
+    ("DPA", rpc::RPC_C_AUTHN_DPA, DEFAULT_MAX_TOKEN),
+    ("NTLM", rpc::RPC_C_AUTHN_WINNT, 2_888),
+    ("Negotiate", rpc::RPC_C_AUTHN_GSS_NEGOTIATE, 48_000),
+    ("Kerberos", rpc::RPC_C_AUTHN_GSS_KERBEROS, 48_000),
+];
+
+/// Room for the mock's own handshake; no source.
+const DEFAULT_MAX_TOKEN: u32 = 4_096;
+
+const CAPABILITIES: &[(&str, u32)] = &[
+    ("accept-win32-name", sspi::SECPKG_FLAG_ACCEPT_WIN32_NAME),
+    ("appcontainer-checks", sspi::SECPKG_FLAG_APPCONTAINER_CHECKS),
+    ("appcontainer-passthrough", sspi::SECPKG_FLAG_APPCONTAINER_PASSTHROUGH),
+    ("apply-loopback", sspi::SECPKG_FLAG_APPLY_LOOPBACK),
+    ("ascii-buffers", sspi::SECPKG_FLAG_ASCII_BUFFERS),
+    ("client-only", sspi::SECPKG_FLAG_CLIENT_ONLY),
+    ("connection", sspi::SECPKG_FLAG_CONNECTION),
+    ("credential-isolation-enabled", sspi::SECPKG_FLAG_CREDENTIAL_ISOLATION_ENABLED),
+    ("datagram", sspi::SECPKG_FLAG_DATAGRAM),
+    ("delegation", sspi::SECPKG_FLAG_DELEGATION),
+    ("extended-error", sspi::SECPKG_FLAG_EXTENDED_ERROR),
+    ("fragment", sspi::SECPKG_FLAG_FRAGMENT),
+    ("gss-compatible", sspi::SECPKG_FLAG_GSS_COMPATIBLE),
+    ("impersonation", sspi::SECPKG_FLAG_IMPERSONATION),
+    ("integrity", sspi::SECPKG_FLAG_INTEGRITY),
+    ("logon", sspi::SECPKG_FLAG_LOGON),
+    ("multi-required", sspi::SECPKG_FLAG_MULTI_REQUIRED),
+    ("mutual-auth", sspi::SECPKG_FLAG_MUTUAL_AUTH),
+    ("nego-extender", sspi::SECPKG_FLAG_NEGO_EXTENDER),
+    ("negotiable", sspi::SECPKG_FLAG_NEGOTIABLE),
+    ("negotiable2", sspi::SECPKG_FLAG_NEGOTIABLE2),
+    ("privacy", sspi::SECPKG_FLAG_PRIVACY),
+    ("readonly-with-checksum", sspi::SECPKG_FLAG_READONLY_WITH_CHECKSUM),
+    ("restricted-tokens", sspi::SECPKG_FLAG_RESTRICTED_TOKENS),
+    ("stream", sspi::SECPKG_FLAG_STREAM),
+    ("token-only", sspi::SECPKG_FLAG_TOKEN_ONLY),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S1
+    #[test]
+    fn packages_have_the_rpc_ids_of_rpcdce_h() {
+        for (name, rpc_id) in
+            [("MSN", 18), ("dpa", 17), ("NTLM", 10), ("Negotiate", 9), ("Kerberos", 16), ("Other", 0xFFFF)]
+        {
+            assert_eq!(PackageInfo::named(name).rpc_id, rpc_id, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_capability_has_a_name_of_its_own() {
+        for name in Capabilities::all_names() {
+            let bit = Capabilities::from_name(name).unwrap();
+            assert_eq!(bit.0.count_ones(), 1);
+            assert_eq!(bit.names().collect::<Vec<_>>(), [name]);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A secret on its way into the cache.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+use zeroize::Zeroizing;
+
+/// What kind of bytes a [`Secret`] is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SecretKind {
+    /// A certificate reference or another packed credential, kept as it came.
+    Certificate,
+    /// A Kerberos keytab, kept as it came.
+    Keytab,
+    /// A password: UTF-16, little-endian, as Windows keeps it.
+    Password,
+}
+
+impl SecretKind {
+    pub(crate) fn tag(self) -> u8 {
+        match self {
+            Self::Password => 0,
+            Self::Keytab => 1,
+            Self::Certificate => 2,
+        }
+    }
+}
+
+/// A password or other secret, overwritten when dropped and never shown.
+///
+/// ```
+/// use sspcache_engine::Secret;
+/// assert_eq!(format!("{:?}", Secret::password("correct horse")), "Secret(Password)");
+/// ```
+pub struct Secret {
+    kind: SecretKind,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Secret {
+    /// A password given as text.
+    pub fn password(text: &str) -> Self {
+        Self::from_units(text.encode_utf16(), text.len())
+    }
+
+    /// A password given as UTF-16 units, which need not be well-formed.
+    pub fn password_units(units: &[u16]) -> Self {
+        Self::from_units(units.iter().copied(), units.len())
+    }
+
+    /// A secret of another kind, kept as the bytes it came in.
+    pub fn opaque(kind: SecretKind, bytes: &[u8]) -> Self {
+        Self { kind, bytes: Zeroizing::new(bytes.to_vec()) }
+    }
+
+    /// What kind of secret this is.
+    pub fn kind(&self) -> SecretKind {
+        self.kind
+    }
+
+    /// Whether there is no byte in it: a blank password.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn from_units(units: impl Iterator<Item = u16>, at_most: usize) -> Self {
+        // Reserved in full, so that no growth leaves a copy behind in freed memory.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(at_most * 2));
+        units.for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
+        Self { kind: SecretKind::Password, bytes }
+    }
+}
+
+impl Clone for Secret {
+    fn clone(&self) -> Self {
+        Self::opaque(self.kind, &self.bytes)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secret").field(&self.kind).finish()
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    /// Reads a password.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::password(text))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
