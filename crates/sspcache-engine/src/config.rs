@@ -36,7 +36,12 @@
 //! A configuration holds passwords, so an error tells line, column, key and what is allowed there, and never quotes
 //! the file's text (clause M8).
 
-use std::{fmt, fs, io, num::NonZeroU32, path::{Path, PathBuf}, time::Duration};
+use std::{
+    fmt, fs, io,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -88,9 +93,8 @@ impl Config {
         let length = file.metadata().map_err(unreadable)?.len();
         bytes.reserve_exact(usize::try_from(length).unwrap_or(0).saturating_add(1));
         io::Read::read_to_end(&mut file, &mut bytes).map_err(unreadable)?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            at(ConfigError::new(Problem::NotUtf8).located(&bytes[..error.valid_up_to()]))
-        })?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| at(ConfigError::new(Problem::NotUtf8).located(&bytes[..error.valid_up_to()])))?;
         text.parse().map_err(at)
     }
 
@@ -148,7 +152,8 @@ impl std::str::FromStr for Config {
             let before = span.map_or(0, |span| span.start.min(text.len()));
             ConfigError::new(problem).located(&text.as_bytes()[..before])
         };
-        let document = toml::Deserializer::parse(text).map_err(|error| located(Problem::Syntax, error.span()))?;
+        let document =
+            toml::Deserializer::parse(text).map_err(|error| located(Problem::Syntax, error.span()))?;
         serde_path_to_error::deserialize(document).map_err(|error| {
             let key = match error.path().to_string() {
                 root if root == "." => String::new(),
@@ -294,9 +299,9 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmulationOnly => f.write_str(
-                "`missing` works in the emulation only: a DLL's exports can't be taken away",
-            ),
+            Self::EmulationOnly => {
+                f.write_str("`missing` works in the emulation only: a DLL's exports can't be taken away")
+            }
             Self::Invalid => f.write_str("not valid here"),
             Self::Missing(field) => write!(f, "`{field}` is missing"),
             Self::NotUtf8 => f.write_str("not UTF-8"),
@@ -315,7 +320,10 @@ fn allowed_at(pattern: &str) -> String {
             format!("a list of any of {}", Capabilities::all_names().collect::<Vec<_>>().join(", "))
         }
         OPERATION_NAME => {
-            format!("one of {}", Operation::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", "))
+            format!(
+                "one of {}",
+                Operation::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", ")
+            )
         }
         _ => known.to_owned(),
     }
@@ -357,7 +365,10 @@ const SCHEMA: &[(&str, &str)] = &[
     ("preload.password", NAME),
     ("fault", "tables of operation, effect, module, after, times, delay-ms"),
     ("fault.operation", OPERATION_NAME),
-    ("fault.effect", "\"false\", \"delay\", \"panic\", \"missing\" or a status such as \"SEC_E_INTERNAL_ERROR\""),
+    (
+        "fault.effect",
+        "\"false\", \"delay\", \"panic\", \"missing\" or a status such as \"SEC_E_INTERNAL_ERROR\"",
+    ),
     ("fault.module", MODULE),
     ("fault.after", COUNT),
     ("fault.times", COUNT),

@@ -1,12 +1,12 @@
 //! The mock SSP: packages, credential handles and the cache behind one lock.
 
-use std::{fmt, panic, sync::Arc, thread};
+use std::{fmt, panic, sync::Arc, thread, time::Duration};
 
 use hashbrown::HashMap;
 
 use crate::{
-    Clock, CredentialHandle, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity, Name,
-    Operation, PackageInfo, Principal, Secret, Source, Status,
+    Clock, CredentialHandle, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity,
+    Name, Operation, PackageInfo, Principal, Secret, Source, Status,
     builder::{Account, HandlePolicy, Sinks, account_key},
     event::shown,
     handle::HandleTable,
@@ -207,27 +207,19 @@ impl Engine {
     /// # Panics
     /// When a fault says so, without printing anything.
     pub fn enter(&self, operation: Operation) -> Result<(), Status> {
-        let mut state = self.lock();
-        let Some(fault) = state.faults.iter_mut().find(|fault| fault.operation == operation && fault.strike())
-        else {
-            return Ok(());
-        };
-        let (effect, delay) = (fault.effect, fault.delay);
-        if effect == Effect::Missing {
-            return Ok(()); // The emulated module leaves the export out; whoever calls it anyway may.
-        }
-        let now = self.clock.now();
-        state.book.record(now, EventKind::Faulted { operation, effect });
+        let Some((effect, delay)) = self.strike(operation) else { return Ok(()) };
         if !delay.is_zero() {
-            drop(state);
             thread::sleep(delay);
-            state = self.lock();
         }
         match effect {
+            // What is missing, the emulated module leaves out; whoever calls it anyway may.
             Effect::Delay | Effect::Missing => Ok(()),
             Effect::False => Err(Status::InternalError),
-            // With the lock held, as a real bug would strike; not by `panic!`, whose hook prints and allocates.
-            Effect::Panic => panic::resume_unwind(Box::new("a fault that a test injected")),
+            Effect::Panic => {
+                // With the lock held, as a real bug would strike; not by `panic!`, whose hook prints and allocates.
+                let _held = self.lock();
+                panic::resume_unwind(Box::new("a fault that a test injected"))
+            }
             Effect::Status(status) => Err(status),
         }
     }
@@ -332,6 +324,18 @@ impl Engine {
             }
         }
         Self { module, clock: builder.clock, state: Mutex::new(state) }
+    }
+
+    /// The fault whose turn it is for a call of this operation, recorded.
+    fn strike(&self, operation: Operation) -> Option<(Effect, Duration)> {
+        let mut state = self.lock();
+        let fault =
+            state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(Fault::strike)?;
+        if fault.0 != Effect::Missing {
+            let now = self.clock.now();
+            state.book.record(now, EventKind::Faulted { operation, effect: fault.0 });
+        }
+        Some(fault)
     }
 
     /// Locks the instance; a panic of an earlier call leaves nothing half-done, so its poison is no reason to stop.
@@ -503,7 +507,7 @@ struct State {
     handles: HandleTable<Held>,
     packages: Vec<PackageInfo>,
     accounts: Vec<Account>,
-    lifetime: Option<std::time::Duration>,
+    lifetime: Option<Duration>,
     faults: Vec<Fault>,
     book: Book,
 }
@@ -631,7 +635,7 @@ impl State {
     /// The secret of a credential: the cached one, or the copy that its handles keep.
     fn secret(&self, slot: Slot) -> Option<&[u8]> {
         match self.vault.get(slot) {
-            Some(entry) => Some(entry.into_secret()),
+            Some(entry) => Some(entry.secret()),
             None => self.book.retained.get(&slot).map(|copy| self.book.copies.bytes(copy)),
         }
     }
@@ -654,7 +658,11 @@ impl State {
             package: request.map_or_else(String::new, |request| request.package.to_string()),
             principal: request
                 .and_then(|request| {
-                    request.identity.as_ref().map(|identity| &identity.principal).or(request.principal.as_ref())
+                    request
+                        .identity
+                        .as_ref()
+                        .map(|identity| &identity.principal)
+                        .or(request.principal.as_ref())
                 })
                 .map_or_else(String::new, shown),
         });
@@ -683,6 +691,9 @@ impl State {
     }
 }
 
+/// A map whose keys nobody outside chooses, so that any quick hash will do.
+type BySlot<T> = HashMap<Slot, T, foldhash::fast::FixedState>;
+
 /// What is kept about the cache beside the cache: events, counts, and the copies that live handles keep.
 struct Book {
     module: String,
@@ -695,8 +706,8 @@ struct Book {
     events: Vec<Event>,
     sinks: Sinks,
     /// Live handles by credential; kept under [`HandlePolicy::Retain`] alone.
-    holders: HashMap<Slot, u32>,
-    retained: HashMap<Slot, Chunk>,
+    holders: BySlot<u32>,
+    retained: BySlot<Chunk>,
     copies: Slab,
     copies_without_room: u64,
 }
@@ -713,8 +724,8 @@ impl Book {
             record,
             events: Vec::new(),
             sinks,
-            holders: HashMap::new(),
-            retained: HashMap::new(),
+            holders: BySlot::default(),
+            retained: BySlot::default(),
             copies: Slab::new(),
             copies_without_room: 0,
         }

@@ -186,19 +186,15 @@ impl Fault {
         self
     }
 
-    /// Counts a call; what is to happen to it.
-    pub(crate) fn strike(&mut self) -> bool {
+    /// Counts a call: the effect and delay, if it is this fault's turn.
+    pub(crate) fn strike(&mut self) -> Option<(Effect, Duration)> {
         if self.after > 0 {
             self.after -= 1;
-            return false;
+            return None;
         }
-        match &mut self.times {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
+        if let Some(left) = &mut self.times {
+            *left = left.checked_sub(1)?;
         }
+        Some((self.effect, self.delay))
     }
 }

@@ -31,7 +31,7 @@ fn fold_beyond_ascii(unit: u16) -> u16 {
     match after.checked_sub(1).map(|at| RUNS[at]) {
         Some((first, last, step, upper)) if unit <= last && (unit - first).is_multiple_of(step) => {
             upper + (unit - first)
-        },
+        }
         _ => unit,
     }
 }

@@ -86,10 +86,6 @@ impl<T> HandleTable<T> {
         Some(value)
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.entries.iter().filter_map(|entry| entry.value.as_ref())
-    }
-
     fn find(&self, word: usize) -> Option<usize> {
         let index = (word & HALF_MASK).checked_sub(1)?;
         let entry = self.entries.get(index)?;

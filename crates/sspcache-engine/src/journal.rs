@@ -86,7 +86,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when the file can't be read or a line of it is no event; the line's text is not quoted.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
-        let text = fs::read(path).map_err(|source| JournalError::Unreadable { path: path.to_owned(), source })?;
+        let text =
+            fs::read(path).map_err(|source| JournalError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(path, &text)
     }
 
@@ -209,7 +210,8 @@ mod tests {
     use crate::{AcquireRequest, Engine, Identity};
 
     fn signed_in(target: &Path) -> Engine {
-        let ssp = Engine::builder("MSNSSPC.dll").sink(JournalFile::create(target, "MSNSSPC.dll").unwrap()).build();
+        let ssp =
+            Engine::builder("MSNSSPC.dll").sink(JournalFile::create(target, "MSNSSPC.dll").unwrap()).build();
         let alice = Identity::password("alice", "CONTOSO", "hunter2-in-journal");
         ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(alice)).unwrap();
         ssp

@@ -54,7 +54,7 @@ mod secret;
 mod status;
 mod sync;
 
-pub use builder::EngineBuilder;
+pub use builder::{EngineBuilder, HandlePolicy};
 pub use clock::{Clock, FileTime, SystemClock};
 pub use config::{Config, ConfigError};
 pub use engine::{AcquireRequest, Acquired, CachedCredential, Direction, Engine, Unclean};

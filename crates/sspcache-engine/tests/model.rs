@@ -1,0 +1,127 @@
+//! Flush, acquire, expiry and end from several threads, under a model checker that tries their interleavings: clause
+//! M6, and that nothing deadlocks.
+//!
+//! `cargo test -p sspcache-engine --features shuttle --test model`
+
+#![cfg(feature = "shuttle")]
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use shuttle::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+use sspcache_engine::{AcquireRequest, Ending, Engine, EventKind, Identity, Status, clock::ManualClock};
+
+const SCHEDULES: usize = 20_000;
+
+fn alice() -> AcquireRequest {
+    AcquireRequest::outbound("MSN").with_identity(Identity::password("alice", "CONTOSO", "x"))
+}
+
+fn silent() -> AcquireRequest {
+    AcquireRequest::outbound("MSN")
+}
+
+/// M6: an acquire that begins after a flush has returned never sees what was cached before that flush began.
+#[test]
+fn a_flush_is_never_followed_by_what_it_flushed() {
+    shuttle::check_random(
+        || {
+            let engine = Arc::new(Engine::builder("MSNSSPC.dll").build());
+            engine.acquire(&alice()).unwrap();
+            let flushed = Arc::new(AtomicBool::new(false));
+            let flusher = thread::spawn({
+                let (engine, flushed) = (engine.clone(), flushed.clone());
+                move || {
+                    assert!(engine.cleanup());
+                    flushed.store(true, Ordering::SeqCst);
+                }
+            });
+            let acquirers: Vec<_> = (0..2)
+                .map(|_| {
+                    let (engine, flushed) = (engine.clone(), flushed.clone());
+                    thread::spawn(move || {
+                        for _ in 0..2 {
+                            let began_after = flushed.load(Ordering::SeqCst);
+                            let result = engine.acquire(&silent());
+                            assert!(!began_after || result == Err(Status::NoCredentials), "{result:?}");
+                        }
+                    })
+                })
+                .collect();
+            flusher.join().unwrap();
+            acquirers.into_iter().for_each(|acquirer| acquirer.join().unwrap());
+            engine.assert_clean();
+        },
+        SCHEDULES,
+    );
+}
+
+/// M3, M6, M9, M12: whatever order they come in, the events tell one story, and in the end nothing is left.
+#[test]
+fn concurrent_sign_ins_flushes_and_expiry_tell_one_story() {
+    shuttle::check_random(
+        || {
+            let clock = ManualClock::default();
+            let engine =
+                Engine::builder("MSNSSPC.dll").clock(clock.clone()).lifetime(Duration::from_secs(1)).build();
+            let engine = Arc::new(engine);
+            let workers: Vec<_> = (0..3)
+                .map(|worker| {
+                    let (engine, clock) = (engine.clone(), clock.clone());
+                    thread::spawn(move || match worker {
+                        0 => assert!(engine.cleanup()),
+                        1 => clock.advance(Duration::from_secs(1)),
+                        _ => {
+                            let acquired = engine.acquire(&alice()).unwrap();
+                            let _ = engine.acquire(&silent());
+                            engine.free(acquired.handle).unwrap();
+                        }
+                    })
+                })
+                .collect();
+            workers.into_iter().for_each(|worker| worker.join().unwrap());
+            let events = engine.events();
+            for pair in events.windows(2) {
+                assert_eq!((pair[1].seq, pair[1].before), (pair[0].seq + 1, pair[0].after));
+            }
+            let came = events.iter().filter(|event| matches!(event.kind, EventKind::Cached { .. })).count();
+            assert_eq!(came, 1);
+            assert!(engine.cleanup());
+            engine.assert_clean();
+        },
+        SCHEDULES,
+    );
+}
+
+/// M10: an end that finds another thread inside steps back instead of waiting; at most one end takes effect.
+#[test]
+fn an_end_never_waits_and_takes_effect_once() {
+    shuttle::check_random(
+        || {
+            let engine = Arc::new(Engine::builder("MSNSSPC.dll").build());
+            let enders: Vec<_> = (0..2)
+                .map(|_| {
+                    let engine = engine.clone();
+                    thread::spawn(move || engine.end(Ending::Unloaded))
+                })
+                .collect();
+            let user = thread::spawn({
+                let engine = engine.clone();
+                move || drop(engine.acquire(&alice()))
+            });
+            user.join().unwrap();
+            let ended = enders.into_iter().filter_map(|ender| ender.join().unwrap()).count();
+            assert!(ended <= 1);
+            let events = engine.events();
+            let said = events.iter().filter(|event| matches!(event.kind, EventKind::Ended { .. })).count();
+            assert_eq!(said, ended);
+        },
+        SCHEDULES,
+    );
+}
