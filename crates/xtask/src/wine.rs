@@ -1,0 +1,87 @@
+//! The Wine prefix of the project's own, with a stand-in for the DLL that Wine 8 lacks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use xshell::cmd;
+
+use crate::workspace::Workspace;
+use crate::zig;
+
+/// The DLL that Rust's standard library needs and Wine 8 lacks.
+pub(crate) const SHIM: &str = "bcryptprimitives.dll";
+
+/// What Wine writes into each DLL of its own, right behind the DOS header.
+const BUILTIN_SIGNATURE: &[u8] = b"Wine builtin DLL";
+
+/// Whether Rust programs start in the prefix.
+pub(crate) fn is_ready(workspace: &Workspace) -> bool {
+    stamp(workspace).is_file() && installed_shim(workspace).is_file()
+}
+
+/// Builds the prefix, unless it is there, and puts the current shim into it.
+pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let prefix = &workspace.wine_prefix;
+    if !stamp(workspace).is_file() {
+        println!("setup: a Wine prefix in {}", prefix.display());
+        // What an interrupted run left is no prefix.
+        shell.remove_path(prefix)?;
+        // No Mono, no Gecko: nothing here is a .NET program or a web page, and Wine would ask to download them.
+        let _overrides = shell.push_env("WINEDLLOVERRIDES", "mscoree,mshtml=");
+        let boot = cmd!(shell, "wine wineboot --init").env_remove("DISPLAY").ignore_status().output()?;
+        if !boot.status.success() {
+            // On success it complains about 32-bit parts that nobody asked for.
+            bail!("Wine can't make a prefix: {}", String::from_utf8_lossy(&boot.stderr));
+        }
+        // The server writes the registry when the last program has gone.
+        cmd!(shell, "wineserver -w").run()?;
+    }
+    let installed = installed_shim(workspace);
+    if is_builtin(&installed) {
+        println!("setup: this Wine brings its own {SHIM}");
+    } else {
+        let built = workspace.target.join("xtask/wine").join(SHIM);
+        zig::build_shim(workspace, "x86_64", &built)?;
+        if fs::read(&built)? != fs::read(&installed).unwrap_or_default() {
+            println!("setup: the stand-in for {SHIM} into the prefix");
+            fs::copy(&built, &installed)
+                .with_context(|| format!("can't copy the stand-in to {}", installed.display()))?;
+        }
+    }
+    fs::write(stamp(workspace), "complete\n")?;
+    Ok(())
+}
+
+/// Whether a DLL is one of Wine's own: those are never overwritten.
+fn is_builtin(dll: &Path) -> bool {
+    fs::read(dll).is_ok_and(|bytes| bytes.get(0x40..).is_some_and(|rest| rest.starts_with(BUILTIN_SIGNATURE)))
+}
+
+fn installed_shim(workspace: &Workspace) -> PathBuf {
+    workspace.wine_prefix.join("drive_c/windows/system32").join(SHIM)
+}
+
+/// Written last, so that a half-built prefix is never taken for one.
+fn stamp(workspace: &Workspace) -> PathBuf {
+    workspace.wine_prefix.join("set-up-by-xtask")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dll_of_wines_own_is_told_from_the_stand_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dll = folder.path().join(SHIM);
+        assert!(!is_builtin(&dll), "an absent file");
+        for (behind_the_header, expected) in
+            [(&b"Wine builtin DLL\0"[..], true), (b"Wine placeholder DLL", false), (b"", false)]
+        {
+            fs::write(&dll, [&[0; 0x40], behind_the_header].concat()).expect("written");
+            assert_eq!(is_builtin(&dll), expected, "{behind_the_header:?}");
+        }
+    }
+}
