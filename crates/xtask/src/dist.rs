@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 use crate::{wine, zig};
 
 /// The mock DLLs: the package, the name that cargo gives its library, and the name that ships.
-const MOCKS: [(&str, &str, &str); 2] =
+pub(crate) const MOCKS: [(&str, &str, &str); 2] =
     [("sspcache-msnsspc", "MSNSSPC", "MSNSSPC.dll"), ("sspcache-msapsspc", "MSAPSSPC", "MSAPSSPC.dll")];
 
 /// The program's package, and its name.

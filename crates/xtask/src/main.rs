@@ -26,13 +26,14 @@ Development tasks of sspcache.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  setup [--check]          Install what the tests need, or say what to install and how
+  setup [OPTIONS]          Install what the tests need, or say what to install and how
   test [OPTIONS] [STEP…]   Run everything that this machine can, or only the steps named
   dist [--target TRIPLE]   Build what ships into dist/<TRIPLE>/
   help                     Print this
 
 Options of setup:
   --check                  Change nothing: say what is missing, and fail if anything is
+  --without-wine           Leave out what only the Windows tests need
 
 Options of test:
   --list                   Name the steps

