@@ -1,0 +1,129 @@
+//! `sspcache config check`: whether a mock's configuration is valid, and what it makes of the mocks.
+//!
+//! A configuration holds passwords: an error names the place and what is allowed there, and nothing here prints the
+//! file's text (clause M8).
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use sspcache_engine::{Config, ConfigError, Engine};
+
+use crate::{
+    cli::{Format, Mock},
+    output::{GOOD, STRONG, Stream, count, join, lines, message, print_json, styled, table, terminal_width},
+};
+
+/// What a check says about one file.
+#[derive(Debug, Serialize)]
+struct Checked<'args> {
+    file: &'args Path,
+    valid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Fault>,
+    /// Why the mock DLLs refuse it although the mock in Rust takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emulation_only: Option<String>,
+    mocks: Vec<Configured>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fault {
+    line: Option<usize>,
+    column: Option<usize>,
+    key: String,
+    allowed: String,
+    message: String,
+}
+
+impl From<&ConfigError> for Fault {
+    fn from(error: &ConfigError) -> Self {
+        Self {
+            line: error.line(),
+            column: error.column(),
+            key: error.key().to_owned(),
+            allowed: error.allowed(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// What a mock is under a configuration.
+#[derive(Debug, Serialize)]
+struct Configured {
+    module: &'static str,
+    packages: Vec<String>,
+    /// Who is signed in from the start.
+    preloaded: Vec<String>,
+}
+
+/// Checks the files; whether all are valid.
+pub(crate) fn check(files: &[PathBuf], format: Format) -> io::Result<bool> {
+    let checked: Vec<Checked<'_>> = files.iter().map(|file| check_file(file)).collect();
+    match format {
+        Format::Json => print_json(&checked)?,
+        Format::Text => {
+            let mut out = anstream::stdout();
+            for file in &checked {
+                match &file.error {
+                    Some(fault) => message(&fault.message),
+                    None => write!(out, "{}", text(file))?,
+                }
+            }
+        }
+    }
+    Ok(checked.iter().all(|file| file.valid))
+}
+
+fn check_file(file: &Path) -> Checked<'_> {
+    let config = match Config::read(file) {
+        Ok(config) => config,
+        Err(error) => {
+            let error = Some(Fault::from(&error));
+            return Checked { file, valid: false, error, emulation_only: None, mocks: Vec::new() };
+        }
+    };
+    Checked {
+        file,
+        valid: true,
+        error: None,
+        emulation_only: config.check_for_dll().err().map(|error| error.to_string()),
+        mocks: [Mock::Msnsspc, Mock::Msapsspc].map(|mock| configured(mock, &config)).into(),
+    }
+}
+
+/// Asks a mock itself, so that what is shown is what it does.
+fn configured(mock: Mock, config: &Config) -> Configured {
+    let ssp = Engine::builder(mock.file_name()).config(config).build();
+    Configured {
+        module: mock.file_name(),
+        packages: ssp.packages().iter().map(|package| package.name.to_string()).collect(),
+        preloaded: ssp
+            .cached_credentials()
+            .iter()
+            .map(|credential| format!("{} for {}", credential.principal, credential.package))
+            .collect(),
+    }
+}
+
+fn text(checked: &Checked<'_>) -> String {
+    let mut text = format!("{}: {}\n", styled(STRONG, checked.file.display()), styled(GOOD, "valid"));
+    let mut facts = table(&[], terminal_width(Stream::Stdout));
+    for mock in &checked.mocks {
+        let mut offers = format!("offers {}", join(&mock.packages));
+        if !mock.preloaded.is_empty() {
+            write!(offers, "; {} cached from the start", count(mock.preloaded.len(), "credential"))
+                .expect("a string takes all text");
+        }
+        facts.add_row([mock.module.to_owned(), offers]);
+    }
+    text += &lines(&facts);
+    if let Some(why) = &checked.emulation_only {
+        writeln!(text, "note: for the mock in Rust only; a mock DLL refuses it: {why}")
+            .expect("a string takes all text");
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! What the command is told: where the mock DLLs are, their configuration, and where to write their journals.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::Command,
+};
+
+use super::{ExecError, find::Mocks, wine::Wine};
+use crate::cli::Mock;
+
+/// Variables to be set for the command, on top of its inherited environment.
+#[derive(Debug)]
+pub(crate) struct Environment(Vec<(&'static str, OsString)>);
+
+impl Environment {
+    /// Puts each kind of mock where the command's loader looks.
+    pub(crate) fn new(
+        mocks: &Mocks,
+        wine: Option<&Wine>,
+        journal: &Path,
+        config: Option<&Path>,
+        preload: Option<Mock>,
+    ) -> Result<Self, ExecError> {
+        let mut variables = Vec::new();
+        if cfg!(windows) {
+            variables.push(("PATH", before("PATH", PATH_SEPARATOR, &[&mocks.native, &mocks.wine_shim()])?));
+        } else {
+            for variable in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
+                variables.push((variable, before(variable, PATH_SEPARATOR, &[&mocks.native])?));
+            }
+            if mocks.has_windows() {
+                // Wine takes paths of Unix there, and puts them before the PATH of its programs.
+                let folders = [mocks.windows.as_path(), &mocks.wine_shim()];
+                variables.push(("WINEPATH", before("WINEPATH", b';', &folders)?));
+            }
+        }
+        // What a program takes for an absolute path: for a Windows program that has a drive.
+        let dll_dir = match wine {
+            Some(wine) => wine.dos_path(&mocks.windows),
+            None => mocks.native.as_os_str().to_owned(),
+        };
+        variables.push(("SSPCACHE_DLL_DIR", dll_dir));
+        // Wine finds the drive of these two by itself (seen under Wine 8, from any current drive), so that one value
+        // serves the native and the Windows programs of a tree.
+        variables.push(("SSPCACHE_JOURNAL", journal.as_os_str().to_owned()));
+        if let Some(config) = config {
+            variables.push(("SSPCACHE_CONFIG", config.as_os_str().to_owned()));
+        }
+        if let Some(mock) = preload {
+            variables.push(preloaded(&mocks.native.join(mock.file_name()))?);
+        }
+        Ok(Self(variables))
+    }
+
+    pub(crate) fn apply(&self, command: &mut Command) {
+        command.envs(self.0.iter().map(|(name, value)| (name, value)));
+    }
+}
+
+const PATH_SEPARATOR: u8 = if cfg!(windows) { b';' } else { b':' };
+
+/// A list of folders, these before those that the variable has already.
+fn before(variable: &'static str, separator: u8, folders: &[&Path]) -> Result<OsString, ExecError> {
+    let mut list = OsString::new();
+    for folder in folders {
+        if folder.as_os_str().as_encoded_bytes().contains(&separator) {
+            return Err(ExecError::PathList { variable, folder: (*folder).to_owned() });
+        }
+        push(&mut list, separator, folder.as_os_str());
+    }
+    if let Some(inherited) = env::var_os(variable).filter(|inherited| !inherited.is_empty()) {
+        push(&mut list, separator, &inherited);
+    }
+    Ok(list)
+}
+
+fn push(list: &mut OsString, separator: u8, part: &OsStr) {
+    if !list.is_empty() {
+        list.push(char::from(separator).to_string());
+    }
+    list.push(part);
+}
+
+fn preloaded(mock: &Path) -> Result<(&'static str, OsString), ExecError> {
+    let variable = if cfg!(target_vendor = "apple") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
+    // The dynamic linker of Linux splits at blanks as well.
+    if mock.as_os_str().as_encoded_bytes().contains(&b' ') {
+        return Err(ExecError::PathList { variable, folder: mock.to_owned() });
+    }
+    Ok((variable, before(variable, PATH_SEPARATOR, &[mock])?))
+}

@@ -1,0 +1,187 @@
+//! `sspcache exec`: runs a command against the mock SSPs and judges what it left.
+//!
+//! | file | its part |
+//! | --- | --- |
+//! | `find` | where the mock DLLs are |
+//! | `environment` | what the command is told about them |
+//! | `wine` | what is different when the command is a Windows program |
+//! | `register` | lists the mocks as security providers, and takes them off the list again |
+//! | `run` | starts the command, passes signals on, waits |
+
+mod environment;
+mod find;
+mod register;
+mod run;
+mod wine;
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{self, Path, PathBuf},
+};
+
+use sspcache_engine::{
+    Config, ConfigError,
+    journal::{self, JournalError},
+};
+use tempfile::TempDir;
+
+use self::{environment::Environment, find::Mocks, register::Registration, run::Signals, wine::Wine};
+use crate::{
+    cli::{ExecArgs, Format},
+    journal::{Journals, write_junit},
+    output::{Stream, message, terminal_width},
+    verdict::{self, Verdict},
+};
+
+/// Runs the command of `sspcache exec`; the exit status.
+pub(crate) fn exec(args: &ExecArgs) -> u8 {
+    match try_exec(args) {
+        Ok(status) => status,
+        Err(error) => {
+            message(&error);
+            error.status()
+        }
+    }
+}
+
+fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
+    let mocks = Mocks::find()?;
+    let wine = Wine::of(&args.command);
+    if let Some(wine) = &wine {
+        wine.check(&mocks)?;
+    }
+    let config = args.config.as_deref().map(check_config).transpose()?;
+    let target = JournalTarget::open(args.journal.as_deref())?;
+
+    let environment = Environment::new(&mocks, wine.as_ref(), &target.path, config.as_deref(), args.preload)?;
+    // From here on a Ctrl-C ends the command, not this process: what was registered has to be undone.
+    let mut signals = Signals::watch().map_err(ExecError::Signals)?;
+    let registration =
+        if args.register || wine.is_some() { Some(Registration::register(wine.as_ref())?) } else { None };
+    let ended = run::run(&args.command, &environment, &mut signals);
+    if let Some(registration) = registration {
+        registration.undo()?;
+    }
+    let status = ended?;
+
+    let verdict = Journals::of_run(&target.path, &target.before)?.judge();
+    report(args, &verdict)?;
+    let held = !args.expect_clean || verdict.holds(args.allow_unused);
+    Ok(if status == 0 && !held { args.error_exitcode } else { status })
+}
+
+/// Checks a configuration as the mock DLLs will, so that the mistake is named before the command starts.
+fn check_config(path: &Path) -> Result<PathBuf, ExecError> {
+    Config::read(path)?.check_for_dll()?;
+    absolute(path)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, ExecError> {
+    path::absolute(path).map_err(|source| ExecError::Path { path: path.to_owned(), source })
+}
+
+fn report(args: &ExecArgs, verdict: &Verdict) -> Result<(), ExecError> {
+    let width = if args.verdict.is_none() { terminal_width(Stream::Stderr) } else { None };
+    let text = match args.format {
+        // One line, so that it can be told from what the command wrote to standard error.
+        Format::Json => serde_json::to_string(verdict).map_err(io::Error::from)? + "\n",
+        Format::Text => verdict::text(verdict, width),
+    };
+    match &args.verdict {
+        None => io::Write::write_all(&mut anstream::stderr(), text.as_bytes())?,
+        Some(path) => {
+            let plain = anstream::adapter::strip_str(&text).to_string();
+            fs::write(path, plain).map_err(|source| ExecError::Write { path: path.clone(), source })?;
+        }
+    }
+    if let Some(path) = &args.junit {
+        write_junit(verdict, args.allow_unused, path)
+            .map_err(|source| ExecError::Write { path: path.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Where the journals go.
+struct JournalTarget {
+    path: PathBuf,
+    /// Journals of earlier runs that lie there too.
+    before: Vec<PathBuf>,
+    /// Deleted at the end, when nobody asked to keep the journals.
+    _temporary: Option<TempDir>,
+}
+
+impl JournalTarget {
+    fn open(wanted: Option<&Path>) -> Result<Self, ExecError> {
+        let Some(wanted) = wanted else {
+            let folder = tempfile::Builder::new().prefix("sspcache-journal-").tempdir()?;
+            return Ok(Self { path: folder.path().to_owned(), before: Vec::new(), _temporary: Some(folder) });
+        };
+        let is_folder =
+            wanted.as_os_str().as_encoded_bytes().last().is_some_and(|&last| path::is_separator(last.into()));
+        let path = absolute(wanted)?;
+        let create = if is_folder { Some(path.as_path()) } else { path.parent() };
+        if let Some(folder) = create {
+            fs::create_dir_all(folder)
+                .map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
+        }
+        let before = journal::find(&path)?;
+        Ok(Self { path, before, _temporary: None })
+    }
+}
+
+/// Why `exec` fails, apart from the command and the verdict on it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ExecError {
+    #[error("can't run {command}: {source}")]
+    CannotRun { command: String, source: io::Error },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(
+        "{} is an ELF file. Wine looks there before it finds the mock DLLs for Windows, and stops with error 193 at a \
+         file of their name that is none of Windows: move it to another folder",
+        path.display()
+    )]
+    ElfBeforeWine { path: PathBuf },
+    #[error("{}", find::not_found(folder, *from_variable))]
+    NoMocks { folder: PathBuf, from_variable: bool },
+    #[error(
+        "the mock DLLs for Windows are not in {}, and the command is Wine: build them with `cargo xtask dist`",
+        folder.display()
+    )]
+    NoWindowsMocks { folder: PathBuf },
+    #[error("{command}: no such command")]
+    NotFound { command: String },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("{0}")]
+    Output(#[from] io::Error),
+    #[error("{}: {source}", path.display())]
+    Path { path: PathBuf, source: io::Error },
+    #[error("{variable} can't hold the folder {}: its name has a separator of that list in it", folder.display())]
+    PathList { variable: &'static str, folder: PathBuf },
+    #[error("can't list the mocks as security providers: {reason}")]
+    Register { reason: String },
+    #[error("can't watch for signals: {0}")]
+    Signals(io::Error),
+    #[error("can't write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{} is a {found} file, and this system's loader takes {wanted}: is SSPCACHE_HOME the `dist` folder of another?", path.display())]
+    WrongFormat { path: PathBuf, found: crate::inspect::Format, wanted: crate::inspect::Format },
+}
+
+impl ExecError {
+    fn status(&self) -> u8 {
+        match self {
+            Self::CannotRun { .. } => 126,
+            Self::NotFound { .. } => 127,
+            _ => 125,
+        }
+    }
+}
+
+/// A command's name for a message.
+fn shown(command: &OsStr) -> String {
+    command.to_string_lossy().into_owned()
+}

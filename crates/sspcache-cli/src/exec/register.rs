@@ -1,0 +1,263 @@
+//! Lists the mocks as security providers for as long as a command runs.
+//!
+//! A program that knows only secur32 never loads an SSP by name: secur32 loads what the registry lists. The list is
+//! one for all programs of a Wine prefix, or of a Windows computer, so several runs of sspcache may need it at the same
+//! time: the first one remembers what was there, the last one puts it back. What a killed run left is put back by the
+//! next one.
+//!
+//! Reference: [SSP packages provided by Microsoft](https://learn.microsoft.com/en-us/windows/win32/secauthn/ssp-packages-provided-by-microsoft)
+//! and [Registering SSP/AP DLLs](https://learn.microsoft.com/en-us/windows/win32/secauthn/registering-ssp-ap-dlls); that secur32
+//! loads them under Wine was seen there.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::{ExecError, find::MOCKS, wine::Wine};
+use crate::output::message;
+
+const KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
+const VALUE: &str = "SecurityProviders";
+
+/// The mocks are listed until this is undone or dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    registry: Registry,
+    locks: Option<Locks>,
+}
+
+impl Registration {
+    /// Lists the mocks.
+    ///
+    /// # Errors
+    /// When the registry can't be written: on Windows it takes an administrator.
+    pub(crate) fn register(wine: Option<&Wine>) -> Result<Self, ExecError> {
+        let (registry, folder) = match wine {
+            Some(wine) => (Registry::of_wine(wine.program.clone(), &wine.prefix), wine.prefix.clone()),
+            None if cfg!(windows) => (Registry::of_windows(), env::temp_dir()),
+            // A native command that will run Wine by itself.
+            None => {
+                let command = [OsString::from("wine")];
+                let wine = Wine::of(&command).ok_or_else(|| failed("there is no Wine"))?;
+                (Registry::of_wine(wine.program, &wine.prefix), wine.prefix)
+            }
+        };
+        let mut locks = Locks::open(&folder)?;
+        let editing = locks.edit()?;
+        let remembered = locks.remembered()?;
+        let current = registry.query()?;
+        if remembered.is_none() {
+            locks.remember(current.as_deref())?;
+        }
+        let result = registry.set(&listing_mocks(current.as_deref())).and_then(|()| locks.use_list());
+        drop(editing);
+        let registration = Self { registry, locks: Some(locks) };
+        // Half a registration is undone by the drop.
+        result.map(|()| registration)
+    }
+
+    /// Puts back what was listed before, unless another run still needs the mocks.
+    pub(crate) fn undo(mut self) -> Result<(), ExecError> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> Result<(), ExecError> {
+        let Some(mut locks) = self.locks.take() else { return Ok(()) };
+        let _editing = locks.edit()?;
+        if !locks.is_last()? {
+            return Ok(());
+        }
+        match locks.remembered()? {
+            None => {}
+            Some(Remembered::Absent) => self.registry.delete()?,
+            Some(Remembered::Value(value)) => self.registry.set(&value)?,
+        }
+        locks.forget()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Err(error) = self.put_back() {
+            message(error);
+        }
+    }
+}
+
+/// The list with the mocks at its head: of two providers for a package the first wins.
+fn listing_mocks(list: Option<&str>) -> String {
+    let mocks = MOCKS.map(|mock| mock.file_name());
+    let others = list.unwrap_or_default().split(',').map(str::trim).filter(|provider| {
+        !provider.is_empty() && !mocks.iter().any(|mock| mock.eq_ignore_ascii_case(provider))
+    });
+    mocks.into_iter().chain(others).collect::<Vec<_>>().join(", ")
+}
+
+/// What the list was before the first of the runs that use it now.
+enum Remembered {
+    Absent,
+    Value(String),
+}
+
+/// Two lock files: whoever edits the list holds one alone, whoever uses the mocks on it shares the other.
+#[derive(Debug)]
+struct Locks {
+    /// Its content is what the list was before.
+    edit: File,
+    users: File,
+}
+
+impl Locks {
+    fn open(folder: &Path) -> Result<Self, ExecError> {
+        // A Wine prefix that isn't there yet is made by the first program that runs in it.
+        fs::create_dir_all(folder).map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
+        let open = |name: &str| {
+            let path = folder.join(name);
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            file.map_err(|source| ExecError::Write { path, source })
+        };
+        Ok(Self { edit: open(".sspcache-providers-before")?, users: open(".sspcache-providers-users")? })
+    }
+
+    /// Waits until no other run edits the list.
+    fn edit(&self) -> Result<Editing, ExecError> {
+        let file = self.edit.try_clone().and_then(|file| file.lock().map(|()| file));
+        file.map(Editing).map_err(failed)
+    }
+
+    fn use_list(&self) -> Result<(), ExecError> {
+        self.users.lock_shared().map_err(failed)
+    }
+
+    /// Whether no other run uses the mocks. This one doesn't any more.
+    fn is_last(&self) -> Result<bool, ExecError> {
+        self.users.unlock().map_err(failed)?;
+        match self.users.try_lock() {
+            Ok(()) => self.users.unlock().map(|()| true).map_err(failed),
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
+            Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    fn remembered(&mut self) -> Result<Option<Remembered>, ExecError> {
+        let mut text = String::new();
+        self.edit.rewind().and_then(|()| self.edit.read_to_string(&mut text)).map_err(failed)?;
+        Ok(match text.strip_prefix("value:") {
+            Some(value) => Some(Remembered::Value(value.to_owned())),
+            None => (text == "absent").then_some(Remembered::Absent),
+        })
+    }
+
+    fn remember(&mut self, value: Option<&str>) -> Result<(), ExecError> {
+        self.forget()?;
+        let text = value.map_or_else(|| "absent".to_owned(), |value| format!("value:{value}"));
+        self.edit.rewind().and_then(|()| self.edit.write_all(text.as_bytes())).map_err(failed)
+    }
+
+    fn forget(&mut self) -> Result<(), ExecError> {
+        self.edit.set_len(0).map_err(failed)
+    }
+}
+
+/// While it lives, nobody else edits the list.
+#[derive(Debug)]
+struct Editing(File);
+
+impl Drop for Editing {
+    fn drop(&mut self) {
+        // When this fails, the end of the process does it.
+        let _ = self.0.unlock();
+    }
+}
+
+/// A registry, through the documented program `reg`: Wine's or that of Windows.
+///
+/// Reference: [reg](https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/reg).
+#[derive(Debug)]
+struct Registry {
+    program: OsString,
+    arguments: &'static [&'static str],
+    prefix: Option<PathBuf>,
+}
+
+impl Registry {
+    fn of_wine(program: OsString, prefix: &Path) -> Self {
+        Self { program, arguments: &["reg"], prefix: Some(prefix.to_owned()) }
+    }
+
+    fn of_windows() -> Self {
+        Self { program: "reg".into(), arguments: &[], prefix: None }
+    }
+
+    /// The value; none when there is none.
+    fn query(&self) -> Result<Option<String>, ExecError> {
+        let (succeeded, output) = self.run(&["query", KEY, "/v", VALUE])?;
+        let data = |line: &str| {
+            let rest = line.trim_start().strip_prefix(VALUE)?.trim_start().strip_prefix("REG_SZ")?;
+            Some(rest.trim().to_owned())
+        };
+        Ok(output.lines().find_map(data).filter(|_| succeeded))
+    }
+
+    fn set(&self, value: &str) -> Result<(), ExecError> {
+        self.edit(&["add", KEY, "/v", VALUE, "/t", "REG_SZ", "/d", value, "/f"])
+    }
+
+    fn delete(&self) -> Result<(), ExecError> {
+        self.edit(&["delete", KEY, "/v", VALUE, "/f"])
+    }
+
+    fn edit(&self, arguments: &[&str]) -> Result<(), ExecError> {
+        match self.run(arguments)? {
+            (true, _) => Ok(()),
+            (false, said) => {
+                let hint = if cfg!(windows) { " (it takes an administrator)" } else { "" };
+                Err(failed(format!("`reg {}` failed{hint}: {}", arguments[0], said.trim())))
+            }
+        }
+    }
+
+    /// Whether it succeeded, and what it said.
+    fn run(&self, arguments: &[&str]) -> Result<(bool, String), ExecError> {
+        let mut command = Command::new(&self.program);
+        command.args(self.arguments).args(arguments).stdin(Stdio::null());
+        if let Some(prefix) = &self.prefix {
+            command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
+        }
+        let output = command.output().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => ExecError::NotFound { command: super::shown(&self.program) },
+            _ => ExecError::CannotRun { command: super::shown(&self.program), source: error },
+        })?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+}
+
+fn failed(reason: impl ToString) -> ExecError {
+    ExecError::Register { reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mocks_come_first_and_once_and_nothing_else_is_lost() {
+        for (before, after) in [
+            (None, "MSNSSPC.dll, MSAPSSPC.dll"),
+            (Some(""), "MSNSSPC.dll, MSAPSSPC.dll"),
+            (Some("credssp.dll"), "MSNSSPC.dll, MSAPSSPC.dll, credssp.dll"),
+            (
+                Some("credssp.dll,msnsspc.DLL , other.dll"),
+                "MSNSSPC.dll, MSAPSSPC.dll, credssp.dll, other.dll",
+            ),
+        ] {
+            assert_eq!(listing_mocks(before), after);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Runs the command: its input and output are its own, signals reach it, and its end is waited for.
+
+use std::{
+    ffi::OsString,
+    io,
+    process::{Child, Command, ExitStatus},
+};
+
+use super::{ExecError, environment::Environment, shown};
+
+/// Runs the command; its exit status, as a shell gives it.
+pub(crate) fn run(
+    command: &[OsString],
+    environment: &Environment,
+    signals: &mut Signals,
+) -> Result<u8, ExecError> {
+    if let Some(status) = signals.pending() {
+        return Ok(status); // Interrupted before there was a command.
+    }
+    let (program, arguments) = command.split_first().expect("the command line demands a command");
+    let mut command = Command::new(program);
+    command.args(arguments);
+    environment.apply(&mut command);
+    let mut child = command.spawn().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ExecError::NotFound { command: shown(program) },
+        _ => ExecError::CannotRun { command: shown(program), source },
+    })?;
+    let status = signals.wait(&mut child)?;
+    Ok(status_of(status))
+}
+
+/// The signals that would end this process, and with it what it has to do afterwards.
+#[derive(Debug)]
+pub(crate) struct Signals(imp::Signals);
+
+impl Signals {
+    /// Takes the signals; from now on they end the command and not this process.
+    pub(crate) fn watch() -> io::Result<Self> {
+        imp::Signals::watch().map(Self)
+    }
+
+    /// The exit status that stands for a signal that has come; none when none has.
+    fn pending(&mut self) -> Option<u8> {
+        self.0.pending()
+    }
+
+    fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
+        self.0.wait(child)
+    }
+}
+
+#[cfg(unix)]
+fn status_of(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        // Both are a byte.
+        (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
+        (None, Some(signal)) => imp::status_of_signal(signal),
+        (None, None) => u8::MAX,
+    }
+}
+
+/// On Windows a status has 32 bits: what doesn't fit the byte that is passed on stays a failure.
+#[cfg(windows)]
+fn status_of(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::{
+        fs::{self, File},
+        io,
+        process::{Child, ExitStatus},
+    };
+
+    use rustix::process::{Pid, Signal, getpgrp, kill_process};
+    use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+    #[derive(Debug)]
+    pub(super) struct Signals(signal_hook::iterator::Signals);
+
+    impl Signals {
+        pub(super) fn watch() -> io::Result<Self> {
+            let ignored = ignored_signals();
+            let watched =
+                [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
+            signal_hook::iterator::Signals::new(watched.chain([SIGCHLD])).map(Self)
+        }
+
+        pub(super) fn pending(&mut self) -> Option<u8> {
+            self.0.pending().find(|&signal| signal != SIGCHLD).map(status_of_signal)
+        }
+
+        pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
+            // One thread waits for all: between the look at the child and the signal sent to it, nobody else can have
+            // reaped it and given its number to another process.
+            loop {
+                if let Some(status) = child.try_wait()? {
+                    return Ok(status);
+                }
+                for signal in self.0.wait() {
+                    if signal != SIGCHLD && !comes_from_terminal(signal) {
+                        forward(signal, child);
+                    }
+                }
+            }
+        }
+    }
+
+    fn forward(signal: i32, child: &mut Child) {
+        let target = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        if let (Some(target), Some(signal), Ok(None)) =
+            (target, Signal::from_named_raw(signal), child.try_wait())
+        {
+            // When it fails, the child has no need of it any more.
+            let _ = kill_process(target, signal);
+        }
+    }
+
+    /// Whether a terminal sends this signal to the whole foreground group, so that the command has it already. A
+    /// second one would look like an impatient user.
+    fn comes_from_terminal(signal: i32) -> bool {
+        let foreground = || rustix::termios::tcgetpgrp(File::open("/dev/tty").ok()?).ok();
+        matches!(signal, SIGINT | SIGQUIT) && foreground() == Some(getpgrp())
+    }
+
+    /// Signals that whoever started this process told it to ignore (`nohup`, a shell's `&`): the command is to
+    /// inherit that. Only Linux tells.
+    fn ignored_signals() -> Vec<i32> {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        (1..=64).filter(|signal| mask >> (signal - 1) & 1 == 1).collect()
+    }
+
+    pub(super) fn status_of_signal(signal: i32) -> u8 {
+        u8::try_from(128 + signal).unwrap_or(u8::MAX)
+    }
+}
+
+#[cfg(windows)]
+mod imp {
+    use std::{
+        io,
+        process::{Child, ExitStatus},
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    /// A console sends Ctrl-C to every process attached to it, the command among them.
+    #[derive(Debug)]
+    pub(super) struct Signals(Arc<AtomicBool>);
+
+    impl Signals {
+        pub(super) fn watch() -> io::Result<Self> {
+            let interrupted = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupted))?;
+            Ok(Self(interrupted))
+        }
+
+        pub(super) fn pending(&mut self) -> Option<u8> {
+            self.0.load(Ordering::SeqCst).then_some(STATUS_INTERRUPTED)
+        }
+
+        pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
+            child.wait()
+        }
+    }
+
+    const STATUS_INTERRUPTED: u8 = 130;
+}

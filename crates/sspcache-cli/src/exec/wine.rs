@@ -1,0 +1,104 @@
+//! What is different when the command is a Windows program on Unix, run by Wine.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    ExecError,
+    find::{MOCKS, Mocks, format_of},
+};
+use crate::inspect::Format;
+
+/// A command that Wine runs.
+#[derive(Debug)]
+pub(crate) struct Wine {
+    /// The program `wine`.
+    pub(crate) program: OsString,
+    /// The prefix: the folder that Wine takes for a computer.
+    pub(crate) prefix: PathBuf,
+    /// The folder that the Windows program lies in, which its loader searches first.
+    program_folder: PathBuf,
+}
+
+impl Wine {
+    /// Whether a command is run by Wine: `wine app.exe`, or `app.exe` where the kernel knows what to do with it.
+    pub(crate) fn of(command: &[OsString]) -> Option<Self> {
+        if cfg!(windows) {
+            return None;
+        }
+        let (program, arguments) = command.split_first()?;
+        let name = Path::new(program).file_name()?.to_string_lossy();
+        let (wine, app) = if name == "wine" || name == "wine64" || name.starts_with("wine-") {
+            (program.clone(), arguments.first().map(OsString::as_os_str).unwrap_or_default())
+        } else if is_exe(Path::new(program)) {
+            ("wine".into(), program.as_os_str())
+        } else {
+            return None;
+        };
+        let prefix = env::var_os("WINEPREFIX").filter(|prefix| !prefix.is_empty()).map(PathBuf::from);
+        let prefix = prefix.unwrap_or_else(|| env::home_dir().unwrap_or_default().join(".wine"));
+        let program_folder = Path::new(app).parent().map(Path::to_owned).unwrap_or_default();
+        Some(Self { program: wine, prefix, program_folder })
+    }
+
+    /// Makes sure that Wine will find the mocks for Windows, and nothing before them that it stops at.
+    pub(crate) fn check(&self, mocks: &Mocks) -> Result<(), ExecError> {
+        if !mocks.has_windows() {
+            return Err(ExecError::NoWindowsMocks { folder: mocks.windows.clone() });
+        }
+        for folder in self.searched_first() {
+            for path in files_named_like_mocks(&folder) {
+                if format_of(&path).is_some_and(|format| format != Format::Pe) {
+                    return Err(ExecError::ElfBeforeWine { path });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A path as a Windows program has it, on the drive that the prefix maps to it.
+    pub(crate) fn dos_path(&self, path: &Path) -> OsString {
+        let mapped = self.drives().into_iter().filter_map(|(drive, root)| {
+            let rest = path.strip_prefix(&root).ok()?;
+            Some((root.components().count(), format!("{drive}\\{}", rest.display()).replace('/', "\\")))
+        });
+        // The drive that leads closest. A new prefix has Z: for the root.
+        let closest = mapped.max_by_key(|&(depth, _)| depth).map(|(_, path)| path);
+        closest.unwrap_or_else(|| format!("Z:{}", path.display()).replace('/', "\\")).into()
+    }
+
+    /// The folders that come before `WINEPATH`'s new beginning, or that a program may put before it.
+    fn searched_first(&self) -> Vec<PathBuf> {
+        [&self.program_folder, Path::new(".")].into_iter().map(|folder| Path::new(".").join(folder)).collect()
+    }
+
+    fn drives(&self) -> Vec<(String, PathBuf)> {
+        let Ok(entries) = fs::read_dir(self.prefix.join("dosdevices")) else { return Vec::new() };
+        let drive = |entry: fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            // `c:` is a drive, `c::` the device behind it.
+            let is_drive = name.len() == 2 && name.ends_with(':');
+            is_drive.then(|| Some((name.to_uppercase(), entry.path().canonicalize().ok()?)))?
+        };
+        entries.flatten().filter_map(drive).collect()
+    }
+}
+
+/// Wine looks for files without regard to case.
+fn files_named_like_mocks(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let is_named_so = |path: &PathBuf| {
+        MOCKS
+            .iter()
+            .any(|mock| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(mock.file_name())))
+    };
+    entries.flatten().map(|entry| entry.path()).filter(is_named_so).collect()
+}
+
+fn is_exe(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("exe")))
+}

@@ -1,0 +1,40 @@
+//! `sspcache completions` and `sspcache man`: what a package of the program installs beside it.
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::{cli::Cli, output::message};
+
+/// Writes a shell's completion script to standard output.
+pub(crate) fn completions(shell: Shell) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sspcache", &mut script);
+    io::stdout().write_all(&script)
+}
+
+/// Writes a manual page to standard output: the program's, or that of one of its commands. Whether there is such a
+/// command.
+pub(crate) fn man(wanted: &[String]) -> io::Result<bool> {
+    let mut page = Cli::command();
+    // Fills in what commands take over from their parents.
+    page.build();
+    let mut name = page.get_name().to_owned();
+    for word in wanted {
+        let Some(found) = page.find_subcommand(word) else {
+            message(format!("there is no command `{}`: see `sspcache --help`", wanted.join(" ")));
+            return Ok(false);
+        };
+        page = found.clone();
+        name = format!("{name}-{word}");
+    }
+    if !wanted.is_empty() {
+        // As git names its pages. Clap wants a name for ever.
+        page = page.name(&*name.leak()).version(env!("CARGO_PKG_VERSION"));
+    }
+    let mut roff = Vec::new();
+    clap_mangen::Man::new(page).render(&mut roff)?;
+    io::stdout().write_all(&roff)?;
+    Ok(true)
+}

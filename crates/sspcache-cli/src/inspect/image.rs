@@ -1,0 +1,248 @@
+//! Reads what a PE, ELF or Mach-O file exports.
+//!
+//! Reference: [PE format](https://learn.microsoft.com/en-us/windows/win32/debug/pe-format), for the export directory.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use object::{
+    Architecture, BinaryFormat, File, FileKind, Object, ObjectKind,
+    read::{
+        NameOrOrdinal,
+        macho::{FatArch, MachOFatFile32, MachOFatFile64},
+    },
+};
+use serde::{Serialize, Serializer};
+use sspcache_engine::Operation;
+
+/// The function that an SSP's cache is flushed by.
+const CLEANUP: &str = "CleanupCredentialCache";
+
+/// What every mock of this project has in its constants: the beginning of its packages' comments.
+const MOCK_MARK: &[u8] = b"a mock of sspcache";
+
+/// A loadable image: a file, or one of several in a universal Mach-O file.
+#[derive(Debug, Serialize)]
+pub(crate) struct Image {
+    pub(crate) format: Format,
+    pub(crate) machine: String,
+    pub(crate) kind: &'static str,
+    /// Whether a caller that follows the documented sequence finds the function.
+    pub(crate) cleanup: Cleanup,
+    pub(crate) is_mock: bool,
+    /// Those of the exports that an SSP is known by.
+    pub(crate) sspi_exports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+}
+
+/// The format of an image.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub(crate) enum Format {
+    #[serde(rename = "ELF")]
+    Elf,
+    #[serde(rename = "Mach-O")]
+    MachO,
+    #[serde(rename = "PE")]
+    Pe,
+}
+
+impl Format {
+    /// What this machine's own loader takes.
+    pub(crate) const NATIVE: Self = if cfg!(windows) {
+        Self::Pe
+    } else if cfg!(target_vendor = "apple") {
+        Self::MachO
+    } else {
+        Self::Elf
+    };
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Elf => "ELF",
+            Self::MachO => "Mach-O",
+            Self::Pe => "PE",
+        })
+    }
+}
+
+/// How `CleanupCredentialCache` is exported (clause C1).
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Cleanup {
+    /// Under a name with a decoration of the compiler's.
+    Decorated(String),
+    /// As documented.
+    Honoured,
+    /// Not at all.
+    Missing,
+    /// In another case: GetProcAddress is exact (clause C5).
+    OtherCase(String),
+}
+
+impl Cleanup {
+    pub(crate) fn is_honoured(&self) -> bool {
+        *self == Self::Honoured
+    }
+
+    fn of(exports: &[String]) -> Self {
+        if exports.iter().any(|name| name == CLEANUP) {
+            return Self::Honoured;
+        }
+        if let Some(name) = exports.iter().find(|name| name.contains(CLEANUP)) {
+            return Self::Decorated(name.clone());
+        }
+        let other_case = exports.iter().find(|name| name.eq_ignore_ascii_case(CLEANUP));
+        other_case.map_or(Self::Missing, |name| Self::OtherCase(name.clone()))
+    }
+}
+
+impl fmt::Display for Cleanup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decorated(name) => write!(
+                f,
+                "not met: exported as {name}, decorated, so that GetProcAddress(\"{CLEANUP}\") fails; name it \
+                 undecorated in a .def file, or by extern \"C\"",
+            ),
+            Self::Honoured => write!(f, "honoured: {CLEANUP} is exported, undecorated"),
+            Self::Missing => write!(f, "not met: {CLEANUP} is not exported"),
+            Self::OtherCase(name) => {
+                write!(f, "not met: exported as {name}; GetProcAddress compares exactly and needs {CLEANUP}")
+            }
+        }
+    }
+}
+
+impl Serialize for Cleanup {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Form<'name> {
+            honoured: bool,
+            exported_as: Option<&'name str>,
+            message: String,
+        }
+        let exported_as = match self {
+            Self::Decorated(name) | Self::OtherCase(name) => Some(name.as_str()),
+            Self::Honoured => Some(CLEANUP),
+            Self::Missing => None,
+        };
+        Form { honoured: self.is_honoured(), exported_as, message: self.to_string() }.serialize(serializer)
+    }
+}
+
+/// Why a file can't be inspected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ImageError {
+    /// It begins like an image and isn't one.
+    #[error("{}: damaged or cut short: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: object::Error },
+    /// It has no content.
+    #[error("{}: the file is empty", path.display())]
+    Empty { path: PathBuf },
+    /// It is something else.
+    #[error("{}: {what}, where a DLL is wanted: a PE, ELF or Mach-O file", path.display())]
+    NotAnImage { path: PathBuf, what: &'static str },
+    /// The operating system refused.
+    #[error("{}: can't read the file: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+}
+
+/// Reads the images in a file: one, or one per machine in a universal Mach-O file.
+pub(crate) fn read(path: &Path) -> Result<Vec<Image>, ImageError> {
+    let data = fs::read(path).map_err(|source| ImageError::Unreadable { path: path.to_owned(), source })?;
+    let damaged = |reason| ImageError::Damaged { path: path.to_owned(), reason };
+    let other = |what| ImageError::NotAnImage { path: path.to_owned(), what };
+    if data.is_empty() {
+        return Err(ImageError::Empty { path: path.to_owned() });
+    }
+    let data = data.as_slice();
+    match FileKind::parse(data) {
+        // The smallest header decides the kind: what is shorter can't be told.
+        Err(_) if data.starts_with(b"MZ") && data.len() < 64 => Err(other("cut short within its DOS header")),
+        Err(_) if data.starts_with(b"MZ") => Err(other("a DOS program")),
+        Err(_) => Err(other("no object file")),
+        Ok(
+            FileKind::Elf32
+            | FileKind::Elf64
+            | FileKind::MachO32
+            | FileKind::MachO64
+            | FileKind::Pe32
+            | FileKind::Pe64,
+        ) => Image::parse(data).map(|image| vec![image]).map_err(damaged),
+        Ok(FileKind::MachOFat32) => {
+            MachOFatFile32::parse(data).and_then(|fat| images(fat.arches(), data)).map_err(damaged)
+        }
+        Ok(FileKind::MachOFat64) => {
+            MachOFatFile64::parse(data).and_then(|fat| images(fat.arches(), data)).map_err(damaged)
+        }
+        Ok(FileKind::Archive) => Err(other("an archive")),
+        Ok(FileKind::Coff | FileKind::CoffBig) => Err(other("an object file that was not linked yet")),
+        Ok(FileKind::CoffImport) => Err(other("an import library")),
+        Ok(_) => Err(other("another kind of object file")),
+    }
+}
+
+/// The images of a universal Mach-O file.
+fn images(architectures: &[impl FatArch], data: &[u8]) -> object::Result<Vec<Image>> {
+    architectures.iter().map(|architecture| Image::parse(architecture.data(data)?)).collect()
+}
+
+impl Image {
+    fn parse(data: &[u8]) -> object::Result<Self> {
+        let file = File::parse(data)?;
+        let format = match file.format() {
+            BinaryFormat::MachO => Format::MachO,
+            BinaryFormat::Pe => Format::Pe,
+            _ => Format::Elf,
+        };
+        let mut exports = Vec::new();
+        for export in file.exports()? {
+            // What has a number and no name is nothing that a caller asks for here.
+            let export = export?;
+            if let NameOrOrdinal::Name(name) = export.name() {
+                let name = String::from_utf8_lossy(name);
+                // In Mach-O files the C compiler puts an underscore before every name, and dlsym leaves it out.
+                let name =
+                    if format == Format::MachO { name.strip_prefix('_').unwrap_or(&name) } else { &name };
+                exports.push(name.to_owned());
+            }
+        }
+        exports.sort();
+        exports.dedup();
+        Ok(Self {
+            format,
+            machine: machine(file.architecture()),
+            kind: match file.kind() {
+                ObjectKind::Core => "core dump",
+                ObjectKind::Dynamic => "dynamic library",
+                ObjectKind::Executable => "executable",
+                ObjectKind::Relocatable => "object file",
+                _ => "file of unknown kind",
+            },
+            cleanup: Cleanup::of(&exports),
+            is_mock: data.windows(MOCK_MARK.len()).any(|window| window == MOCK_MARK),
+            sspi_exports: exports.iter().filter(|name| is_sspi(name)).cloned().collect(),
+            exports,
+        })
+    }
+}
+
+/// Whether an export is a function of an SSP, in its A or W form where it has one.
+fn is_sspi(export: &str) -> bool {
+    let undecorated = export.strip_suffix(['A', 'W']).unwrap_or(export);
+    Operation::from_name(export).or_else(|| Operation::from_name(undecorated)).is_some()
+}
+
+fn machine(architecture: Architecture) -> String {
+    match architecture {
+        Architecture::Aarch64 => "arm64".to_owned(),
+        Architecture::I386 => "x86 (32-bit)".to_owned(),
+        Architecture::X86_64 => "x86-64".to_owned(),
+        Architecture::Unknown => "an unknown machine".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,83 @@
+//! `sspcache inspect`: whether a DLL honours clause C1, seen from outside.
+
+mod image;
+
+use std::{io::Write, path::Path};
+
+use serde::Serialize;
+
+pub(crate) use self::image::{Format, Image, read};
+use crate::{
+    cli::{self, InspectArgs},
+    output::{BAD, FAINT, GOOD, STRONG, Stream, lines, message, print_json, styled, table, terminal_width},
+};
+
+/// What was found out about one file.
+#[derive(Debug, Serialize)]
+struct Inspected<'args> {
+    file: &'args Path,
+    /// Whether it could be read and every image in it honours C1.
+    passed: bool,
+    images: Vec<Image>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Inspects the files; whether all of them pass.
+pub(crate) fn inspect(args: &InspectArgs) -> std::io::Result<bool> {
+    let inspected: Vec<Inspected<'_>> = args.files.iter().map(|file| inspect_file(file)).collect();
+    match args.format {
+        cli::Format::Json => print_json(&inspected)?,
+        cli::Format::Text => {
+            let mut out = anstream::stdout();
+            for file in &inspected {
+                match &file.error {
+                    Some(error) => message(error),
+                    None => write!(out, "{}", text(file, args.all, terminal_width(Stream::Stdout)))?,
+                }
+            }
+        }
+    }
+    Ok(inspected.iter().all(|file| file.passed))
+}
+
+fn inspect_file(file: &Path) -> Inspected<'_> {
+    match read(file) {
+        Ok(images) => {
+            let passed = images.iter().all(|image| image.cleanup.is_honoured());
+            Inspected { file, passed, images, error: None }
+        }
+        Err(error) => Inspected { file, passed: false, images: Vec::new(), error: Some(error.to_string()) },
+    }
+}
+
+fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
+    let mut text = String::new();
+    for image in &file.images {
+        let Image { format, machine, kind, exports, .. } = image;
+        text += &format!("{}: {format} {kind} for {machine}\n", styled(STRONG, file.file.display()));
+        let mut facts = table(&[], width);
+        facts.add_row(["C1".to_owned(), image.cleanup.to_string()]);
+        let shown = if all { exports } else { &image.sspi_exports };
+        let heading = if all { "exports" } else { "SSPI exports" };
+        let of = match (shown.len(), exports.len()) {
+            (0, 0) => "none".to_owned(),
+            (0, total) => format!("none, of {total}"),
+            (shown, total) if shown == total => format!("{total}: "),
+            (shown, total) => format!("{shown} of {total}: "),
+        };
+        facts.add_row([heading.to_owned(), of + &shown.join(", ")]);
+        if let Some(mock) = image.is_mock.then_some("yes: a mock of sspcache, not for authentication") {
+            facts.add_row(["mock", mock]);
+        }
+        text += &lines(&facts).replacen("honoured", &styled(GOOD, "honoured"), 1).replacen(
+            "not met",
+            &styled(BAD, "not met"),
+            1,
+        );
+    }
+    if file.images.len() > 1 {
+        text += &styled(FAINT, format!("{} images in one file\n", file.images.len()));
+    }
+    text
+}

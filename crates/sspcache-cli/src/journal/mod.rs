@@ -1,0 +1,100 @@
+//! `sspcache journal`: what mock SSPs wrote down, drawn or judged.
+
+mod show;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use sspcache_engine::journal::{Journal, JournalError, find};
+
+pub(crate) use self::show::show;
+use crate::{
+    cli::Format,
+    output::{self, Stream, terminal_width},
+    verdict::{self, Verdict, judge},
+};
+
+/// Journals, and those that can't be read.
+#[derive(Debug)]
+pub(crate) struct Journals {
+    pub(crate) read: Vec<Journal>,
+    pub(crate) unreadable: Vec<JournalError>,
+}
+
+impl Journals {
+    /// Reads the journals of a run: those that `target` names, without the files that were there before it.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub(crate) fn of_run(target: &Path, before: &[PathBuf]) -> Result<Self, JournalError> {
+        let mut journals = Self { read: Vec::new(), unreadable: Vec::new() };
+        for path in find(target)?.iter().filter(|path| !before.contains(path)) {
+            match Journal::read(path) {
+                Ok(journal) => journals.read.push(journal),
+                Err(error) => journals.unreadable.push(error),
+            }
+        }
+        Ok(journals)
+    }
+
+    /// Reads all journals that `target` names.
+    ///
+    /// # Errors
+    /// When there is nothing of that name.
+    pub(crate) fn at(target: &Path) -> Result<Self, JournalError> {
+        let journals = Self::of_run(target, &[])?;
+        let nothing = journals.read.is_empty() && journals.unreadable.is_empty();
+        // An empty folder is a run in which nobody signed in; a name that nothing begins with is a slip.
+        if nothing && !target.is_dir() {
+            let source = io::Error::new(io::ErrorKind::NotFound, "there is none of that name");
+            return Err(JournalError::Unreadable { path: target.to_owned(), source });
+        }
+        Ok(journals)
+    }
+
+    pub(crate) fn judge(&self) -> Verdict {
+        judge(&self.read, &self.unreadable)
+    }
+}
+
+/// Why a verdict can't be given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CheckError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("can't write the JUnit report {}: {source}", path.display())]
+    Junit { path: PathBuf, source: io::Error },
+    #[error("can't write the result: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Prints the verdict on journals; whether the expectation holds.
+pub(crate) fn check(
+    target: &Path,
+    allow_unused: bool,
+    junit: Option<&Path>,
+    format: Format,
+) -> Result<bool, CheckError> {
+    let verdict = Journals::at(target)?.judge();
+    match format {
+        Format::Json => output::print_json(&verdict)?,
+        Format::Text => {
+            let text = verdict::text(&verdict, terminal_width(Stream::Stdout));
+            io::Write::write_all(&mut anstream::stdout(), text.as_bytes())?;
+        }
+    }
+    if let Some(path) = junit {
+        write_junit(&verdict, allow_unused, path)
+            .map_err(|source| CheckError::Junit { path: path.to_owned(), source })?;
+    }
+    Ok(verdict.holds(allow_unused))
+}
+
+/// Writes the verdict as a JUnit report.
+pub(crate) fn write_junit(verdict: &Verdict, allow_unused: bool, path: &Path) -> io::Result<()> {
+    let report = verdict::junit(verdict, allow_unused).to_string().map_err(io::Error::other)?;
+    fs::write(path, report)
+}

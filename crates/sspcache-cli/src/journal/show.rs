@@ -1,0 +1,194 @@
+//! `sspcache journal show`: the timeline of each SSP, with the number of cached credentials beside each event.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
+
+use comfy_table::CellAlignment;
+use sspcache_engine::{Ending, Event, EventKind, FileTime, Source, journal::Journal};
+
+use super::{CheckError, Journals};
+use crate::{
+    cli::Format,
+    output::{
+        FAINT, STRONG, Stream, count, lines, message, print_json, since_start, styled, table, terminal_width,
+        thousands,
+    },
+};
+
+/// Draws the journals that `target` names. Whether all of them could be read.
+pub(crate) fn show(target: &Path, all: bool, format: Format) -> Result<bool, CheckError> {
+    let mut journals = Journals::at(target)?;
+    journals.read.sort_by_key(|journal| journal.events.first().map(|event| event.time));
+    for error in &journals.unreadable {
+        message(error);
+    }
+    match format {
+        Format::Json => print_json(&journals.read.iter().map(|journal| &journal.events).collect::<Vec<_>>())?,
+        Format::Text => draw(&journals.read, all)?,
+    }
+    Ok(journals.unreadable.is_empty())
+}
+
+fn draw(journals: &[Journal], all: bool) -> io::Result<()> {
+    let width = terminal_width(Stream::Stdout);
+    let events = || journals.iter().flat_map(|journal| &journal.events);
+    let start = events().map(|event| event.time).min().unwrap_or_default();
+    // One scale for all, so that bars of different processes compare.
+    let most = events().map(|event| event.before.max(event.after)).max().unwrap_or(0);
+    let mut out = anstream::stdout();
+    if journals.is_empty() {
+        writeln!(out, "{}", styled(FAINT, "no journal: no process used a mock SSP"))?;
+    }
+    for (index, journal) in journals.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        write!(out, "{}", timeline(journal, start, most, all, width))?;
+    }
+    Ok(())
+}
+
+fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Option<u16>) -> String {
+    let mut text = styled(STRONG, title(journal)) + "\n";
+    let mut table = table(&["time", "event", "", "cached", ""], width);
+    if let Some(column) = table.column_mut(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut events = journal.events.as_slice();
+    while let [first, ..] = events {
+        let run = if all { Run { period: 1, cycles: 1 } } else { Run::at_start_of(events) };
+        let (these, rest) = events.split_at(run.len());
+        events = rest;
+        let last = these.last().unwrap_or(first);
+        let (what, whom) = if run.len() == 1 {
+            describe(&first.kind)
+        } else {
+            let words: Vec<&str> = these[..run.period].iter().map(|event| word(&event.kind)).collect();
+            (words.join(", "), format!("{} times", thousands(run.cycles as u64)))
+        };
+        table.add_row([
+            since_start(since(start, first.time)),
+            what,
+            whom,
+            thousands(last.after.into()),
+            bar(last.after, most),
+        ]);
+    }
+    text += &lines(&table);
+    if journal.cut || journal.incomplete {
+        text += " (events are missing)\n";
+    }
+    text
+}
+
+fn title(journal: &Journal) -> String {
+    match journal.started() {
+        Some(EventKind::Started { module, pid, program, forked, .. }) => {
+            let forked = if *forked { ", forked" } else { "" };
+            format!("{module} in {program} ({pid}{forked}), {}", count(journal.events.len(), "event"))
+        }
+        _ => format!("{}, {}", journal.path.display(), count(journal.events.len(), "event")),
+    }
+}
+
+/// Events that are drawn as one row: the first one alone, or the first ones in a cycle that comes again and again, as
+/// when a thousand credentials are acquired and freed.
+struct Run {
+    period: usize,
+    cycles: usize,
+}
+
+impl Run {
+    fn at_start_of(events: &[Event]) -> Self {
+        const LONGEST_PERIOD: usize = 4;
+        const FEW: usize = 4;
+        (1..=LONGEST_PERIOD)
+            .map(|period| {
+                let alike = |index: &usize| word(&events[*index].kind) == word(&events[index % period].kind);
+                Self { period, cycles: (0..events.len()).take_while(alike).count() / period }
+            })
+            .find(|run| run.cycles >= FEW)
+            .unwrap_or(Self { period: 1, cycles: 1 })
+    }
+
+    fn len(&self) -> usize {
+        self.period * self.cycles
+    }
+}
+
+/// An event as two cells: what, and about whom.
+fn describe(kind: &EventKind) -> (String, String) {
+    let about = match kind {
+        EventKind::Acquired { principal, package, source, .. } => {
+            let how = match source {
+                Source::Anonymous => "anonymously".to_owned(),
+                Source::Cache => format!("as {principal}, silently"),
+                Source::Inbound => "for inbound use".to_owned(),
+                _ => format!("as {principal}"),
+            };
+            format!("{how}, for {package}")
+        }
+        EventKind::Cached { principal, package, source, .. } => {
+            let how = if *source == Source::Preloaded { ", preloaded" } else { "" };
+            format!("{principal} for {package}{how}")
+        }
+        EventKind::Ended { how, left, .. } => {
+            let how = match how {
+                // An ELF destructor can't tell.
+                Ending::Unloaded => "unloaded, or process exit".to_owned(),
+                how => how.to_string(),
+            };
+            if *left > 0 { format!("{how}; {} left", count(*left, "credential")) } else { how }
+        }
+        EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
+        EventKind::Refused { operation, status, principal, .. } => {
+            let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
+            format!("{operation}{whom}: {}", status.name())
+        }
+        EventKind::Started { version, .. } => format!("mock version {version}"),
+        _ => String::new(),
+    };
+    (word(kind).to_owned(), about)
+}
+
+fn word(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::Acquired { .. } => "acquired",
+        EventKind::Cached { .. } => "cached",
+        EventKind::Ended { .. } => "ended",
+        EventKind::Evicted { .. } => "evicted",
+        EventKind::Expired { .. } => "expired",
+        EventKind::Faulted { .. } => "fault",
+        EventKind::Flushed => "flushed",
+        EventKind::Freed { .. } => "freed",
+        EventKind::Refreshed { .. } => "refreshed",
+        EventKind::Refused { .. } => "refused",
+        EventKind::Replaced { .. } => "replaced",
+        EventKind::Started { .. } => "started",
+        _ => "other",
+    }
+}
+
+/// As many blocks as the count is of the most, out of [`BAR_WIDTH`], to an eighth; never none for a count above zero.
+fn bar(cached: u32, most: u32) -> String {
+    const BAR_WIDTH: u64 = 24;
+    const EIGHTHS: [char; 8] = ['▏', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    if cached == 0 {
+        return String::new();
+    }
+    // Few credentials get a block each, so that the picture is that of the numbers.
+    let scale = u64::from(most).max(BAR_WIDTH);
+    let eighths = (u64::from(cached) * BAR_WIDTH * 8).div_ceil(scale);
+    let mut bar: String = (0..eighths / 8).map(|_| '█').collect();
+    if let Some(partial) = usize::try_from(eighths % 8).ok().filter(|&eighths| eighths > 0) {
+        bar.push(EIGHTHS[partial]);
+    }
+    bar
+}
+
+fn since(start: FileTime, time: FileTime) -> Duration {
+    time.since_unix_epoch().saturating_sub(start.since_unix_epoch())
+}

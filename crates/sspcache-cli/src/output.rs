@@ -1,0 +1,136 @@
+//! What every result has in common: where it goes, how wide it is, how numbers and times read.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use serde::Serialize;
+
+/// What is as it should be.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// What is not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What can't be told.
+pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
+/// Headings.
+pub(crate) const STRONG: Style = Style::new().bold();
+/// What may be skipped.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+/// Text in a style. Whether the style is shown is decided where the text is written: on a terminal without `NO_COLOR`.
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A message for people, on standard error.
+pub(crate) fn message(text: impl Display) {
+    // Nobody is left to tell when this fails.
+    let _ = writeln!(anstream::stderr(), "sspcache: {text}");
+}
+
+/// Writes a JSON document to standard output.
+pub(crate) fn print_json(document: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, document)?;
+    writeln!(out)
+}
+
+/// An empty table in the program's style. `width` is the terminal's, if there is one: cells wrap to fit it.
+pub(crate) fn table(header: &[&str], width: Option<u16>) -> Table {
+    let rule = LineStyle::none().fill('─').junction('─');
+    let mut table = Table::new();
+    table.load_style(TableStyle::new().header_separator(rule)).set_header(header.to_vec());
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table
+}
+
+/// The table's lines, without the blanks at their ends, each ended.
+pub(crate) fn lines(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The width of the terminal that standard output or standard error goes to; none for a file or a pipe.
+pub(crate) fn terminal_width(stream: Stream) -> Option<u16> {
+    let size = match stream {
+        Stream::Stderr => terminal_size::terminal_size_of(io::stderr()),
+        Stream::Stdout => terminal_size::terminal_size_of(io::stdout()),
+    };
+    size.map(|(terminal_size::Width(columns), _)| columns).filter(|&columns| columns > 0)
+}
+
+/// Where text goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stream {
+    Stderr,
+    Stdout,
+}
+
+/// `1 credential`, `2 credentials`, `1,000 credentials`.
+pub(crate) fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let suffix = match (number, noun) {
+        (1, _) => "",
+        (_, noun) if noun.ends_with("ss") => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{suffix}", thousands(number))
+}
+
+/// `1,234,567`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A time since the beginning of a run: `+0.012 s`.
+pub(crate) fn since_start(time: Duration) -> String {
+    format!("+{:.3} s", time.as_secs_f64())
+}
+
+/// A word list for a sentence: `a`, `a and b`, `a, b and c`.
+pub(crate) fn join(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_as_people_write_them() {
+        for (number, noun, text) in [
+            (0, "credential", "0 credentials"),
+            (1, "process", "1 process"),
+            (2, "process", "2 processes"),
+            (1_234_567, "event", "1,234,567 events"),
+        ] {
+            assert_eq!(count(number, noun), text);
+        }
+    }
+
+    #[test]
+    fn words_join_into_a_sentence() {
+        let words = ["a", "b", "c"].map(String::from);
+        assert_eq!(
+            [join(&words[..0]), join(&words[..1]), join(&words[..2]), join(&words)],
+            ["", "a", "a and b", "a, b and c"]
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! The verdict for a CI server: a JUnit report with one test case per process.
+
+use std::collections::HashMap;
+
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{End, Outcome, Process, Verdict, text::closing};
+
+/// The verdict as a JUnit report.
+///
+/// A test case is named after its program, with a number from the second of that name on: process numbers differ from
+/// run to run, and a CI server follows a test case by its name. A run in which nobody signed in, or whose journals
+/// can't be read, has a test case of its own for that.
+pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
+    let mut suite = TestSuite::new("credential caches");
+    let mut names: HashMap<&str, u32> = HashMap::new();
+    for process in &verdict.processes {
+        let nth = names.entry(&process.program).or_insert(0);
+        *nth += 1;
+        let name = match nth {
+            1 => process.program.clone(),
+            nth => format!("{} #{nth}", process.program),
+        };
+        let mut case = case(&name, status(process));
+        case.add_property(Property::new("pid", process.pid.to_string()));
+        suite.add_test_case(case);
+    }
+    if verdict.outcome == Outcome::NotExercised && !allow_unused {
+        suite.add_test_case(case(
+            "sign-in",
+            failed(NonSuccessKind::Failure, "not-exercised", &plain_closing(verdict)),
+        ));
+    }
+    if !verdict.gaps.is_empty() {
+        let status = failed(NonSuccessKind::Error, "incomplete", &verdict.gaps.join("\n"));
+        suite.add_test_case(case("journal", status));
+    }
+    let mut report = Report::new("sspcache");
+    report.add_test_suite(suite);
+    report
+}
+
+fn case(name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname("sspcache");
+    case
+}
+
+fn status(process: &Process) -> TestCaseStatus {
+    if process.left > 0 {
+        let left: Vec<String> = process
+            .credentials
+            .iter()
+            .filter(|credential| matches!(credential.end, End::Left { .. }))
+            .map(|credential| {
+                let super::Credential { principal, package, module, .. } = credential;
+                format!("{principal} is still cached for {package} ({module})")
+            })
+            .collect();
+        return failed(NonSuccessKind::Failure, "left", &left.join("\n"));
+    }
+    if !process.gaps.is_empty() {
+        return failed(NonSuccessKind::Error, "incomplete", &process.gaps.join("\n"));
+    }
+    TestCaseStatus::success()
+}
+
+fn failed(kind: NonSuccessKind, reason: &str, description: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    let (first, _) = description.split_once('\n').unwrap_or((description, ""));
+    status.set_type(reason).set_message(first).set_description(description);
+    status
+}
+
+/// The closing sentence without its style, which no XML can hold.
+fn plain_closing(verdict: &Verdict) -> String {
+    anstream::adapter::strip_str(&closing(verdict)).to_string()
+}

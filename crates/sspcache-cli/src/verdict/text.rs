@@ -1,0 +1,179 @@
+//! The verdict for people: a table, then a closing sentence in plain words.
+
+use std::fmt::Write;
+
+use sspcache_engine::Source;
+
+use super::{Credential, End, LeftWhen, Outcome, Process, Verdict};
+use crate::output::{BAD, GOOD, UNSURE, count, join, lines, since_start, styled, table};
+
+/// The verdict as text; `width` is the terminal's, if there is one.
+pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
+    let mut text = String::new();
+    if verdict.cached > 0 {
+        text += &credentials(verdict, width);
+        text.push('\n');
+    }
+    for note in notes(verdict) {
+        writeln!(text, "note: {note}").expect("a string takes all text");
+    }
+    text + &closing(verdict) + "\n"
+}
+
+/// More rows than this are not read any more; those that were left come first then.
+const MAX_ROWS: usize = 24;
+
+fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
+    let mut rows: Vec<(&Process, &Credential)> = verdict
+        .processes
+        .iter()
+        .flat_map(|process| process.credentials.iter().map(move |credential| (process, credential)))
+        .collect();
+    if rows.len() > MAX_ROWS {
+        rows.sort_by_key(|(_, credential)| !matches!(credential.end, End::Left { .. }));
+    }
+    let mut table = table(&["process", "signed in", "as", "through", "what ended it"], width);
+    let mut before = None;
+    for (process, credential) in rows.iter().take(MAX_ROWS) {
+        // A process is named once.
+        let again = before.replace((process.pid, &process.program)) == Some((process.pid, &process.program));
+        table.add_row([
+            if again { String::new() } else { process.name() },
+            since_start(credential.cached.at),
+            principal(credential),
+            format!("{} ({})", credential.package, credential.module),
+            end(credential.end),
+        ]);
+    }
+    let mut text = lines(&table).replace("LEFT", &styled(BAD, "LEFT"));
+    if rows.len() > MAX_ROWS {
+        let more = count(rows.len() - MAX_ROWS, "more credential");
+        writeln!(text, " … and {more}; the JSON form lists all").expect("a string takes all text");
+    }
+    text
+}
+
+fn principal(credential: &Credential) -> String {
+    let name = if credential.principal.is_empty() { "(no name)" } else { &credential.principal };
+    let mut remarks = Vec::new();
+    if credential.source == Source::Preloaded {
+        remarks.push("preloaded".to_owned());
+    }
+    if credential.silent_sign_ins > 0 {
+        remarks.push(count(credential.silent_sign_ins, "silent sign-in"));
+    }
+    if remarks.is_empty() { name.to_owned() } else { format!("{name} ({})", remarks.join(", ")) }
+}
+
+fn end(end: End) -> String {
+    match end {
+        End::Evicted(moment) => format!("evicted {}, to make room", since_start(moment.at)),
+        End::Expired(moment) => format!("expired {}", since_start(moment.at)),
+        End::Flushed(moment) => format!("flushed {} (event {})", since_start(moment.at), moment.event),
+        End::Left { when } => format!("LEFT: {}", left(when)),
+        End::Replaced(moment) => format!("replaced {}, by a new secret", since_start(moment.at)),
+    }
+}
+
+fn left(when: LeftWhen) -> &'static str {
+    match when {
+        LeftWhen::Dropped => "still cached when the SSP was dropped",
+        LeftWhen::Exit => "still cached at exit",
+        LeftWhen::NoEnd => "no end was seen (killed, or still running)",
+        LeftWhen::Unloaded => "still cached at unload or exit",
+    }
+}
+
+fn notes(verdict: &Verdict) -> Vec<String> {
+    let mut notes = Vec::new();
+    for process in &verdict.processes {
+        if process.failed_flushes > 0 {
+            let calls = count(process.failed_flushes, "call");
+            notes.push(format!(
+                "in {}, an injected fault met {calls} of CleanupCredentialCache",
+                process.name()
+            ));
+        }
+        if process.retained > 0 {
+            let copies = match process.retained {
+                1 => "1 copy of a secret".to_owned(),
+                several => format!("{several} copies of secrets"),
+            };
+            notes.push(format!(
+                "{} kept {copies} in handles that were never freed (handle-policy = \"retain\")",
+                process.name(),
+            ));
+        }
+    }
+    let idle = verdict.processes.iter().filter(|process| process.credentials.is_empty()).count();
+    if idle > 0 && verdict.cached > 0 {
+        notes.push(format!("{} used a mock without signing in", count(idle, "process")));
+    }
+    let gaps = verdict.processes.iter().flat_map(|process| &process.gaps).chain(&verdict.gaps);
+    notes.extend(gaps.cloned());
+    notes
+}
+
+/// What it comes down to, in one sentence or two.
+pub(crate) fn closing(verdict: &Verdict) -> String {
+    let signed_in = verdict.processes.iter().filter(|process| !process.credentials.is_empty()).count();
+    match verdict.outcome {
+        Outcome::Clean => format!(
+            "{}: {} cached in {}, and nothing was left.",
+            styled(GOOD, "clean"),
+            was(verdict.cached),
+            count(signed_in, "process"),
+        ),
+        Outcome::Incomplete => format!(
+            "{}: the journal has gaps, so nobody can say what was left.",
+            styled(UNSURE, "incomplete"),
+        ),
+        Outcome::Left => {
+            let who: Vec<String> = verdict
+                .processes
+                .iter()
+                .filter(|process| process.left > 0)
+                .map(|process| format!("{} left {}", process.name(), principals_left(process)))
+                .collect();
+            format!(
+                "{}: {} of {} left. {}. Call CleanupCredentialCache at sign-out: unloading the SSP or ending the \
+                 process is no substitute.",
+                styled(BAD, "not clean"),
+                verdict.left,
+                was(verdict.cached),
+                join(&who),
+            )
+        }
+        Outcome::NotExercised if verdict.processes.is_empty() => format!(
+            "{}: no process used a mock SSP, so this proves nothing. Does the program load MSNSSPC.dll or \
+             MSAPSSPC.dll by name?",
+            styled(UNSURE, "not exercised"),
+        ),
+        Outcome::NotExercised => format!(
+            "{}: {} used a mock SSP and nobody signed in, so this proves nothing.",
+            styled(UNSURE, "not exercised"),
+            count(verdict.processes.len(), "process"),
+        ),
+    }
+}
+
+fn was(credentials: usize) -> String {
+    let verb = if credentials == 1 { "was" } else { "were" };
+    format!("{} {verb}", count(credentials, "credential"))
+}
+
+/// `CONTOSO\alice and CONTOSO\bob`, or how many where they are many.
+fn principals_left(process: &Process) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for credential in &process.credentials {
+        if matches!(credential.end, End::Left { .. }) && !names.contains(&credential.principal) {
+            names.push(credential.principal.clone());
+        }
+    }
+    if names.len() > 3 {
+        let more = count(names.len() - 2, "other");
+        names.truncate(2);
+        names.push(more);
+    }
+    join(&names)
+}
