@@ -1,0 +1,148 @@
+//! The C ABI of an SSP, as a client sees it: shared by the Windows and the Unix loader.
+//!
+//! Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacew).
+#![allow(unsafe_code, reason = "calls the functions of a table that a foreign module gave")]
+
+use std::{ffi::c_void, mem, ptr, ptr::NonNull};
+
+use windows_sys::Win32::{
+    Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_OK, SEC_E_UNSUPPORTED_FUNCTION},
+    Security::{
+        Authentication::Identity::{
+            SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW, SecurityFunctionTableW,
+        },
+        Credentials::SecHandle,
+    },
+    System::Rpc::{SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
+};
+use zeroize::Zeroizing;
+
+use super::SecurityInterface;
+use crate::{SecurityStatus, SignIn};
+
+/// `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
+pub(super) type CleanupCredentialCacheFn = unsafe extern "system" fn() -> i32;
+/// `PSecurityFunctionTableW WINAPI InitSecurityInterfaceW(void)`.
+pub(super) type InitSecurityInterfaceFn = unsafe extern "system" fn() -> *const SecurityFunctionTableW;
+
+/// The table of functions that an SSP gave. Whoever holds it holds the module's reference too, so it stays valid.
+pub struct FunctionTable(NonNull<SecurityFunctionTableW>);
+
+// SAFETY: an SSP's table is static and never written to, and SSPI's functions may be called from any thread.
+unsafe impl Send for FunctionTable {}
+// SAFETY: as above.
+unsafe impl Sync for FunctionTable {}
+
+impl FunctionTable {
+    /// Takes the table that `InitSecurityInterfaceW` returned.
+    ///
+    /// # Safety
+    /// A non-null pointer is to a table of the documented layout, valid for as long as the result is used.
+    pub(super) unsafe fn new(table: *const SecurityFunctionTableW) -> Result<Self, SecurityStatus> {
+        NonNull::new(table.cast_mut()).map(Self).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))
+    }
+
+    fn table(&self) -> &SecurityFunctionTableW {
+        // SAFETY: by the contract of `new`.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl SecurityInterface for FunctionTable {
+    type Handle = Handle;
+
+    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Handle, SecurityStatus> {
+        let acquire = self.table().AcquireCredentialsHandleW.ok_or(UNSUPPORTED)?;
+        let mut package = wide(package);
+        let mut principal = sign_in.principal().map(wide);
+        let mut parts = sign_in
+            .identity()
+            .map(|identity| [wide(identity.user), wide(identity.domain), wide(identity.password)]);
+        let identity = parts.as_mut().map(|[user, domain, password]| SEC_WINNT_AUTH_IDENTITY_W {
+            UserLength: length(user),
+            User: user.as_mut_ptr(),
+            DomainLength: length(domain),
+            Domain: domain.as_mut_ptr(),
+            PasswordLength: length(password),
+            Password: password.as_mut_ptr(),
+            Flags: SEC_WINNT_AUTH_IDENTITY_UNICODE,
+        });
+        let mut handle = SecHandle { dwLower: 0, dwUpper: 0 };
+        let mut expiry = 0i64;
+        // SAFETY: every pointer is null, where the page allows that, or to something that lives until the call returns:
+        // strings end in a null, and the identity's lengths are those of its strings without it.
+        let status = unsafe {
+            acquire(
+                principal.as_mut().map_or(ptr::null_mut(), |principal| principal.as_mut_ptr()),
+                package.as_mut_ptr(),
+                SECPKG_CRED_OUTBOUND,
+                ptr::null_mut(),
+                identity.as_ref().map_or(ptr::null(), |identity| ptr::from_ref(identity).cast::<c_void>()).cast_mut(),
+                None,
+                ptr::null_mut(),
+                &raw mut handle,
+                &raw mut expiry,
+            )
+        };
+        ok(status).map(|()| Handle(handle))
+    }
+
+    fn principal(&self, handle: &Handle) -> Result<String, SecurityStatus> {
+        let query = self.table().QueryCredentialsAttributesW.ok_or(UNSUPPORTED)?;
+        let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
+        let mut raw = handle.0;
+        let mut names: SecPkgCredentials_NamesW = unsafe {
+            // SAFETY: the structure is one pointer, and null is a value of it.
+            mem::zeroed()
+        };
+        // SAFETY: the attribute's buffer is the structure that its page names; both pointers live until the call returns.
+        ok(unsafe { query(&raw mut raw, SECPKG_CRED_ATTR_NAMES, (&raw mut names).cast()) })?;
+        let name = NonNull::new(names.sUserName).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))?;
+        // SAFETY: on success the name is a string that ends in a null and is ours until freed.
+        let text = unsafe { string(name) };
+        // SAFETY: what this attribute returned is freed by FreeContextBuffer, once.
+        ok(unsafe { free(name.as_ptr().cast()) }).map(|()| text)
+    }
+
+    fn free(&self, handle: &Handle) -> Result<(), SecurityStatus> {
+        let free = self.table().FreeCredentialsHandle.ok_or(UNSUPPORTED)?;
+        let mut raw = handle.0;
+        // SAFETY: the pointer lives until the call returns.
+        ok(unsafe { free(&raw mut raw) })
+    }
+}
+
+/// A credential handle of an SSP.
+pub struct Handle(SecHandle);
+
+const UNSUPPORTED: SecurityStatus = SecurityStatus(SEC_E_UNSUPPORTED_FUNCTION);
+
+fn ok(status: i32) -> Result<(), SecurityStatus> {
+    if status == SEC_E_OK { Ok(()) } else { Err(SecurityStatus(status)) }
+}
+
+/// UTF-16 with a terminating null, in a buffer that is as long as it needs to be from the start and is overwritten when
+/// dropped: it may hold a password.
+fn wide(text: &str) -> Zeroizing<Vec<u16>> {
+    let mut units = Zeroizing::new(Vec::with_capacity(text.encode_utf16().count() + 1));
+    units.extend(text.encode_utf16());
+    units.push(0);
+    units
+}
+
+/// Units before the terminating null; what is too long for the structure is cut by the SSP's own check of the length.
+fn length(units: &[u16]) -> u32 {
+    u32::try_from(units.len() - 1).unwrap_or(u32::MAX)
+}
+
+/// # Safety
+/// The pointer is to UTF-16 units that end in a null.
+unsafe fn string(text: NonNull<u16>) -> String {
+    let mut length = 0;
+    // SAFETY: up to the terminating null every unit may be read.
+    while unsafe { *text.as_ptr().add(length) } != 0 {
+        length += 1;
+    }
+    // SAFETY: as above.
+    String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(text.as_ptr(), length) })
+}

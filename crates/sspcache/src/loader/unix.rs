@@ -1,0 +1,245 @@
+//! The Unix dynamic linker: it answers for modules that carry an SSP's name as their file name, such as the mock DLLs.
+//!
+//! Which modules are loaded is read from the linker's own list ([dl_iterate_phdr(3)], or dyld's list of images), since
+//! `dlopen(RTLD_NOLOAD)` searches the disk for what is absent and doesn't find by its bare name what was loaded by path.
+//! The reference is then taken by exact path.
+//!
+//! [dl_iterate_phdr(3)]: https://man7.org/linux/man-pages/man3/dl_iterate_phdr.3.html
+#![allow(unsafe_code, reason = "asks the dynamic linker, and calls what it finds")]
+
+use std::{
+    ffi::{CStr, CString, OsStr},
+    io,
+    os::unix::ffi::OsStrExt,
+};
+
+use libloading::os::unix::{Library, RTLD_NOW};
+
+use super::{
+    CLEANUP_CREDENTIAL_CACHE, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
+    sspi::{CleanupCredentialCacheFn, FunctionTable, InitSecurityInterfaceFn},
+};
+use crate::{SecurityStatus, name};
+
+/// The dynamic linker of this process.
+///
+/// # Platform-specific behaviour
+/// Unix has no notion of C6 or C7: no call tells whether a constructor or destructor of a global object is running, so
+/// nothing is refused there; and there are no window stations.
+#[derive(Debug, Default)]
+pub struct NativeLoader {
+    images: images::Images,
+}
+
+impl Loader for NativeLoader {
+    type Module = UnixModule;
+
+    /// Always `false`: no call of the dynamic linker tells.
+    fn is_inside_loader_callback(&self) -> bool {
+        false
+    }
+
+    fn window_station(&self) -> WindowStation {
+        WindowStation::None
+    }
+
+    fn modules(&self, name: &str) -> io::Result<Vec<UnixModule>> {
+        Ok(self.images.named(name).into_iter().filter_map(UnixModule::open).collect())
+    }
+}
+
+/// A loaded module, held by a reference of the dynamic linker.
+#[derive(Debug)]
+pub struct UnixModule {
+    path: CString,
+    library: Library,
+}
+
+impl UnixModule {
+    /// References a module that is loaded from exactly this path; `None` when it has been unloaded meanwhile.
+    fn open(path: CString) -> Option<Self> {
+        let name = OsStr::from_bytes(path.to_bytes());
+        // SAFETY: RTLD_NOLOAD runs no constructor: the module is loaded already, or it isn't referenced.
+        let library = unsafe { Library::open(Some(name), RTLD_NOW | libc::RTLD_NOLOAD) }.ok()?;
+        Some(Self { path, library })
+    }
+
+    /// The address of an export of this very module: `dlsym` would look into the module's dependencies too.
+    fn export(&self, name: &str) -> Option<*const ()> {
+        // SAFETY: the symbol is only taken as an address here.
+        let symbol = unsafe { self.library.get::<*const ()>(name.as_bytes()) }.ok()?;
+        let address = symbol.as_raw_ptr().cast_const();
+        let mut info = libc::Dl_info {
+            dli_fname: std::ptr::null(),
+            dli_fbase: std::ptr::null_mut(),
+            dli_sname: std::ptr::null(),
+            dli_saddr: std::ptr::null_mut(),
+        };
+        // SAFETY: `info` is valid for the call to fill in.
+        let found = unsafe { libc::dladdr(address, &raw mut info) } != 0 && !info.dli_fname.is_null();
+        // SAFETY: on success `dli_fname` is a string that lives as long as its module is loaded, as it is now.
+        let own = found && unsafe { CStr::from_ptr(info.dli_fname) } == self.path.as_c_str();
+        own.then_some(address.cast())
+    }
+}
+
+impl Module for UnixModule {
+    type Interface = FunctionTable;
+
+    fn path(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
+        let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
+        Some(move || {
+            // SAFETY: the export of a registered SSP has the documented signature (clause C1; whoever registers an SSP
+            // says so), and `self`, which this closure can't outlive a call of, keeps the module loaded.
+            let cleanup: CleanupCredentialCacheFn = unsafe { std::mem::transmute(address) };
+            // SAFETY: as above; the function takes nothing and may be called from any ordinary code.
+            (unsafe { cleanup() }) != 0
+        })
+    }
+
+    fn security_interface(&self) -> Option<Result<FunctionTable, SecurityStatus>> {
+        let address = self.export(INIT_SECURITY_INTERFACE)?;
+        // SAFETY: this export of an SSP has the documented signature.
+        let init: InitSecurityInterfaceFn = unsafe { std::mem::transmute(address) };
+        // SAFETY: it may be called any number of times, and returns null or a static table of the documented layout.
+        Some(unsafe { FunctionTable::new(init()) })
+    }
+}
+
+/// Whether this is the path of a module of that file name.
+fn is_named(path: &CStr, wanted: &str) -> bool {
+    let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    std::str::from_utf8(file).is_ok_and(|file| name::same(file, wanted))
+}
+
+#[cfg(not(target_vendor = "apple"))]
+mod images {
+    //! ELF: `dl_iterate_phdr`.
+
+    use std::{
+        ffi::{CStr, CString, c_int, c_void},
+        hash::{BuildHasher, RandomState},
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
+
+    use parking_lot::Mutex;
+
+    /// The linker's list, and which names were found absent from it in its present state.
+    #[derive(Debug, Default)]
+    pub(super) struct Images {
+        absent: Mutex<Absent>,
+        hasher: RandomState,
+    }
+
+    /// Hashes of names that are not loaded, as of a state of the list: loads and unloads so far.
+    #[derive(Debug, Default)]
+    struct Absent {
+        state: (u64, u64),
+        names: [Option<u64>; 8],
+        next: usize,
+    }
+
+    impl Images {
+        /// Paths of the loaded modules of this file name, in load order.
+        pub(super) fn named(&self, name: &str) -> Vec<CString> {
+            let hash = self.hasher.hash_one(name);
+            let state = state();
+            {
+                let absent = self.absent.lock();
+                if absent.state == state && absent.names.contains(&Some(hash)) {
+                    return Vec::new();
+                }
+            }
+            let mut paths = Vec::new();
+            iterate(&mut |info| {
+                // SAFETY: during the iteration a name is null or a string.
+                let path = (!info.dlpi_name.is_null()).then(|| unsafe { CStr::from_ptr(info.dlpi_name) });
+                if let Some(path) = path.filter(|path| super::is_named(path, name)) {
+                    paths.push(path.to_owned());
+                }
+                true
+            });
+            if paths.is_empty() {
+                self.absent.lock().remember(state, hash);
+            }
+            paths
+        }
+    }
+
+    impl Absent {
+        /// `state` was read before the list was, so that what is loaded in between is found the next time.
+        fn remember(&mut self, state: (u64, u64), hash: u64) {
+            if self.state != state {
+                *self = Self { state, ..Self::default() };
+            }
+            self.names[self.next % 8] = Some(hash);
+            self.next += 1;
+        }
+    }
+
+    /// How many modules were ever loaded and unloaded.
+    fn state() -> (u64, u64) {
+        let mut state = (0, 0);
+        iterate(&mut |info| {
+            state = (info.dlpi_adds, info.dlpi_subs);
+            false
+        });
+        state
+    }
+
+    /// Visits the list, under the linker's lock, for as long as `visit` wants more.
+    fn iterate(visit: &mut dyn FnMut(&libc::dl_phdr_info) -> bool) {
+        type Visit<'a> = &'a mut dyn FnMut(&libc::dl_phdr_info) -> bool;
+
+        unsafe extern "C" fn callback(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
+            // SAFETY: `data` is what is passed below, and alive there; `info` is valid during the callback.
+            let (visit, info) = unsafe { (&mut *data.cast::<Visit<'_>>(), &*info) };
+            // A panic must not unwind through the linker; nothing in `visit` panics but for want of memory.
+            match catch_unwind(AssertUnwindSafe(|| visit(info))) {
+                Ok(true) => 0,
+                Ok(false) | Err(_) => 1,
+            }
+        }
+
+        let mut visit: Visit<'_> = visit;
+        // SAFETY: the callback has the documented signature and `visit` outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(callback), (&raw mut visit).cast()) };
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+mod images {
+    //! Mach-O: dyld's list of images.
+
+    use std::ffi::{CStr, CString};
+
+    /// dyld's list; reading it opens no file and is quick.
+    #[derive(Debug, Default)]
+    pub(super) struct Images;
+
+    impl Images {
+        /// Paths of the loaded modules of this file name, in load order.
+        pub(super) fn named(&self, name: &str) -> Vec<CString> {
+            let mut paths = Vec::new();
+            // SAFETY: it takes nothing.
+            for index in 0..unsafe { libc::_dyld_image_count() } {
+                // SAFETY: an index out of range, as when images were unloaded meanwhile, gives null.
+                let path = unsafe { libc::_dyld_get_image_name(index) };
+                if path.is_null() {
+                    continue;
+                }
+                // SAFETY: a name that is not null is a string. dyld documents that another thread may unload the image
+                // at any time; modules that carry an SSP's name live as long as their users.
+                let path = unsafe { CStr::from_ptr(path) };
+                if super::is_named(path, name) {
+                    paths.push(path.to_owned());
+                }
+            }
+            paths
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The documented protocol, written once: known? → safe here? → module → export → call.
+//!
+//! Reference: [CleanupCredentialCache](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache).
+
+use std::fmt;
+
+use crate::{
+    Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, SecurityPackage, Ssp,
+    loader::{CLEANUP_CREDENTIAL_CACHE, Loader, Module, WindowStation},
+    package::Package,
+    provider::known,
+    trace,
+};
+
+/// Flushes SSPs that a [`Loader`] finds: the one implementation of the protocol, for the real system and for mocks.
+///
+/// ```
+/// use sspcache::{CredentialProvider, SspProvider, loader::NativeLoader};
+/// let provider = SspProvider::builder(NativeLoader::default()).register("CONTOSSP.dll").build();
+/// assert_eq!(provider.ssps().len(), 3);
+/// println!("{}", provider.cleanup_all());
+/// ```
+pub struct SspProvider<L> {
+    loader: L,
+    ssps: Vec<Ssp>,
+    allow_non_interactive: bool,
+}
+
+impl<L: Loader> SspProvider<L> {
+    /// A provider of the known SSPs over this loader.
+    pub fn new(loader: L) -> Self {
+        Self::builder(loader).build()
+    }
+
+    /// Starts setting up a provider over this loader.
+    pub fn builder(loader: L) -> SspProviderBuilder<L> {
+        SspProviderBuilder { loader, ssps: Ssp::KNOWN.to_vec(), allow_non_interactive: false }
+    }
+
+    /// The loader.
+    pub fn loader(&self) -> &L {
+        &self.loader
+    }
+
+    /// A security package of a loaded SSP, to sign in through. The package holds a reference to the module.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSsp`]; [`Error::NotLoaded`], for nothing is loaded here; [`Error::ExportMissing`] when the
+    /// module exports no `InitSecurityInterfaceW`; [`Error::Sspi`] when that gives no table.
+    pub fn security_package(&self, ssp: &str, package: &str) -> Result<Box<dyn SecurityPackage>, Error> {
+        let ssp = known(&self.ssps, ssp)?;
+        let module = self.modules(ssp)?.into_iter().next();
+        let module = module.ok_or_else(|| Error::NotLoaded { ssp: ssp.name().to_owned() })?;
+        Ok(Box::new(Package::open(module, package)?))
+    }
+
+    fn modules(&self, ssp: &Ssp) -> Result<Vec<L::Module>, Error> {
+        self.loader
+            .modules(ssp.name())
+            .map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
+    }
+
+    /// C6, then C7: user32, which tells about the window station, must not be called from DllMain.
+    fn check_safe(&self, ssp: &Ssp) -> Result<(), Error> {
+        if self.loader.is_inside_loader_callback() {
+            return Err(Error::InsideLoaderCallback { ssp: ssp.name().to_owned() });
+        }
+        if self.allow_non_interactive {
+            return Ok(());
+        }
+        match self.loader.window_station() {
+            WindowStation::NotVisible { name, flags } => {
+                Err(Error::NonInteractiveWindowStation { ssp: ssp.name().to_owned(), station: name, flags })
+            }
+            WindowStation::None | WindowStation::Visible => Ok(()),
+        }
+    }
+}
+
+impl<L: Loader> CredentialProvider for SspProvider<L> {
+    fn ssps(&self) -> &[Ssp] {
+        &self.ssps
+    }
+
+    fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
+        Ok(!self.modules(known(&self.ssps, ssp)?)?.is_empty())
+    }
+
+    fn cleanup_into(&self, name: &str, report: &mut CleanupReport) {
+        let ssp = match known(&self.ssps, name) {
+            Ok(ssp) => ssp,
+            Err(unknown) => return push(report, CleanupRow::new(Ssp::new(name), "", Err(unknown))),
+        };
+        let modules = match self.check_safe(ssp).and_then(|()| self.modules(ssp)) {
+            Ok(modules) => modules,
+            Err(error) => return push(report, CleanupRow::new(ssp.clone(), "", Err(error))),
+        };
+        if modules.is_empty() {
+            return push(report, CleanupRow::new(ssp.clone(), "", Ok(Cleanup::NotLoaded)));
+        }
+        for module in modules {
+            let outcome = flush(&module);
+            push(report, CleanupRow::new(ssp.clone(), module.path(), outcome));
+        }
+    }
+}
+
+impl<L> fmt::Debug for SspProvider<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SspProvider").field("ssps", &self.ssps).finish_non_exhaustive()
+    }
+}
+
+/// Sets up an [`SspProvider`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct SspProviderBuilder<L> {
+    loader: L,
+    ssps: Vec<Ssp>,
+    allow_non_interactive: bool,
+}
+
+impl<L: Loader> SspProviderBuilder<L> {
+    /// Flushes on a window station that is not visible, too (clause C7). Say yes for SSH sessions, scheduled tasks and
+    /// CI agents, never for a service.
+    pub fn allow_non_interactive(mut self, allow: bool) -> Self {
+        self.allow_non_interactive = allow;
+        self
+    }
+
+    /// Registers a third party's SSP by its module's file name: one that exports `CleanupCredentialCache` with the
+    /// documented meaning. A name that is known already changes nothing.
+    pub fn register(mut self, name: &str) -> Self {
+        if known(&self.ssps, name).is_err() {
+            self.ssps.push(Ssp::new(name));
+        }
+        self
+    }
+
+    /// Makes the provider.
+    pub fn build(self) -> SspProvider<L> {
+        let Self { loader, ssps, allow_non_interactive } = self;
+        SspProvider { loader, ssps, allow_non_interactive }
+    }
+}
+
+/// C5, C2: the module is referenced for as long as the caller holds it.
+fn flush(module: &impl Module) -> Result<Cleanup, Error> {
+    let cleanup = module.cleanup_credential_cache().ok_or_else(|| Error::ExportMissing {
+        module: module.path(),
+        export: CLEANUP_CREDENTIAL_CACHE,
+    })?;
+    if cleanup() { Ok(Cleanup::Flushed) } else { Err(Error::CleanupFailed { module: module.path() }) }
+}
+
+fn push(report: &mut CleanupReport, row: CleanupRow) {
+    trace::cleanup(&row);
+    report.push(row);
+}

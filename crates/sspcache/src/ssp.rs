@@ -1,0 +1,73 @@
+//! Security Support Providers, by name.
+
+use std::{fmt, sync::Arc};
+
+use crate::name;
+
+/// An SSP that a provider knows: the file name of its module.
+///
+/// Two are known from the start, the two that
+/// [Microsoft's page](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache) names. Others,
+/// of third parties, that export the same function are registered with
+/// [`SspProviderBuilder::register`](crate::SspProviderBuilder::register).
+///
+/// ```
+/// use sspcache::Ssp;
+/// assert_eq!(Ssp::MSNSSPC.name(), "MSNSSPC.dll");
+/// assert!(Ssp::MSNSSPC.is_named("msnsspc.DLL"));
+/// ```
+#[derive(Clone)]
+pub struct Ssp(Name);
+
+#[derive(Clone)]
+enum Name {
+    Known(&'static str),
+    Registered(Arc<str>),
+}
+
+impl Ssp {
+    /// MSAPSSPC.dll, the SSP of Distributed Password Authentication (`DPA`).
+    pub const MSAPSSPC: Self = Self(Name::Known("MSAPSSPC.dll"));
+    /// MSNSSPC.dll, the SSP of the Microsoft Network (`MSN`).
+    pub const MSNSSPC: Self = Self(Name::Known("MSNSSPC.dll"));
+    /// The two that Microsoft's page names.
+    pub const KNOWN: &[Self] = &[Self::MSNSSPC, Self::MSAPSSPC];
+
+    /// An SSP of this module file name, for a [`CredentialProvider`](crate::CredentialProvider) of one's own.
+    pub fn new(name: &str) -> Self {
+        Self(Name::Registered(name.into()))
+    }
+
+    /// The module's file name.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Name::Known(name) => name,
+            Name::Registered(name) => name,
+        }
+    }
+
+    /// Whether Windows takes `name` for this SSP's: compared per UTF-16 unit after simple upper-casing.
+    pub fn is_named(&self, name: &str) -> bool {
+        name::same(self.name(), name)
+    }
+}
+
+impl PartialEq for Ssp {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_named(other.name())
+    }
+}
+
+impl Eq for Ssp {}
+
+impl fmt::Display for Ssp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Debug for Ssp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ssp").field(&self.name()).finish()
+    }
+}
