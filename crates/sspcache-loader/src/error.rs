@@ -1,0 +1,98 @@
+//! What can go wrong in the loader: one variant a reason, each with the code that Windows would have set.
+
+use crate::Handle;
+
+/// Why the loader could not do what it was asked for.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoaderError {
+    /// The handle belongs to no loaded module: it was freed, or never given out.
+    #[error("the handle {handle} belongs to no loaded module: it was freed or never given out")]
+    DeadHandle {
+        /// The handle as it was passed.
+        handle: Handle,
+    },
+    /// The module has no export of this name. Names are compared exactly, upper and lower case included.
+    #[error("{module} exports no `{export}` (names of exports are compared exactly, case included)")]
+    ExportNotFound {
+        /// Path of the module that was searched.
+        module: String,
+        /// The name that was sought.
+        export: String,
+    },
+    /// No file of this name is registered where the loader looks.
+    #[error("no module file `{name}` is registered in the folders that are searched ({searched})")]
+    FileNotFound {
+        /// The name that was to be loaded.
+        name: String,
+        /// The folders that were searched, or the path itself when the name had one.
+        searched: String,
+    },
+    /// The module answered its load notification with `false`.
+    #[error("{module} refused to initialize: its notification answered the load with false")]
+    InitializationRefused {
+        /// Path of the module.
+        module: String,
+    },
+    /// The flags of a lookup contradict each other or aren't known.
+    #[error("lookup flags {flags:#x}: allowed are PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)")]
+    InvalidFlags {
+        /// The flags as they were passed.
+        flags: u32,
+    },
+    /// The name is empty, or nothing is left of it without its trailing spaces and dot.
+    #[error("`{name}` names no module")]
+    InvalidName {
+        /// The name as it was passed.
+        name: String,
+    },
+    /// No loaded module contains the address.
+    #[error("no loaded module contains the address {address:#x}")]
+    NoModuleAtAddress {
+        /// The address that was sought.
+        address: u64,
+    },
+    /// The file exists, but is no module of this machine.
+    #[error("{path} is no module that this machine can load")]
+    NotAModule {
+        /// Path of the file.
+        path: String,
+    },
+    /// No module of this name is loaded.
+    #[error("no module `{name}` is loaded")]
+    NotLoaded {
+        /// The name that was sought.
+        name: String,
+    },
+    /// A null handle was to be freed.
+    #[error("a null handle cannot be freed")]
+    NullHandle,
+    /// The module has no export with this ordinal.
+    #[error("{module} has no export with the ordinal {ordinal}")]
+    OrdinalNotFound {
+        /// Path of the module that was searched.
+        module: String,
+        /// The ordinal that was sought.
+        ordinal: u16,
+    },
+}
+
+impl LoaderError {
+    /// The [system error code](https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes) that
+    /// Windows sets as the thread's last error for this reason.
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::NullHandle => 6,           // ERROR_INVALID_HANDLE
+            Self::InvalidFlags { .. } => 87, // ERROR_INVALID_PARAMETER
+            Self::DeadHandle { .. }
+            | Self::FileNotFound { .. }
+            | Self::InvalidName { .. }
+            | Self::NoModuleAtAddress { .. }
+            | Self::NotLoaded { .. } => 126, // ERROR_MOD_NOT_FOUND
+            Self::ExportNotFound { .. } => 127, // ERROR_PROC_NOT_FOUND
+            Self::OrdinalNotFound { .. } => 182, // ERROR_INVALID_ORDINAL
+            Self::NotAModule { .. } => 193,  // ERROR_BAD_EXE_FORMAT
+            Self::InitializationRefused { .. } => 1114, // ERROR_DLL_INIT_FAILED
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The loader itself: loading, freeing, looking up, under one lock that knows its owner.
+//!
+//! Two locks: the *loader lock*, recursive, held while modules are told of loads and unloads (L9); and the lock of
+//! the table, held for moments only and never while foreign code runs. Lookups take the second alone, so that nobody
+//! waits for another thread's slow notification just to learn what is loaded. What is on its way in or out is seen
+//! by the thread that owns the loader lock only.
+
+use std::fmt;
+use std::sync::Arc;
+
+use widestring::U16String;
+
+use crate::name::{self, Wanted};
+use crate::sync::{ReentrantMutex, RwLock};
+use crate::table::{Phase, Table};
+use crate::{
+    Handle, Lifetime, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure, Reason, Sought,
+};
+
+const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
+const WINDOWS_DIRECTORY: &str = r"C:\Windows";
+
+/// An emulated process as its module loader sees it: files on a disk, loaded modules, a loader lock.
+///
+/// Cheap to clone: clones are the same process. Two loaders made by [`new`](Self::new) share nothing.
+pub struct EmulatedLoader<E>(Arc<Shared<E>>);
+
+struct Shared<E> {
+    /// Taken before `table`, never while `table` is held.
+    loader_lock: ReentrantMutex<()>,
+    table: RwLock<Table<E>>,
+}
+
+impl<E> EmulatedLoader<E> {
+    /// A process in which the program alone is loaded. A bare path lies in `C:\`, and the program's folder is the
+    /// current directory.
+    pub fn new(mut program: ModuleFile<E>) -> Self {
+        program.path = whole(&program.path, "C:");
+        let folder = name::directory(program.path.as_slice()).to_vec();
+        let search = [SYSTEM_DIRECTORY, WINDOWS_DIRECTORY].map(|folder| folder.encode_utf16().collect());
+        let search = [folder.clone()].into_iter().chain(search).collect();
+        Self(Arc::new(Shared {
+            loader_lock: ReentrantMutex::new(()),
+            table: RwLock::new(Table::new(program, folder, search)),
+        }))
+    }
+
+    /// Puts a file on the emulated disk, where [`load`](Self::load) finds it. A bare path lies in the system
+    /// directory. A file of the same path is replaced; a module that was loaded from it stays what it is.
+    pub fn register(&self, mut file: ModuleFile<E>) {
+        file.path = whole(&file.path, SYSTEM_DIRECTORY);
+        let key = name::key(file.path.as_slice());
+        let replaced = self.0.table.write().files.insert(key, Arc::new(file));
+        drop(replaced); // without the lock: exports may do anything when they are dropped
+    }
+
+    /// Loads a module, or takes another reference to it when it is loaded (L8). Emulates
+    /// [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
+    ///
+    /// A bare name is the loaded module of that name; else the file in the program's folder, the system and the
+    /// Windows directory, the current directory, in this order. The module is told under the loader lock.
+    ///
+    /// # Errors
+    /// [`FileNotFound`](LoaderError::FileNotFound), [`InvalidName`](LoaderError::InvalidName) (126),
+    /// [`NotAModule`](LoaderError::NotAModule) (193),
+    /// [`InitializationRefused`](LoaderError::InitializationRefused) (1114).
+    pub fn load<'a>(&self, name: impl Into<Name<'a>>) -> Result<Handle, LoaderError> {
+        let name = name.into();
+        let _lock = self.0.loader_lock.lock();
+        let handle = {
+            let mut table = self.0.table.write();
+            let wanted = table.parse(name)?;
+            let file = if let Some(handle) = table.find_wanted(&wanted, true) {
+                return reference(&mut table, handle);
+            } else if let Some((_, file)) = table.find_file(&wanted) {
+                file
+            } else {
+                return Err(LoaderError::FileNotFound {
+                    name: name.to_string(),
+                    searched: searched(&table, &wanted),
+                });
+            };
+            if !file.is_module {
+                return Err(LoaderError::NotAModule { path: file.path.to_string_lossy() });
+            }
+            table.insert(file)
+        };
+        self.attach(handle)
+    }
+
+    /// Like [`load`](Self::load); the reference is given back when the result is dropped.
+    pub fn load_ref<'a>(&self, name: impl Into<Name<'a>>) -> Result<ModuleRef<E>, LoaderError> {
+        self.load(name).map(|handle| ModuleRef::owning(self.clone(), handle))
+    }
+
+    /// Gives a reference back; at the last one the module is told and its handle is dead (L8). Freeing the program
+    /// succeeds and does nothing (L4), and so does freeing a pinned module. Emulates
+    /// [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
+    ///
+    /// Waits for the loader lock only when it gives back the last reference.
+    ///
+    /// # Errors
+    /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`NullHandle`](LoaderError::NullHandle) (6).
+    pub fn free(&self, module: impl Into<Option<Handle>>) -> Result<(), LoaderError> {
+        let handle = module.into().ok_or(LoaderError::NullHandle)?;
+        if self.give_back(handle, false)? {
+            return Ok(());
+        }
+        let _lock = self.0.loader_lock.lock();
+        if !self.give_back(handle, true)? {
+            self.detach(handle);
+        }
+        Ok(())
+    }
+
+    /// The loaded module, without taking a reference: it may be gone the next moment. Emulates
+    /// [GetModuleHandleW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew).
+    ///
+    /// # Errors
+    /// [`NotLoaded`](LoaderError::NotLoaded), [`NoModuleAtAddress`](LoaderError::NoModuleAtAddress),
+    /// [`InvalidName`](LoaderError::InvalidName) (126).
+    pub fn find<'a>(&self, sought: impl Into<Sought<'a>>) -> Result<Handle, LoaderError> {
+        self.find_ex(sought, Lifetime::Unchanged)
+    }
+
+    /// The loaded module, with what the lookup shall do to its references (L5). Emulates
+    /// [GetModuleHandleExW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexw).
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_ex<'a>(
+        &self,
+        sought: impl Into<Sought<'a>>,
+        lifetime: Lifetime,
+    ) -> Result<Handle, LoaderError> {
+        let sought = sought.into();
+        let loading = self.is_loader_lock_held_by_current_thread();
+        match lifetime {
+            Lifetime::Unchanged => self.0.table.read().find(sought, loading),
+            Lifetime::Reference => {
+                let mut table = self.0.table.write();
+                let handle = table.find(sought, loading)?;
+                reference(&mut table, handle)
+            }
+            Lifetime::Pin => {
+                let mut table = self.0.table.write();
+                let handle = table.find(sought, loading)?;
+                if let Some(module) = table.get_mut(handle) {
+                    module.pinned = true;
+                }
+                Ok(handle)
+            }
+        }
+    }
+
+    /// The loaded module, with a reference that is given back when the result is dropped.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn acquire<'a>(&self, sought: impl Into<Sought<'a>>) -> Result<ModuleRef<E>, LoaderError> {
+        self.find_ex(sought, Lifetime::Reference).map(|handle| ModuleRef::owning(self.clone(), handle))
+    }
+
+    /// Every loaded module that a name matches, in the order of their loads, each with a reference: all of a bare
+    /// name's modules, whatever their folders; at most one for a path. Windows has no such call; its callers walk
+    /// the module list.
+    ///
+    /// # Errors
+    /// [`InvalidName`](LoaderError::InvalidName). No match is no error, but an empty result.
+    pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<Vec<ModuleRef<E>>, LoaderError> {
+        let loading = self.is_loader_lock_held_by_current_thread();
+        let mut table = self.0.table.write();
+        let handles: Vec<Handle> = match table.parse(name.into())? {
+            Wanted::Bare(base) => table.with_base_name(&base, loading).collect(),
+            wanted @ Wanted::File(_) => table.find_wanted(&wanted, loading).into_iter().collect(),
+        };
+        Ok(handles
+            .into_iter()
+            .filter_map(|handle| reference(&mut table, handle).ok())
+            .map(|handle| ModuleRef::owning(self.clone(), handle))
+            .collect())
+    }
+
+    /// The program's own handle (L4).
+    pub fn program(&self) -> Handle {
+        self.0.table.read().program
+    }
+
+    /// An export of a module; of the program for `None` (L7). Emulates
+    /// [GetProcAddress](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getprocaddress).
+    ///
+    /// # Errors
+    /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`ExportNotFound`](LoaderError::ExportNotFound) (127),
+    /// [`OrdinalNotFound`](LoaderError::OrdinalNotFound) (182).
+    pub fn procedure<'p>(
+        &self,
+        module: impl Into<Option<Handle>>,
+        procedure: impl Into<Procedure<'p>>,
+    ) -> Result<E, LoaderError>
+    where
+        E: Clone,
+    {
+        let file = self.file(module.into())?;
+        let module = || file.path.to_string_lossy();
+        match procedure.into() {
+            Procedure::Name(name) => {
+                file.names.get(name).cloned().ok_or_else(|| LoaderError::ExportNotFound {
+                    module: module(),
+                    export: String::from_utf8_lossy(name).into_owned(),
+                })
+            }
+            Procedure::Ordinal(ordinal) => file
+                .ordinals
+                .get(&ordinal)
+                .cloned()
+                .ok_or_else(|| LoaderError::OrdinalNotFound { module: module(), ordinal }),
+        }
+    }
+
+    /// The whole path that a module was loaded from; the program's for `None`. Emulates
+    /// [GetModuleFileNameW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulefilenamew)
+    /// but for its buffer.
+    ///
+    /// # Errors
+    /// [`DeadHandle`](LoaderError::DeadHandle) (126).
+    pub fn file_name(&self, module: impl Into<Option<Handle>>) -> Result<U16String, LoaderError> {
+        Ok(self.file(module.into())?.path.clone())
+    }
+
+    /// Whether this thread runs inside a notification, or otherwise owns the loader lock: where C6 is refused.
+    pub fn is_loader_lock_held_by_current_thread(&self) -> bool {
+        self.0.loader_lock.is_owned_by_current_thread()
+    }
+
+    /// Runs `body` under the loader lock, as if inside a notification: what a test of C6 needs.
+    pub fn with_loader_lock<R>(&self, body: impl FnOnce() -> R) -> R {
+        let _lock = self.0.loader_lock.lock();
+        body()
+    }
+
+    /// The file of a module that this thread may see.
+    fn file(&self, module: Option<Handle>) -> Result<Arc<ModuleFile<E>>, LoaderError> {
+        let loading = self.is_loader_lock_held_by_current_thread();
+        let table = self.0.table.read();
+        let handle = module.unwrap_or(table.program);
+        match table.get(handle) {
+            Some(module) if table.is_visible(handle, loading) => Ok(Arc::clone(&module.file)),
+            _ => Err(LoaderError::DeadHandle { handle }),
+        }
+    }
+
+    /// Tells a module of its load. Runs under the loader lock.
+    fn attach(&self, handle: Handle) -> Result<Handle, LoaderError> {
+        let undo = Undo { loader: self, handle };
+        let accepted = self.notify(handle, Reason::Load);
+        if accepted {
+            std::mem::forget(undo);
+            if let Some(module) = self.0.table.write().get_mut(handle) {
+                module.phase = Phase::Loaded;
+            }
+            return Ok(handle);
+        }
+        let module = self.file(Some(handle))?.path.to_string_lossy();
+        // The page of DllMain: it is told of its unload at once.
+        self.notify(handle, Reason::Unload);
+        Err(LoaderError::InitializationRefused { module })
+    }
+
+    /// Tells a module of its unload and removes it. Runs under the loader lock.
+    fn detach(&self, handle: Handle) {
+        let _undo = Undo { loader: self, handle };
+        self.notify(handle, Reason::Unload);
+    }
+
+    fn notify(&self, module: Handle, reason: Reason) -> bool {
+        let Ok(file) = self.file(Some(module)) else { return true };
+        let notification = Notification { loader: self, module, reason };
+        file.entry.as_ref().is_none_or(|entry| entry(&notification))
+    }
+
+    /// Counts one reference less, unless it is the last: then nothing is done and the answer is false, and when
+    /// `unload` is set the module is on its way out.
+    fn give_back(&self, handle: Handle, unload: bool) -> Result<bool, LoaderError> {
+        let loading = self.is_loader_lock_held_by_current_thread();
+        let mut table = self.0.table.write();
+        if !table.is_visible(handle, loading) {
+            return Err(LoaderError::DeadHandle { handle });
+        }
+        let module = table.get_mut(handle).ok_or(LoaderError::DeadHandle { handle })?;
+        if module.pinned {
+            return Ok(true);
+        }
+        if module.references > 1 {
+            module.references -= 1;
+            return Ok(true);
+        }
+        match module.phase {
+            // The load that is going on owns this reference, and gives it back itself when it fails.
+            Phase::Loading => return Ok(true),
+            Phase::Unloading => return Err(LoaderError::DeadHandle { handle }),
+            Phase::Loaded => {}
+        }
+        if unload {
+            module.phase = Phase::Unloading;
+        }
+        Ok(false)
+    }
+}
+
+/// Removes a module when its notification is over, however that ended: a panic leaves no half-loaded module behind.
+struct Undo<'a, E> {
+    loader: &'a EmulatedLoader<E>,
+    handle: Handle,
+}
+
+impl<E> Drop for Undo<'_, E> {
+    fn drop(&mut self) {
+        let removed = self.loader.0.table.write().remove(self.handle);
+        drop(removed); // without the lock
+    }
+}
+
+/// Takes a reference to a module that is loaded or being loaded.
+fn reference<E>(table: &mut Table<E>, handle: Handle) -> Result<Handle, LoaderError> {
+    let module = table.get_mut(handle).filter(|module| module.phase != Phase::Unloading);
+    let module = module.ok_or(LoaderError::DeadHandle { handle })?;
+    if !module.pinned {
+        module.references += 1;
+    }
+    Ok(handle)
+}
+
+/// A registered path made whole: bare names lie in `folder`.
+fn whole(path: &U16String, folder: &str) -> U16String {
+    let folder: Vec<u16> = folder.encode_utf16().collect();
+    U16String::from_vec(name::absolute(path.as_slice(), &folder))
+}
+
+fn searched<E>(table: &Table<E>, wanted: &Wanted) -> String {
+    let text = |units: &[u16]| String::from_utf16_lossy(units);
+    match wanted {
+        Wanted::File(path) => text(path),
+        Wanted::Bare(_) => {
+            let folders: Vec<String> =
+                table.search.iter().chain([&table.current_directory]).map(|folder| text(folder)).collect();
+            folders.join("; ")
+        }
+    }
+}
+
+impl<E> Clone for EmulatedLoader<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E> fmt::Debug for EmulatedLoader<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmulatedLoader").finish_non_exhaustive()
+    }
+}

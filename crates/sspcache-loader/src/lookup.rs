@@ -1,0 +1,116 @@
+//! How a module and an export are asked for.
+//!
+//! Reference: [GetModuleHandleExW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexw),
+//! [GetProcAddress](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getprocaddress).
+
+use std::ffi::CStr;
+
+use widestring::{U16CStr, U16Str, U16String};
+
+use crate::{LoaderError, Name};
+
+/// Which loaded module is meant.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Sought<'a> {
+    /// The module that contains this address (`GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS`).
+    Address(u64),
+    /// The module of this name: bare, or the path it was loaded from (L3).
+    Name(Name<'a>),
+    /// The program itself: the null name (L4).
+    Program,
+}
+
+impl<'a> From<Name<'a>> for Sought<'a> {
+    fn from(name: Name<'a>) -> Self {
+        Self::Name(name)
+    }
+}
+
+macro_rules! sought_from_names {
+    ($($name:ty),*) => {$(
+        impl<'a> From<&'a $name> for Sought<'a> {
+            fn from(name: &'a $name) -> Self {
+                Self::Name(name.into())
+            }
+        }
+    )*};
+}
+
+sought_from_names!(str, String, U16CStr, U16Str, U16String);
+
+/// What a lookup does to the module's references (L5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Lifetime {
+    /// The module stays loaded until the emulated process ends, however often it is freed
+    /// (`GET_MODULE_HANDLE_EX_FLAG_PIN`).
+    Pin,
+    /// The lookup takes a reference, to be given back by [`EmulatedLoader::free`](crate::EmulatedLoader::free).
+    Reference,
+    /// The lookup takes no reference (`GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT`, and plain GetModuleHandle).
+    Unchanged,
+}
+
+/// The flags of GetModuleHandleEx, checked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LookupFlags {
+    /// What the lookup does to the module's references.
+    pub lifetime: Lifetime,
+    /// Whether the name parameter is an address inside the module.
+    pub from_address: bool,
+}
+
+impl LookupFlags {
+    const PIN: u32 = 1;
+    const UNCHANGED_REFCOUNT: u32 = 2;
+    const FROM_ADDRESS: u32 = 4;
+
+    /// Reads the flags as a caller passes them.
+    ///
+    /// # Errors
+    /// [`LoaderError::InvalidFlags`] for unknown bits, and for `PIN` together with `UNCHANGED_REFCOUNT` (L5).
+    pub fn from_bits(flags: u32) -> Result<Self, LoaderError> {
+        let lifetime = match flags & !Self::FROM_ADDRESS {
+            0 => Lifetime::Reference,
+            Self::PIN => Lifetime::Pin,
+            Self::UNCHANGED_REFCOUNT => Lifetime::Unchanged,
+            _ => return Err(LoaderError::InvalidFlags { flags }),
+        };
+        Ok(Self { lifetime, from_address: flags & Self::FROM_ADDRESS != 0 })
+    }
+}
+
+/// Which export is meant (L7).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Procedure<'a> {
+    /// By its name, compared byte by byte.
+    Name(&'a [u8]),
+    /// By its ordinal.
+    Ordinal(u16),
+}
+
+impl<'a> From<&'a str> for Procedure<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Name(name.as_bytes())
+    }
+}
+
+impl<'a> From<&'a CStr> for Procedure<'a> {
+    fn from(name: &'a CStr) -> Self {
+        Self::Name(name.to_bytes())
+    }
+}
+
+impl<'a> From<&'a [u8]> for Procedure<'a> {
+    fn from(name: &'a [u8]) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<u16> for Procedure<'_> {
+    fn from(ordinal: u16) -> Self {
+        Self::Ordinal(ordinal)
+    }
+}

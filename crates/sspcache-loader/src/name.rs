@@ -1,0 +1,186 @@
+//! Names of modules: how a caller spells them, and the form in which they are compared (L1 to L3).
+//!
+//! Reference: [GetModuleHandleW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew),
+//! [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
+
+use std::fmt;
+
+use widestring::{U16CStr, U16Str, U16String};
+
+use crate::fold::fold;
+
+/// A module's name as a caller spells it: bare (`msnsspc`) or with a directory, UTF-8 or UTF-16.
+///
+/// UTF-16 is taken unit by unit: an unpaired surrogate is a letter like any other and is never replaced.
+#[derive(Clone, Copy)]
+pub struct Name<'a>(Spelling<'a>);
+
+#[derive(Clone, Copy)]
+enum Spelling<'a> {
+    Utf8(&'a str),
+    Utf16(&'a U16Str),
+}
+
+impl Name<'_> {
+    /// The name's UTF-16 units, without a terminating null.
+    pub fn to_utf16(&self) -> U16String {
+        match self.0 {
+            Spelling::Utf8(name) => U16String::from_str(name),
+            Spelling::Utf16(name) => name.to_owned(),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(Spelling::Utf8(name))
+    }
+}
+
+impl<'a> From<&'a String> for Name<'a> {
+    fn from(name: &'a String) -> Self {
+        Self(Spelling::Utf8(name))
+    }
+}
+
+impl<'a> From<&'a U16Str> for Name<'a> {
+    fn from(name: &'a U16Str) -> Self {
+        Self(Spelling::Utf16(name))
+    }
+}
+
+impl<'a> From<&'a U16CStr> for Name<'a> {
+    fn from(name: &'a U16CStr) -> Self {
+        Self(Spelling::Utf16(name.as_ustr()))
+    }
+}
+
+impl<'a> From<&'a U16String> for Name<'a> {
+    fn from(name: &'a U16String) -> Self {
+        Self(Spelling::Utf16(name))
+    }
+}
+
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Spelling::Utf8(name) => f.write_str(name),
+            Spelling::Utf16(name) => fmt::Display::fmt(&name.display(), f),
+        }
+    }
+}
+
+/// A name in the form in which names are compared: capitals, backslashes, no `.` and `..` (L1).
+pub(crate) type Key = Box<[u16]>;
+
+/// What a name asks for (L3).
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Wanted {
+    /// The module of this base name, whatever its directory.
+    Bare(Key),
+    /// The module that was loaded from this file.
+    File(Key),
+}
+
+const BACKSLASH: u16 = b'\\' as u16;
+const COLON: u16 = b':' as u16;
+const DOT: u16 = b'.' as u16;
+const SPACE: u16 = b' ' as u16;
+
+/// Parses a module's name: directory or not, default extension, trailing dot and spaces (L2, L3).
+/// `None` when nothing is left that could name a module.
+pub(crate) fn parse(name: Name<'_>, current_directory: &[u16]) -> Option<Wanted> {
+    let mut units: Vec<u16> = name.to_utf16().into_vec().into_iter().map(slash).collect();
+    while units.last() == Some(&SPACE) {
+        units.pop();
+    }
+    let base = base_name(&units);
+    if base.is_empty() {
+        return None;
+    }
+    if !base.contains(&DOT) {
+        units.extend(".dll".encode_utf16());
+    } else if units.last() == Some(&DOT) {
+        units.pop();
+    }
+    let base = base_name(&units);
+    if base.is_empty() {
+        return None;
+    }
+    if base.len() == units.len() {
+        Some(Wanted::Bare(units.into_iter().map(fold).collect()))
+    } else {
+        Some(Wanted::File(key(&absolute(&units, current_directory))))
+    }
+}
+
+/// A path with backslashes, whole, without `.`, `..` and empty components.
+pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
+    let path: Vec<u16> = path.iter().copied().map(slash).collect();
+    let joined = match path.as_slice() {
+        [BACKSLASH, BACKSLASH, ..] | [_, COLON, BACKSLASH, ..] => path,
+        [BACKSLASH, ..] => [root(current_directory), &path[1..]].concat(),
+        // Relative to the current directory of a drive: only the current drive has one here.
+        [letter, COLON, rest @ ..] => {
+            let same_drive = current_directory.first().is_some_and(|drive| fold(*drive) == fold(*letter));
+            if same_drive {
+                [current_directory, &[BACKSLASH], rest].concat()
+            } else {
+                [&[*letter, COLON, BACKSLASH], rest].concat()
+            }
+        }
+        _ => [current_directory, &[BACKSLASH], &path].concat(),
+    };
+    let root = root(&joined);
+    let mut components: Vec<&[u16]> = Vec::new();
+    for component in joined[root.len()..].split(|unit| *unit == BACKSLASH) {
+        match component {
+            [] | [DOT] => {}
+            [DOT, DOT] => {
+                components.pop();
+            }
+            _ => components.push(component),
+        }
+    }
+    [root, &components.join(&BACKSLASH)].concat()
+}
+
+/// The part of an absolute path that `..` cannot leave: `C:\`, or the two backslashes of a share.
+fn root(path: &[u16]) -> &[u16] {
+    match path {
+        [BACKSLASH, BACKSLASH, ..] => &path[..2],
+        [_, COLON, BACKSLASH, ..] => &path[..3],
+        _ => &[],
+    }
+}
+
+/// The part of a path before its last backslash.
+pub(crate) fn directory(path: &[u16]) -> &[u16] {
+    path.iter().rposition(|unit| *unit == BACKSLASH).map_or(&[], |at| &path[..at])
+}
+
+/// The part of a path after its last backslash.
+pub(crate) fn base_name(path: &[u16]) -> &[u16] {
+    path.iter().rposition(|unit| *unit == BACKSLASH).map_or(path, |at| &path[at + 1..])
+}
+
+/// A file in a folder, in the form in which paths are compared.
+pub(crate) fn join(folder: &[u16], file: &[u16]) -> Key {
+    folder.iter().chain(&[BACKSLASH]).chain(file).copied().map(fold).collect()
+}
+
+/// The form in which names are compared.
+pub(crate) fn key(name: &[u16]) -> Key {
+    name.iter().copied().map(fold).collect()
+}
+
+/// Forward slashes separate like backslashes (observed; the page asks for backslashes).
+fn slash(unit: u16) -> u16 {
+    if unit == u16::from(b'/') { BACKSLASH } else { unit }
+}

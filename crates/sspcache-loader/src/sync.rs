@@ -1,0 +1,3 @@
+//! The locks of the loader, in one place.
+
+pub(crate) use parking_lot::{ReentrantMutex, RwLock};

@@ -1,0 +1,182 @@
+//! The table of files and loaded modules, without locks and notifications.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::name::{self, Key, Wanted};
+use crate::{Handle, LoaderError, ModuleFile, Name, Sought};
+
+/// Where the emulated address space begins: above every address that a host gives to a process, so that an emulated
+/// address and a real one are never mistaken for each other.
+const FIRST_BASE: u64 = 1 << 60;
+
+/// Distance between two bases: the allocation granularity of Windows.
+const GRANULARITY: u64 = 0x1_0000;
+
+/// What the loader knows.
+pub(crate) struct Table<E> {
+    pub(crate) files: HashMap<Key, Arc<ModuleFile<E>>>,
+    pub(crate) current_directory: Vec<u16>,
+    pub(crate) search: Vec<Vec<u16>>,
+    pub(crate) program: Handle,
+    modules: HashMap<Handle, Module<E>>,
+    by_base_name: HashMap<Key, Vec<Handle>>,
+    by_path: HashMap<Key, Handle>,
+    by_address: BTreeMap<u64, (u64, Handle)>,
+    next_base: u64,
+}
+
+/// One load of a file.
+pub(crate) struct Module<E> {
+    pub(crate) file: Arc<ModuleFile<E>>,
+    pub(crate) phase: Phase,
+    pub(crate) references: u32,
+    pub(crate) pinned: bool,
+}
+
+/// Where a module stands between its load and its unload.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Phase {
+    /// Being told of its load: only the thread that loads it sees it.
+    Loading,
+    /// Everybody sees it.
+    Loaded,
+    /// Being told of its unload: only the thread that unloads it sees it.
+    Unloading,
+}
+
+impl<E> Table<E> {
+    /// A table in which the program alone is loaded. Its file's path is whole.
+    pub(crate) fn new(program: ModuleFile<E>, current_directory: Vec<u16>, search: Vec<Vec<u16>>) -> Self {
+        let mut table = Self {
+            files: HashMap::new(),
+            current_directory,
+            search,
+            program: Handle(NonZeroU64::MIN), // replaced below
+            modules: HashMap::new(),
+            by_base_name: HashMap::new(),
+            by_path: HashMap::new(),
+            by_address: BTreeMap::new(),
+            next_base: FIRST_BASE,
+        };
+        table.program = table.insert(Arc::new(program));
+        let module = table.modules.get_mut(&table.program).expect("just inserted");
+        module.phase = Phase::Loaded;
+        module.pinned = true;
+        table
+    }
+
+    /// The loaded module, whoever may see it.
+    pub(crate) fn get(&self, handle: Handle) -> Option<&Module<E>> {
+        self.modules.get(&handle)
+    }
+
+    /// The loaded module, whoever may see it.
+    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut Module<E>> {
+        self.modules.get_mut(&handle)
+    }
+
+    /// Finds a loaded module. `loading`: whether the caller owns the loader lock and so sees modules on their way
+    /// in and out.
+    pub(crate) fn find(&self, sought: Sought<'_>, loading: bool) -> Result<Handle, LoaderError> {
+        match sought {
+            Sought::Program => Ok(self.program),
+            Sought::Address(address) => {
+                self.at_address(address, loading).ok_or(LoaderError::NoModuleAtAddress { address })
+            }
+            Sought::Name(name) => self
+                .find_wanted(&self.parse(name)?, loading)
+                .ok_or_else(|| LoaderError::NotLoaded { name: name.to_string() }),
+        }
+    }
+
+    /// Reads a name.
+    pub(crate) fn parse(&self, name: Name<'_>) -> Result<Wanted, LoaderError> {
+        name::parse(name, &self.current_directory)
+            .ok_or_else(|| LoaderError::InvalidName { name: name.to_string() })
+    }
+
+    /// The loaded module that a name asks for: of several with one base name the first loaded (L3).
+    pub(crate) fn find_wanted(&self, wanted: &Wanted, loading: bool) -> Option<Handle> {
+        match wanted {
+            Wanted::File(path) => self.by_path.get(path).copied().filter(|at| self.is_visible(*at, loading)),
+            Wanted::Bare(base) => self.with_base_name(base, loading).next(),
+        }
+    }
+
+    /// The loaded modules of a base name, in the order of their loads.
+    pub(crate) fn with_base_name(&self, base: &[u16], loading: bool) -> impl Iterator<Item = Handle> {
+        let handles = self.by_base_name.get(base).map(Vec::as_slice).unwrap_or_default();
+        handles.iter().copied().filter(move |handle| self.is_visible(*handle, loading))
+    }
+
+    /// The file that a name asks for.
+    pub(crate) fn find_file(&self, wanted: &Wanted) -> Option<(Key, Arc<ModuleFile<E>>)> {
+        let paths: Vec<Key> = match wanted {
+            Wanted::File(path) => vec![path.clone()],
+            Wanted::Bare(base) => self
+                .search
+                .iter()
+                .chain([&self.current_directory])
+                .map(|folder| name::join(folder, base))
+                .collect(),
+        };
+        paths.into_iter().find_map(|path| self.files.get(&path).map(|file| (path, Arc::clone(file))))
+    }
+
+    /// Enters a module that is about to be told of its load, with one reference.
+    pub(crate) fn insert(&mut self, file: Arc<ModuleFile<E>>) -> Handle {
+        let base = self.next_base;
+        self.next_base += GRANULARITY;
+        let handle = Handle(NonZeroU64::new(base).expect("bases start above zero and only grow"));
+        let (path, base_name) = keys(&file);
+        self.by_path.insert(path, handle);
+        self.by_base_name.entry(base_name).or_default().push(handle);
+        self.by_address.insert(base, (base + GRANULARITY, handle));
+        if let Some(addresses) = &file.addresses {
+            self.by_address.entry(addresses.start).or_insert((addresses.end, handle));
+        }
+        let module = Module { file, phase: Phase::Loading, references: 1, pinned: false };
+        self.modules.insert(handle, module);
+        handle
+    }
+
+    /// Removes a module: from now on its handle is dead. The caller drops what is returned without the table's lock,
+    /// because exports may do anything when they are dropped.
+    pub(crate) fn remove(&mut self, handle: Handle) -> Option<Module<E>> {
+        let module = self.modules.remove(&handle)?;
+        let (path, base_name) = keys(&module.file);
+        self.by_path.remove(&path);
+        if let Some(handles) = self.by_base_name.get_mut(&base_name) {
+            handles.retain(|other| *other != handle);
+            if handles.is_empty() {
+                self.by_base_name.remove(&base_name);
+            }
+        }
+        let starts = [Some(handle.to_u64()), module.file.addresses.as_ref().map(|addresses| addresses.start)];
+        for start in starts.into_iter().flatten() {
+            if self.by_address.get(&start).is_some_and(|(_, owner)| *owner == handle) {
+                self.by_address.remove(&start);
+            }
+        }
+        Some(module)
+    }
+
+    fn at_address(&self, address: u64, loading: bool) -> Option<Handle> {
+        let (_, (end, handle)) = self.by_address.range(..=address).next_back()?;
+        (address < *end && self.is_visible(*handle, loading)).then_some(*handle)
+    }
+
+    pub(crate) fn is_visible(&self, handle: Handle, loading: bool) -> bool {
+        self.modules.get(&handle).is_some_and(|module| loading || module.phase == Phase::Loaded)
+    }
+}
+
+/// A file's path and base name in the form in which they are compared.
+fn keys<E>(file: &ModuleFile<E>) -> (Key, Key) {
+    let path = file.path.as_slice();
+    (name::key(path), name::key(name::base_name(path)))
+}
