@@ -54,7 +54,8 @@ pub(crate) fn build_shim(workspace: &Workspace, machine: &str, to: &Path) -> Res
 pub(crate) fn linker_main() -> Option<ExitCode> {
     let target = env::var_os(TARGET)?;
     let status = Command::new(env::var_os(PROGRAM)?)
-        .args(["cc", "-target"])
+        // Optimized links carry a hash in place of the time, and so come out the same every time.
+        .args(["cc", "-Os", "-target"])
         .arg(target)
         .args(env::args_os().skip(1).filter_map(translate))
         .status();
