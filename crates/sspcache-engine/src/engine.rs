@@ -246,6 +246,17 @@ impl Engine {
         state.end(how, self.clock.now())
     }
 
+    /// Starts an instance again that has [ended](Self::end), as loading its module again does: empty, and without what
+    /// was preloaded, which was overwritten with the rest. Does nothing to an instance that has not ended.
+    pub fn restart(&self) {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.book.ended) {
+            let now = self.clock.now();
+            state.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
+            state.book.started(now, false);
+        }
+    }
+
     /// How many credentials are cached.
     pub fn cached(&self) -> usize {
         self.lock_at_now().0.vault.len()
