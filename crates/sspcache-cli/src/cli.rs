@@ -22,11 +22,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Shows the main job with nothing installed: sign in, sign in silently, flush, look for what is left.
     Demo(DemoArgs),
-    /// Runs a program against the mock SSPs and says who was signed in, when, and what flushed it.
     Exec(ExecArgs),
-    /// Looks into DLLs: what they export, and whether CleanupCredentialCache can be found in them.
     Inspect(InspectArgs),
     /// Reads what mock SSPs wrote down.
     #[command(subcommand)]
@@ -56,6 +53,10 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Shows the main job with nothing installed: sign in, sign in silently, flush, look for what is left.
+///
+/// A mock SSP runs inside this process. On Linux the process then searches its own memory for the password, before the
+/// flush and after it.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// How the result is written.

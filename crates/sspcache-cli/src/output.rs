@@ -41,9 +41,12 @@ pub(crate) fn print_json(document: &impl Serialize) -> io::Result<()> {
 
 /// An empty table in the program's style. `width` is the terminal's, if there is one: cells wrap to fit it.
 pub(crate) fn table(header: &[&str], width: Option<u16>) -> Table {
-    let rule = LineStyle::none().fill('─').junction('─');
+    let rule = LineStyle::none().fill('─');
     let mut table = Table::new();
-    table.load_style(TableStyle::new().header_separator(rule)).set_header(header.to_vec());
+    table.load_style(TableStyle::new().header_separator(rule));
+    if !header.is_empty() {
+        table.set_header(header.to_vec());
+    }
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }

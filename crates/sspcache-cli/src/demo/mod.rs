@@ -13,10 +13,7 @@ use serde::Serialize;
 use sspcache_engine::{AcquireRequest, Engine, Identity, Status};
 
 use self::{memory::Scan, password::MaskedPassword};
-use crate::{
-    cli::Format,
-    output::{Stream, print_json, terminal_width},
-};
+use crate::{cli::Format, output::print_json};
 
 const MODULE: &str = "MSNSSPC.dll";
 const PACKAGE: &str = "MSN";
@@ -39,9 +36,17 @@ struct Facts {
     /// Copies of the password in this process's memory; none where the system shows a process no memory.
     memory_before_flush: Option<Scan>,
     memory_after_flush: Option<Scan>,
-    flush: String,
+    flush: Vec<Flushed>,
     /// Whether the sign-out did what it is for.
     passed: bool,
+}
+
+/// What flushing one SSP came to.
+#[derive(Debug, Serialize)]
+struct Flushed {
+    ssp: String,
+    outcome: String,
+    succeeded: bool,
 }
 
 /// A try to sign in, and the status that `AcquireCredentialsHandle` returned.
@@ -66,7 +71,7 @@ pub(crate) fn demo(format: Format) -> io::Result<bool> {
     match format {
         Format::Json => print_json(&facts)?,
         Format::Text => {
-            let story = story::tell(&facts, terminal_width(Stream::Stdout));
+            let story = story::tell(&facts);
             anstream::stdout().write_all(story.as_bytes())?;
         }
     }
@@ -87,6 +92,7 @@ fn gather() -> io::Result<Facts> {
     let memory_before_flush = memory::scan(&password)?;
 
     let flushed = ssp.cleanup();
+    let flush = vec![Flushed { ssp: MODULE.to_owned(), outcome: "flushed".to_owned(), succeeded: flushed }];
     let cached_after_flush = ssp.cached();
     let silent_sign_in_after_flush = silently();
     let memory_after_flush = memory::scan(&password)?;
@@ -113,7 +119,7 @@ fn gather() -> io::Result<Facts> {
         cached_after_flush,
         memory_before_flush,
         memory_after_flush,
-        flush: String::new(),
+        flush,
         passed,
     })
 }

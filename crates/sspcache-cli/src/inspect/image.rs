@@ -213,19 +213,25 @@ impl Image {
         }
         exports.sort();
         exports.dedup();
+        let sspi_exports: Vec<String> = exports.iter().filter(|name| is_sspi(name)).cloned().collect();
         Ok(Self {
             format,
             machine: machine(file.architecture()),
-            kind: match file.kind() {
-                ObjectKind::Core => "core dump",
-                ObjectKind::Dynamic => "dynamic library",
-                ObjectKind::Executable => "executable",
-                ObjectKind::Relocatable => "object file",
+            kind: match (file.kind(), format) {
+                (ObjectKind::Core, _) => "core dump",
+                // Which a position-independent program is too.
+                (ObjectKind::Dynamic, Format::Elf) => "shared object",
+                (ObjectKind::Dynamic, Format::MachO) => "dynamic library",
+                (ObjectKind::Dynamic, Format::Pe) => "DLL",
+                (ObjectKind::Executable, _) => "program",
+                (ObjectKind::Relocatable, _) => "object file",
                 _ => "file of unknown kind",
             },
             cleanup: Cleanup::of(&exports),
-            is_mock: data.windows(MOCK_MARK.len()).any(|window| window == MOCK_MARK),
-            sspi_exports: exports.iter().filter(|name| is_sspi(name)).cloned().collect(),
+            // The program `sspcache` has the mark as well, and is none.
+            is_mock: !sspi_exports.is_empty()
+                && data.windows(MOCK_MARK.len()).any(|window| window == MOCK_MARK),
+            sspi_exports,
             exports,
         })
     }

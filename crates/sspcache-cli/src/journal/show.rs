@@ -53,8 +53,8 @@ fn draw(journals: &[Journal], all: bool) -> io::Result<()> {
 
 fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Option<u16>) -> String {
     let mut text = styled(STRONG, title(journal)) + "\n";
-    let mut table = table(&["time", "event", "", "cached", ""], width);
-    if let Some(column) = table.column_mut(3) {
+    let mut table = table(&["time", "event", "cached", ""], width);
+    if let Some(column) = table.column_mut(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut events = journal.events.as_slice();
@@ -63,16 +63,15 @@ fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Opt
         let (these, rest) = events.split_at(run.len());
         events = rest;
         let last = these.last().unwrap_or(first);
-        let (what, whom) = if run.len() == 1 {
+        let what = if run.len() == 1 {
             describe(&first.kind)
         } else {
             let words: Vec<&str> = these[..run.period].iter().map(|event| word(&event.kind)).collect();
-            (words.join(", "), format!("{} times", thousands(run.cycles as u64)))
+            format!("{}, {} times", words.join(", "), thousands(run.cycles as u64))
         };
         table.add_row([
             since_start(since(start, first.time)),
             what,
-            whom,
             thousands(last.after.into()),
             bar(last.after, most),
         ]);
@@ -119,14 +118,14 @@ impl Run {
     }
 }
 
-/// An event as two cells: what, and about whom.
-fn describe(kind: &EventKind) -> (String, String) {
+/// An event: what, and about whom.
+fn describe(kind: &EventKind) -> String {
     let about = match kind {
         EventKind::Acquired { principal, package, source, .. } => {
             let how = match source {
                 Source::Anonymous => "anonymously".to_owned(),
                 Source::Cache => format!("as {principal}, silently"),
-                Source::Inbound => "for inbound use".to_owned(),
+                Source::Inbound => "inbound".to_owned(),
                 _ => format!("as {principal}"),
             };
             format!("{how}, for {package}")
@@ -148,10 +147,11 @@ fn describe(kind: &EventKind) -> (String, String) {
             let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
             format!("{operation}{whom}: {}", status.name())
         }
-        EventKind::Started { version, .. } => format!("mock version {version}"),
+        EventKind::Started { version, .. } => format!("mock {version}"),
         _ => String::new(),
     };
-    (word(kind).to_owned(), about)
+    // Room for the longest word, so that what it is about stands in a column.
+    format!("{:<9} {about}", word(kind)).trim_end().to_owned()
 }
 
 fn word(kind: &EventKind) -> &'static str {
@@ -174,7 +174,7 @@ fn word(kind: &EventKind) -> &'static str {
 
 /// As many blocks as the count is of the most, out of [`BAR_WIDTH`], to an eighth; never none for a count above zero.
 fn bar(cached: u32, most: u32) -> String {
-    const BAR_WIDTH: u64 = 24;
+    const BAR_WIDTH: u64 = 16;
     const EIGHTHS: [char; 8] = ['▏', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     if cached == 0 {
         return String::new();

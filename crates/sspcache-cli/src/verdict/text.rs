@@ -21,7 +21,7 @@ pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
 }
 
 /// More rows than this are not read any more; those that were left come first then.
-const MAX_ROWS: usize = 24;
+const MAX_ROWS: usize = 16;
 
 fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
     let mut rows: Vec<(&Process, &Credential)> = verdict
@@ -70,17 +70,17 @@ fn end(end: End) -> String {
         End::Evicted(moment) => format!("evicted {}, to make room", since_start(moment.at)),
         End::Expired(moment) => format!("expired {}", since_start(moment.at)),
         End::Flushed(moment) => format!("flushed {} (event {})", since_start(moment.at), moment.event),
-        End::Left { when } => format!("LEFT: {}", left(when)),
+        End::Left { when } => format!("LEFT {}", left(when)),
         End::Replaced(moment) => format!("replaced {}, by a new secret", since_start(moment.at)),
     }
 }
 
 fn left(when: LeftWhen) -> &'static str {
     match when {
-        LeftWhen::Dropped => "still cached when the SSP was dropped",
-        LeftWhen::Exit => "still cached at exit",
-        LeftWhen::NoEnd => "no end was seen (killed, or still running)",
-        LeftWhen::Unloaded => "still cached at unload or exit",
+        LeftWhen::Dropped => "when the SSP was dropped",
+        LeftWhen::Exit => "at exit",
+        LeftWhen::NoEnd => "(killed, or still running)",
+        LeftWhen::Unloaded => "at unload or exit",
     }
 }
 
@@ -136,11 +136,11 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
                 .map(|process| format!("{} left {}", process.name(), principals_left(process)))
                 .collect();
             format!(
-                "{}: {} of {} left. {}. Call CleanupCredentialCache at sign-out: unloading the SSP or ending the \
+                "{}: of {}, {} left. {}.\nCall CleanupCredentialCache at sign-out; unloading the SSP or ending the \
                  process is no substitute.",
                 styled(BAD, "not clean"),
-                verdict.left,
-                was(verdict.cached),
+                count(verdict.cached, "cached credential"),
+                are(verdict.left),
                 join(&who),
             )
         }
@@ -155,6 +155,11 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
             count(verdict.processes.len(), "process"),
         ),
     }
+}
+
+fn are(number: usize) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{number} {verb}")
 }
 
 fn was(credentials: usize) -> String {

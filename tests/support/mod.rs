@@ -1,0 +1,67 @@
+//! What the whole-system tests of the program share.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The folder of the workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A fixture's path.
+pub fn fixture(name: &str) -> PathBuf {
+    root().join("fixtures").join(name)
+}
+
+/// The program, with nothing from this environment that would change its output.
+pub fn sspcache() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sspcache"));
+    for variable in ["NO_COLOR", "CLICOLOR_FORCE", "SSPCACHE_HOME", "SSPCACHE_CONFIG", "SSPCACHE_JOURNAL"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        Self::from(command.output().unwrap_or_else(|error| panic!("can't run {command:?}: {error}")))
+    }
+
+    /// Panics with all that was printed, unless this is the exit status.
+    #[track_caller]
+    pub fn exits_with(self, status: i32) -> Self {
+        let Self { status: actual, stdout, stderr } = &self;
+        assert_eq!(*actual, status, "standard output:\n{stdout}\nstandard error:\n{stderr}");
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+        Self {
+            // What a signal ended has no status of its own.
+            status: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
