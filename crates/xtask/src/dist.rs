@@ -48,7 +48,8 @@ impl Options {
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+/// Builds the distribution, and returns its folder.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
     let triple = match &options.target {
         Some(triple) => triple.clone(),
         None => workspace.host()?,
@@ -64,7 +65,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         files.push(File { from: workspace.root.join(license), to: license.into() });
     }
-    lay_out(workspace, &workspace.root.join("dist").join(triple), &files)
+    let folder = workspace.root.join("dist").join(triple);
+    lay_out(workspace, &folder, &files)?;
+    Ok(folder)
 }
 
 /// A built file, and where it goes in the distribution.

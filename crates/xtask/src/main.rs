@@ -63,7 +63,7 @@ fn run() -> Result<()> {
         Some(other) => return Err(other.unexpected().into()),
     };
     match command.as_str() {
-        "dist" => dist::run(&Workspace::open()?, &dist::Options::parse(&mut arguments)?),
+        "dist" => dist::run(&Workspace::open()?, &dist::Options::parse(&mut arguments)?).map(drop),
         "help" => {
             print!("{HELP}");
             Ok(())

@@ -3,7 +3,7 @@
 //! A step is never left out in silence: what it needs is set up first or asked for, and only the steps that
 //! somebody excluded are missing from the table.
 
-use std::env;
+use std::env::{self, consts::EXE_SUFFIX};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -16,7 +16,7 @@ use crate::{dist, python, setup};
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
 
-/// What is type-checked only: nothing here could run it, but nothing should break it either.
+/// What is type-checked and linted only: nothing here could run it, but nothing should break it either.
 const CHECKED_TARGETS: &[&str] = &[
     "aarch64-apple-darwin",
     "x86_64-apple-darwin",
@@ -43,7 +43,7 @@ enum When {
     Named,
 }
 
-/// What a step has to do with Wine.
+/// What a step has to do with Wine, and with mingw, which links for it.
 #[derive(Clone, Copy, PartialEq)]
 enum Wine {
     /// Nothing.
@@ -61,11 +61,12 @@ const STEPS: &[Step] = &[
     step("native", "all tests and documentation examples", When::Default, Wine::Partly, native),
     step("features", "the tests of optional features", When::Default, Wine::None, features),
     step("wine", "all tests again, as Windows programs", When::Default, Wine::Only, wine),
+    step("windows-32", "the 32-bit DLLs link and honour C1", When::Default, Wine::Only, windows_32),
     step("docs", "the reference builds without warnings", When::Default, Wine::None, docs),
     step("deny", "dependencies: licenses, sources, duplicates", When::Default, Wine::None, deny),
     step("advisories", "dependencies: known vulnerabilities", When::Named, Wine::None, advisories),
-    step("cross", "macOS, MSVC and 32-bit Windows compile", When::Named, Wine::None, cross),
-    step("dist", "the distribution builds", When::Named, Wine::None, distribution),
+    step("cross", "macOS, MSVC and 32-bit Windows compile cleanly", When::Named, Wine::None, cross),
+    step("dist", "the distribution builds and honours C1", When::Named, Wine::None, distribution),
     step("bench", "each benchmark runs once", When::Named, Wine::None, bench),
 ];
 
@@ -218,6 +219,20 @@ fn wine(workspace: &Workspace) -> Result<()> {
     Ok(cargo(workspace, &["test", "--workspace", "--target", WINE_TARGET]).run()?)
 }
 
+/// Nothing here runs 32-bit programs, but stdcall's decoration is a fault of 32-bit builds alone.
+fn windows_32(workspace: &Workspace) -> Result<()> {
+    let target = "i686-pc-windows-gnu";
+    let mut build = cargo(workspace, &["build", "--target", target, "--target-dir"]).arg(&workspace.target);
+    for (package, ..) in dist::MOCKS {
+        build = build.args(["--package", package]);
+    }
+    build.run()?;
+    let folder = workspace.target.join(target).join("debug");
+    Ok(cargo(workspace, &["run", "--quiet", "--package", "sspcache-cli", "--", "inspect"])
+        .args(dist::MOCKS.map(|(_, library, _)| folder.join(format!("{library}.dll"))))
+        .run()?)
+}
+
 fn docs(workspace: &Workspace) -> Result<()> {
     let flags = env::var("RUSTDOCFLAGS").unwrap_or_default() + " -D warnings";
     Ok(cargo(workspace, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags).run()?)
@@ -250,14 +265,20 @@ fn advisories(workspace: &Workspace) -> Result<()> {
 }
 
 fn cross(workspace: &Workspace) -> Result<()> {
-    for target in CHECKED_TARGETS {
-        cargo(workspace, &["check", "--workspace", "--all-targets", "--target", target]).run()?;
-    }
-    Ok(())
+    let targets = CHECKED_TARGETS.iter().flat_map(|target| ["--target", target]);
+    Ok(cargo(workspace, &["clippy", "--workspace", "--all-targets"])
+        .args(targets)
+        .args(["--", "-D", "warnings"])
+        .run()?)
 }
 
+/// What ships must be found by its documented name, which the program that ships with it can tell.
 fn distribution(workspace: &Workspace) -> Result<()> {
-    dist::run(workspace, &dist::Options::default())
+    let folder = dist::run(workspace, &dist::Options::default())?;
+    let program = folder.join(format!("sspcache{EXE_SUFFIX}"));
+    let folders = if cfg!(windows) { vec![folder] } else { vec![folder.join("windows"), folder] };
+    let dlls = folders.iter().flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll)));
+    Ok(workspace.shell.cmd(program).arg("inspect").args(dlls).run()?)
 }
 
 /// With few entries and rounds: whether the benchmarks work, not how fast anything is.
