@@ -1,2 +1,77 @@
-//! TODO
+//! What tests depend on: a mock SSP in an emulated module loader, behind the trait that production uses.
+//!
+//! # A first test
+//!
+//! Your application signs its user out through [`sspcache::CredentialProvider`]:
+//!
+//! ```
+//! use sspcache::CredentialProvider;
+//!
+//! fn sign_out(ssps: &dyn CredentialProvider) -> bool {
+//!     ssps.cleanup_all().is_success()
+//! }
+//! # sign_out(sspcache::native());
+//! ```
+//!
+//! In production it is given `sspcache::native()`. In a test, on any system, it is given a process that doesn't exist,
+//! with an SSP that does what it should:
+//!
+//! ```
+//! use sspcache::SignIn;
+//! use sspcache_mock::{MockLoader, MockSsp};
+//! # use sspcache::CredentialProvider;
+//! # fn sign_out(ssps: &dyn CredentialProvider) -> bool { ssps.cleanup_all().is_success() }
+//!
+//! # fn signing_out_leaves_nothing_cached() -> Result<(), sspcache::Error> {
+//! let msn = MockSsp::msn();
+//! let ssps = MockLoader::with_loaded([&msn]).provider();
+//!
+//! let package = ssps.security_package("MSNSSPC.dll", "MSN")?;
+//! package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse"))?;
+//! assert_eq!(msn.cached(), 1);
+//!
+//! assert!(sign_out(&ssps));
+//! msn.assert_clean(); // names who is still cached, and since when
+//! assert!(package.acquire(&SignIn::silent()).is_err());
+//! # Ok(()) }
+//! # signing_out_leaves_nothing_cached().unwrap();
+//! ```
+//!
+//! # Making a call fail
+//!
+//! ```
+//! use sspcache::{CredentialProvider, Error};
+//! use sspcache_mock::{Effect, Engine, Fault, MockLoader, MockSsp, Operation};
+//!
+//! let stubborn = Engine::builder("MSNSSPC.dll")
+//!     .fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1))
+//!     .build();
+//! let ssps = MockLoader::with_loaded([&MockSsp::from(stubborn)]).provider();
+//! assert!(matches!(ssps.cleanup("MSNSSPC.dll"), Err(Error::CleanupFailed { .. })));
+//! assert!(ssps.cleanup("MSNSSPC.dll").is_ok());
+//! ```
+//!
+//! # What is emulated
+//!
+//! - The loader ([`sspcache_loader`]): names, references, exports, the loader lock. So a flush from inside a loader
+//!   callback is refused as Windows' would be ([`MockLoader::in_loader_callback`]), what isn't loaded has no cache, and
+//!   several modules may carry one name.
+//! - The SSP ([`sspcache_engine`]): its cache, its packages, its handles.
+//! - The window station, as far as the protocol asks for it ([`MockLoader::set_window_station`]).
+//!
+//! The protocol itself is not: it is the code that production runs. Each [`MockLoader`] is a process of its own and
+//! each [`MockSsp`] has a cache of its own, so that tests run in parallel.
+//!
+//! What this can't show is what the real SSPs do: nobody documents whether a credential handle survives a flush, so
+//! test with both [`HandlePolicy`] values.
 #![forbid(unsafe_code)]
+
+mod loader;
+mod ssp;
+
+pub use loader::{MockInterface, MockLoader, MockModule};
+pub use ssp::MockSsp;
+pub use sspcache_engine::{
+    AcquireRequest, Config, Effect, Engine, EngineBuilder, Event, EventKind, Fault, HandlePolicy, Identity,
+    Operation, PackageInfo, Secret, Source, Status, clock,
+};

@@ -1,0 +1,223 @@
+//! The emulated loader as an [`sspcache::loader::Loader`].
+
+use std::{
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use sspcache::{
+    SecurityStatus, SignIn, SspProvider,
+    loader::{Loader, Module, SecurityInterface, WindowStation},
+};
+use sspcache_engine::{AcquireRequest, CredentialHandle, Identity, Operation, Status};
+use sspcache_loader::{EmulatedLoader, LoaderError, ModuleFile, ModuleRef};
+
+use crate::{
+    MockSsp,
+    ssp::{Export, Function},
+};
+
+/// An emulated process with its module loader. Clones are the same process.
+///
+/// ```
+/// use sspcache::{Cleanup, CredentialProvider};
+/// use sspcache_mock::{MockLoader, MockSsp};
+/// let process = MockLoader::new();
+/// process.install(&MockSsp::msn());
+/// // Installed is not loaded, and what isn't loaded has no cache.
+/// assert_eq!(process.provider().cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
+/// process.load("MSNSSPC.dll").unwrap();
+/// assert_eq!(process.provider().cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+/// ```
+#[derive(Clone)]
+pub struct MockLoader {
+    modules: EmulatedLoader<Export>,
+    window_station: Arc<Mutex<WindowStation>>,
+}
+
+impl MockLoader {
+    /// A process that has loaded nothing but its program.
+    pub fn new() -> Self {
+        Self {
+            modules: EmulatedLoader::new(ModuleFile::new(PROGRAM)),
+            window_station: Arc::new(Mutex::new(WindowStation::Visible)),
+        }
+    }
+
+    /// A process that has loaded these SSPs.
+    ///
+    /// # Panics
+    /// When an SSP's module name is no file name.
+    pub fn with_loaded<'a>(ssps: impl IntoIterator<Item = &'a MockSsp>) -> Self {
+        let process = Self::new();
+        for ssp in ssps {
+            process.install(ssp);
+            if let Err(error) = process.load(ssp.module()) {
+                panic!("a mock SSP can be loaded by its module's name: {error}");
+            }
+        }
+        process
+    }
+
+    /// Puts an SSP's file where modules are found by name. Nothing is loaded.
+    pub fn install(&self, ssp: &MockSsp) {
+        self.install_at(&format!("{SYSTEM_FOLDER}\\{}", ssp.module()), ssp);
+    }
+
+    /// Puts an SSP's file at a path, such as `C:\app\MSNSSPC.dll`: so several modules of one name can be loaded.
+    pub fn install_at(&self, path: &str, ssp: &MockSsp) {
+        self.modules.register(ssp.file(path));
+    }
+
+    /// `LoadLibrary`: loads a module, or takes one more reference to it. It stays loaded until [`Self::unload`] was called
+    /// as often.
+    ///
+    /// # Errors
+    /// When no file of that name is installed.
+    pub fn load(&self, name: &str) -> Result<(), LoaderError> {
+        self.modules.load(name).map(|_| ())
+    }
+
+    /// `FreeLibrary`: gives one reference to the module back. The last one unloads it, which wipes the SSP's cache and is
+    /// no flush (clause M10).
+    ///
+    /// # Errors
+    /// When no module of that name is loaded.
+    pub fn unload(&self, name: &str) -> Result<(), LoaderError> {
+        self.modules.free(self.modules.find(name)?)
+    }
+
+    /// Runs something as DllMain and constructors of global objects run: inside a loader callback, where flushing is
+    /// refused (clause C6).
+    ///
+    /// ```
+    /// use sspcache::{CredentialProvider, Error};
+    /// use sspcache_mock::{MockLoader, MockSsp};
+    /// let process = MockLoader::with_loaded([&MockSsp::msn()]);
+    /// let ssps = process.provider();
+    /// let result = process.in_loader_callback(|| ssps.cleanup("MSNSSPC.dll"));
+    /// assert!(matches!(result, Err(Error::InsideLoaderCallback { .. })));
+    /// ```
+    pub fn in_loader_callback<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.modules.with_loader_lock(body)
+    }
+
+    /// Moves the process to another window station (clause C7). It starts on a visible one.
+    pub fn set_window_station(&self, station: WindowStation) {
+        *self.window_station.lock() = station;
+    }
+
+    /// The provider that an application is given: the production protocol over this process.
+    pub fn provider(&self) -> SspProvider<Self> {
+        SspProvider::new(self.clone())
+    }
+}
+
+impl Default for MockLoader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Loader for MockLoader {
+    type Module = MockModule;
+
+    fn is_inside_loader_callback(&self) -> bool {
+        self.modules.is_loader_lock_held_by_current_thread()
+    }
+
+    fn window_station(&self) -> WindowStation {
+        self.window_station.lock().clone()
+    }
+
+    fn modules(&self, name: &str) -> io::Result<Vec<MockModule>> {
+        let modules = self.modules.acquire_all(name).map_err(io::Error::other)?;
+        Ok(modules.into_iter().map(MockModule).collect())
+    }
+}
+
+impl fmt::Debug for MockLoader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockLoader").field("window_station", &self.window_station).finish_non_exhaustive()
+    }
+}
+
+/// A loaded module of an emulated process, referenced while it is held.
+#[derive(Debug)]
+pub struct MockModule(ModuleRef<Export>);
+
+impl MockModule {
+    fn export(&self, name: &str, function: Function) -> Option<MockSsp> {
+        let export = self.0.procedure(name).ok()?;
+        (export.function == function).then_some(export.ssp)
+    }
+}
+
+impl Module for MockModule {
+    type Interface = MockInterface;
+
+    fn path(&self) -> String {
+        // The module is held, so its handle is alive.
+        self.0.file_name().map(|path| path.to_string_lossy()).unwrap_or_default()
+    }
+
+    fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
+        let ssp = self.export("CleanupCredentialCache", Function::CleanupCredentialCache)?;
+        // A panic never crosses the C ABI of the real thing: it becomes FALSE (clause M11).
+        Some(move || catch_unwind(AssertUnwindSafe(|| ssp.cleanup())).unwrap_or(false))
+    }
+
+    fn security_interface(&self) -> Option<Result<MockInterface, SecurityStatus>> {
+        let ssp = self.export("InitSecurityInterfaceW", Function::InitSecurityInterfaceW)?;
+        Some(guarded(|| ssp.enter(Operation::InitSecurityInterface)).map(|()| MockInterface(ssp)))
+    }
+}
+
+/// The functions of a mock SSP, as [`sspcache::SecurityPackage`] calls them.
+#[derive(Debug)]
+pub struct MockInterface(MockSsp);
+
+impl SecurityInterface for MockInterface {
+    type Handle = CredentialHandle;
+
+    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<CredentialHandle, SecurityStatus> {
+        self.entry(Operation::AcquireCredentialsHandle)?;
+        let mut request = AcquireRequest::outbound(package);
+        if let Some(identity) = sign_in.identity() {
+            let identity = Identity::password(identity.user, identity.domain, identity.password);
+            request = request.with_identity(identity);
+        }
+        if let Some(principal) = sign_in.principal() {
+            request = request.with_principal(principal);
+        }
+        guarded(|| self.0.acquire(&request)).map(|acquired| acquired.handle)
+    }
+
+    fn principal(&self, handle: &CredentialHandle) -> Result<String, SecurityStatus> {
+        self.entry(Operation::QueryCredentialsAttributes)?;
+        guarded(|| self.0.principal(*handle)).map(|principal| principal.to_string())
+    }
+
+    fn free(&self, handle: &CredentialHandle) -> Result<(), SecurityStatus> {
+        self.entry(Operation::FreeCredentialsHandle)?;
+        guarded(|| self.0.free(*handle))
+    }
+}
+
+impl MockInterface {
+    /// What a client makes of a null entry in the table.
+    fn entry(&self, operation: Operation) -> Result<(), SecurityStatus> {
+        if self.0.is_missing(operation) { Err(SecurityStatus::UNSUPPORTED_FUNCTION) } else { Ok(()) }
+    }
+}
+
+/// A panic never crosses the C ABI of the real thing: it becomes `SEC_E_INTERNAL_ERROR` (clause M11).
+fn guarded<T>(call: impl FnOnce() -> Result<T, Status>) -> Result<T, SecurityStatus> {
+    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Status::InternalError));
+    result.map_err(|status| SecurityStatus(status.code()))
+}
+
+const PROGRAM: &str = r"C:\app\app.exe";
+const SYSTEM_FOLDER: &str = r"C:\Windows\System32";
