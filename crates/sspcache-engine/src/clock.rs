@@ -117,7 +117,7 @@ impl ManualClock {
 /// The first moment of 2026, UTC.
 impl Default for ManualClock {
     fn default() -> Self {
-        Self::new(FileTime::from(UNIX_EPOCH + Duration::from_secs(1_767_225_600)), 0)
+        Self::new(FileTime::from(UNIX_EPOCH + Duration::from_hours(490_896)), 0)
     }
 }
 

@@ -172,8 +172,7 @@ impl std::str::FromStr for Config {
 }
 
 /// Why a configuration is refused. It names the place, the key and what is allowed there, never the file's text.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{}", self.describe())]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigError {
     file: Option<PathBuf>,
     /// Line and column, from 1.
@@ -240,7 +239,7 @@ impl ConfigError {
 
     fn located(mut self, before: &[u8]) -> Self {
         let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = before.split(|&byte| byte == b'\n').count();
         let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
         self.position = Some((line, column));
         self
@@ -250,26 +249,28 @@ impl ConfigError {
         self.key = key;
         self
     }
+}
 
-    fn describe(&self) -> String {
-        let mut text = String::new();
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            text += &format!("{}: ", file.display());
+            write!(f, "{}: ", file.display())?;
         }
         if let Some((line, column)) = self.position {
-            text += &format!("line {line}, column {column}: ");
+            write!(f, "line {line}, column {column}: ")?;
         }
         if !self.key.is_empty() {
-            text += &format!("{}: ", self.key);
+            write!(f, "{}: ", self.key)?;
         }
-        text += &self.problem.to_string();
-        let allowed = self.allowed();
-        if !allowed.is_empty() {
-            text += &format!("; allowed is {allowed}");
+        write!(f, "{}", self.problem)?;
+        match self.allowed() {
+            allowed if allowed.is_empty() => Ok(()),
+            allowed => write!(f, "; allowed is {allowed}"),
         }
-        text
     }
 }
+
+impl std::error::Error for ConfigError {}
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Problem {
