@@ -1,0 +1,324 @@
+//! Pages of memory from the operating system, the one place of this crate with `unsafe` code.
+//!
+//! Three faces, all safe to use: [`SecretPages`] are zeroed bytes that stay out of core dumps, out of forked children
+//! and, as far as the system lets them be locked, out of swap; [`FixedVec`] is a vector that never moves; [`ForkMark`]
+//! knows whether this process is a forked child. Unmapping doesn't wipe: what owns the pages does that first.
+//!
+//! | system | pages | locked by | kept out of core dumps | forked child sees |
+//! | --- | --- | --- | --- | --- |
+//! | Linux | `mmap` | `mlock` | `MADV_DONTDUMP` | zeros (`MADV_WIPEONFORK`) |
+//! | macOS and other Unix | `mmap` | `mlock` | no | a copy, until it is dropped there |
+//! | Windows | `VirtualAlloc` | `VirtualLock` | no | there is no fork |
+//! | others, and under Miri | the global allocator | no | no | |
+//!
+//! `VM_INHERIT_NONE` of macOS isn't used: it takes the pages away, so that a child's first look at them would crash.
+#![allow(unsafe_code)] // Memory that can be locked and never moves isn't to be had from the standard library.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
+use std::{fmt, mem, slice};
+
+use super::OutOfMemory;
+
+#[cfg_attr(all(unix, not(miri)), path = "pages/unix.rs")]
+#[cfg_attr(all(windows, not(miri)), path = "pages/windows.rs")]
+#[cfg_attr(any(miri, not(any(unix, windows))), path = "pages/heap.rs")]
+mod os;
+
+/// What a region of pages is aligned to, and the unit that regions are best sized in: a huge page of x86-64 and of
+/// 64-bit ARM. Small under Miri, which takes its time over every byte.
+pub(super) const REGION: usize = if cfg!(miri) { 64 << 10 } else { 2 << 20 };
+
+/// Whether small or huge pages are wanted.
+///
+/// Huge ones cost a fraction of the page faults and of the translation misses; a small cache shouldn't take two
+/// mebibytes of physical memory for its first few entries, though.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum PageSize {
+    /// Huge ones where the system has them to give.
+    Huge,
+    /// The system's usual ones: memory is taken as it is touched.
+    Small,
+}
+
+/// A mapping of whole pages, zeroed when new.
+struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping is owned memory without ties to a thread; all access goes through its owner's borrow.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; shared borrows only read.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(len: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
+        debug_assert!(len > 0);
+        let len = len.checked_next_multiple_of(os::GRANULARITY).ok_or(OutOfMemory)?;
+        if isize::try_from(len).is_err() {
+            return Err(OutOfMemory);
+        }
+        let base = os::map(len, pages).ok_or(OutOfMemory)?;
+        Ok(Self { base, len })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: `base` and `len` are those of a mapping that `os::map` made, unmapped here only, and no borrow of
+        // its memory outlives its owner.
+        unsafe { os::unmap(self.base, self.len) }
+    }
+}
+
+/// Zeroed bytes for secrets: guarded on creation, locked step by step as they come into use.
+pub(super) struct SecretPages {
+    mapping: Mapping,
+    locked: usize,
+    refused: bool,
+}
+
+impl SecretPages {
+    /// At least `len` bytes, `len` > 0, all zero.
+    pub(super) fn new(len: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
+        let mapping = Mapping::new(len, pages)?;
+        // SAFETY: the range is this whole mapping, and its contents are zeros, so that a child loses nothing.
+        let _ = unsafe { os::guard(mapping.base, mapping.len) };
+        Ok(Self { mapping, locked: 0, refused: false })
+    }
+
+    /// Locks the bytes up to `end`, as far as the system's limit allows. Once refused, it isn't asked again.
+    pub(super) fn lock_up_to(&mut self, end: usize) {
+        let end = end.next_multiple_of(os::GRANULARITY).min(self.mapping.len);
+        if end > self.locked && !self.refused {
+            let Range { start, end } = self.locked..end;
+            // SAFETY: `start <= end <= len`, so the range lies in the mapping.
+            if unsafe { os::lock(self.mapping.base.add(start), end - start) } {
+                self.locked = end;
+            } else {
+                self.refused = true;
+            }
+        }
+    }
+
+    /// How many bytes are locked in physical memory.
+    pub(super) fn locked(&self) -> usize {
+        self.locked
+    }
+
+    /// Whether the system refused to lock some.
+    pub(super) fn lock_refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl Deref for SecretPages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the mapping is `len` bytes of one object, initialized (to zero, by the system) and borrowed as
+        // `self` is. A child that finds them zero again finds valid bytes.
+        unsafe { slice::from_raw_parts(self.mapping.base.as_ptr(), self.mapping.len) }
+    }
+}
+
+impl DerefMut for SecretPages {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `deref`, and `&mut self` makes the borrow the only one.
+        unsafe { slice::from_raw_parts_mut(self.mapping.base.as_ptr(), self.mapping.len) }
+    }
+}
+
+impl fmt::Debug for SecretPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretPages").field("len", &self.mapping.len).field("locked", &self.locked).finish()
+    }
+}
+
+/// A vector of a capacity that never changes, so that nothing in it ever moves. Not for secrets.
+pub(super) struct FixedVec<T: Copy> {
+    mapping: Mapping,
+    len: usize,
+    capacity: usize,
+    items: PhantomData<T>,
+}
+
+impl<T: Copy> FixedVec<T> {
+    /// An empty vector with room for `capacity` items.
+    pub(super) fn with_capacity(capacity: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
+        const { assert!(align_of::<T>() <= os::ALIGNMENT && size_of::<T>() > 0) };
+        let mapping = Mapping::new(capacity.checked_mul(size_of::<T>()).ok_or(OutOfMemory)?, pages)?;
+        Ok(Self { mapping, len: 0, capacity, items: PhantomData })
+    }
+
+    /// Whether [`push`](Self::push) would panic.
+    pub(super) fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// Appends an item.
+    ///
+    /// # Panics
+    /// When the vector is full.
+    pub(super) fn push(&mut self, item: T) {
+        assert!(!self.is_full(), "a fixed vector never grows");
+        // SAFETY: `len < capacity`, and the mapping holds `capacity` items of this size, aligned for `T`. There is
+        // nothing to drop in what is overwritten.
+        unsafe { self.mapping.base.cast::<T>().add(self.len).write(item) };
+        self.len += 1;
+    }
+
+    /// Bytes reserved from the system.
+    pub(super) fn reserved(&self) -> usize {
+        self.mapping.len
+    }
+}
+
+impl<T: Copy> Deref for FixedVec<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: the first `len` items were written by `push`, and are borrowed as `self` is.
+        unsafe { slice::from_raw_parts(self.mapping.base.cast().as_ptr(), self.len) }
+    }
+}
+
+impl<T: Copy> DerefMut for FixedVec<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as for `deref`, and `&mut self` makes the borrow the only one.
+        unsafe { slice::from_raw_parts_mut(self.mapping.base.cast().as_ptr(), self.len) }
+    }
+}
+
+/// Tells a forked child from the process that made this mark.
+pub(super) struct ForkMark {
+    /// A page that is zero in a child, where the system can do that.
+    page: Option<Mapping>,
+    process: u32,
+}
+
+impl ForkMark {
+    /// A mark of this process.
+    pub(super) fn new() -> Self {
+        let page = Mapping::new(mem::size_of::<u32>(), PageSize::Small).ok().filter(|page| {
+            // SAFETY: the range is this whole mapping, and its contents are zeros.
+            let guarded = unsafe { os::guard(page.base, page.len) };
+            // SAFETY: the mapping is at least four bytes, aligned to a page, and nothing else refers to it.
+            unsafe { page.base.cast::<u32>().write_volatile(MARK) };
+            guarded
+        });
+        Self { page, process: std::process::id() }
+    }
+
+    /// Whether this process is a child that was forked after the mark was made.
+    pub(super) fn is_forked(&self) -> bool {
+        match &self.page {
+            // SAFETY: the mapping is at least four bytes, aligned to a page. Volatile, because it is the system
+            // that changes them.
+            Some(page) => unsafe { page.base.cast::<u32>().read_volatile() != MARK },
+            None => std::process::id() != self.process,
+        }
+    }
+}
+
+/// Any value that isn't zero.
+const MARK: u32 = 0x5357_4C4E;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_pages_are_zero_and_hold_at_least_what_was_asked_for() {
+        for (len, size) in [(1, PageSize::Small), (REGION, PageSize::Huge), (REGION + 1, PageSize::Huge)] {
+            let mut pages = SecretPages::new(len, size).unwrap();
+            assert!(pages.len() >= len);
+            assert!(pages.iter().all(|&byte| byte == 0));
+            *pages.last_mut().unwrap() = 1;
+            pages.lock_up_to(len);
+            assert_eq!(pages.lock_refused(), pages.locked() < len);
+            assert_eq!(*pages.last().unwrap(), 1);
+        }
+    }
+
+    #[test]
+    fn what_no_address_space_holds_is_refused() {
+        assert!(SecretPages::new(usize::MAX, PageSize::Huge).is_err());
+        assert!(SecretPages::new(isize::MAX.cast_unsigned(), PageSize::Small).is_err());
+        assert!(FixedVec::<u64>::with_capacity(usize::MAX / 4, PageSize::Huge).is_err());
+    }
+
+    #[test]
+    fn a_fixed_vector_keeps_its_items_where_they_are() {
+        let mut items = FixedVec::with_capacity(3, PageSize::Small).unwrap();
+        items.push((1_u8, 10_u64));
+        let first = items.as_ptr();
+        items.push((2, 20));
+        items[0].1 = 11;
+        items.push((3, 30));
+        assert!(items.is_full());
+        assert_eq!((&*items, items.as_ptr()), ([(1, 11), (2, 20), (3, 30)].as_slice(), first));
+    }
+
+    #[test]
+    #[should_panic(expected = "never grows")]
+    fn a_fixed_vector_never_grows() {
+        let mut items = FixedVec::with_capacity(1, PageSize::Small).unwrap();
+        items.push(1);
+        items.push(2);
+    }
+
+    /// M8: what a forked child could print, it hasn't got.
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn a_forked_child_finds_zeros_and_knows_that_it_is_one() {
+        let mut pages = SecretPages::new(16, PageSize::Small).unwrap();
+        pages[..6].copy_from_slice(b"secret");
+        let mark = ForkMark::new();
+        assert!(!mark.is_forked());
+        let unguarded = ForkMark { page: None, process: mark.process };
+        assert!(!unguarded.is_forked());
+
+        // SAFETY: the child of a process with several threads may call only what is safe in a signal handler: it
+        // reads memory, asks for its process id, and exits without running anything else.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let wiped = pages.iter().all(|&byte| byte == 0);
+            let code =
+                i32::from(wiped) | i32::from(mark.is_forked()) << 1 | i32::from(unguarded.is_forked()) << 2;
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(code) }
+        }
+        let mut status = 0;
+        // SAFETY: `status` is a valid place for the child's status.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 0b111));
+        assert_eq!(&pages[..6], b"secret");
+    }
+
+    /// M8: what isn't dumped can't be read from a core file.
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn secret_pages_are_marked_as_not_dumped_and_wiped_on_fork() {
+        let pages = SecretPages::new(REGION, PageSize::Small).unwrap();
+        let address = pages.as_ptr().addr();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        let flags = maps.lines().find_map(|line| {
+            if let Some((range, _)) = line.split_once(' ')
+                && let Some((start, end)) = range.split_once('-')
+                && let (Ok(start), Ok(end)) =
+                    (usize::from_str_radix(start, 16), usize::from_str_radix(end, 16))
+            {
+                inside = (start..end).contains(&address);
+            }
+            line.strip_prefix("VmFlags:").filter(|_| inside)
+        });
+        let flags: Vec<_> = flags.expect("the mapping is listed").split_whitespace().collect();
+        assert!(flags.contains(&"dd") && flags.contains(&"wf"), "{flags:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Pages on Windows:
+//! [VirtualAlloc](https://learn.microsoft.com/en-us/windows/win32/api/memoryapi/nf-memoryapi-virtualalloc) and
+//! [VirtualLock](https://learn.microsoft.com/en-us/windows/win32/api/memoryapi/nf-memoryapi-virtuallock), whose limit is
+//! the process's minimum working set: some 200 KB unless the program raised it.
+
+use std::ptr::{self, NonNull};
+
+use windows_sys::Win32::System::Memory::{
+    MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualLock,
+};
+
+use super::PageSize;
+
+/// Lengths are multiples of this: the allocation granularity.
+pub(super) const GRANULARITY: usize = 64 << 10;
+
+/// What a mapping is aligned to at least.
+pub(super) const ALIGNMENT: usize = 4 << 10;
+
+/// Maps `len` zeroed bytes; `len` is a positive multiple of [`GRANULARITY`]. Large pages need a privilege that few
+/// accounts have: all are small.
+pub(super) fn map(len: usize, _: PageSize) -> Option<NonNull<u8>> {
+    // SAFETY: a fresh mapping at an address of the system's choice touches no existing memory.
+    NonNull::new(unsafe { VirtualAlloc(ptr::null(), len, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) }.cast())
+}
+
+/// Gives a mapping back.
+///
+/// # Safety
+/// `base` must be that of a mapping by [`map`], which nothing refers to any more.
+pub(super) unsafe fn unmap(base: NonNull<u8>, _: usize) {
+    // SAFETY: by the caller's promise; MEM_RELEASE takes the whole mapping and wants a length of zero.
+    let _ = unsafe { VirtualFree(base.as_ptr().cast(), 0, MEM_RELEASE) };
+}
+
+/// Locks a range in physical memory; whether the system did.
+///
+/// # Safety
+/// The range must lie in a mapping by [`map`].
+pub(super) unsafe fn lock(base: NonNull<u8>, len: usize) -> bool {
+    // SAFETY: by the caller's promise; locking changes no byte.
+    unsafe { VirtualLock(base.as_ptr().cast(), len) != 0 }
+}
+
+/// Does nothing: there is no fork, and no call of every supported release keeps a range out of dumps.
+///
+/// # Safety
+/// None is needed.
+pub(super) unsafe fn guard(_: NonNull<u8>, _: usize) -> bool {
+    false
+}
