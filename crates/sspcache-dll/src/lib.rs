@@ -1,1 +1,64 @@
-//! TODO
+//! The C ABI of a Security Support Provider over the mock engine.
+//!
+//! A DLL is one line: [`export_ssp!`] with its file name. It exports every SSPI function by name, A and W, and
+//! `CleanupCredentialCache`; all of them translate between the ABI and one [`sspcache_engine::Engine`], which the first
+//! call creates. Nothing happens while the DLL is loaded.
+//!
+//! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal. When one of
+//!   them can't be used, a message on standard error says so, and every call fails.
+//! - **Panics** never cross the ABI: they become FALSE, null or `SEC_E_INTERNAL_ERROR`.
+//! - **Unloading** wipes what is cached, and says in the journal how much that was.
+//! - **Memory** that is freed is overwritten first: see [`WipingAllocator`].
+//!
+//! What ends up in a DLL uses `std::sync` alone, spawns no thread and has no thread-local destructor: otherwise it could
+//! not be unloaded.
+//!
+//! # Safety of the exports
+//!
+//! They are as safe as C functions are: a pointer that isn't null is to what the function's page says. Null pointers,
+//! wrong versions and lengths, freed and forged handles are answered by a status.
+#![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
+
+mod allocator;
+mod credentials;
+mod exports;
+mod guard;
+mod identity;
+mod memory;
+mod packages;
+mod platform;
+mod state;
+mod text;
+
+pub use allocator::WipingAllocator;
+pub use state::Ssp;
+
+/// What the macros' expansion names.
+#[doc(hidden)]
+pub mod abi {
+    pub use crate::{
+        credentials::*,
+        memory::free_context_buffer,
+        packages::*,
+        state::*,
+        text::{Ansi, Wide},
+    };
+    pub use sspcache_engine::{Ending, Operation};
+    pub use windows_sys::Win32::Security::{
+        Authentication::Identity::{
+            SEC_GET_KEY_FN, SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5 as INTERFACE_VERSION, SecBuffer,
+            SecBufferDesc, SecPkgInfoA, SecPkgInfoW, SecurityFunctionTableA, SecurityFunctionTableW,
+        },
+        Credentials::SecHandle,
+    };
+    #[cfg(windows)]
+    pub use windows_sys::Win32::System::SystemServices::DLL_PROCESS_DETACH;
+
+    /// A static table of functions.
+    #[derive(Debug)]
+    #[repr(transparent)]
+    pub struct Table<T>(pub T);
+
+    // SAFETY: a table is never written to, and what it points to are functions, which any thread may call.
+    unsafe impl<T> Sync for Table<T> {}
+}

@@ -1,0 +1,246 @@
+//! The exports of an SSP, and its table of functions.
+
+/// Makes the crate that calls it an SSP's DLL of this file name: every SSPI function, A and W, and
+/// `CleanupCredentialCache`, exported by name and undecorated; the static tables that `InitSecurityInterfaceA/W` return;
+/// the hooks that end the SSP when the DLL is unloaded or the process ends; and [`WipingAllocator`](crate::WipingAllocator).
+///
+/// To be called once, at the root of a `cdylib`:
+///
+/// ```no_run
+/// sspcache_dll::export_ssp!("CONTOSSP.dll");
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_ssp {
+    ($module:literal) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::WipingAllocator = $crate::WipingAllocator;
+
+        static SSP: $crate::Ssp = $crate::Ssp::new($module);
+
+        $crate::__export! {
+            /// Empties the credential cache.
+            fn CleanupCredentialCache() -> i32 = cleanup_credential_cache();
+            /// Lists the packages.
+            fn EnumerateSecurityPackagesA(count: *mut u32, packages: *mut *mut abi::SecPkgInfoA) -> i32
+                = enumerate_security_packages::<abi::Ansi>(count, packages);
+            /// Lists the packages.
+            fn EnumerateSecurityPackagesW(count: *mut u32, packages: *mut *mut abi::SecPkgInfoW) -> i32
+                = enumerate_security_packages::<abi::Wide>(count, packages);
+            /// Describes a package.
+            fn QuerySecurityPackageInfoA(name: *mut i8, package: *mut *mut abi::SecPkgInfoA) -> i32
+                = query_security_package_info::<abi::Ansi>(name, package);
+            /// Describes a package.
+            fn QuerySecurityPackageInfoW(name: *mut u16, package: *mut *mut abi::SecPkgInfoW) -> i32
+                = query_security_package_info::<abi::Wide>(name, package);
+            /// Signs in.
+            fn AcquireCredentialsHandleA(
+                principal: *mut i8, package: *mut i8, credential_use: u32, _logon: *mut c_void, auth: *mut c_void,
+                _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, handle: *mut abi::SecHandle, expiry: *mut i64
+            ) -> i32
+                = acquire_credentials_handle::<abi::Ansi>(principal, package, credential_use, auth, handle, expiry);
+            /// Signs in.
+            fn AcquireCredentialsHandleW(
+                principal: *mut u16, package: *mut u16, credential_use: u32, _logon: *mut c_void, auth: *mut c_void,
+                _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, handle: *mut abi::SecHandle, expiry: *mut i64
+            ) -> i32
+                = acquire_credentials_handle::<abi::Wide>(principal, package, credential_use, auth, handle, expiry);
+            /// Gives a credential handle back.
+            fn FreeCredentialsHandle(handle: *mut abi::SecHandle) -> i32 = free_credentials_handle(handle);
+            /// Tells whom a credential handle stands for.
+            fn QueryCredentialsAttributesA(handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
+                = query_credentials_attributes::<abi::Ansi>(handle, attribute, buffer, None);
+            /// Tells whom a credential handle stands for.
+            fn QueryCredentialsAttributesW(handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
+                = query_credentials_attributes::<abi::Wide>(handle, attribute, buffer, None);
+            /// Tells whom a credential handle stands for.
+            fn QueryCredentialsAttributesExA(
+                handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
+            ) -> i32
+                = query_credentials_attributes::<abi::Ansi>(handle, attribute, buffer, Some(size));
+            /// Tells whom a credential handle stands for.
+            fn QueryCredentialsAttributesExW(
+                handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
+            ) -> i32
+                = query_credentials_attributes::<abi::Wide>(handle, attribute, buffer, Some(size));
+            /// Frees memory that this SSP handed out.
+            fn FreeContextBuffer(buffer: *mut c_void) -> i32 = free_context_buffer(buffer);
+            /// Gives the table of functions.
+            fn InitSecurityInterfaceA() -> *const abi::SecurityFunctionTableA = init_security_interface(&TABLE_A.0);
+            /// Gives the table of functions.
+            fn InitSecurityInterfaceW() -> *const abi::SecurityFunctionTableW = init_security_interface(&TABLE_W.0);
+        }
+
+        $crate::__export_unsupported! {
+            AcceptSecurityContext: AcceptSecurityContext(
+                *mut abi::SecHandle, *mut abi::SecHandle, *mut abi::SecBufferDesc, u32, u32, *mut abi::SecHandle,
+                *mut abi::SecBufferDesc, *mut u32, *mut i64
+            );
+            AddCredentialsA: AddCredentials(
+                *mut abi::SecHandle, *mut i8, *mut i8, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
+            );
+            AddCredentialsW: AddCredentials(
+                *mut abi::SecHandle, *mut u16, *mut u16, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
+            );
+            ApplyControlToken: ApplyControlToken(*mut abi::SecHandle, *mut abi::SecBufferDesc);
+            ChangeAccountPasswordA: ChangeAccountPassword(
+                *mut i8, *mut i8, *mut i8, *mut i8, *mut i8, bool, u32, *mut abi::SecBufferDesc
+            );
+            ChangeAccountPasswordW: ChangeAccountPassword(
+                *mut u16, *mut u16, *mut u16, *mut u16, *mut u16, bool, u32, *mut abi::SecBufferDesc
+            );
+            CompleteAuthToken: CompleteAuthToken(*mut abi::SecHandle, *mut abi::SecBufferDesc);
+            DecryptMessage: DecryptMessage(*mut abi::SecHandle, *mut abi::SecBufferDesc, u32, *mut u32);
+            DeleteSecurityContext: DeleteSecurityContext(*mut abi::SecHandle);
+            EncryptMessage: EncryptMessage(*mut abi::SecHandle, u32, *mut abi::SecBufferDesc, u32);
+            ExportSecurityContext: ExportSecurityContext(
+                *mut abi::SecHandle, u32, *mut abi::SecBuffer, *mut *mut c_void
+            );
+            ImpersonateSecurityContext: ImpersonateSecurityContext(*mut abi::SecHandle);
+            ImportSecurityContextA: ImportSecurityContext(
+                *mut i8, *mut abi::SecBuffer, *mut c_void, *mut abi::SecHandle
+            );
+            ImportSecurityContextW: ImportSecurityContext(
+                *mut u16, *mut abi::SecBuffer, *mut c_void, *mut abi::SecHandle
+            );
+            InitializeSecurityContextA: InitializeSecurityContext(
+                *mut abi::SecHandle, *mut abi::SecHandle, *mut i8, u32, u32, u32, *mut abi::SecBufferDesc, u32,
+                *mut abi::SecHandle, *mut abi::SecBufferDesc, *mut u32, *mut i64
+            );
+            InitializeSecurityContextW: InitializeSecurityContext(
+                *mut abi::SecHandle, *mut abi::SecHandle, *mut u16, u32, u32, u32, *mut abi::SecBufferDesc, u32,
+                *mut abi::SecHandle, *mut abi::SecBufferDesc, *mut u32, *mut i64
+            );
+            MakeSignature: MakeSignature(*mut abi::SecHandle, u32, *mut abi::SecBufferDesc, u32);
+            QueryContextAttributesA: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void);
+            QueryContextAttributesExA: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
+            QueryContextAttributesExW: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
+            QueryContextAttributesW: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void);
+            QuerySecurityContextToken: QuerySecurityContextToken(*mut abi::SecHandle, *mut *mut c_void);
+            RevertSecurityContext: RevertSecurityContext(*mut abi::SecHandle);
+            SetContextAttributesA: SetContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
+            SetContextAttributesW: SetContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
+            SetCredentialsAttributesA: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
+            SetCredentialsAttributesW: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
+            VerifySignature: VerifySignature(*mut abi::SecHandle, *mut abi::SecBufferDesc, u32, *mut u32);
+        }
+
+        $crate::__export_table!(TABLE_A, SecurityFunctionTableA,
+            EnumerateSecurityPackagesA, QueryCredentialsAttributesA, AcquireCredentialsHandleA,
+            InitializeSecurityContextA, QueryContextAttributesA, QuerySecurityPackageInfoA, ImportSecurityContextA,
+            AddCredentialsA, SetContextAttributesA, SetCredentialsAttributesA, ChangeAccountPasswordA,
+            QueryContextAttributesExA, QueryCredentialsAttributesExA);
+        $crate::__export_table!(TABLE_W, SecurityFunctionTableW,
+            EnumerateSecurityPackagesW, QueryCredentialsAttributesW, AcquireCredentialsHandleW,
+            InitializeSecurityContextW, QueryContextAttributesW, QuerySecurityPackageInfoW, ImportSecurityContextW,
+            AddCredentialsW, SetContextAttributesW, SetCredentialsAttributesW, ChangeAccountPasswordW,
+            QueryContextAttributesExW, QueryCredentialsAttributesExW);
+
+        $crate::__export_detach!();
+    };
+}
+
+/// Exports functions that pass their parameters on to one of `sspcache_dll::abi`, which gets the SSP first.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($(
+        #[doc = $doc:literal]
+        fn $name:ident($($parameter:ident: $type:ty),* $(,)?) -> $result:ty
+            = $target:ident $(::<$encoding:ty>)? ($($argument:expr),*);
+    )*) => {
+        use ::core::ffi::c_void;
+        use $crate::abi;
+
+        $(
+            #[doc = $doc]
+            ///
+            /// # Safety
+            /// Pointers are to what the function's page says.
+            #[unsafe(no_mangle)]
+            #[allow(unused_unsafe, clippy::too_many_arguments, reason = "some of these functions are safe; SSPI's are long")]
+            pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
+                // SAFETY: by this function's contract.
+                unsafe { abi::$target $(::<$encoding>)? (&SSP $(, $argument)*) }
+            }
+        )*
+    };
+}
+
+/// Exports functions that the mock doesn't have: each counts as a call of its operation and answers
+/// `SEC_E_UNSUPPORTED_FUNCTION`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_unsupported {
+    ($($name:ident: $operation:ident($($type:ty),* $(,)?);)*) => {
+        $(
+            /// Not supported by the mock: answers `SEC_E_UNSUPPORTED_FUNCTION`.
+            #[unsafe(no_mangle)]
+            #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
+            pub extern "system" fn $name($(_: $type),*) -> i32 {
+                abi::unsupported(&SSP, abi::Operation::$operation)
+            }
+        )*
+    };
+}
+
+/// A static table of functions (clause S2). The named functions are those that have an A and a W form, under the table's
+/// own names for them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_table {
+    ($table:ident, $type:ident, $($function:ident),* $(,)?) => {
+        static $table: abi::Table<abi::$type> = abi::Table(abi::$type {
+            dwVersion: abi::INTERFACE_VERSION,
+            $($function: Some($function),)*
+            FreeCredentialsHandle: Some(FreeCredentialsHandle),
+            Reserved2: ::core::ptr::null_mut(),
+            AcceptSecurityContext: Some(AcceptSecurityContext),
+            CompleteAuthToken: Some(CompleteAuthToken),
+            DeleteSecurityContext: Some(DeleteSecurityContext),
+            ApplyControlToken: Some(ApplyControlToken),
+            ImpersonateSecurityContext: Some(ImpersonateSecurityContext),
+            RevertSecurityContext: Some(RevertSecurityContext),
+            MakeSignature: Some(MakeSignature),
+            VerifySignature: Some(VerifySignature),
+            FreeContextBuffer: Some(FreeContextBuffer),
+            // Once SealMessage and UnsealMessage, and still called through by old clients.
+            Reserved3: EncryptMessage as *mut c_void,
+            Reserved4: DecryptMessage as *mut c_void,
+            ExportSecurityContext: Some(ExportSecurityContext),
+            Reserved8: ::core::ptr::null_mut(),
+            QuerySecurityContextToken: Some(QuerySecurityContextToken),
+            EncryptMessage: Some(EncryptMessage),
+            DecryptMessage: Some(DecryptMessage),
+        });
+    };
+}
+
+/// What ends the SSP: a destructor of the ELF or Mach-O file, or DllMain.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_detach {
+    () => {
+        #[cfg(unix)]
+        extern "C" fn detach() {
+            // A destructor runs at dlclose and at the process's end, and can't tell which.
+            SSP.detach(abi::Ending::Unloaded);
+        }
+
+        #[cfg(unix)]
+        #[used]
+        #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".fini_array"))]
+        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_term_func"))]
+        static DETACH: extern "C" fn() = detach;
+
+        /// Called by Windows' loader.
+        #[cfg(windows)]
+        #[unsafe(no_mangle)]
+        pub extern "system" fn DllMain(_: *mut c_void, reason: u32, reserved: *mut c_void) -> i32 {
+            if reason == abi::DLL_PROCESS_DETACH {
+                SSP.detach(if reserved.is_null() { abi::Ending::Unloaded } else { abi::Ending::Exit });
+            }
+            1
+        }
+    };
+}

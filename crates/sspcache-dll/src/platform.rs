@@ -1,0 +1,71 @@
+//! What the operating system is asked for: standard error, and local time.
+
+/// Writes to standard error. Not through `std::io::stderr`, which keeps thread-local state that would pin the DLL.
+#[cfg(unix)]
+pub(crate) fn write_to_standard_error(text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        // SAFETY: the pointer and length are those of a slice.
+        let written = unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
+        match usize::try_from(written) {
+            Ok(written @ 1..) => rest = &rest[written..],
+            // Closed, or full: there is nobody left to tell.
+            _ => return,
+        }
+    }
+}
+
+/// Writes to standard error. Not through `std::io::stderr`, which keeps thread-local state that would pin the DLL.
+#[cfg(windows)]
+pub(crate) fn write_to_standard_error(text: &str) {
+    use std::{fs::File, io::Write, mem::ManuallyDrop, os::windows::io::FromRawHandle};
+    use windows_sys::Win32::{
+        Foundation::INVALID_HANDLE_VALUE,
+        System::Console::{GetStdHandle, STD_ERROR_HANDLE},
+    };
+
+    // SAFETY: it takes a constant.
+    let handle = unsafe { GetStdHandle(STD_ERROR_HANDLE) };
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return;
+    }
+    // SAFETY: the handle is open, and never closed here.
+    let mut file = ManuallyDrop::new(unsafe { File::from_raw_handle(handle.cast()) });
+    // Closed, or full: there is nobody left to tell.
+    let _ = file.write_all(text.as_bytes());
+}
+
+/// How far local time is ahead of UTC now, in seconds.
+#[cfg(unix)]
+pub(crate) fn seconds_east_of_utc() -> i32 {
+    // SAFETY: null is allowed, and both structures are valid for the calls; `localtime_r` keeps no pointer.
+    unsafe {
+        let now = libc::time(std::ptr::null_mut());
+        let mut local: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&raw const now, &raw mut local).is_null() {
+            return 0;
+        }
+        i32::try_from(local.tm_gmtoff).unwrap_or(0)
+    }
+}
+
+/// How far local time is ahead of UTC now, in seconds.
+#[cfg(windows)]
+pub(crate) fn seconds_east_of_utc() -> i32 {
+    use windows_sys::Win32::System::Time::{
+        GetTimeZoneInformation, TIME_ZONE_ID_INVALID, TIME_ZONE_INFORMATION,
+    };
+
+    /// What `GetTimeZoneInformation` returns while daylight saving time is in force.
+    const TIME_ZONE_ID_DAYLIGHT: u32 = 2;
+
+    let mut zone = TIME_ZONE_INFORMATION::default();
+    // SAFETY: the structure is valid for the call.
+    let id = unsafe { GetTimeZoneInformation(&raw mut zone) };
+    if id == TIME_ZONE_ID_INVALID {
+        return 0;
+    }
+    let season = if id == TIME_ZONE_ID_DAYLIGHT { zone.DaylightBias } else { zone.StandardBias };
+    // The bias is in minutes, and what is added to local time to get UTC.
+    -(zone.Bias + season) * 60
+}

@@ -1,0 +1,119 @@
+//! One DLL's SSP: made by the first call, taken down when the DLL is unloaded or the process ends.
+
+use std::{
+    env,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, TryLockError},
+};
+
+use sspcache_engine::{Config, Ending, Engine, Operation, Status, journal::JournalFile};
+
+use crate::{guard, memory::Buffers, platform};
+
+/// The state of one DLL. It holds nothing until the first call.
+#[derive(Debug)]
+pub struct Ssp {
+    module: &'static str,
+    state: Mutex<State>,
+    pub(crate) buffers: Mutex<Buffers>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The configuration or the journal can't be used; somebody was told.
+    Broken,
+    Ready(Arc<Engine>),
+    Unused,
+}
+
+impl Ssp {
+    /// The SSP of the DLL with this file name.
+    pub const fn new(module: &'static str) -> Self {
+        Self { module, state: Mutex::new(State::Unused), buffers: Mutex::new(Buffers::new()) }
+    }
+
+    /// The engine; made now, if this is the first call.
+    ///
+    /// # Errors
+    /// [`Status::InternalError`] when the environment's configuration or journal can't be used.
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>, Status> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Unused) {
+            *state = match self.make() {
+                Ok(engine) => State::Ready(Arc::new(engine)),
+                Err(message) => {
+                    platform::write_to_standard_error(&format!("sspcache: {}: {message}\n", self.module));
+                    State::Broken
+                }
+            };
+        }
+        match &*state {
+            State::Ready(engine) => Ok(engine.clone()),
+            State::Broken | State::Unused => Err(Status::InternalError),
+        }
+    }
+
+    /// Ends the SSP. Called while the loader's lock is held, and perhaps when other threads were stopped in the middle of
+    /// a call: what is busy is left to the operating system rather than waited for.
+    pub fn detach(&self, how: Ending) {
+        let taken = match self.state.try_lock() {
+            Ok(mut state) => std::mem::replace(&mut *state, State::Unused),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                std::mem::replace(&mut *poisoned.into_inner(), State::Unused)
+            }
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if let State::Ready(engine) = taken {
+            if guard::caught(|| engine.end(how)).flatten().is_none() {
+                // Busy. Dropping would end it again; its memory goes with the process.
+                std::mem::forget(engine);
+                return;
+            }
+        }
+        if let Ok(mut buffers) = self.buffers.try_lock() {
+            buffers.release_all();
+        }
+    }
+
+    fn make(&self) -> Result<Engine, String> {
+        let clock = sspcache_engine::SystemClock { seconds_east: platform::seconds_east_of_utc() };
+        let mut builder = Engine::builder(self.module).record_events(false).clock(clock);
+        if let Some(path) = set("SSPCACHE_CONFIG") {
+            let config =
+                Config::read(Path::new(&path)).map_err(|error| format!("SSPCACHE_CONFIG: {error}"))?;
+            config
+                .check_for_dll()
+                .map_err(|error| format!("SSPCACHE_CONFIG: {}: {error}", Path::new(&path).display()))?;
+            builder = builder.config(&config);
+        }
+        if let Some(path) = set("SSPCACHE_JOURNAL") {
+            let journal = JournalFile::create(Path::new(&path), self.module)
+                .map_err(|error| format!("SSPCACHE_JOURNAL: {error}"))?;
+            builder = builder.sink(journal);
+        }
+        Ok(builder.build())
+    }
+}
+
+/// `CleanupCredentialCache`: TRUE or FALSE.
+pub fn cleanup_credential_cache(ssp: &Ssp) -> i32 {
+    guard::caught(|| ssp.engine().is_ok_and(|engine| engine.cleanup())).unwrap_or(false).into()
+}
+
+/// What `InitSecurityInterface` returns: the table, or null.
+pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> *const T {
+    let entered = guard::caught(|| ssp.engine()?.enter(Operation::InitSecurityInterface));
+    if matches!(entered, Some(Ok(()))) { table } else { std::ptr::null() }
+}
+
+/// What a function returns that the mock doesn't have.
+pub fn unsupported(ssp: &Ssp, operation: Operation) -> i32 {
+    guard::status(|| {
+        ssp.engine()?.enter(operation)?;
+        Err(Status::UnsupportedFunction)
+    })
+}
+
+fn set(variable: &str) -> Option<std::ffi::OsString> {
+    env::var_os(variable).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,222 @@
+//! Strings at the ABI: ANSI for the functions that end in A, UTF-16 for those that end in W.
+
+use sspcache_engine::Status;
+use windows_sys::Win32::Security::Authentication::Identity::{SecPkgInfoA, SecPkgInfoW};
+use zeroize::Zeroizing;
+
+/// Units of UTF-16 that may be secret: overwritten when dropped.
+pub(crate) type Units = Zeroizing<Vec<u16>>;
+
+/// How a function's strings are encoded, and the structures that follow from it.
+pub trait Encoding {
+    /// What a string is an array of.
+    type Unit: Copy + Default + PartialEq;
+    /// `SecPkgInfoA` or `SecPkgInfoW`.
+    type PackageInfo;
+
+    /// Text in this encoding as UTF-16.
+    ///
+    /// # Errors
+    /// [`Status::InvalidParameter`] for bytes that are no text.
+    fn decode(text: &[Self::Unit]) -> Result<Zeroizing<Vec<u16>>, Status>;
+
+    /// UTF-16 in this encoding, with a terminating null. What it can't express is replaced.
+    fn encode(text: &[u16]) -> Vec<Self::Unit>;
+
+    /// The structure for a package.
+    fn package_info(
+        package: &sspcache_engine::PackageInfo,
+        name: *mut Self::Unit,
+        comment: *mut Self::Unit,
+    ) -> Self::PackageInfo;
+}
+
+/// The functions that end in A: UTF-8 on Unix, the active code page on Windows.
+#[derive(Debug)]
+pub enum Ansi {}
+
+/// The functions that end in W.
+#[derive(Debug)]
+pub enum Wide {}
+
+impl Encoding for Wide {
+    type Unit = u16;
+    type PackageInfo = SecPkgInfoW;
+
+    fn decode(text: &[u16]) -> Result<Units, Status> {
+        Ok(Zeroizing::new(text.to_vec()))
+    }
+
+    fn encode(text: &[u16]) -> Vec<u16> {
+        text.iter().copied().chain([0]).collect()
+    }
+
+    fn package_info(
+        package: &sspcache_engine::PackageInfo,
+        name: *mut u16,
+        comment: *mut u16,
+    ) -> SecPkgInfoW {
+        SecPkgInfoW {
+            fCapabilities: package.capabilities.0,
+            wVersion: package.version,
+            wRPCID: package.rpc_id,
+            cbMaxToken: package.max_token,
+            Name: name,
+            Comment: comment,
+        }
+    }
+}
+
+impl Encoding for Ansi {
+    type Unit = i8;
+    type PackageInfo = SecPkgInfoA;
+
+    fn decode(text: &[i8]) -> Result<Units, Status> {
+        // SAFETY: i8 and u8 have one layout.
+        let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
+        ansi::decode(bytes)
+    }
+
+    fn encode(text: &[u16]) -> Vec<i8> {
+        ansi::encode(text).into_iter().chain([0]).map(u8::cast_signed).collect()
+    }
+
+    fn package_info(package: &sspcache_engine::PackageInfo, name: *mut i8, comment: *mut i8) -> SecPkgInfoA {
+        SecPkgInfoA {
+            fCapabilities: package.capabilities.0,
+            wVersion: package.version,
+            wRPCID: package.rpc_id,
+            cbMaxToken: package.max_token,
+            Name: name,
+            Comment: comment,
+        }
+    }
+}
+
+/// A string that ends in a null; `None` for a null pointer.
+///
+/// # Safety
+/// A pointer that isn't null is to a string that ends in a null.
+///
+/// # Errors
+/// As [`Encoding::decode`].
+pub(crate) unsafe fn terminated<E: Encoding>(text: *const E::Unit) -> Result<Option<Units>, Status> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    let mut length = 0;
+    // SAFETY: everything up to the terminating null may be read.
+    while unsafe { *text.add(length) } != E::Unit::default() {
+        length += 1;
+    }
+    // SAFETY: as above.
+    E::decode(unsafe { std::slice::from_raw_parts(text, length) }).map(Some)
+}
+
+/// A string of so many units; empty for a null pointer.
+///
+/// # Safety
+/// A pointer that isn't null is to as many units.
+///
+/// # Errors
+/// As [`Encoding::decode`]; [`Status::UnknownCredentials`] for a null pointer with a length, or a length that no string
+/// can have.
+pub(crate) unsafe fn counted<E: Encoding>(text: *const E::Unit, length: u32) -> Result<Units, Status> {
+    if length == 0 {
+        return Ok(Units::default());
+    }
+    if text.is_null() || length > MAX_LENGTH {
+        return Err(Status::UnknownCredentials);
+    }
+    // SAFETY: by this function's contract.
+    E::decode(unsafe { std::slice::from_raw_parts(text, length as usize) })
+}
+
+/// More than any user name, domain or password has, packed credentials included: 64 Ki units.
+const MAX_LENGTH: u32 = 0x1_0000;
+
+#[cfg(unix)]
+mod ansi {
+    use sspcache_engine::Status;
+    use zeroize::Zeroizing;
+
+    use super::Units;
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Units, Status> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Status::InvalidParameter)?;
+        // Never more units than bytes: reserved in full, so that no growth leaves a copy behind.
+        let mut units = Zeroizing::new(Vec::with_capacity(bytes.len()));
+        units.extend(text.encode_utf16());
+        Ok(units)
+    }
+
+    pub(super) fn encode(text: &[u16]) -> Vec<u8> {
+        char::decode_utf16(text.iter().copied())
+            .map(|character| character.unwrap_or('?'))
+            .collect::<String>()
+            .into_bytes()
+    }
+}
+
+#[cfg(windows)]
+mod ansi {
+    use std::ptr;
+
+    use sspcache_engine::Status;
+    use windows_sys::Win32::Globalization::{
+        CP_ACP, MB_ERR_INVALID_CHARS, MultiByteToWideChar, WideCharToMultiByte,
+    };
+    use zeroize::Zeroizing;
+
+    use super::Units;
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Units, Status> {
+        if bytes.is_empty() {
+            return Ok(Units::default());
+        }
+        let length = i32::try_from(bytes.len()).map_err(|_| Status::InvalidParameter)?;
+        // No code page has more units than bytes.
+        let mut units = Zeroizing::new(vec![0u16; bytes.len()]);
+        // SAFETY: pointers and lengths are those of the two slices.
+        let written = unsafe {
+            MultiByteToWideChar(
+                CP_ACP,
+                MB_ERR_INVALID_CHARS,
+                bytes.as_ptr(),
+                length,
+                units.as_mut_ptr(),
+                length,
+            )
+        };
+        if written <= 0 {
+            return Err(Status::InvalidParameter);
+        }
+        units.truncate(written.unsigned_abs() as usize);
+        Ok(units)
+    }
+
+    pub(super) fn encode(text: &[u16]) -> Vec<u8> {
+        let Ok(length) = i32::try_from(text.len()) else { return Vec::new() };
+        let convert = |buffer: &mut [u8]| {
+            let size = i32::try_from(buffer.len()).unwrap_or(i32::MAX);
+            // SAFETY: pointers and lengths are those of the two slices; an empty buffer asks for the size.
+            let written = unsafe {
+                WideCharToMultiByte(
+                    CP_ACP,
+                    0,
+                    text.as_ptr(),
+                    length,
+                    buffer.as_mut_ptr(),
+                    size,
+                    ptr::null(),
+                    ptr::null_mut(),
+                )
+            };
+            usize::try_from(written).unwrap_or(0)
+        };
+        let mut bytes = vec![0; convert(&mut [])];
+        let written = convert(&mut bytes);
+        bytes.truncate(written);
+        bytes
+    }
+}
