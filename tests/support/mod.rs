@@ -7,17 +7,17 @@ use std::{
 };
 
 /// The folder of the workspace.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A fixture's path.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     root().join("fixtures").join(name)
 }
 
 /// The program, with nothing from this environment that would change its output.
-pub fn sspcache() -> Command {
+pub(crate) fn sspcache() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sspcache"));
     for variable in ["NO_COLOR", "CLICOLOR_FORCE", "SSPCACHE_HOME", "SSPCACHE_CONFIG", "SSPCACHE_JOURNAL"] {
         command.env_remove(variable);
@@ -27,21 +27,21 @@ pub fn sspcache() -> Command {
 
 /// What a run of the program came to.
 #[derive(Debug)]
-pub struct Ran {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// Runs a command to its end.
-    pub fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         Self::from(command.output().unwrap_or_else(|error| panic!("can't run {command:?}: {error}")))
     }
 
     /// Panics with all that was printed, unless this is the exit status.
     #[track_caller]
-    pub fn exits_with(self, status: i32) -> Self {
+    pub(crate) fn exits_with(self, status: i32) -> Self {
         let Self { status: actual, stdout, stderr } = &self;
         assert_eq!(*actual, status, "standard output:\n{stdout}\nstandard error:\n{stderr}");
         self
@@ -49,7 +49,7 @@ impl Ran {
 
     /// Standard output as JSON.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
