@@ -75,6 +75,12 @@ pub enum LoaderError {
         /// The ordinal that was sought.
         ordinal: u16,
     },
+    /// The module is being told of its unload, and asks for itself: nothing can keep it any more.
+    #[error("{module} is being unloaded: it cannot be kept or loaded again from its own notification")]
+    Unloading {
+        /// Path of the module.
+        module: String,
+    },
 }
 
 impl LoaderError {
@@ -82,17 +88,26 @@ impl LoaderError {
     /// Windows sets as the thread's last error for this reason.
     pub fn code(&self) -> u32 {
         match self {
-            Self::NullHandle => 6,           // ERROR_INVALID_HANDLE
-            Self::InvalidFlags { .. } => 87, // ERROR_INVALID_PARAMETER
             Self::DeadHandle { .. }
             | Self::FileNotFound { .. }
             | Self::InvalidName { .. }
             | Self::NoModuleAtAddress { .. }
-            | Self::NotLoaded { .. } => 126, // ERROR_MOD_NOT_FOUND
-            Self::ExportNotFound { .. } => 127, // ERROR_PROC_NOT_FOUND
-            Self::OrdinalNotFound { .. } => 182, // ERROR_INVALID_ORDINAL
-            Self::NotAModule { .. } => 193,  // ERROR_BAD_EXE_FORMAT
-            Self::InitializationRefused { .. } => 1114, // ERROR_DLL_INIT_FAILED
+            | Self::NotLoaded { .. }
+            | Self::Unloading { .. } => ERROR_MOD_NOT_FOUND,
+            Self::ExportNotFound { .. } => ERROR_PROC_NOT_FOUND,
+            Self::InitializationRefused { .. } => ERROR_DLL_INIT_FAILED,
+            Self::InvalidFlags { .. } => ERROR_INVALID_PARAMETER,
+            Self::NotAModule { .. } => ERROR_BAD_EXE_FORMAT,
+            Self::NullHandle => ERROR_INVALID_HANDLE,
+            Self::OrdinalNotFound { .. } => ERROR_INVALID_ORDINAL,
         }
     }
 }
+
+const ERROR_INVALID_HANDLE: u32 = 6;
+const ERROR_INVALID_PARAMETER: u32 = 87;
+const ERROR_MOD_NOT_FOUND: u32 = 126;
+const ERROR_PROC_NOT_FOUND: u32 = 127;
+const ERROR_INVALID_ORDINAL: u32 = 182;
+const ERROR_BAD_EXE_FORMAT: u32 = 193;
+const ERROR_DLL_INIT_FAILED: u32 = 1114;

@@ -5,14 +5,14 @@
 //! waits for another thread's slow notification just to learn what is loaded. What is on its way in or out is seen
 //! by the thread that owns the loader lock only.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use widestring::U16String;
 
-use crate::name::{self, Wanted};
+use crate::name::{self, Purpose, Wanted};
 use crate::sync::{ReentrantMutex, RwLock};
-use crate::table::{Phase, Table};
+use crate::table::{GivenBack, Table};
 use crate::{
     Handle, Lifetime, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure, Reason, Sought,
 };
@@ -54,6 +54,14 @@ impl<E> EmulatedLoader<E> {
         drop(replaced); // without the lock: exports may do anything when they are dropped
     }
 
+    /// Changes the current directory, which relative paths and the last step of [`load`](Self::load)'s search begin in.
+    /// A relative path is taken from the one before.
+    pub fn set_current_directory<'a>(&self, path: impl Into<Name<'a>>) {
+        let path = path.into().to_utf16();
+        let mut table = self.0.table.write();
+        table.current_directory = name::absolute(path.as_slice(), &table.current_directory);
+    }
+
     /// Loads a module, or takes another reference to it when it is loaded (L8). Emulates
     /// [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
     ///
@@ -69,17 +77,14 @@ impl<E> EmulatedLoader<E> {
         let _lock = self.0.loader_lock.lock();
         let handle = {
             let mut table = self.0.table.write();
-            let wanted = table.parse(name)?;
-            let file = if let Some(handle) = table.find_wanted(&wanted, true) {
-                return reference(&mut table, handle);
-            } else if let Some((_, file)) = table.find_file(&wanted) {
-                file
-            } else {
-                return Err(LoaderError::FileNotFound {
-                    name: name.to_string(),
-                    searched: searched(&table, &wanted),
-                });
-            };
+            let wanted = table.parse(name, Purpose::Load)?;
+            if let Some(handle) = table.find_wanted(&wanted, true) {
+                return table.reference(handle);
+            }
+            let file = table.find_file(&wanted).ok_or_else(|| LoaderError::FileNotFound {
+                name: name.to_string(),
+                searched: searched(&table, &wanted),
+            })?;
             if !file.is_module {
                 return Err(LoaderError::NotAModule { path: file.path.to_string_lossy() });
             }
@@ -103,13 +108,20 @@ impl<E> EmulatedLoader<E> {
     /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`NullHandle`](LoaderError::NullHandle) (6).
     pub fn free(&self, module: impl Into<Option<Handle>>) -> Result<(), LoaderError> {
         let handle = module.into().ok_or(LoaderError::NullHandle)?;
-        if self.give_back(handle, false)? {
+        let loading = self.is_loader_lock_held_by_current_thread();
+        if self.0.table.write().give_back(handle, loading)? == GivenBack::Stays {
             return Ok(());
         }
+        // Asked again under the loader lock: meanwhile somebody may have taken a reference, or given this one back.
         let _lock = self.0.loader_lock.lock();
-        if !self.give_back(handle, true)? {
-            self.detach(handle);
+        {
+            let mut table = self.0.table.write();
+            if table.give_back(handle, true)? == GivenBack::Stays {
+                return Ok(());
+            }
+            table.unloading(handle);
         }
+        self.detach(handle);
         Ok(())
     }
 
@@ -135,22 +147,12 @@ impl<E> EmulatedLoader<E> {
     ) -> Result<Handle, LoaderError> {
         let sought = sought.into();
         let loading = self.is_loader_lock_held_by_current_thread();
-        match lifetime {
-            Lifetime::Unchanged => self.0.table.read().find(sought, loading),
-            Lifetime::Reference => {
-                let mut table = self.0.table.write();
-                let handle = table.find(sought, loading)?;
-                reference(&mut table, handle)
-            }
-            Lifetime::Pin => {
-                let mut table = self.0.table.write();
-                let handle = table.find(sought, loading)?;
-                if let Some(module) = table.get_mut(handle) {
-                    module.pinned = true;
-                }
-                Ok(handle)
-            }
+        if lifetime == Lifetime::Unchanged {
+            return self.0.table.read().find(sought, loading);
         }
+        let mut table = self.0.table.write();
+        let handle = table.find(sought, loading)?;
+        if lifetime == Lifetime::Pin { table.pin(handle) } else { table.reference(handle) }
     }
 
     /// The loaded module, with a reference that is given back when the result is dropped.
@@ -170,13 +172,13 @@ impl<E> EmulatedLoader<E> {
     pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<Vec<ModuleRef<E>>, LoaderError> {
         let loading = self.is_loader_lock_held_by_current_thread();
         let mut table = self.0.table.write();
-        let handles: Vec<Handle> = match table.parse(name.into())? {
+        let handles: Vec<Handle> = match table.parse(name.into(), Purpose::Lookup)? {
             Wanted::Bare(base) => table.with_base_name(&base, loading).collect(),
             wanted @ Wanted::File(_) => table.find_wanted(&wanted, loading).into_iter().collect(),
         };
         Ok(handles
             .into_iter()
-            .filter_map(|handle| reference(&mut table, handle).ok())
+            .filter_map(|handle| table.reference(handle).ok())
             .map(|handle| ModuleRef::owning(self.clone(), handle))
             .collect())
     }
@@ -242,92 +244,48 @@ impl<E> EmulatedLoader<E> {
     fn file(&self, module: Option<Handle>) -> Result<Arc<ModuleFile<E>>, LoaderError> {
         let loading = self.is_loader_lock_held_by_current_thread();
         let table = self.0.table.read();
-        let handle = module.unwrap_or(table.program);
-        match table.get(handle) {
-            Some(module) if table.is_visible(handle, loading) => Ok(Arc::clone(&module.file)),
-            _ => Err(LoaderError::DeadHandle { handle }),
-        }
+        table.file(module.unwrap_or(table.program), loading)
     }
 
     /// Tells a module of its load. Runs under the loader lock.
     fn attach(&self, handle: Handle) -> Result<Handle, LoaderError> {
-        let undo = Undo { loader: self, handle };
-        let accepted = self.notify(handle, Reason::Load);
-        if accepted {
-            std::mem::forget(undo);
-            if let Some(module) = self.0.table.write().get_mut(handle) {
-                module.phase = Phase::Loaded;
-            }
+        let removal = Removal { loader: self, handle };
+        let file = self.file(Some(handle))?;
+        if self.notify(&file, handle, Reason::Load) {
+            self.0.table.write().loaded(handle);
+            mem::forget(removal);
             return Ok(handle);
         }
-        let module = self.file(Some(handle))?.path.to_string_lossy();
-        // The page of DllMain: it is told of its unload at once.
-        self.notify(handle, Reason::Unload);
-        Err(LoaderError::InitializationRefused { module })
+        // The page of DllMain: a module that refuses is told of its unload at once.
+        self.notify(&file, handle, Reason::Unload);
+        Err(LoaderError::InitializationRefused { module: file.path.to_string_lossy() })
     }
 
     /// Tells a module of its unload and removes it. Runs under the loader lock.
     fn detach(&self, handle: Handle) {
-        let _undo = Undo { loader: self, handle };
-        self.notify(handle, Reason::Unload);
+        let _removal = Removal { loader: self, handle };
+        if let Ok(file) = self.file(Some(handle)) {
+            self.notify(&file, handle, Reason::Unload);
+        }
     }
 
-    fn notify(&self, module: Handle, reason: Reason) -> bool {
-        let Ok(file) = self.file(Some(module)) else { return true };
+    fn notify(&self, file: &ModuleFile<E>, module: Handle, reason: Reason) -> bool {
         let notification = Notification { loader: self, module, reason };
         file.entry.as_ref().is_none_or(|entry| entry(&notification))
-    }
-
-    /// Counts one reference less, unless it is the last: then nothing is done and the answer is false, and when
-    /// `unload` is set the module is on its way out.
-    fn give_back(&self, handle: Handle, unload: bool) -> Result<bool, LoaderError> {
-        let loading = self.is_loader_lock_held_by_current_thread();
-        let mut table = self.0.table.write();
-        if !table.is_visible(handle, loading) {
-            return Err(LoaderError::DeadHandle { handle });
-        }
-        let module = table.get_mut(handle).ok_or(LoaderError::DeadHandle { handle })?;
-        if module.pinned {
-            return Ok(true);
-        }
-        if module.references > 1 {
-            module.references -= 1;
-            return Ok(true);
-        }
-        match module.phase {
-            // The load that is going on owns this reference, and gives it back itself when it fails.
-            Phase::Loading => return Ok(true),
-            Phase::Unloading => return Err(LoaderError::DeadHandle { handle }),
-            Phase::Loaded => {}
-        }
-        if unload {
-            module.phase = Phase::Unloading;
-        }
-        Ok(false)
     }
 }
 
 /// Removes a module when its notification is over, however that ended: a panic leaves no half-loaded module behind.
-struct Undo<'a, E> {
+struct Removal<'a, E> {
     loader: &'a EmulatedLoader<E>,
     handle: Handle,
 }
 
-impl<E> Drop for Undo<'_, E> {
+impl<E> Drop for Removal<'_, E> {
     fn drop(&mut self) {
         let removed = self.loader.0.table.write().remove(self.handle);
         drop(removed); // without the lock
     }
-}
-
-/// Takes a reference to a module that is loaded or being loaded.
-fn reference<E>(table: &mut Table<E>, handle: Handle) -> Result<Handle, LoaderError> {
-    let module = table.get_mut(handle).filter(|module| module.phase != Phase::Unloading);
-    let module = module.ok_or(LoaderError::DeadHandle { handle })?;
-    if !module.pinned {
-        module.references += 1;
-    }
-    Ok(handle)
 }
 
 /// A registered path made whole: bare names lie in `folder`.
@@ -337,14 +295,9 @@ fn whole(path: &U16String, folder: &str) -> U16String {
 }
 
 fn searched<E>(table: &Table<E>, wanted: &Wanted) -> String {
-    let text = |units: &[u16]| String::from_utf16_lossy(units);
     match wanted {
-        Wanted::File(path) => text(path),
-        Wanted::Bare(_) => {
-            let folders: Vec<String> =
-                table.search.iter().chain([&table.current_directory]).map(|folder| text(folder)).collect();
-            folders.join("; ")
-        }
+        Wanted::File(path) => String::from_utf16_lossy(path),
+        Wanted::Bare(_) => table.folders().map(String::from_utf16_lossy).collect::<Vec<_>>().join("; "),
     }
 }
 

@@ -91,30 +91,40 @@ pub(crate) enum Wanted {
 const BACKSLASH: u16 = b'\\' as u16;
 const COLON: u16 = b':' as u16;
 const DOT: u16 = b'.' as u16;
+const QUESTION_MARK: u16 = b'?' as u16;
 const SPACE: u16 = b' ' as u16;
 
-/// Parses a module's name: directory or not, default extension, trailing dot and spaces (L2, L3).
+/// What a name is read for: the two differ in the trailing spaces of a name without extension (L2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// They are ignored.
+    Load,
+    /// They are part of the name (observed), which so finds nothing.
+    Lookup,
+}
+
+/// Reads a module's name: directory or not, default extension, trailing dots and spaces (L2, L3).
 /// `None` when nothing is left that could name a module.
-pub(crate) fn parse(name: Name<'_>, current_directory: &[u16]) -> Option<Wanted> {
+pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16]) -> Option<Wanted> {
     let mut units: Vec<u16> = name.to_utf16().into_vec().into_iter().map(slash).collect();
-    while units.last() == Some(&SPACE) {
+    let has_extension = base_name(&units).contains(&DOT);
+    let is_ignored = |unit: &u16| match *unit {
+        // The page drops one dot; any number of them, spaces between, goes (observed).
+        DOT => has_extension,
+        SPACE => has_extension || purpose == Purpose::Load,
+        _ => false,
+    };
+    while units.last().is_some_and(is_ignored) {
         units.pop();
     }
-    let base = base_name(&units);
-    if base.is_empty() {
+    if base_name(&units).is_empty() {
         return None;
     }
-    if !base.contains(&DOT) {
+    if !has_extension {
         units.extend(".dll".encode_utf16());
-    } else if units.last() == Some(&DOT) {
-        units.pop();
     }
-    let base = base_name(&units);
-    if base.is_empty() {
-        return None;
-    }
-    if base.len() == units.len() {
-        Some(Wanted::Bare(units.into_iter().map(fold).collect()))
+    if base_name(&units).len() == units.len() {
+        Some(Wanted::Bare(key(&units)))
     } else {
         Some(Wanted::File(key(&absolute(&units, current_directory))))
     }
@@ -124,6 +134,8 @@ pub(crate) fn parse(name: Name<'_>, current_directory: &[u16]) -> Option<Wanted>
 pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     let path: Vec<u16> = path.iter().copied().map(slash).collect();
     let joined = match path.as_slice() {
+        // `\\?\C:\` is `C:\` without the limit of a path's length, which isn't emulated.
+        [BACKSLASH, BACKSLASH, QUESTION_MARK, BACKSLASH, _, COLON, BACKSLASH, ..] => path[4..].to_vec(),
         [BACKSLASH, BACKSLASH, ..] | [_, COLON, BACKSLASH, ..] => path,
         [BACKSLASH, ..] => [root(current_directory), &path[1..]].concat(),
         // Relative to the current directory of a drive: only the current drive has one here.
@@ -151,23 +163,14 @@ pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     [root, &components.join(&BACKSLASH)].concat()
 }
 
-/// The part of an absolute path that `..` cannot leave: `C:\`, or the two backslashes of a share.
-fn root(path: &[u16]) -> &[u16] {
-    match path {
-        [BACKSLASH, BACKSLASH, ..] => &path[..2],
-        [_, COLON, BACKSLASH, ..] => &path[..3],
-        _ => &[],
-    }
-}
-
-/// The part of a path before its last backslash.
+/// The part of a whole path before its last backslash.
 pub(crate) fn directory(path: &[u16]) -> &[u16] {
     path.iter().rposition(|unit| *unit == BACKSLASH).map_or(&[], |at| &path[..at])
 }
 
-/// The part of a path after its last backslash.
+/// The part of a path after its last backslash, or after its drive.
 pub(crate) fn base_name(path: &[u16]) -> &[u16] {
-    path.iter().rposition(|unit| *unit == BACKSLASH).map_or(path, |at| &path[at + 1..])
+    path.iter().rposition(|unit| matches!(*unit, BACKSLASH | COLON)).map_or(path, |at| &path[at + 1..])
 }
 
 /// A file in a folder, in the form in which paths are compared.
@@ -178,6 +181,15 @@ pub(crate) fn join(folder: &[u16], file: &[u16]) -> Key {
 /// The form in which names are compared.
 pub(crate) fn key(name: &[u16]) -> Key {
     name.iter().copied().map(fold).collect()
+}
+
+/// The part of an absolute path that `..` cannot leave: `C:\`, or the two backslashes of a share.
+fn root(path: &[u16]) -> &[u16] {
+    match path {
+        [BACKSLASH, BACKSLASH, ..] => &path[..2],
+        [_, COLON, BACKSLASH, ..] => &path[..3],
+        _ => &[],
+    }
 }
 
 /// Forward slashes separate like backslashes (observed; the page asks for backslashes).

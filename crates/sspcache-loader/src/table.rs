@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::name::{self, Key, Wanted};
+use crate::name::{self, Key, Purpose, Wanted};
 use crate::{Handle, LoaderError, ModuleFile, Name, Sought};
 
 /// Where the emulated address space begins: above every address that a host gives to a process, so that an emulated
@@ -32,14 +32,31 @@ pub(crate) struct Table<E> {
 /// One load of a file.
 pub(crate) struct Module<E> {
     pub(crate) file: Arc<ModuleFile<E>>,
-    pub(crate) phase: Phase,
-    pub(crate) references: u32,
-    pub(crate) pinned: bool,
+    phase: Phase,
+    references: References,
+}
+
+/// What keeps a module loaded (L5, L8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum References {
+    /// References that have not been given back.
+    Counted(u32),
+    /// It stays until the process ends.
+    Pinned,
+}
+
+/// What giving a reference back came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum GivenBack {
+    /// It was the last one: nothing was done yet, the module has to be told.
+    Last,
+    /// The module stays.
+    Stays,
 }
 
 /// Where a module stands between its load and its unload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Phase {
+enum Phase {
     /// Being told of its load: only the thread that loads it sees it.
     Loading,
     /// Everybody sees it.
@@ -63,39 +80,39 @@ impl<E> Table<E> {
             next_base: FIRST_BASE,
         };
         table.program = table.insert(Arc::new(program));
-        let module = table.modules.get_mut(&table.program).expect("just inserted");
-        module.phase = Phase::Loaded;
-        module.pinned = true;
+        if let Some(program) = table.modules.get_mut(&table.program) {
+            program.phase = Phase::Loaded;
+            program.references = References::Pinned;
+        }
         table
     }
 
-    /// The loaded module, whoever may see it.
-    pub(crate) fn get(&self, handle: Handle) -> Option<&Module<E>> {
-        self.modules.get(&handle)
+    /// The file of a module that the caller may see.
+    pub(crate) fn file(&self, handle: Handle, loading: bool) -> Result<Arc<ModuleFile<E>>, LoaderError> {
+        match self.modules.get(&handle) {
+            Some(module) if loading || module.phase == Phase::Loaded => Ok(Arc::clone(&module.file)),
+            _ => Err(LoaderError::DeadHandle { handle }),
+        }
     }
 
-    /// The loaded module, whoever may see it.
-    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut Module<E>> {
-        self.modules.get_mut(&handle)
-    }
-
-    /// Finds a loaded module. `loading`: whether the caller owns the loader lock and so sees modules on their way
-    /// in and out.
+    /// Finds a loaded module. `loading`: whether the caller owns the loader lock and so sees modules on their way in
+    /// and out.
     pub(crate) fn find(&self, sought: Sought<'_>, loading: bool) -> Result<Handle, LoaderError> {
         match sought {
-            Sought::Program => Ok(self.program),
+            // The page: a null parameter is the program, whatever the flags make of it.
+            Sought::Program | Sought::Address(0) => Ok(self.program),
             Sought::Address(address) => {
                 self.at_address(address, loading).ok_or(LoaderError::NoModuleAtAddress { address })
             }
             Sought::Name(name) => self
-                .find_wanted(&self.parse(name)?, loading)
+                .find_wanted(&self.parse(name, Purpose::Lookup)?, loading)
                 .ok_or_else(|| LoaderError::NotLoaded { name: name.to_string() }),
         }
     }
 
     /// Reads a name.
-    pub(crate) fn parse(&self, name: Name<'_>) -> Result<Wanted, LoaderError> {
-        name::parse(name, &self.current_directory)
+    pub(crate) fn parse(&self, name: Name<'_>, purpose: Purpose) -> Result<Wanted, LoaderError> {
+        name::parse(name, purpose, &self.current_directory)
             .ok_or_else(|| LoaderError::InvalidName { name: name.to_string() })
     }
 
@@ -114,17 +131,17 @@ impl<E> Table<E> {
     }
 
     /// The file that a name asks for.
-    pub(crate) fn find_file(&self, wanted: &Wanted) -> Option<(Key, Arc<ModuleFile<E>>)> {
-        let paths: Vec<Key> = match wanted {
-            Wanted::File(path) => vec![path.clone()],
-            Wanted::Bare(base) => self
-                .search
-                .iter()
-                .chain([&self.current_directory])
-                .map(|folder| name::join(folder, base))
-                .collect(),
-        };
-        paths.into_iter().find_map(|path| self.files.get(&path).map(|file| (path, Arc::clone(file))))
+    pub(crate) fn find_file(&self, wanted: &Wanted) -> Option<Arc<ModuleFile<E>>> {
+        match wanted {
+            Wanted::File(path) => self.files.get(path),
+            Wanted::Bare(base) => self.folders().find_map(|folder| self.files.get(&name::join(folder, base))),
+        }
+        .cloned()
+    }
+
+    /// The folders in which a bare name's file is sought, in their order.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &[u16]> {
+        self.search.iter().chain([&self.current_directory]).map(Vec::as_slice)
     }
 
     /// Enters a module that is about to be told of its load, with one reference.
@@ -139,9 +156,55 @@ impl<E> Table<E> {
         if let Some(addresses) = &file.addresses {
             self.by_address.entry(addresses.start).or_insert((addresses.end, handle));
         }
-        let module = Module { file, phase: Phase::Loading, references: 1, pinned: false };
+        let module = Module { file, phase: Phase::Loading, references: References::Counted(1) };
         self.modules.insert(handle, module);
         handle
+    }
+
+    /// Lets everybody see a module that has been told of its load.
+    pub(crate) fn loaded(&mut self, handle: Handle) {
+        if let Some(module) = self.modules.get_mut(&handle) {
+            module.phase = Phase::Loaded;
+        }
+    }
+
+    /// Counts one reference more (L8).
+    pub(crate) fn reference(&mut self, handle: Handle) -> Result<Handle, LoaderError> {
+        let references = self.references_mut(handle)?;
+        if let References::Counted(count) = *references {
+            // More than can be counted is more than can ever be given back.
+            *references = count.checked_add(1).map_or(References::Pinned, References::Counted);
+        }
+        Ok(handle)
+    }
+
+    /// Keeps a module loaded until the process ends (L5).
+    pub(crate) fn pin(&mut self, handle: Handle) -> Result<Handle, LoaderError> {
+        *self.references_mut(handle)? = References::Pinned;
+        Ok(handle)
+    }
+
+    /// Counts one reference less, unless it is the last (L8).
+    pub(crate) fn give_back(&mut self, handle: Handle, loading: bool) -> Result<GivenBack, LoaderError> {
+        let module = self.modules.get_mut(&handle).filter(|module| loading || module.phase == Phase::Loaded);
+        let module = module.ok_or(LoaderError::DeadHandle { handle })?;
+        match (module.phase, &mut module.references) {
+            (Phase::Unloading, _) => Err(LoaderError::DeadHandle { handle }),
+            (Phase::Loaded, References::Counted(1)) => Ok(GivenBack::Last),
+            // The load that is going on owns the last reference, and drops it itself when it fails.
+            (Phase::Loading, References::Counted(1)) | (_, References::Pinned) => Ok(GivenBack::Stays),
+            (_, References::Counted(count)) => {
+                *count -= 1;
+                Ok(GivenBack::Stays)
+            }
+        }
+    }
+
+    /// Hides a module whose last reference was given back from all but the thread that unloads it.
+    pub(crate) fn unloading(&mut self, handle: Handle) {
+        if let Some(module) = self.modules.get_mut(&handle) {
+            module.phase = Phase::Unloading;
+        }
     }
 
     /// Removes a module: from now on its handle is dead. The caller drops what is returned without the table's lock,
@@ -170,7 +233,18 @@ impl<E> Table<E> {
         (address < *end && self.is_visible(*handle, loading)).then_some(*handle)
     }
 
-    pub(crate) fn is_visible(&self, handle: Handle, loading: bool) -> bool {
+    /// The references of a module that can still be kept.
+    fn references_mut(&mut self, handle: Handle) -> Result<&mut References, LoaderError> {
+        match self.modules.get_mut(&handle) {
+            None => Err(LoaderError::DeadHandle { handle }),
+            Some(Module { phase: Phase::Unloading, file, .. }) => {
+                Err(LoaderError::Unloading { module: file.path.to_string_lossy() })
+            }
+            Some(module) => Ok(&mut module.references),
+        }
+    }
+
+    fn is_visible(&self, handle: Handle, loading: bool) -> bool {
         self.modules.get(&handle).is_some_and(|module| loading || module.phase == Phase::Loaded)
     }
 }

@@ -1,0 +1,127 @@
+//! The emulated loader as a driver of the vectors.
+
+use std::sync::{Arc, Mutex};
+
+use sspcache_loader::{
+    EmulatedLoader, Handle, LoaderError, LookupFlags, ModuleFile, Notification, Procedure, Reason,
+};
+
+use crate::row::{Export, Row};
+use crate::run::{Loader, Sought};
+
+const FOLDER: &str = r"C:\rows\row";
+const PROGRAM: &str = r"C:\app\program.exe";
+
+pub(crate) struct Emulated {
+    loader: EmulatedLoader<u32>,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Emulated {
+    pub(crate) fn new(row: &Row) -> Self {
+        let loader = EmulatedLoader::new(ModuleFile::new(PROGRAM));
+        loader.set_current_directory(FOLDER);
+        let told = Arc::default();
+        for file in &row.files {
+            loader.register(tiny_dll(file, &told));
+        }
+        Self { loader, told }
+    }
+}
+
+/// A file that does what `fixtures/tiny-dll` does under the same name.
+fn tiny_dll(file: &str, told: &Arc<Mutex<Vec<String>>>) -> ModuleFile<u32> {
+    let path = format!(r"{FOLDER}\{file}");
+    if file.contains("not-a-module") {
+        return ModuleFile::foreign(&path);
+    }
+    let name = file.rsplit('\\').next().unwrap_or(file).to_owned();
+    let told = Arc::clone(told);
+    ModuleFile::new(&path)
+        .export("tiny_one", 1)
+        .export("tiny_two", 2)
+        .export("TINY_ONE", 3)
+        .export_ordinal(7, 7)
+        .on_notification(move |notification| entry(&name, notification, &told))
+}
+
+fn entry(name: &str, notification: &Notification<'_, u32>, told: &Mutex<Vec<String>>) -> bool {
+    let is_load = notification.reason() == Reason::Load;
+    let tell = |line: String| told.lock().unwrap().push(line);
+    tell(format!("{}{name}", if is_load { '+' } else { '-' }));
+    let (loader, module) = (notification.loader(), notification.module());
+    // Like the DLL, this doesn't look at what the calls return.
+    if let Some(other) = name.strip_prefix("loads-") {
+        let _ = if is_load {
+            loader.load(other).map(drop)
+        } else {
+            loader.find(other).and_then(|other| loader.free(other))
+        };
+    }
+    if name.starts_with("finds-itself") && loader.find(name) == Ok(module) {
+        tell("=".into());
+    }
+    if name.starts_with("frees-itself") && is_load != name.starts_with("frees-itself-late") {
+        let _ = loader.free(module);
+    }
+    if name.starts_with("reloads-itself") && !is_load {
+        let _ = loader.load(name);
+    }
+    !name.starts_with("refuse")
+}
+
+impl Loader for Emulated {
+    fn folder(&self) -> String {
+        FOLDER.into()
+    }
+
+    fn program(&self) -> String {
+        PROGRAM.into()
+    }
+
+    fn load_library(&mut self, name: &str) -> Result<u64, u32> {
+        self.loader.load(name).map(Handle::to_u64).map_err(|error| error.code())
+    }
+
+    fn free_library(&mut self, module: u64) -> Result<(), u32> {
+        self.loader.free(Handle::from_u64(module)).map_err(|error| error.code())
+    }
+
+    fn get_module_handle(&mut self, name: Option<&str>) -> Result<u64, u32> {
+        let handle = match name {
+            Some(name) => self.loader.find(name),
+            None => self.loader.find(sspcache_loader::Sought::Program),
+        };
+        handle.map(Handle::to_u64).map_err(|error| error.code())
+    }
+
+    fn get_module_handle_ex(&mut self, flags: u32, sought: Sought<'_>) -> Result<u64, u32> {
+        let find = || {
+            let flags = LookupFlags::from_bits(flags)?;
+            let sought = match sought {
+                Sought::Name(None) => sspcache_loader::Sought::Program,
+                Sought::Name(Some(name)) => name.into(),
+                Sought::Address(address) => sspcache_loader::Sought::Address(address),
+            };
+            self.loader.find_ex(sought, flags.lifetime)
+        };
+        find().map(Handle::to_u64).map_err(|error: LoaderError| error.code())
+    }
+
+    fn get_proc_address(&mut self, module: u64, export: &Export) -> Result<u32, u32> {
+        let procedure = match export {
+            Export::Name(name) => Procedure::from(name.as_str()),
+            Export::Ordinal(ordinal) => Procedure::Ordinal(*ordinal),
+        };
+        self.loader.procedure(Handle::from_u64(module), procedure).map_err(|error| error.code())
+    }
+
+    fn get_module_file_name(&mut self, module: u64) -> Result<String, u32> {
+        let name = self.loader.file_name(Handle::from_u64(module));
+        name.map(|name| name.to_string_lossy()).map_err(|error| error.code())
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.told.lock().unwrap().clone()
+    }
+}

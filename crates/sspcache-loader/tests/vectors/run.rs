@@ -1,0 +1,137 @@
+//! Runs rows against a loader, whichever it is, and reports every row that it disagrees with.
+
+use std::collections::HashMap;
+
+use crate::row::{Call, Export, Row, Step, Wanted};
+
+/// A loader with the documented functions; a failure is the last error.
+pub(crate) trait Loader {
+    /// The folder that the row's files lie in, without a trailing backslash: `{dir}`, and the current directory.
+    fn folder(&self) -> String;
+    /// The program's path: `{program}`.
+    fn program(&self) -> String;
+    fn load_library(&mut self, name: &str) -> Result<u64, u32>;
+    fn free_library(&mut self, module: u64) -> Result<(), u32>;
+    fn get_module_handle(&mut self, name: Option<&str>) -> Result<u64, u32>;
+    fn get_module_handle_ex(&mut self, flags: u32, sought: Sought<'_>) -> Result<u64, u32>;
+    /// What the export returns when it is called.
+    fn get_proc_address(&mut self, module: u64, export: &Export) -> Result<u32, u32>;
+    fn get_module_file_name(&mut self, module: u64) -> Result<String, u32>;
+    /// What the modules were told: `+name` for a load, `-name` for an unload.
+    fn told(&self) -> Vec<String>;
+}
+
+/// The second parameter of GetModuleHandleEx.
+pub(crate) enum Sought<'a> {
+    Name(Option<&'a str>),
+    Address(u64),
+}
+
+/// Runs each row in a loader of its own, which has the row's files.
+pub(crate) fn all<L: Loader>(rows: &[Row], loader: impl Fn(&Row) -> L) {
+    let failures: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let failure = Run { loader: loader(row), handles: HashMap::new() }.row(row).err()?;
+            Some(format!("{} ({}): {failure}", row.says, row.clause))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {} rows:\n{}", failures.len(), rows.len(), failures.join("\n"));
+    assert!(!rows.is_empty());
+}
+
+struct Run<L> {
+    loader: L,
+    /// Handles by the names that rows give them.
+    handles: HashMap<String, u64>,
+}
+
+/// What a call gave.
+#[derive(Debug)]
+enum Got {
+    Handle(u64),
+    Done,
+    Number(u32),
+    Path(String),
+}
+
+impl<L: Loader> Run<L> {
+    fn row(mut self, row: &Row) -> Result<(), String> {
+        let program = self.loader.get_module_handle(None).map_err(|code| format!("no program: {code}"))?;
+        self.handles.extend([("null".into(), 0), ("forged".into(), 0x10), ("program".into(), program)]);
+        for step in row.setup.iter().chain([&row.test]) {
+            self.step(step)?;
+        }
+        match &row.told {
+            Some(told) if *told != self.loader.told() => {
+                Err(format!("modules were told {:?}, wanted {told:?}", self.loader.told()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        let (result, errors) = (step.result.as_ref(), step.error.as_slice());
+        assert!(result.is_some() != !errors.is_empty(), "either a result or an error: {step:?}");
+        let got = self.call(&step.call)?;
+        let agrees = match (&got, result) {
+            (Err(code), None) => errors.contains(code),
+            (Ok(Got::Done), Some(Wanted::Bool(true))) => true,
+            (Ok(Got::Number(number)), Some(Wanted::Number(wanted))) => number == wanted,
+            (Ok(Got::Path(path)), Some(Wanted::Text(wanted))) => *path == self.fill(wanted),
+            // A new name is given to the handle; a known one must be its.
+            (Ok(Got::Handle(handle)), Some(Wanted::Text(name))) => {
+                *handle != 0 && *self.handles.entry(name.clone()).or_insert(*handle) == *handle
+            }
+            _ => false,
+        };
+        if agrees { Ok(()) } else { Err(format!("{step:?} gave {got:x?}")) }
+    }
+
+    fn call(&mut self, call: &Call) -> Result<Result<Got, u32>, String> {
+        Ok(match call {
+            Call::FreeLibrary { module } => {
+                let module = self.handle(module)?;
+                self.loader.free_library(module).map(|()| Got::Done)
+            }
+            Call::GetModuleFileName { module } => {
+                let module = self.handle(module)?;
+                self.loader.get_module_file_name(module).map(Got::Path)
+            }
+            Call::GetModuleHandle { name } => {
+                let name = name.as_ref().map(|name| self.fill(name));
+                self.loader.get_module_handle(name.as_deref()).map(Got::Handle)
+            }
+            Call::GetModuleHandleEx { flags, name, address } => {
+                let name = name.as_ref().map(|name| self.fill(name));
+                let sought = match address {
+                    Some((module, offset)) => Sought::Address(self.handle(module)? + offset),
+                    None => Sought::Name(name.as_deref()),
+                };
+                self.loader.get_module_handle_ex(*flags, sought).map(Got::Handle)
+            }
+            Call::GetProcAddress { module, export } => {
+                let module = self.handle(module)?;
+                self.loader.get_proc_address(module, export).map(Got::Number)
+            }
+            Call::LoadLibrary { name } => self.loader.load_library(&self.fill(name)).map(Got::Handle),
+        })
+    }
+
+    fn handle(&self, name: &str) -> Result<u64, String> {
+        self.handles.get(name).copied().ok_or_else(|| format!("no handle was called {name}"))
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let folder = self.loader.folder();
+        let program = self.loader.program();
+        let (_, program_name) = program.rsplit_once('\\').unwrap_or(("", &program));
+        text.replace("{dir}", &folder)
+            .replace("{drive}", &folder[..2])
+            .replace("{root}", &folder[2..])
+            .replace("{DIR}", &folder.to_uppercase())
+            .replace("{dir/}", &folder.replace('\\', "/"))
+            .replace("{program}", &program)
+            .replace("{program name}", program_name)
+    }
+}
