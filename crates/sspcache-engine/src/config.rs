@@ -39,11 +39,15 @@
 use std::{
     fmt, fs, io,
     num::NonZeroU32,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -64,19 +68,15 @@ use crate::{
 ///     "line 2, column 20: cache.lifetime-seconds: not valid here; allowed is a whole number of seconds, at least 1",
 /// );
 /// ```
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Default)]
 pub struct Config {
-    #[serde(default)]
-    cache: CacheConfig,
-    #[serde(default)]
-    package: Vec<PackageConfig>,
-    #[serde(default)]
-    account: Vec<AccountConfig>,
-    #[serde(default)]
-    preload: Vec<PreloadConfig>,
-    #[serde(default)]
-    fault: Vec<FaultConfig>,
+    handle_policy: Option<HandlePolicy>,
+    lifetime: Option<Duration>,
+    capacity: Option<NonZeroU32>,
+    packages: Vec<ForModule<PackageInfo>>,
+    accounts: Vec<Identity>,
+    preloads: Vec<(Name, Identity)>,
+    faults: Vec<ForModule<Fault>>,
 }
 
 impl Config {
@@ -93,8 +93,10 @@ impl Config {
         let length = file.metadata().map_err(unreadable)?.len();
         bytes.reserve_exact(usize::try_from(length).unwrap_or(0).saturating_add(1));
         io::Read::read_to_end(&mut file, &mut bytes).map_err(unreadable)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| at(ConfigError::new(Problem::NotUtf8).located(&bytes[..error.valid_up_to()])))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            at(ConfigError::new(Problem::NotUtf8).located(&valid, valid.len()..valid.len()))
+        })?;
         text.parse().map_err(at)
     }
 
@@ -103,7 +105,7 @@ impl Config {
     /// # Errors
     /// Names the first fault whose effect is `missing`: a DLL's exports can't be taken away.
     pub fn check_for_dll(&self) -> Result<(), ConfigError> {
-        match self.fault.iter().position(|fault| fault.effect == Effect::Missing) {
+        match self.faults.iter().position(|fault| fault.item.effect == Effect::Missing) {
             None => Ok(()),
             Some(index) => {
                 Err(ConfigError::new(Problem::EmulationOnly).with_key(format!("fault[{index}].effect")))
@@ -112,35 +114,65 @@ impl Config {
     }
 
     pub(crate) fn apply(&self, builder: &mut EngineBuilder) {
-        let CacheConfig { handle_policy, lifetime_seconds, capacity } = &self.cache;
-        if let Some(policy) = handle_policy {
-            builder.handle_policy = match policy {
-                PolicyName::Retain => HandlePolicy::Retain,
-                PolicyName::Revoke => HandlePolicy::Revoke,
-            };
-        }
-        if let Some(seconds) = lifetime_seconds {
-            builder.lifetime = Some(Duration::from_secs(u64::from(seconds.get())));
-        }
-        builder.capacity = capacity.or(builder.capacity);
-        let here = |module: &Option<Name>| {
-            module.as_ref().is_none_or(|module| *module == Name::from(builder.module.as_str()))
-        };
-        let packages: Vec<PackageInfo> =
-            self.package.iter().filter(|package| here(&package.module)).map(PackageConfig::to_info).collect();
-        let faults: Vec<Fault> =
-            self.fault.iter().filter(|fault| here(&fault.module)).map(FaultConfig::to_fault).collect();
-        for package in packages {
+        builder.handle_policy = self.handle_policy.unwrap_or(builder.handle_policy);
+        builder.lifetime = self.lifetime.or(builder.lifetime);
+        builder.capacity = self.capacity.or(builder.capacity);
+        let module = Name::from(builder.module.as_str());
+        for package in self.packages.iter().filter_map(|package| package.of(&module)) {
             builder.packages.retain(|known| known.name != package.name);
-            builder.packages.push(package);
+            builder.packages.push(package.clone());
         }
-        builder.faults.extend(faults);
-        for AccountConfig { user, domain, password } in &self.account {
-            builder.add_account(&identity(user, domain, password));
+        builder.faults.extend(self.faults.iter().filter_map(|fault| fault.of(&module)).cloned());
+        self.accounts.iter().for_each(|account| builder.add_account(account));
+        builder.preloads.extend(self.preloads.iter().cloned());
+    }
+
+    fn read_cache(&mut self, cache: &Section<'_>) -> Result<(), ConfigError> {
+        self.handle_policy = cache.optional("handle-policy", |value| match value.as_str()? {
+            "retain" => Some(HandlePolicy::Retain),
+            "revoke" => Some(HandlePolicy::Revoke),
+            _ => None,
+        })?;
+        let seconds = cache.optional("lifetime-seconds", number::<NonZeroU32>)?;
+        self.lifetime = seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
+        self.capacity = cache.optional("capacity", number)?;
+        Ok(())
+    }
+
+    fn read_package(&mut self, section: &Section<'_>) -> Result<(), ConfigError> {
+        let default = PackageInfo::named(section.required("name", name)?);
+        let item = PackageInfo {
+            comment: section.optional("comment", name)?.unwrap_or(default.comment),
+            capabilities: section.optional("capabilities", capabilities)?.unwrap_or(default.capabilities),
+            max_token: section.optional("max-token", number)?.map_or(default.max_token, NonZeroU32::get),
+            rpc_id: section.optional("rpc-id", number)?.unwrap_or(default.rpc_id),
+            ..default
+        };
+        self.packages.push(ForModule { module: section.optional("module", name)?, item });
+        Ok(())
+    }
+
+    fn read_account(&mut self, section: &Section<'_>) -> Result<(), ConfigError> {
+        self.accounts.push(section.identity()?);
+        Ok(())
+    }
+
+    fn read_preload(&mut self, section: &Section<'_>) -> Result<(), ConfigError> {
+        self.preloads.push((section.required("package", name)?, section.identity()?));
+        Ok(())
+    }
+
+    fn read_fault(&mut self, section: &Section<'_>) -> Result<(), ConfigError> {
+        let operation = section.required("operation", |value| Operation::from_name(value.as_str()?))?;
+        let effect = section.required("effect", |value| Effect::from_name(value.as_str()?))?;
+        let mut item = Fault::new(operation, effect)
+            .after(section.optional("after", number)?.unwrap_or(0))
+            .delay(Duration::from_millis(section.optional("delay-ms", number::<u32>)?.unwrap_or(0).into()));
+        if let Some(times) = section.optional("times", number)? {
+            item = item.times(times);
         }
-        for PreloadConfig { package, user, domain, password } in &self.preload {
-            builder.preloads.push((package.clone(), identity(user, domain, password)));
-        }
+        self.faults.push(ForModule { module: section.optional("module", name)?, item });
+        Ok(())
     }
 }
 
@@ -148,27 +180,177 @@ impl std::str::FromStr for Config {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let located = |problem, span: Option<std::ops::Range<usize>>| {
-            let before = span.map_or(0, |span| span.start.min(text.len()));
-            ConfigError::new(problem).located(&text.as_bytes()[..before])
-        };
-        let document =
-            toml::Deserializer::parse(text).map_err(|error| located(Problem::Syntax, error.span()))?;
-        serde_path_to_error::deserialize(document).map_err(|error| {
-            let key = match error.path().to_string() {
-                root if root == "." => String::new(),
+        let document = DeTable::parse(text).map_err(|error| {
+            // The parser's own message may quote the text.
+            ConfigError::new(Problem::Syntax).located(text, error.span().unwrap_or_default())
+        })?;
+        let file = Section::new(text, String::new(), document.span(), document.get_ref())?;
+        let mut config = Self::default();
+        file.table("cache", |section| config.read_cache(section))?;
+        file.tables("package", |section| config.read_package(section))?;
+        file.tables("account", |section| config.read_account(section))?;
+        file.tables("preload", |section| config.read_preload(section))?;
+        file.tables("fault", |section| config.read_fault(section))?;
+        Ok(config)
+    }
+}
+
+/// Something that applies to one module, or to each.
+#[derive(Debug)]
+struct ForModule<T> {
+    module: Option<Name>,
+    item: T,
+}
+
+impl<T> ForModule<T> {
+    fn of(&self, module: &Name) -> Option<&T> {
+        self.module.as_ref().is_none_or(|only| only == module).then_some(&self.item)
+    }
+}
+
+/// A table of the file. It is walked by hand, rather than deserialized, to know the place of everything that is wrong, and
+/// because generic deserialization made up a quarter of the mock DLL.
+struct Section<'t> {
+    text: &'t str,
+    key: String,
+    span: Range<usize>,
+    table: &'t DeTable<'t>,
+}
+
+impl<'t> Section<'t> {
+    /// A table in which every key is a known one.
+    fn new(
+        text: &'t str,
+        key: String,
+        span: Range<usize>,
+        table: &'t DeTable<'t>,
+    ) -> Result<Self, ConfigError> {
+        let section = Self { text, key, span, table };
+        for name in table.keys() {
+            if allowed_at(&pattern(&section.path(name.get_ref()))).is_empty() {
                 // The name of an unknown key is text of the file: only its table is told.
-                path => path,
-            };
-            let error = error.into_inner();
-            let problem = Problem::of(error.message());
-            let key = match &problem {
-                Problem::UnknownKey => table_of(&key),
-                _ => key,
-            };
-            located(problem, error.span()).with_key(key)
+                let error = ConfigError::new(Problem::UnknownKey).with_key(section.key);
+                return Err(error.located(text, name.span()));
+            }
+        }
+        Ok(section)
+    }
+
+    fn path(&self, key: &str) -> String {
+        if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) }
+    }
+
+    fn value(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.table.get(key)
+    }
+
+    fn invalid(&self, key: String, span: Range<usize>) -> ConfigError {
+        ConfigError::new(Problem::Invalid).with_key(key).located(self.text, span)
+    }
+
+    fn optional<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let read = read(value.get_ref());
+        read.map(Some).ok_or_else(|| self.invalid(self.path(key), value.span()))
+    }
+
+    fn required<T>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        self.optional(key, read)?.ok_or_else(|| {
+            ConfigError::new(Problem::Missing(key))
+                .with_key(self.key.clone())
+                .located(self.text, self.span.clone())
         })
     }
+
+    fn identity(&self) -> Result<Identity, ConfigError> {
+        let user = self.required("user", name)?;
+        let domain = self.optional("domain", name)?.unwrap_or_default();
+        let secret = self.required("password", |value| value.as_str().map(Secret::password))?;
+        Ok(Identity::new(Principal::new(user, domain), secret))
+    }
+
+    /// The table of this key, if there is one.
+    fn table(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Section<'t>) -> Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
+        match self.value(key) {
+            None => Ok(()),
+            Some(value) => read(&self.section(self.path(key), value)?),
+        }
+    }
+
+    /// Each table of this key's array.
+    fn tables(
+        &self,
+        key: &str,
+        mut read: impl FnMut(&Section<'t>) -> Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
+        let Some(value) = self.value(key) else { return Ok(()) };
+        let array = value.get_ref().as_array().ok_or_else(|| self.invalid(self.path(key), value.span()))?;
+        for (index, value) in array.iter().enumerate() {
+            read(&self.section(format!("{}[{index}]", self.path(key)), value)?)?;
+        }
+        Ok(())
+    }
+
+    fn section(&self, key: String, value: &'t Spanned<DeValue<'t>>) -> Result<Section<'t>, ConfigError> {
+        match value.get_ref().as_table() {
+            Some(table) => Section::new(self.text, key, value.span(), table),
+            None => Err(self.invalid(key, value.span())),
+        }
+    }
+}
+
+fn name(value: &DeValue<'_>) -> Option<Name> {
+    value.as_str().map(Name::from)
+}
+
+/// A whole number in the type's range.
+fn number<T: TryFrom<Number>>(value: &DeValue<'_>) -> Option<T> {
+    let digits = value.as_integer()?;
+    let number = u32::from_str_radix(digits.as_str(), digits.radix()).ok()?;
+    T::try_from(Number(number)).ok()
+}
+
+/// A whole number of the file, on its way into the type of its key.
+struct Number(u32);
+
+impl TryFrom<Number> for NonZeroU32 {
+    type Error = ();
+
+    fn try_from(number: Number) -> Result<Self, ()> {
+        Self::new(number.0).ok_or(())
+    }
+}
+
+impl TryFrom<Number> for u16 {
+    type Error = ();
+
+    fn try_from(number: Number) -> Result<Self, ()> {
+        Self::try_from(number.0).map_err(|_| ())
+    }
+}
+
+impl From<Number> for u32 {
+    fn from(number: Number) -> Self {
+        number.0
+    }
+}
+
+fn capabilities(value: &DeValue<'_>) -> Option<Capabilities> {
+    value.as_array()?.iter().try_fold(Capabilities(0), |all, name| {
+        Some(Capabilities(all.0 | Capabilities::from_name(name.get_ref().as_str()?)?.0))
+    })
 }
 
 /// Why a configuration is refused. It names the place, the key and what is allowed there, never the file's text.
@@ -217,17 +399,7 @@ impl ConfigError {
     }
 
     fn pattern(&self) -> String {
-        // fault[1].effect → fault.effect
-        let mut pattern = String::new();
-        let mut inside = false;
-        for character in self.key.chars() {
-            match character {
-                '[' => inside = true,
-                ']' => inside = false,
-                other if !inside => pattern.push(other),
-                _ => {}
-            }
-        }
+        let mut pattern = pattern(&self.key);
         if let Problem::Missing(field) = self.problem {
             if !pattern.is_empty() {
                 pattern.push('.');
@@ -237,11 +409,10 @@ impl ConfigError {
         pattern
     }
 
-    fn located(mut self, before: &[u8]) -> Self {
-        let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let line = before.split(|&byte| byte == b'\n').count();
-        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-        self.position = Some((line, column));
+    fn located(mut self, text: &str, span: Range<usize>) -> Self {
+        let before = text.get(..span.start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        self.position = Some((before.split('\n').count(), before[line_start..].chars().count() + 1));
         self
     }
 
@@ -283,20 +454,6 @@ enum Problem {
     Unreadable(io::ErrorKind),
 }
 
-impl Problem {
-    /// What kind of message this is; the message itself may quote the file and goes no further.
-    fn of(message: &str) -> Self {
-        if message.starts_with("unknown field") {
-            return Self::UnknownKey;
-        }
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        let known = |field: &str| {
-            SCHEMA.iter().filter_map(|(key, _)| key.rsplit('.').next()).find(|known| *known == field)
-        };
-        missing.and_then(known).map_or(Self::Invalid, Self::Missing)
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -330,9 +487,15 @@ fn allowed_at(pattern: &str) -> String {
     }
 }
 
-/// The table that a key path ends in, without the key itself.
-fn table_of(path: &str) -> String {
-    path.rsplit_once('.').map_or_else(String::new, |(table, _)| table.to_owned())
+/// The key of the schema that a path such as `fault[1].effect` stands for: `fault.effect`.
+fn pattern(path: &str) -> String {
+    let mut inside = false;
+    path.chars()
+        .filter(|character| {
+            inside = inside && *character != ']' || *character == '[';
+            !inside && *character != ']'
+        })
+        .collect()
 }
 
 const CAPABILITY_LIST: &str = "(capabilities)";
@@ -375,90 +538,3 @@ const SCHEMA: &[(&str, &str)] = &[
     ("fault.times", COUNT),
     ("fault.delay-ms", "a whole number of milliseconds from 0 to 4294967295"),
 ];
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct CacheConfig {
-    handle_policy: Option<PolicyName>,
-    lifetime_seconds: Option<NonZeroU32>,
-    capacity: Option<NonZeroU32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PolicyName {
-    Retain,
-    Revoke,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct PackageConfig {
-    name: Name,
-    module: Option<Name>,
-    comment: Option<Name>,
-    capabilities: Option<Capabilities>,
-    max_token: Option<NonZeroU32>,
-    rpc_id: Option<u16>,
-}
-
-impl PackageConfig {
-    fn to_info(&self) -> PackageInfo {
-        let default = PackageInfo::named(self.name.clone());
-        PackageInfo {
-            comment: self.comment.clone().unwrap_or(default.comment),
-            capabilities: self.capabilities.unwrap_or(default.capabilities),
-            max_token: self.max_token.map_or(default.max_token, NonZeroU32::get),
-            rpc_id: self.rpc_id.unwrap_or(default.rpc_id),
-            ..default
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AccountConfig {
-    user: Name,
-    #[serde(default)]
-    domain: Name,
-    password: Secret,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PreloadConfig {
-    package: Name,
-    user: Name,
-    #[serde(default)]
-    domain: Name,
-    password: Secret,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct FaultConfig {
-    operation: Operation,
-    effect: Effect,
-    module: Option<Name>,
-    #[serde(default)]
-    after: u32,
-    times: Option<u32>,
-    #[serde(default)]
-    delay_ms: u32,
-}
-
-impl FaultConfig {
-    fn to_fault(&self) -> Fault {
-        let fault = Fault::new(self.operation, self.effect)
-            .after(self.after)
-            .delay(Duration::from_millis(u64::from(self.delay_ms)));
-        match self.times {
-            None => fault,
-            Some(times) => fault.times(times),
-        }
-    }
-}
-
-fn identity(user: &Name, domain: &Name, password: &Secret) -> Identity {
-    Identity::new(Principal::new(user.clone(), domain.clone()), password.clone())
-}

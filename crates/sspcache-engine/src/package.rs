@@ -1,8 +1,7 @@
 //! Security packages: what `EnumerateSecurityPackages` lists.
 
-use std::{fmt, slice};
+use std::slice;
 
-use serde::{Deserialize, Deserializer, de};
 use windows_sys::Win32::{Security::Authentication::Identity as sspi, System::Rpc as rpc};
 
 use crate::Name;
@@ -90,30 +89,6 @@ impl Default for Capabilities {
                 | sspi::SECPKG_FLAG_ACCEPT_WIN32_NAME
                 | sspi::SECPKG_FLAG_MUTUAL_AUTH,
         )
-    }
-}
-
-impl<'de> Deserialize<'de> for Capabilities {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Capabilities;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of capabilities")
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Capabilities, A::Error> {
-                let mut all = Capabilities(0);
-                while let Some(name) = names.next_element::<std::borrow::Cow<'de, str>>()? {
-                    let one = Capabilities::from_name(&name)
-                        .ok_or_else(|| de::Error::custom("not a capability of sspi.h"))?;
-                    all.0 |= one.0;
-                }
-                Ok(all)
-            }
-        }
-        deserializer.deserialize_seq(Visitor)
     }
 }
 

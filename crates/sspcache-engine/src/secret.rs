@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, de};
 use zeroize::Zeroizing;
 
 /// What kind of bytes a [`Secret`] is.
@@ -85,24 +84,5 @@ impl Clone for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Secret").field(&self.kind).finish()
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    /// Reads a password.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Secret;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
-                Ok(Secret::password(text))
-            }
-        }
-        deserializer.deserialize_str(Visitor)
     }
 }
