@@ -75,3 +75,8 @@ pub use sspcache_engine::{
     AcquireRequest, Config, Effect, Engine, EngineBuilder, Event, EventKind, Fault, HandlePolicy, Identity,
     Operation, PackageInfo, Secret, Source, Status, clock,
 };
+
+/// The examples of the project's front page, held to compile and pass.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct FrontPage;
