@@ -21,8 +21,10 @@ pub enum Error {
         export: &'static str,
     },
     /// This thread is inside a loader callback: DllMain, or a constructor or destructor of a global object (clause C6).
-    #[error("{ssp}: not flushed: this thread is inside a loader callback (DllMain or a global constructor or \
-             destructor), where calling an SSP is not safe; flush from ordinary code instead")]
+    #[error(
+        "{ssp}: not flushed: this thread is inside a loader callback (DllMain or a global constructor or \
+             destructor), where calling an SSP is not safe; flush from ordinary code instead"
+    )]
     InsideLoaderCallback {
         /// The SSP.
         ssp: String,
@@ -36,10 +38,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The process runs on a window station that is not visible, as services do (clause C7).
-    #[error("{ssp}: not flushed: the window station {station} is not visible (flags {flags:#x}, without WSF_VISIBLE), \
+    #[error(
+        "{ssp}: not flushed: the window station {station} is not visible (flags {flags:#x}, without WSF_VISIBLE), \
              as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI \
              agents have such a station too: if this is one, opt in with \
-             SspProviderBuilder::allow_non_interactive(true)")]
+             SspProviderBuilder::allow_non_interactive(true)"
+    )]
     NonInteractiveWindowStation {
         /// The SSP.
         ssp: String,
@@ -73,8 +77,10 @@ pub enum Error {
         status: SecurityStatus,
     },
     /// No SSP of this name is known or registered (clause C3). The loader was not asked.
-    #[error("{name:?} is not an SSP known to have a credential cache (known: {known}); a third party's is registered \
-             with SspProviderBuilder::register")]
+    #[error(
+        "{name:?} is not an SSP known to have a credential cache (known: {known}); a third party's is registered \
+             with SspProviderBuilder::register"
+    )]
     UnknownSsp {
         /// The name that was given.
         name: String,

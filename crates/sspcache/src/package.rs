@@ -71,7 +71,10 @@ impl<'a> SignIn<'a> {
 
 impl fmt::Debug for SignIn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignIn").field("principal", &self.principal).field("identity", &self.identity).finish()
+        f.debug_struct("SignIn")
+            .field("principal", &self.principal)
+            .field("identity", &self.identity)
+            .finish()
     }
 }
 
@@ -88,7 +91,10 @@ pub struct Identity<'a> {
 
 impl fmt::Debug for Identity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("user", &self.user).field("domain", &self.domain).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("user", &self.user)
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,10 +157,9 @@ impl<M: Module> Open<M> {
 
 impl<M: Module> Package<M> {
     pub(crate) fn open(module: M, name: &str) -> Result<Self, Error> {
-        let interface = module.security_interface().ok_or_else(|| Error::ExportMissing {
-            module: module.path(),
-            export: INIT_SECURITY_INTERFACE,
-        })?;
+        let interface = module
+            .security_interface()
+            .ok_or_else(|| Error::ExportMissing { module: module.path(), export: INIT_SECURITY_INTERFACE })?;
         let interface = interface.map_err(|status| Error::Sspi {
             module: module.path(),
             function: INIT_SECURITY_INTERFACE,

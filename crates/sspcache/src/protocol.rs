@@ -55,9 +55,7 @@ impl<L: Loader> SspProvider<L> {
     }
 
     fn modules(&self, ssp: &Ssp) -> Result<Vec<L::Module>, Error> {
-        self.loader
-            .modules(ssp.name())
-            .map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
+        self.loader.modules(ssp.name()).map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
     }
 
     /// C6, then C7: user32, which tells about the window station, must not be called from DllMain.
@@ -146,10 +144,9 @@ impl<L: Loader> SspProviderBuilder<L> {
 
 /// C5, C2: the module is referenced for as long as the caller holds it.
 fn flush(module: &impl Module) -> Result<Cleanup, Error> {
-    let cleanup = module.cleanup_credential_cache().ok_or_else(|| Error::ExportMissing {
-        module: module.path(),
-        export: CLEANUP_CREDENTIAL_CACHE,
-    })?;
+    let cleanup = module
+        .cleanup_credential_cache()
+        .ok_or_else(|| Error::ExportMissing { module: module.path(), export: CLEANUP_CREDENTIAL_CACHE })?;
     if cleanup() { Ok(Cleanup::Flushed) } else { Err(Error::CleanupFailed { module: module.path() }) }
 }
 

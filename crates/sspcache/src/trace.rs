@@ -6,7 +6,9 @@ use crate::CleanupRow;
 #[cfg(feature = "tracing")]
 pub(crate) fn cleanup(row: &CleanupRow) {
     match &row.outcome {
-        Ok(outcome) => tracing::info!(ssp = row.ssp.name(), module = row.module, %outcome, "credential cache"),
+        Ok(outcome) => {
+            tracing::info!(ssp = row.ssp.name(), module = row.module, %outcome, "credential cache")
+        }
         Err(error) => tracing::warn!(ssp = row.ssp.name(), module = row.module, %error, "credential cache"),
     }
 }

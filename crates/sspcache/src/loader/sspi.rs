@@ -77,7 +77,10 @@ impl SecurityInterface for FunctionTable {
                 package.as_mut_ptr(),
                 SECPKG_CRED_OUTBOUND,
                 ptr::null_mut(),
-                identity.as_ref().map_or(ptr::null(), |identity| ptr::from_ref(identity).cast::<c_void>()).cast_mut(),
+                identity
+                    .as_ref()
+                    .map_or(ptr::null(), |identity| ptr::from_ref(identity).cast::<c_void>())
+                    .cast_mut(),
                 None,
                 ptr::null_mut(),
                 &raw mut handle,

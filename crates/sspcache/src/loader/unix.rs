@@ -215,7 +215,13 @@ mod images {
 mod images {
     //! Mach-O: dyld's list of images.
 
-    use std::ffi::{CStr, CString};
+    use std::ffi::{CStr, CString, c_char};
+
+    // Of <mach-o/dyld.h>. The libc crate's own declarations are deprecated, and these two are not worth a dependency.
+    unsafe extern "C" {
+        safe fn _dyld_image_count() -> u32;
+        safe fn _dyld_get_image_name(index: u32) -> *const c_char;
+    }
 
     /// dyld's list; reading it opens no file and is quick.
     #[derive(Debug, Default)]
@@ -225,10 +231,9 @@ mod images {
         /// Paths of the loaded modules of this file name, in load order.
         pub(super) fn named(&self, name: &str) -> Vec<CString> {
             let mut paths = Vec::new();
-            // SAFETY: it takes nothing.
-            for index in 0..unsafe { libc::_dyld_image_count() } {
-                // SAFETY: an index out of range, as when images were unloaded meanwhile, gives null.
-                let path = unsafe { libc::_dyld_get_image_name(index) };
+            for index in 0.._dyld_image_count() {
+                let path = _dyld_get_image_name(index);
+                // It is when the index is out of range by now, as other images were unloaded.
                 if path.is_null() {
                     continue;
                 }

@@ -1,0 +1,377 @@
+//! Windows' loader.
+//!
+//! What is loaded is asked of [GetModuleHandle], as the page of `CleanupCredentialCache` says, with a name in a buffer of
+//! fixed size: where it knows of no module, there is none. It answers with one, though, and several may carry the name,
+//! so that the module list is read where there is something to find ([EnumProcessModules]), and each reference is taken
+//! by the module's address.
+//!
+//! [EnumProcessModules]: https://learn.microsoft.com/en-us/windows/win32/api/psapi/nf-psapi-enumprocessmodules
+//! [GetModuleHandle]: https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew
+#![allow(unsafe_code, reason = "asks Windows' loader, and calls what it finds")]
+
+use std::{io, ptr};
+
+use libloading::os::windows::Library;
+use windows_sys::Win32::{
+    Foundation::HMODULE,
+    System::{
+        LibraryLoader::{
+            GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GetModuleFileNameW, GetModuleHandleExW, GetModuleHandleW,
+        },
+        ProcessStatus::K32EnumProcessModules,
+        Threading::GetCurrentProcess,
+    },
+};
+
+use super::{
+    CLEANUP_CREDENTIAL_CACHE, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
+    sspi::{CleanupCredentialCacheFn, FunctionTable, InitSecurityInterfaceFn},
+};
+use crate::{SecurityStatus, name};
+
+/// Windows' loader, as this process sees it.
+///
+/// # Platform-specific behaviour
+/// Whether a thread is inside a loader callback is told by ntdll's `RtlIsThreadWithinLoaderCallout`, and where ntdll has
+/// none (as in Wine 8) by whether the thread owns the loader lock. The first question about the window station loads
+/// user32, if nothing else has: never from DllMain, since the protocol refuses to go on there before it asks.
+#[derive(Debug, Default)]
+pub struct NativeLoader {
+    station: station::Station,
+}
+
+impl Loader for NativeLoader {
+    type Module = WindowsModule;
+
+    fn is_inside_loader_callback(&self) -> bool {
+        callback::is_running()
+    }
+
+    fn window_station(&self) -> WindowStation {
+        self.station.ask()
+    }
+
+    fn modules(&self, name: &str) -> io::Result<Vec<WindowsModule>> {
+        if !is_any_loaded(name) {
+            return Ok(Vec::new());
+        }
+        Ok(handles()?.into_iter().filter_map(|handle| WindowsModule::open(handle, name)).collect())
+    }
+}
+
+/// A loaded module, held by a reference of Windows' loader.
+#[derive(Debug)]
+pub struct WindowsModule {
+    path: String,
+    library: Library,
+}
+
+impl WindowsModule {
+    /// References the module of that handle; `None` when it has another name, or has been unloaded meanwhile.
+    fn open(handle: HMODULE, name: &str) -> Option<Self> {
+        // Asked first without a reference, since giving one back may be what unloads a module.
+        path(handle).filter(|path| is_named(path, name))?;
+        let mut referenced: HMODULE = ptr::null_mut();
+        // SAFETY: the address is only looked up among the loaded modules; the result's pointer is valid.
+        let found = unsafe {
+            GetModuleHandleExW(
+                GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                handle.cast_const().cast(),
+                &raw mut referenced,
+            )
+        };
+        if found == 0 {
+            return None;
+        }
+        // SAFETY: the handle came with a reference, which is the library's from here on.
+        let library = unsafe { Library::from_raw(referenced.expose_provenance().cast_signed()) };
+        // Asked again, since between the two another module may have come to lie at the address.
+        let path = path(referenced).filter(|path| is_named(path, name))?;
+        Some(Self { path, library })
+    }
+
+    /// The address of an export.
+    fn export(&self, name: &str) -> Option<*const ()> {
+        // SAFETY: the symbol is only taken as an address here.
+        let symbol = unsafe { self.library.get::<*const ()>(name.as_bytes()) }.ok()?;
+        Some(symbol.as_raw_ptr().cast_const().cast())
+    }
+}
+
+impl Module for WindowsModule {
+    type Interface = FunctionTable;
+
+    fn path(&self) -> String {
+        self.path.clone()
+    }
+
+    fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
+        let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
+        Some(move || {
+            // SAFETY: the export of a registered SSP has the documented signature (clause C1; whoever registers an SSP
+            // says so), and `self`, which this closure can't outlive a call of, keeps the module loaded.
+            let cleanup: CleanupCredentialCacheFn = unsafe { std::mem::transmute(address) };
+            // SAFETY: as above; the function takes nothing and may be called from any ordinary code.
+            (unsafe { cleanup() }) != 0
+        })
+    }
+
+    fn security_interface(&self) -> Option<Result<FunctionTable, SecurityStatus>> {
+        let address = self.export(INIT_SECURITY_INTERFACE)?;
+        // SAFETY: this export of an SSP has the documented signature.
+        let init: InitSecurityInterfaceFn = unsafe { std::mem::transmute(address) };
+        // SAFETY: it may be called any number of times, and returns null or a static table of the documented layout.
+        Some(unsafe { FunctionTable::new(init()) })
+    }
+}
+
+/// Whether this is the path of a module of that file name.
+fn is_named(path: &str, wanted: &str) -> bool {
+    let file = path.rsplit(['\\', '/']).next().unwrap_or_default();
+    name::same(file, wanted)
+}
+
+/// Whether a module of that file name is loaded. Allocates nothing, and takes no reference.
+fn is_any_loaded(name: &str) -> bool {
+    // A file's name has 255 units at most. A dot more keeps `.dll` from being added to a name without extension.
+    let dot = if name.contains('.') { "" } else { "." };
+    let mut buffer = [0; 255 + 2];
+    let mut units = name.encode_utf16().chain(dot.encode_utf16());
+    for unit in &mut buffer[..256] {
+        let Some(next) = units.next() else { break };
+        *unit = next;
+    }
+    // SAFETY: the buffer ends in a null, since the last unit was left as it was.
+    units.next().is_none() && !unsafe { GetModuleHandleW(buffer.as_ptr()) }.is_null()
+}
+
+/// The handles of all modules, in load order. No references are taken.
+fn handles() -> io::Result<Vec<HMODULE>> {
+    let mut handles: Vec<HMODULE> = Vec::new();
+    loop {
+        let size = u32::try_from(size_of_val(handles.as_slice())).unwrap_or(u32::MAX);
+        let mut needed = 0;
+        // SAFETY: the buffer has the size in bytes that is passed.
+        let listed = unsafe {
+            K32EnumProcessModules(GetCurrentProcess(), handles.as_mut_ptr(), size, &raw mut needed)
+        };
+        if listed == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let count = needed as usize / size_of::<HMODULE>();
+        let had_room = count <= handles.len();
+        handles.resize(count, ptr::null_mut());
+        if had_room {
+            return Ok(handles);
+        }
+    }
+}
+
+/// The path of a module's file; `None` when it is not loaded, or its path is not Unicode and so none that is asked for.
+fn path(handle: HMODULE) -> Option<String> {
+    let mut buffer = vec![0; 260];
+    loop {
+        // SAFETY: the buffer has the length that is passed; a handle that is none any more is refused.
+        let length =
+            unsafe { GetModuleFileNameW(handle, buffer.as_mut_ptr(), u32::try_from(buffer.len()).ok()?) };
+        match length as usize {
+            0 => return None,
+            length if length < buffer.len() => return String::from_utf16(&buffer[..length]).ok(),
+            // Truncated.
+            length => buffer.resize(length * 2, 0),
+        }
+    }
+}
+
+mod callback {
+    //! Whether this thread is inside a loader callback (clause C6). Nothing here calls further than ntdll and kernel32,
+    //! which is all that DllMain may do.
+
+    use std::{
+        ffi::c_void,
+        mem::offset_of,
+        sync::atomic::{AtomicPtr, Ordering::Relaxed},
+    };
+
+    use windows_sys::{
+        Wdk::System::Threading::{NtQueryInformationProcess, ProcessBasicInformation},
+        Win32::System::{
+            LibraryLoader::{GetModuleHandleW, GetProcAddress},
+            Threading::{
+                CRITICAL_SECTION, GetCurrentProcess, GetCurrentThreadId, PEB, PROCESS_BASIC_INFORMATION,
+            },
+        },
+        s, w,
+    };
+
+    /// Whether this thread is inside a loader callback.
+    pub(super) fn is_running() -> bool {
+        within_loader_callout().unwrap_or_else(owns_loader_lock)
+    }
+
+    /// What ntdll says, if it has a word on it.
+    fn within_loader_callout() -> Option<bool> {
+        type RtlIsThreadWithinLoaderCallout = unsafe extern "system" fn() -> u8;
+
+        // SAFETY: names that end in a null; ntdll is part of every process and never unloaded.
+        let function = unsafe {
+            GetProcAddress(GetModuleHandleW(w!("ntdll.dll")), s!("RtlIsThreadWithinLoaderCallout"))
+        }?;
+        // SAFETY: the function of this name takes nothing and returns a BOOLEAN.
+        let function: RtlIsThreadWithinLoaderCallout = unsafe { std::mem::transmute(function) };
+        // SAFETY: as above.
+        Some((unsafe { function() }) != 0)
+    }
+
+    /// Whether this thread owns the loader lock.
+    fn owns_loader_lock() -> bool {
+        let Some(lock) = loader_lock() else { return false };
+        // SAFETY: the loader's critical section is there as long as the process is. Its owner is written by other threads
+        // meanwhile, but this thread's id by this thread alone.
+        let owner = unsafe { AtomicPtr::<c_void>::from_ptr(&raw mut (*lock).OwningThread) }.load(Relaxed);
+        // SAFETY: it takes nothing.
+        owner.addr() == unsafe { GetCurrentThreadId() } as usize
+    }
+
+    /// The loader's critical section, to which the process environment block points.
+    fn loader_lock() -> Option<*mut CRITICAL_SECTION> {
+        // The field `LoaderLock`, which the public header counts among its `Reserved9` and the public symbols of ntdll
+        // name. It has stood at these offsets since the first Windows of each width.
+        const LOADER_LOCK: usize = if cfg!(target_pointer_width = "64") { 0x110 } else { 0xA0 };
+        const {
+            let field = offset_of!(PEB, Reserved9);
+            assert!(LOADER_LOCK >= field && LOADER_LOCK < field + size_of::<[*mut c_void; 45]>());
+        }
+
+        let mut basic = PROCESS_BASIC_INFORMATION::default();
+        let size = u32::try_from(size_of_val(&basic)).ok()?;
+        // SAFETY: the structure that this class of information fills in, and its size.
+        let status = unsafe {
+            NtQueryInformationProcess(
+                GetCurrentProcess(),
+                ProcessBasicInformation,
+                (&raw mut basic).cast(),
+                size,
+                std::ptr::null_mut(),
+            )
+        };
+        if status < 0 || basic.PebBaseAddress.is_null() {
+            return None;
+        }
+        // SAFETY: the block of one's own process is there as long as the process is, and is that long.
+        let lock =
+            unsafe { basic.PebBaseAddress.byte_add(LOADER_LOCK).cast::<*mut CRITICAL_SECTION>().read() };
+        (!lock.is_null()).then_some(lock)
+    }
+}
+
+mod station {
+    //! What the process's window station is like (clause C7).
+    //!
+    //! Reference: [GetUserObjectInformation](https://learn.microsoft.com/en-us/windows/win32/api/winuser/nf-winuser-getuserobjectinformationw).
+
+    use std::ffi::c_void;
+
+    use libloading::os::windows::Library;
+    use once_cell::sync::OnceCell;
+    use windows_sys::{
+        Win32::{
+            Foundation::HANDLE,
+            System::{
+                LibraryLoader::LOAD_LIBRARY_SEARCH_SYSTEM32,
+                StationsAndDesktops::{
+                    HWINSTA, UOI_FLAGS, UOI_NAME, USER_OBJECT_INFORMATION_INDEX, USEROBJECTFLAGS,
+                },
+            },
+            UI::WindowsAndMessaging::WSF_VISIBLE,
+        },
+        core::BOOL,
+    };
+
+    use super::super::WindowStation;
+
+    type GetProcessWindowStationFn = unsafe extern "system" fn() -> HWINSTA;
+    type GetUserObjectInformationFn =
+        unsafe extern "system" fn(HANDLE, USER_OBJECT_INFORMATION_INDEX, *mut c_void, u32, *mut u32) -> BOOL;
+
+    /// Asks user32, which is looked up when it is first asked: whoever only links this crate needs none.
+    #[derive(Debug, Default)]
+    pub(super) struct Station(OnceCell<Option<User32>>);
+
+    impl Station {
+        /// What the process's window station is like now.
+        pub(super) fn ask(&self) -> WindowStation {
+            self.0.get_or_init(User32::open).as_ref().and_then(User32::ask).unwrap_or(WindowStation::None)
+        }
+    }
+
+    #[derive(Debug)]
+    struct User32 {
+        process_window_station: GetProcessWindowStationFn,
+        user_object_information: GetUserObjectInformationFn,
+        _library: Library,
+    }
+
+    impl User32 {
+        /// `None` in a process that may not have user32, such as one that is locked out of win32k.
+        fn open() -> Option<Self> {
+            // SAFETY: it is Windows' own, from its own folder, and this is no loader callback (clause C6 comes before).
+            let library =
+                unsafe { Library::load_with_flags("user32.dll", LOAD_LIBRARY_SEARCH_SYSTEM32) }.ok()?;
+            // SAFETY: the exports of these names have the documented signatures.
+            unsafe {
+                Some(Self {
+                    process_window_station: *library.get(b"GetProcessWindowStation\0").ok()?,
+                    user_object_information: *library.get(b"GetUserObjectInformationW\0").ok()?,
+                    _library: library,
+                })
+            }
+        }
+
+        /// `None` when the station can't be told, as without the right to read its attributes.
+        fn ask(&self) -> Option<WindowStation> {
+            // SAFETY: it takes nothing; the handle is the process's own and not to be closed.
+            let station = unsafe { (self.process_window_station)() };
+            let mut flags = USEROBJECTFLAGS::default();
+            let size = u32::try_from(size_of_val(&flags)).ok()?;
+            let mut needed = 0;
+            // SAFETY: the structure that this index fills in, and its size; a null station is refused.
+            let told = unsafe {
+                (self.user_object_information)(
+                    station,
+                    UOI_FLAGS,
+                    (&raw mut flags).cast(),
+                    size,
+                    &raw mut needed,
+                )
+            };
+            if told == 0 {
+                return None;
+            }
+            let flags = flags.dwFlags;
+            if flags & WSF_VISIBLE.cast_unsigned() != 0 {
+                return Some(WindowStation::Visible);
+            }
+            Some(WindowStation::NotVisible { name: self.name(station), flags })
+        }
+
+        /// The station's name, empty when it isn't told.
+        fn name(&self, station: HWINSTA) -> String {
+            let mut name = [0u16; 256];
+            let mut needed = 0;
+            // SAFETY: the buffer has the size in bytes that is passed.
+            let told = unsafe {
+                (self.user_object_information)(
+                    station,
+                    UOI_NAME,
+                    name.as_mut_ptr().cast(),
+                    512,
+                    &raw mut needed,
+                )
+            };
+            let length =
+                if told == 0 { 0 } else { name.iter().position(|&unit| unit == 0).unwrap_or(name.len()) };
+            String::from_utf16_lossy(&name[..length])
+        }
+    }
+}
