@@ -87,7 +87,7 @@ impl Loader for Real {
 
     fn get_module_handle(&mut self, name: Option<&str>) -> Result<u64, u32> {
         let name = name.map(wide);
-        let name = name.as_ref().map_or(ptr::null(), |name| name.as_ptr());
+        let name = name.as_ref().map_or(ptr::null(), Vec::as_ptr);
         // SAFETY: null or a terminated string.
         let (module, error) = call(|| unsafe { GetModuleHandleW(name) });
         let module = handle((module, error))?;
@@ -102,7 +102,7 @@ impl Loader for Real {
         };
         let pointer = match sought {
             Sought::Address(address) => address as *const u16,
-            Sought::Name(_) => name.as_ref().map_or(ptr::null(), |name| name.as_ptr()),
+            Sought::Name(_) => name.as_ref().map_or(ptr::null(), Vec::as_ptr),
         };
         let mut module: HMODULE = ptr::without_provenance_mut(0x55);
         // SAFETY: null, a terminated string, or an address with the flag that says so; and a place for the result.

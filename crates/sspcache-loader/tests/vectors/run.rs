@@ -72,7 +72,7 @@ impl<L: Loader> Run<L> {
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
         let (result, errors) = (step.result.as_ref(), step.error.as_slice());
-        assert!(result.is_some() != !errors.is_empty(), "either a result or an error: {step:?}");
+        assert!(result.is_some() == errors.is_empty(), "either a result or an error: {step:?}");
         let got = self.call(&step.call)?;
         let agrees = match (&got, result) {
             (Err(code), None) => errors.contains(code),
