@@ -11,8 +11,8 @@ fn main() {
             // With both mocks loaded globally, each calls its own functions and not the other's of that name.
             link("-Wl,-Bsymbolic");
         }
-        ("windows", _) if target("ENV") == "gnu" => {
-            // stdcall names are exported undecorated on 32-bit x86 (clause C1).
+        ("windows", _) if target("ENV") == "gnu" && target("ABI") != "llvm" && target("ARCH") == "x86" => {
+            // stdcall names are exported undecorated on 32-bit x86 (clause C1). LLVM's linker does so unasked.
             link("-Wl,--kill-at");
         }
         _ => {}

@@ -76,19 +76,25 @@ struct File {
     to: PathBuf,
 }
 
-/// Builds the mock DLLs. Apart from the program: in one build with it, they would get the features of its dependencies.
+/// Builds the mock DLLs, each in a build of its own: together with the program they would get the features of its
+/// dependencies, and as cargo builds them for tests, as Rust libraries too, it leaves out the link-time optimization. That
+/// halves them, and removes the parts of std that would keep them from being unloaded.
 fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
-    let built = build(workspace, triple, &MOCKS.map(|(package, ..)| package))?;
-    let file = |(_, library, to): &(&str, &str, &str)| {
+    let build = |(package, library, to): &(&str, &str, &str)| {
+        let only = ["rustc", "--package", package, "--lib", "--crate-type", "cdylib"];
+        let built = build(workspace, triple, &only)?;
         Ok(File { from: built.join(library_file(triple, library)), to: to.into() })
     };
-    MOCKS.iter().map(file).collect()
+    MOCKS.iter().map(build).collect()
 }
 
 fn build_program(workspace: &Workspace, triple: &str) -> Result<File> {
     let (package, name) = PROGRAM;
     let name = if is_windows(triple) { format!("{name}.exe") } else { name.to_owned() };
-    Ok(File { from: build(workspace, triple, &[package])?.join(&name), to: name.into() })
+    Ok(File {
+        from: build(workspace, triple, &["build", "--package", package])?.join(&name),
+        to: name.into(),
+    })
 }
 
 fn build_shim(workspace: &Workspace, triple: &str) -> Result<File> {
@@ -98,13 +104,11 @@ fn build_shim(workspace: &Workspace, triple: &str) -> Result<File> {
     Ok(File { from, to: Path::new("wine").join(wine::SHIM) })
 }
 
-/// Builds packages for a target as they ship, and returns the folder they lie in.
-fn build(workspace: &Workspace, triple: &str, packages: &[&str]) -> Result<PathBuf> {
-    let mut cargo = workspace.cargo().args(["build", "--locked", "--profile", "dist", "--target", triple]);
+/// Has cargo build something for a target as it ships, and returns the folder it lies in.
+fn build(workspace: &Workspace, triple: &str, command: &[&str]) -> Result<PathBuf> {
+    let mut cargo =
+        workspace.cargo().args(command).args(["--locked", "--profile", "dist", "--target", triple]);
     cargo = cargo.arg("--target-dir").arg(&workspace.target);
-    for package in packages {
-        cargo = cargo.args(["--package", package]);
-    }
     cargo = reproducible(workspace, cargo);
     if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
         cargo = zig::link_with(workspace, triple, cargo)?;

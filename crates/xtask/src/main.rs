@@ -1,10 +1,11 @@
 //! `cargo xtask …`: whatever a person would otherwise type to set this project up, test it and build what ships.
 //!
 //! One file per command: [`setup`], [`test`](mod@test), [`dist`]. The rest serves them: [`workspace`] knows the
-//! folders, [`requirements`] what must be installed, [`python`] the tools from PyPI, [`wine`] the Wine prefix and
-//! [`zig`] the linker for Windows DLLs.
+//! folders, [`requirements`] what must be installed, [`python`] the tools from PyPI, [`wine`] the Wine prefix, [`zig`]
+//! the linker for Windows DLLs and [`mock`] what a mock DLL that ships must be like.
 
 mod dist;
+mod mock;
 mod python;
 mod requirements;
 mod setup;

@@ -4,14 +4,15 @@
 //! somebody excluded are missing from the table.
 
 use std::env::{self, consts::EXE_SUFFIX};
+use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use lexopt::prelude::*;
 use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
-use crate::{dist, python, setup};
+use crate::{dist, mock, python, setup};
 
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -272,12 +273,18 @@ fn cross(workspace: &Workspace) -> Result<()> {
         .run()?)
 }
 
-/// What ships must be found by its documented name, which the program that ships with it can tell.
+/// What ships must be found by its documented name, which the program that ships with it can tell, be small, and be able
+/// to go.
 fn distribution(workspace: &Workspace) -> Result<()> {
     let folder = dist::run(workspace, &dist::Options::default())?;
     let program = folder.join(format!("sspcache{EXE_SUFFIX}"));
     let folders = if cfg!(windows) { vec![folder] } else { vec![folder.join("windows"), folder] };
-    let dlls = folders.iter().flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll)));
+    let dlls: Vec<_> =
+        folders.iter().flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
+    for dll in &dlls {
+        let file = fs::read(dll).with_context(|| format!("can't read {}", dll.display()))?;
+        mock::check(&file).with_context(|| dll.display().to_string())?;
+    }
     Ok(workspace.shell.cmd(program).arg("inspect").args(dlls).run()?)
 }
 
