@@ -16,7 +16,7 @@ pub(super) struct Index {
     /// A power of two of them, or none.
     tags: Vec<[u8; GROUP]>,
     numbers: Vec<[u32; GROUP]>,
-    /// By number.
+    /// By number; [`ABSENT`] where that isn't in the index.
     hashes: Vec<u32>,
     live: usize,
     /// Slots of full groups that something was removed from: a search has to go on beyond them.
@@ -79,6 +79,7 @@ impl Index {
     /// Adds a number that isn't in the index. [`reserve`](Self::reserve) comes first.
     #[inline]
     pub(super) fn insert(&mut self, hash: u32, number: u32) {
+        debug_assert!(hash != ABSENT);
         match self.hashes.get_mut(number as usize) {
             Some(place) => *place = hash,
             None => self.hashes.push(hash),
@@ -89,7 +90,7 @@ impl Index {
 
     /// Removes a number that is in the index.
     pub(super) fn remove(&mut self, number: u32) {
-        let hash = self.hashes[number as usize];
+        let hash = std::mem::replace(&mut self.hashes[number as usize], ABSENT);
         let mut at = self.home(hash);
         loop {
             let tags = u64::from_le_bytes(self.tags[at]);
@@ -135,12 +136,13 @@ impl Index {
         tags.resize(groups, [EMPTY; GROUP]);
         numbers.try_reserve_exact(groups)?;
         numbers.resize(groups, [0; GROUP]);
-        let tags = std::mem::replace(&mut self.tags, tags);
-        let numbers = std::mem::replace(&mut self.numbers, numbers);
-        self.graves = 0;
-        for (tags, numbers) in tags.iter().zip(&numbers) {
-            for (_, &number) in tags.iter().zip(numbers).filter(|(tag, _)| **tag > GRAVE) {
-                self.place(self.hashes[number as usize], number);
+        (self.tags, self.numbers, self.graves) = (tags, numbers, 0);
+        for number in 0..self.hashes.len() {
+            let hash = self.hashes[number];
+            if hash != ABSENT {
+                // Numbers are `u32`, and so are those here.
+                #[allow(clippy::cast_possible_truncation)]
+                self.place(hash, number as u32);
             }
         }
         Ok(())
@@ -199,6 +201,8 @@ fn slot(found: u64) -> usize {
 }
 
 const GROUP: usize = 8;
+/// The hash of no key.
+pub(super) const ABSENT: u32 = 0;
 /// No number, and none of this hash in the groups beyond.
 const EMPTY: u8 = 0;
 /// No number any more.
