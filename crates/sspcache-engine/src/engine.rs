@@ -189,10 +189,7 @@ impl Engine {
         }
         let (mut state, now) = self.lock_at_now();
         let State { vault, book, .. } = &mut *state;
-        if book.retain_from(vault).is_err() {
-            // A handle whose copy found no room is revoked; the flush itself must not fail for it.
-            book.copies_without_room += 1;
-        }
+        book.retain_from(vault);
         vault.flush();
         book.record_emptied(now, EventKind::Flushed);
         true
@@ -720,7 +717,6 @@ struct Book {
     holders: BySlot<u32>,
     retained: BySlot<Chunk>,
     copies: Slab,
-    copies_without_room: u64,
 }
 
 impl Book {
@@ -738,7 +734,6 @@ impl Book {
             holders: BySlot::default(),
             retained: BySlot::default(),
             copies: Slab::new(),
-            copies_without_room: 0,
         }
     }
 
@@ -798,25 +793,20 @@ impl Book {
     }
 
     /// Copies what live handles use, before a flush.
-    fn retain_from(&mut self, vault: &Vault) -> Result<(), OutOfMemory> {
-        if self.holders.is_empty() {
-            return Ok(());
-        }
+    fn retain_from(&mut self, vault: &Vault) {
         let slots: Vec<Slot> = self.holders.keys().copied().collect();
-        let before = self.copies_without_room;
         for slot in slots {
             if let Some(entry) = vault.get(slot) {
                 self.retain(slot, entry.secret());
             }
         }
-        if self.copies_without_room == before { Ok(()) } else { Err(OutOfMemory) }
     }
 
+    /// Keeps a copy for a credential's handles. When there is no room for it, they are revoked, as under the other policy:
+    /// whatever overwrites the credential must not fail for it.
     fn retain(&mut self, slot: Slot, secret: &[u8]) {
-        match self.copies.store(secret) {
-            Ok(copy) => drop(self.retained.insert(slot, copy)),
-            // Its handles are revoked, as under the other policy.
-            Err(OutOfMemory) => self.copies_without_room += 1,
+        if let Ok(copy) = self.copies.store(secret) {
+            self.retained.insert(slot, copy);
         }
     }
 
