@@ -10,7 +10,8 @@ mod story;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use sspcache_engine::{AcquireRequest, Engine, Identity, Status};
+use sspcache::{CleanupReport, CredentialProvider, SecurityPackage, SignIn};
+use sspcache_mock::{MockLoader, MockSsp};
 
 use self::{memory::Scan, password::MaskedPassword};
 use crate::{cli::Format, output::print_json};
@@ -36,31 +37,28 @@ struct Facts {
     /// Copies of the password in this process's memory; none where the system shows a process no memory.
     memory_before_flush: Option<Scan>,
     memory_after_flush: Option<Scan>,
-    flush: Vec<Flushed>,
+    /// What flushing came to, for each SSP that is known.
+    flush: CleanupReport,
     /// Whether the sign-out did what it is for.
     passed: bool,
-}
-
-/// What flushing one SSP came to.
-#[derive(Debug, Serialize)]
-struct Flushed {
-    ssp: String,
-    outcome: String,
-    succeeded: bool,
 }
 
 /// A try to sign in, and the status that `AcquireCredentialsHandle` returned.
 #[derive(Debug, Serialize)]
 struct Attempt {
-    status: &'static str,
+    status: String,
     succeeded: bool,
 }
 
-impl<T> From<Result<T, Status>> for Attempt {
-    fn from(result: Result<T, Status>) -> Self {
-        match result {
-            Ok(_) => Self { status: "SEC_E_OK", succeeded: true },
-            Err(status) => Self { status: status.name(), succeeded: false },
+impl Attempt {
+    /// Signs in, and gives the handle back: what stays behind is what the SSP has cached.
+    fn at(package: &dyn SecurityPackage, sign_in: &SignIn<'_>) -> Result<Self, sspcache::Error> {
+        match package.acquire(sign_in) {
+            Ok(_) => Ok(Self { status: "SEC_E_OK".to_owned(), succeeded: true }),
+            Err(sspcache::Error::Sspi { status, .. }) => {
+                Ok(Self { status: status.to_string(), succeeded: false })
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -80,21 +78,20 @@ pub(crate) fn demo(format: Format) -> io::Result<bool> {
 
 fn gather() -> io::Result<Facts> {
     let password = MaskedPassword::random().map_err(io::Error::other)?;
-    let ssp = Engine::builder(MODULE).build();
-    let silently = || Attempt::from(ssp.acquire(&AcquireRequest::outbound(PACKAGE)));
+    let ssp = MockSsp::msn();
+    let provider = MockLoader::with_loaded([&ssp]).provider();
+    let package = provider.security_package(MODULE, PACKAGE).map_err(io::Error::other)?;
+    let attempt = |sign_in: &SignIn<'_>| Attempt::at(&*package, sign_in).map_err(io::Error::other);
 
-    let sign_in = {
-        let identity = Identity::password(USER, DOMAIN, &password.reveal());
-        Attempt::from(ssp.acquire(&AcquireRequest::outbound(PACKAGE).with_identity(identity)))
-    };
-    let silent_sign_in = silently();
+    let sign_in = attempt(&SignIn::password(USER, DOMAIN, &password.reveal()))?;
+    let silent_sign_in = attempt(&SignIn::silent())?;
     let cached_before_flush = ssp.cached();
     let memory_before_flush = memory::scan(&password)?;
 
-    let flushed = ssp.cleanup();
-    let flush = vec![Flushed { ssp: MODULE.to_owned(), outcome: "flushed".to_owned(), succeeded: flushed }];
+    let flush = provider.cleanup_all();
+
     let cached_after_flush = ssp.cached();
-    let silent_sign_in_after_flush = silently();
+    let silent_sign_in_after_flush = attempt(&SignIn::silent())?;
     let memory_after_flush = memory::scan(&password)?;
 
     // A scan that finds nothing proves something only if it could have found it.
@@ -104,7 +101,7 @@ fn gather() -> io::Result<Facts> {
     };
     let passed = sign_in.succeeded
         && silent_sign_in.succeeded
-        && flushed
+        && flush.is_success()
         && !silent_sign_in_after_flush.succeeded
         && cached_after_flush == 0
         && residue_gone;

@@ -5,30 +5,22 @@ use crate::output::{BAD, FAINT, GOOD, STRONG, UNSURE, count, styled};
 
 /// Tells what happened, step by step.
 pub(super) fn tell(facts: &Facts) -> String {
-    let Facts { module, package, principal, .. } = facts;
+    let Facts { module, principal, .. } = facts;
     let user = principal.rsplit('\\').next().unwrap_or(principal);
     let mut story = Story::default();
     story.line(&styled(STRONG, "How a program makes Windows forget a password"));
     story.line("");
     story.tell(&format!(
-        "Whoever signs in on Windows does so through a Security Support Provider (SSP), a DLL that remembers the \
-         password. What follows happens inside this process, with a mock of {module}: nothing is installed, \
-         nothing is sent, and the password was made up a moment ago."
+        "Programs on Windows sign their users in through a Security Support Provider (SSP): a DLL that may keep what \
+         they signed in with, so that the next time needs no password. What follows happens inside this process, with a \
+         mock of {module}: nothing is installed, nothing is sent, and the password was made up a moment ago."
     ));
 
     story.chapter(&format!("{user} signs in, with the password"));
-    story.attempt(
-        &format!("AcquireCredentialsHandle({package}, {principal}, password)"),
-        &facts.sign_in,
-        true,
-    );
+    story.attempt("AcquireCredentialsHandle, with a password", &facts.sign_in, true);
 
     story.chapter(&format!("{user} signs in again, without one"));
-    story.attempt(
-        &format!("AcquireCredentialsHandle({package}, nobody, nothing)"),
-        &facts.silent_sign_in,
-        true,
-    );
+    story.attempt("AcquireCredentialsHandle, with nothing", &facts.silent_sign_in, true);
     story.tell(&format!(
         "Nobody was asked for anything: the SSP has {} in its cache. Whoever sits down at this program next signs \
          in as {user} too.",
@@ -50,21 +42,20 @@ pub(super) fn tell(facts: &Facts) -> String {
     }
 
     story.chapter(&format!("{user} signs out, and the program flushes"));
-    for row in &facts.flush {
-        let outcome = row.outcome.replace('-', " ");
-        story.result(&format!("cleanup_all: {}", row.ssp), &outcome, row.succeeded);
-    }
     story.tell(
-        "Flushing follows the documented sequence: is this SSP known, is it safe to flush here, GetModuleHandle, \
-         GetProcAddress, CleanupCredentialCache. An SSP that isn't loaded has no cache, and is never loaded for this.",
+        "cleanup_all() follows the documented sequence for every SSP it knows: is it safe to flush here, \
+         GetModuleHandle, GetProcAddress, then a call of CleanupCredentialCache. An SSP that isn't loaded has no cache, \
+         and is never loaded for this.",
     );
+    for row in facts.flush.rows() {
+        match &row.outcome {
+            Ok(outcome) => story.result(row.ssp.name(), &outcome.to_string(), true),
+            Err(error) => story.result(row.ssp.name(), &error.to_string(), false),
+        }
+    }
 
     story.chapter(&format!("{user} can't sign in without the password any more"));
-    story.attempt(
-        &format!("AcquireCredentialsHandle({package}, nobody, nothing)"),
-        &facts.silent_sign_in_after_flush,
-        false,
-    );
+    story.attempt("AcquireCredentialsHandle, with nothing", &facts.silent_sign_in_after_flush, false);
 
     story.chapter("And nothing is left of it");
     match facts.memory_after_flush {
@@ -91,7 +82,7 @@ pub(super) fn tell(facts: &Facts) -> String {
 fn searched(scan: Scan) -> String {
     #[allow(clippy::cast_precision_loss, reason = "for people")]
     let megabytes = scan.bytes as f64 / 1e6;
-    format!("the password in {megabytes:.1} MB, all of this process")
+    format!("search all {megabytes:.1} MB of this process")
 }
 
 #[derive(Default)]
@@ -126,17 +117,17 @@ impl Story {
     }
 
     fn prose_line(&mut self, line: &str) {
-        self.line(&format!("  {}", styled(FAINT, line)));
+        self.line(&format!("   {}", styled(FAINT, line.trim_start())));
     }
 
     fn attempt(&mut self, call: &str, attempt: &Attempt, should_succeed: bool) {
-        self.result(call, attempt.status, attempt.succeeded == should_succeed);
+        self.result(call, &attempt.status, attempt.succeeded == should_succeed);
     }
 
     /// What was done, what came of it, and whether that is as it should be.
     fn result(&mut self, what: &str, outcome: &str, good: bool) {
         let mark = if good { styled(GOOD, "✓") } else { styled(BAD, "✗") };
-        self.line(&format!("   {mark} {what:<56} {}", styled(STRONG, outcome)));
+        self.line(&format!("   {mark} {what:<41} {}", styled(STRONG, outcome)));
     }
 
     fn unknown(&mut self, why: &str) {
