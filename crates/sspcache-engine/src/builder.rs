@@ -3,10 +3,10 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
+use sspcache_fold::fold;
 
 use crate::{
     Clock, Config, Engine, EventSink, Fault, Identity, Name, PackageInfo, Principal, Secret, SystemClock,
-    fold::fold,
 };
 
 /// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must survive

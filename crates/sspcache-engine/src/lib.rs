@@ -39,7 +39,6 @@
 pub mod clock;
 pub mod config;
 pub mod event;
-pub mod fold;
 pub mod journal;
 pub mod vault;
 

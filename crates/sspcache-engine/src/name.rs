@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::fold::fold;
-
 /// A user, domain, principal or package name: UTF-16 units, unpaired surrogates preserved.
 ///
 /// Two names are equal as Windows compares them: per UTF-16 unit after simple, one-to-one upper-casing; no locale,
@@ -38,7 +36,7 @@ impl Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        same(&self.0, &other.0)
+        sspcache_fold::same(self.0.iter().copied(), other.0.iter().copied())
     }
 }
 
@@ -69,11 +67,6 @@ impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.to_string(), f)
     }
-}
-
-/// Whether two names are the same to Windows.
-pub(crate) fn same(left: &[u16], right: &[u16]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).all(|(&l, &r)| l == r || fold(l) == fold(r))
 }
 
 #[cfg(test)]

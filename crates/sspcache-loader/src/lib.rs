@@ -18,7 +18,6 @@
 
 mod error;
 mod file;
-mod fold;
 mod handle;
 mod loader;
 mod lookup;

@@ -5,9 +5,8 @@
 
 use std::fmt;
 
+use sspcache_fold::fold;
 use widestring::{U16CStr, U16Str, U16String};
-
-use crate::fold::fold;
 
 /// A module's name as a caller spells it: bare (`msnsspc`) or with a directory, UTF-8 or UTF-16.
 ///

@@ -3,12 +3,11 @@
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
-
-use crate::fold::fold;
+use sspcache_fold::fold;
 
 /// What a credential is cached under: package, user and domain.
 ///
-/// Names are UTF-16 units, compared per unit after [simple upper-casing](crate::fold::fold).
+/// Names are UTF-16 units, compared per unit after [simple upper-casing](sspcache_fold::fold).
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRef<'a> {
     /// The package's number. Numbers are expected to be small: the vault keeps a list for each up to the greatest.
