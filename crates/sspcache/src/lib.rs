@@ -35,6 +35,10 @@ use once_cell::sync::Lazy;
 /// assert!(report.is_success(), "{report}");
 /// ```
 pub fn native() -> &'static SspProvider<loader::NativeLoader> {
+    #[expect(
+        clippy::non_std_lazy_statics,
+        reason = "one crate for what is initialized late, here and in the loaders"
+    )]
     static NATIVE: Lazy<SspProvider<loader::NativeLoader>> =
         Lazy::new(|| SspProvider::new(loader::NativeLoader::default()));
     &NATIVE

@@ -5,11 +5,10 @@ use crate::CleanupRow;
 /// A cache was flushed, or not.
 #[cfg(feature = "tracing")]
 pub(crate) fn cleanup(row: &CleanupRow) {
+    let (ssp, module) = (row.ssp.name(), row.module.as_str());
     match &row.outcome {
-        Ok(outcome) => {
-            tracing::info!(ssp = row.ssp.name(), module = row.module, %outcome, "credential cache")
-        }
-        Err(error) => tracing::warn!(ssp = row.ssp.name(), module = row.module, %error, "credential cache"),
+        Ok(outcome) => tracing::info!(target: "sspcache", ssp, module, %outcome, "credential cache"),
+        Err(error) => tracing::warn!(target: "sspcache", ssp, module, %error, "credential cache"),
     }
 }
 

@@ -113,7 +113,8 @@ impl Module for UnixModule {
 /// Whether this is the path of a module of that file name.
 fn is_named(path: &CStr, wanted: &str) -> bool {
     let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    std::str::from_utf8(file).is_ok_and(|file| name::same(file, wanted))
+    // The program itself has an empty path here, and is nobody's SSP.
+    !file.is_empty() && std::str::from_utf8(file).is_ok_and(|file| name::same(file, wanted))
 }
 
 #[cfg(not(target_vendor = "apple"))]

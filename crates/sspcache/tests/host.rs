@@ -1,0 +1,298 @@
+//! The loader of this very process, with real DLLs: as native modules on Unix, and as Windows modules on Windows and
+//! under Wine.
+//!
+//! The tests share the process, so each loads its modules under names of its own, and each opts in on a window station
+//! that is not visible: CI agents have one.
+#![allow(unsafe_code, reason = "loads DLLs")]
+
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+};
+
+use fixtures::{Loaded, MSNSSPC, SSP_COUNTER, TINY_DLL, copy};
+use sspcache::{
+    Cleanup, CleanupReport, CredentialProvider, Error, SecurityStatus, SignIn, SspProvider,
+    loader::NativeLoader,
+};
+
+/// A provider of this process that knows one SSP more.
+fn provider(name: &str) -> SspProvider<NativeLoader> {
+    SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).register(name).build()
+}
+
+/// C1, C4
+#[test]
+fn a_loaded_ssp_is_flushed_each_time() {
+    let provider = provider("EACHTIME.dll");
+    assert_eq!(provider.cleanup("EACHTIME.dll").unwrap(), Cleanup::NotLoaded);
+
+    let ssp = Loaded::new(SSP_COUNTER, "EACHTIME.dll");
+    assert!(provider.is_loaded("EACHTIME.dll").unwrap());
+    for times in 1..=3 {
+        assert_eq!(provider.cleanup("EACHTIME.dll").unwrap(), Cleanup::Flushed);
+        assert_eq!(ssp.calls(), times);
+    }
+    let mut report = CleanupReport::default();
+    provider.cleanup_into("EACHTIME.dll", &mut report);
+    assert!(ssp.is_at(&report.rows()[0].module), "{report}");
+}
+
+/// C2
+#[test]
+fn any_number_but_zero_is_true() {
+    let provider = provider("ANSWERS.dll");
+    let ssp = Loaded::new(SSP_COUNTER, "ANSWERS.dll");
+    for answer in [1, 2, -1, i32::MIN, 0x100] {
+        ssp.answer(answer);
+        assert_eq!(provider.cleanup("ANSWERS.dll").unwrap(), Cleanup::Flushed, "{answer}");
+    }
+    ssp.answer(0);
+    let error = provider.cleanup("ANSWERS.dll").unwrap_err();
+    assert!(matches!(&error, Error::CleanupFailed { module } if ssp.is_at(module)), "{error:?}");
+}
+
+/// C3
+#[test]
+fn a_loaded_module_that_is_no_known_ssp_is_not_called() {
+    let stranger = Loaded::new(SSP_COUNTER, "STRANGER.dll");
+    let error = provider("FRIEND.dll").cleanup("STRANGER.dll").unwrap_err();
+    assert!(matches!(error, Error::UnknownSsp { .. }), "{error:?}");
+    assert_eq!(stranger.calls(), 0);
+}
+
+/// C4: names compare as Windows compares them, on any system.
+#[test]
+fn a_module_is_found_in_whichever_case_it_was_loaded() {
+    let ssp = Loaded::new(SSP_COUNTER, "wHICHcASE.Dll");
+    assert_eq!(provider("WHICHCASE.dll").cleanup("whichcase.DLL").unwrap(), Cleanup::Flushed);
+    assert_eq!(ssp.calls(), 1);
+}
+
+/// C4
+#[test]
+fn only_a_modules_whole_file_name_finds_it() {
+    let ssp = Loaded::new(SSP_COUNTER, "WHOLENAME.dll");
+    let long = "WHOLENAME.dll".repeat(100);
+    for name in ["WHOLENAME", "WHOLENAME.dl", "HOLENAME.dll", "x/WHOLENAME.dll", "WHOLENAME.dll\0", "", &long]
+    {
+        let provider = provider(name);
+        assert!(!provider.is_loaded(name).unwrap(), "{name:?}");
+        assert_eq!(provider.cleanup(name).unwrap(), Cleanup::NotLoaded, "{name:?}");
+    }
+    assert_eq!(ssp.calls(), 0);
+}
+
+/// C4
+#[test]
+fn a_name_without_extension_finds_the_module_that_has_none() {
+    let with = Loaded::new(SSP_COUNTER, "EXTENSION.dll");
+    let without = Loaded::new(SSP_COUNTER, "EXTENSION");
+    assert_eq!(provider("EXTENSION").cleanup("EXTENSION").unwrap(), Cleanup::Flushed);
+    assert_eq!((with.calls(), without.calls()), (0, 1));
+}
+
+/// C4, C5: and one broken SSP never keeps the others from being flushed.
+#[test]
+fn each_loaded_module_of_a_name_is_flushed_by_its_own_handle() {
+    let modules = [
+        Loaded::new(SSP_COUNTER, "SEVERAL.dll"),
+        Loaded::new(TINY_DLL, "SEVERAL.dll"),
+        Loaded::new(SSP_COUNTER, "SEVERAL.dll"),
+        Loaded::new(SSP_COUNTER, "SEVERAL.dll"),
+    ];
+    modules[2].answer(0);
+    let mut report = CleanupReport::default();
+    provider("SEVERAL.dll").cleanup_into("SEVERAL.dll", &mut report);
+
+    let expected = ["flushed", "export-missing", "cleanup-failed", "flushed"];
+    assert_eq!(report.rows().len(), expected.len(), "{report}");
+    for ((module, row), expected) in modules.iter().zip(report).zip(expected) {
+        assert!(module.is_at(&row.module), "in load order: {row:?}");
+        assert_eq!(row.outcome.map_or_else(|error| error.kind(), |_| "flushed"), expected);
+    }
+    for index in [0, 2, 3] {
+        assert_eq!(modules[index].calls(), 1);
+    }
+}
+
+/// C4: were none held, the code would be gone under the call.
+#[test]
+fn a_reference_keeps_the_module_loaded_until_the_call_has_returned() {
+    static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
+
+    extern "system" fn unload() {
+        let unloaded = LOADED.lock().unwrap().take();
+        drop(unloaded.expect("called once"));
+        assert!(provider("HELD.dll").is_loaded("HELD.dll").unwrap());
+    }
+
+    let ssp = Loaded::new(SSP_COUNTER, "HELD.dll");
+    ssp.during(unload);
+    *LOADED.lock().unwrap() = Some(ssp);
+    let provider = provider("HELD.dll");
+    assert_eq!(provider.cleanup("HELD.dll").unwrap(), Cleanup::Flushed);
+    assert!(LOADED.lock().unwrap().is_none(), "it was flushed, and so unloaded by its user");
+    // dyld unloads what it likes.
+    if !cfg!(target_vendor = "apple") {
+        assert!(!provider.is_loaded("HELD.dll").unwrap(), "the reference was given back");
+    }
+}
+
+/// C5
+#[test]
+fn a_module_that_lacks_the_export_is_named_with_its_path() {
+    let provider = provider("LACKING.dll");
+    let module = Loaded::new(TINY_DLL, "LACKING.dll");
+    let flushing = provider.cleanup("LACKING.dll").unwrap_err();
+    let signing_in = provider.security_package("LACKING.dll", "LACK").map(drop).unwrap_err();
+    for (error, missing) in [(flushing, "CleanupCredentialCache"), (signing_in, "InitSecurityInterfaceW")] {
+        assert!(
+            matches!(&error, Error::ExportMissing { module: path, export } if *export == missing && module.is_at(path)),
+            "{error:?}"
+        );
+    }
+}
+
+/// C4: in a process of its own, in whose folder and on whose library path the SSP lies.
+#[test]
+fn flushing_never_loads_a_module() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(SSP_COUNTER, folder.path(), "MSNSSPC.dll");
+    let mut child = child("in_a_process_that_could_load_one");
+    child.current_dir(folder.path());
+    for variable in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
+        child.env(variable, folder.path());
+    }
+    let ran = child.output().unwrap();
+    assert!(
+        ran.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+#[test]
+#[ignore = "run by flushing_never_loads_a_module, in a process of its own"]
+fn in_a_process_that_could_load_one() {
+    let provider = provider("OTHER.dll");
+    for _ in 0..2 {
+        assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
+        assert!(matches!(provider.security_package("MSNSSPC.dll", "MSN"), Err(Error::NotLoaded { .. })));
+        assert!(!provider.is_loaded("MSNSSPC.dll").unwrap());
+    }
+    // SAFETY: a fixture's initialization may run on any thread.
+    let found = unsafe { libloading::Library::new("MSNSSPC.dll") };
+    assert!(found.is_ok(), "it could have been loaded: {found:?}");
+    assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+}
+
+/// C8
+#[test]
+fn a_flush_leaves_other_processes_alone() {
+    let provider = provider("PRIVATE.dll");
+    let ssp = Loaded::new(SSP_COUNTER, "PRIVATE.dll");
+    let mut other = Other::start();
+    assert_eq!(provider.cleanup("PRIVATE.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!((ssp.calls(), other.calls()), (1, 0));
+}
+
+/// A process that has loaded `PRIVATE.dll` and tells on request how often it was flushed.
+struct Other {
+    process: Child,
+    says: BufReader<std::process::ChildStdout>,
+}
+
+impl Other {
+    fn start() -> Self {
+        let mut child = child("in_the_other_process");
+        let mut process = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let says = BufReader::new(process.stdout.take().unwrap());
+        let mut other = Self { process, says };
+        assert_eq!(other.next(), 0, "it has loaded its own");
+        other
+    }
+
+    fn calls(&mut self) -> u32 {
+        self.process.stdin.take().unwrap().write_all(b"and now?\n").unwrap();
+        let calls = self.next();
+        assert!(self.process.wait().unwrap().success());
+        calls
+    }
+
+    /// The number in its next line that has one, between the test harness's own.
+    fn next(&mut self) -> u32 {
+        let mut line = String::new();
+        while self.says.read_line(&mut line).unwrap() > 0 {
+            if let Some(calls) = line.trim().strip_prefix("calls: ") {
+                return calls.parse().unwrap();
+            }
+            line.clear();
+        }
+        panic!("the other process ended");
+    }
+}
+
+#[test]
+#[ignore = "run by a_flush_leaves_other_processes_alone, in the other process"]
+fn in_the_other_process() {
+    let ssp = Loaded::new(SSP_COUNTER, "PRIVATE.dll");
+    println!("\ncalls: {}", ssp.calls());
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    println!("\ncalls: {}", ssp.calls());
+}
+
+/// A process that runs one ignored test.
+fn child(test: &str) -> Command {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", "--ignored", "--nocapture", test]);
+    child
+}
+
+/// The whole path through the C ABI of an SSP: the mock, as the file that it ships as.
+#[test]
+fn signing_in_through_a_loaded_ssp_lasts_until_it_is_flushed() {
+    let provider = provider("SIGNIN.dll");
+    let module = Loaded::new(MSNSSPC, "SIGNIN.dll");
+    let package = provider.security_package("SIGNIN.dll", "MSN").unwrap();
+    let refused = |sign_in: &SignIn<'_>| match package.acquire(sign_in).unwrap_err() {
+        Error::Sspi { module: path, function: "AcquireCredentialsHandle", status } => {
+            assert!(module.is_at(&path), "{path}");
+            status
+        }
+        error => panic!("{error:?}"),
+    };
+    assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);
+
+    let explicit = package.acquire(&SignIn::password("älice\u{1F511}", "CONTOSO", "correct horse")).unwrap();
+    assert_eq!(explicit.principal().unwrap(), "CONTOSO\\älice\u{1F511}");
+    explicit.give_back().unwrap();
+    for silent in [SignIn::silent(), SignIn::silent().of("CONTOSO\\älice\u{1F511}")] {
+        assert_eq!(package.acquire(&silent).unwrap().principal().unwrap(), "CONTOSO\\älice\u{1F511}");
+    }
+    assert_eq!(refused(&SignIn::silent().of(r"CONTOSO\bob")), SecurityStatus::NO_CREDENTIALS);
+
+    assert_eq!(provider.cleanup("SIGNIN.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);
+}
+
+#[test]
+fn a_credential_keeps_its_ssp_loaded() {
+    let provider = provider("KEPT.dll");
+    let module = Loaded::new(MSNSSPC, "KEPT.dll");
+    let package = provider.security_package("KEPT.dll", "MSN").unwrap();
+    let credential = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+    drop((module, package));
+    assert!(provider.is_loaded("KEPT.dll").unwrap());
+    assert_eq!(credential.principal().unwrap(), r"CONTOSO\alice");
+    credential.give_back().unwrap();
+    if !cfg!(target_vendor = "apple") {
+        assert!(!provider.is_loaded("KEPT.dll").unwrap());
+    }
+}

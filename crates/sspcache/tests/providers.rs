@@ -1,0 +1,78 @@
+//! Providers of one's own, and several flushed as one.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use sspcache::{Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, Providers, Ssp, known};
+
+/// A cache of a name, that can be full, empty or stuck.
+struct Cache {
+    ssps: Vec<Ssp>,
+    state: Result<Cleanup, &'static str>,
+    flushes: AtomicUsize,
+}
+
+impl Cache {
+    fn new(name: &str, state: Result<Cleanup, &'static str>) -> Self {
+        Self { ssps: vec![Ssp::new(name)], state, flushes: AtomicUsize::new(0) }
+    }
+}
+
+impl CredentialProvider for Cache {
+    fn ssps(&self) -> &[Ssp] {
+        &self.ssps
+    }
+
+    fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
+        known(&self.ssps, ssp)?;
+        Ok(!matches!(self.state, Ok(Cleanup::NotLoaded)))
+    }
+
+    fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport) {
+        let outcome = known(&self.ssps, ssp).and_then(|ssp| {
+            self.flushes.fetch_add(1, SeqCst);
+            self.state.map_err(|reason| Error::Other { ssp: ssp.name().to_owned(), source: reason.into() })
+        });
+        report.push(CleanupRow::new(Ssp::new(ssp), "", outcome));
+    }
+}
+
+#[test]
+fn several_providers_are_flushed_as_one_in_their_order() {
+    let tickets = Cache::new("kerberos", Err("the key distribution center's cache is locked"));
+    let sessions = Cache::new("schannel", Ok(Cleanup::Flushed));
+    let absent = Cache::new("wininet", Ok(Cleanup::NotLoaded));
+    let all = Providers::new([&tickets as &dyn CredentialProvider, &sessions, &absent]);
+
+    let report = all.cleanup_all();
+    insta::assert_snapshot!(report, @"
+    kerberos  FAILED      kerberos: the key distribution center's cache is locked
+    schannel  flushed
+    wininet   not loaded
+    ");
+    for (ssp, loaded) in [("Kerberos", true), ("SCHANNEL", true), ("WinINet", false)] {
+        assert_eq!(all.is_loaded(ssp).unwrap(), loaded, "{ssp}");
+    }
+    assert_eq!(report.into_result().unwrap_err().kind(), "other");
+}
+
+#[test]
+fn what_several_providers_know_is_flushed_by_each_of_them_once() {
+    let (one, other) = (Cache::new("a", Ok(Cleanup::NotLoaded)), Cache::new("A", Ok(Cleanup::Flushed)));
+    let both = Providers::new([&one as &dyn CredentialProvider, &other]);
+    assert_eq!(both.ssps(), [Ssp::new("a")]);
+    assert!(both.is_loaded("a").unwrap());
+    assert_eq!(both.cleanup("a").unwrap(), Cleanup::Flushed);
+    assert_eq!(both.cleanup_all().rows().len(), 2);
+    assert_eq!((one.flushes.load(SeqCst), other.flushes.load(SeqCst)), (2, 2));
+}
+
+/// C3
+#[test]
+fn a_name_that_no_provider_knows_reaches_none_of_them() {
+    let cache = Cache::new("a", Ok(Cleanup::Flushed));
+    let providers = Providers::new([&cache as &dyn CredentialProvider]);
+    for error in [providers.cleanup("b").map(drop), providers.is_loaded("b").map(drop)] {
+        assert!(matches!(error.unwrap_err(), Error::UnknownSsp { known, .. } if known == "a"));
+    }
+    assert_eq!(cache.flushes.load(SeqCst), 0);
+}

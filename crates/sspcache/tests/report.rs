@@ -1,0 +1,76 @@
+//! What a report says, to people and to machines.
+
+use sspcache::{Cleanup, CleanupReport, CleanupRow, Error, Ssp};
+
+fn report() -> CleanupReport {
+    let broken = || Error::CleanupFailed { module: r"C:\old\MSNSSPC.dll".into() };
+    let mut report = CleanupReport::default();
+    report.push(CleanupRow::new(Ssp::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Cleanup::Flushed)));
+    report.push(CleanupRow::new(Ssp::MSNSSPC, r"C:\old\MSNSSPC.dll", Err(broken())));
+    report.push(CleanupRow::new(Ssp::MSAPSSPC, "", Ok(Cleanup::NotLoaded)));
+    let unknown = Error::UnknownSsp { name: "é.dll".into(), known: "MSNSSPC.dll, MSAPSSPC.dll".into() };
+    report.push(CleanupRow::new(Ssp::new("é.dll"), "", Err(unknown)));
+    report
+}
+
+#[test]
+fn a_report_prints_as_a_table() {
+    insta::assert_snapshot!(report(), @r#"
+    MSNSSPC.dll   flushed     C:\app\MSNSSPC.dll
+    MSNSSPC.dll   FAILED      C:\old\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached
+    MSAPSSPC.dll  not loaded
+    é.dll         FAILED      "é.dll" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspProviderBuilder::register
+    "#);
+}
+
+#[test]
+fn an_empty_report_prints_nothing_and_is_a_success() {
+    let empty = CleanupReport::default();
+    assert_eq!(empty.to_string(), "");
+    assert!(empty.is_success());
+    assert_eq!(empty.into_result().unwrap(), Cleanup::NotLoaded);
+}
+
+#[test]
+fn one_failure_makes_a_report_one() {
+    let report = report();
+    assert!(!report.is_success());
+    assert_eq!(report.flushed(), 1);
+    assert_eq!(report.failures().map(Error::kind).collect::<Vec<_>>(), ["cleanup-failed", "unknown-ssp"]);
+    assert_eq!(report.rows().len(), 4);
+    assert_eq!(report.into_result().unwrap_err().kind(), "cleanup-failed", "the first one");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_report_serializes_with_each_failures_kind_and_text() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&report()).unwrap(), @r#"
+    {
+      "success": false,
+      "rows": [
+        {
+          "ssp": "MSNSSPC.dll",
+          "module": "C:\\app\\MSNSSPC.dll",
+          "outcome": "flushed"
+        },
+        {
+          "ssp": "MSNSSPC.dll",
+          "module": "C:\\old\\MSNSSPC.dll",
+          "outcome": "cleanup-failed",
+          "error": "C:\\old\\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached"
+        },
+        {
+          "ssp": "MSAPSSPC.dll",
+          "module": "",
+          "outcome": "not-loaded"
+        },
+        {
+          "ssp": "é.dll",
+          "module": "",
+          "outcome": "unknown-ssp",
+          "error": "\"é.dll\" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspProviderBuilder::register"
+        }
+      ]
+    }
+    "#);
+}

@@ -1,0 +1,93 @@
+//! DLLs that lie beside the test program, copied under the names that a test needs, and loaded.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(unsafe_code, reason = "loads DLLs and calls their exports")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use libloading::Library;
+use tempfile::TempDir;
+
+/// The SSP that counts its flushes.
+pub(crate) const SSP_COUNTER: &str = "ssp_counter";
+/// A DLL that is no SSP.
+pub(crate) const TINY_DLL: &str = "tiny_dll";
+/// A DLL that flushes in its DllMain.
+pub(crate) const DLLMAIN_FLUSHER: &str = "dllmain_flusher";
+/// The mock SSP.
+pub(crate) const MSNSSPC: &str = "MSNSSPC";
+
+/// Copies a fixture into a folder, under a name.
+pub(crate) fn copy(fixture: &str, folder: &Path, name: &str) -> PathBuf {
+    let built = env::current_exe().expect("a path").with_file_name(libloading::library_filename(fixture));
+    let copy = folder.join(name);
+    fs::copy(&built, &copy).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+    copy
+}
+
+/// A copy of a fixture in a folder of its own, and a reference to it, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    // Declared first, so dropped first: Windows removes no file that is loaded.
+    library: Library,
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Loaded {
+    /// Loads a copy that has this name.
+    pub(crate) fn new(fixture: &str, name: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let path = copy(fixture, folder.path(), name);
+        // Windows adds `.dll` to a name without extension, unless a dot says that none is meant.
+        let dot = if cfg!(windows) && path.extension().is_none() { "." } else { "" };
+        // SAFETY: a fixture's initialization may run on any thread.
+        let library = unsafe { Library::new(format!("{}{dot}", path.display())) }
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { library, path, _folder: folder }
+    }
+
+    /// Whether this is the path of this copy's file, in whichever spelling.
+    #[track_caller]
+    pub(crate) fn is_at(&self, path: &str) -> bool {
+        let [this, that] =
+            [self.path.as_path(), Path::new(path)].map(|path| fs::canonicalize(path).expect("a file"));
+        this == that
+    }
+
+    /// How often this copy of [`SSP_COUNTER`] was flushed.
+    pub(crate) fn calls(&self) -> u32 {
+        // SAFETY: the fixture's export has this type.
+        unsafe {
+            self.library.get::<extern "system" fn() -> u32>("ssp_counter_calls").expect("the counter")()
+        }
+    }
+
+    /// Sets what this copy of [`SSP_COUNTER`] answers.
+    pub(crate) fn answer(&self, answer: i32) {
+        // SAFETY: the fixture's export has this type.
+        unsafe {
+            self.library.get::<extern "system" fn(i32)>("ssp_counter_answer").expect("the counter")(answer)
+        }
+    }
+
+    /// Sets what this copy of [`SSP_COUNTER`] calls while it is flushed.
+    pub(crate) fn during(&self, during: extern "system" fn()) {
+        // SAFETY: the fixture's export has this type.
+        unsafe {
+            self.library
+                .get::<extern "system" fn(extern "system" fn())>("ssp_counter_during")
+                .expect("the counter")(during);
+        }
+    }
+
+    /// Calls an export that takes and returns nothing.
+    pub(crate) fn call(&self, name: &str) {
+        // SAFETY: the callers' exports have this type.
+        unsafe {
+            self.library.get::<extern "system" fn()>(name).unwrap_or_else(|error| panic!("{name}: {error}"))()
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A process on a window station that is not visible, for real (clause C7).
+//!
+//! One test, since the window station is the process's.
+#![cfg(windows)]
+#![allow(unsafe_code, reason = "creates a window station")]
+
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
+use std::{io, ptr};
+
+use fixtures::{Loaded, SSP_COUNTER};
+use sspcache::{
+    Cleanup, CredentialProvider, Error, SspProvider,
+    loader::{Loader, NativeLoader, WindowStation},
+};
+use windows_sys::Win32::System::StationsAndDesktops::{
+    CreateWindowStationW, GetProcessWindowStation, SetProcessWindowStation,
+};
+
+/// C7
+#[test]
+fn on_an_invisible_window_station_a_flush_is_refused_until_the_caller_opts_in() {
+    let ssp = Loaded::new(SSP_COUNTER, "MSNSSPC.dll");
+    let station = format!("sspcache-{}", std::process::id());
+    let name: Vec<u16> = station.encode_utf16().chain([0]).collect();
+    let all_access = 0x000F_037F; // WINSTA_ALL_ACCESS and the standard rights
+    // SAFETY: a name that ends in a null; no security attributes are the default ones.
+    let invisible = unsafe { CreateWindowStationW(name.as_ptr(), 0, all_access, ptr::null()) };
+    assert!(
+        !invisible.is_null(),
+        "naming a window station takes an administrator: {}",
+        io::Error::last_os_error()
+    );
+    // SAFETY: it takes nothing.
+    let original = unsafe { GetProcessWindowStation() };
+    let provider = sspcache::native();
+    let before = provider.loader().window_station();
+
+    // SAFETY: the handle is a window station's.
+    assert_ne!(unsafe { SetProcessWindowStation(invisible) }, 0, "{}", io::Error::last_os_error());
+    assert_eq!(
+        provider.loader().window_station(),
+        WindowStation::NotVisible { name: station.clone(), flags: 0 }
+    );
+    let error = provider.cleanup("MSNSSPC.dll").unwrap_err();
+    assert!(
+        matches!(&error, Error::NonInteractiveWindowStation { station: seen, flags: 0, .. } if *seen == station),
+        "{error:?}"
+    );
+    let text = error.to_string();
+    for part in
+        [&station, "flags 0x0", "without WSF_VISIBLE", "SspProviderBuilder::allow_non_interactive(true)"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(ssp.calls(), 0);
+
+    let opted_in = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
+    assert_eq!(opted_in.cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(ssp.calls(), 1);
+
+    // SAFETY: as above.
+    assert_ne!(unsafe { SetProcessWindowStation(original) }, 0, "{}", io::Error::last_os_error());
+    assert_eq!(provider.loader().window_station(), before, "it is asked each time");
+}
