@@ -22,7 +22,7 @@ pub use provider::{CredentialProvider, Providers, known};
 pub use report::{Cleanup, CleanupReport, CleanupRow};
 pub use ssp::Ssp;
 
-use once_cell::sync::Lazy;
+use once_cell::sync::OnceCell;
 
 /// The provider of this process: what production code flushes through.
 ///
@@ -35,11 +35,6 @@ use once_cell::sync::Lazy;
 /// assert!(report.is_success(), "{report}");
 /// ```
 pub fn native() -> &'static SspProvider<loader::NativeLoader> {
-    #[expect(
-        clippy::non_std_lazy_statics,
-        reason = "one crate for what is initialized late, here and in the loaders"
-    )]
-    static NATIVE: Lazy<SspProvider<loader::NativeLoader>> =
-        Lazy::new(|| SspProvider::new(loader::NativeLoader::default()));
-    &NATIVE
+    static NATIVE: OnceCell<SspProvider<loader::NativeLoader>> = OnceCell::new();
+    NATIVE.get_or_init(|| SspProvider::new(loader::NativeLoader::default()))
 }

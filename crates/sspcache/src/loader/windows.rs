@@ -52,7 +52,7 @@ impl Loader for NativeLoader {
     }
 
     fn modules(&self, name: &str) -> io::Result<Vec<WindowsModule>> {
-        if !is_any_loaded(name) {
+        if is_surely_absent(name) {
             return Ok(Vec::new());
         }
         Ok(handles()?.into_iter().filter_map(|handle| WindowsModule::open(handle, name)).collect())
@@ -131,23 +131,25 @@ fn is_named(path: &str, wanted: &str) -> bool {
     name::same(file, wanted)
 }
 
-/// Whether a module of that file name is loaded. Allocates nothing, and takes no reference.
-fn is_any_loaded(name: &str) -> bool {
-    // A file's name has 255 units at most. A dot more keeps `.dll` from being added to a name without extension.
-    let dot = if name.contains('.') { "" } else { "." };
-    let mut buffer = [0; 255 + 2];
-    let mut units = name.encode_utf16().chain(dot.encode_utf16());
-    for unit in &mut buffer[..256] {
-        let Some(next) = units.next() else { break };
-        *unit = next;
+/// Whether no module of that file name is loaded, as far as that can be told at once. Allocates nothing, and takes no
+/// reference.
+fn is_surely_absent(name: &str) -> bool {
+    // To a name without extension, `.dll` would be added. A dot at its end is documented to prevent that, but with it
+    // Wine 8 doesn't find a module that it has loaded.
+    if !name.contains('.') {
+        return false;
     }
-    // SAFETY: the buffer ends in a null, since the last unit was left as it was.
-    units.next().is_none() && !unsafe { GetModuleHandleW(buffer.as_ptr()) }.is_null()
+    // A file's name has 255 units at most.
+    let mut buffer = [0; 255 + 1];
+    let mut units = name.encode_utf16();
+    buffer[..255].iter_mut().zip(&mut units).for_each(|(place, unit)| *place = unit);
+    // SAFETY: the buffer ends in a null, since its last unit is left as it was.
+    units.next().is_some() || unsafe { GetModuleHandleW(buffer.as_ptr()) }.is_null()
 }
 
 /// The handles of all modules, in load order. No references are taken.
 fn handles() -> io::Result<Vec<HMODULE>> {
-    let mut handles: Vec<HMODULE> = Vec::new();
+    let mut handles = vec![ptr::null_mut(); 256];
     loop {
         let size = u32::try_from(size_of_val(handles.as_slice())).unwrap_or(u32::MAX);
         let mut needed = 0;

@@ -60,34 +60,37 @@ impl Loaded {
     /// How often this copy of [`SSP_COUNTER`] was flushed.
     pub(crate) fn calls(&self) -> u32 {
         // SAFETY: the fixture's export has this type.
-        unsafe {
-            self.library.get::<extern "system" fn() -> u32>("ssp_counter_calls").expect("the counter")()
-        }
+        let calls: extern "system" fn() -> u32 = unsafe { self.export("ssp_counter_calls") };
+        calls()
     }
 
     /// Sets what this copy of [`SSP_COUNTER`] answers.
     pub(crate) fn answer(&self, answer: i32) {
-        // SAFETY: the fixture's export has this type.
-        unsafe {
-            self.library.get::<extern "system" fn(i32)>("ssp_counter_answer").expect("the counter")(answer)
-        }
+        // SAFETY: as above.
+        let set: extern "system" fn(i32) = unsafe { self.export("ssp_counter_answer") };
+        set(answer);
     }
 
     /// Sets what this copy of [`SSP_COUNTER`] calls while it is flushed.
     pub(crate) fn during(&self, during: extern "system" fn()) {
-        // SAFETY: the fixture's export has this type.
-        unsafe {
-            self.library
-                .get::<extern "system" fn(extern "system" fn())>("ssp_counter_during")
-                .expect("the counter")(during);
-        }
+        // SAFETY: as above.
+        let set: extern "system" fn(extern "system" fn()) = unsafe { self.export("ssp_counter_during") };
+        set(during);
     }
 
-    /// Calls an export that takes and returns nothing.
-    pub(crate) fn call(&self, name: &str) {
-        // SAFETY: the callers' exports have this type.
-        unsafe {
-            self.library.get::<extern "system" fn()>(name).unwrap_or_else(|error| panic!("{name}: {error}"))()
-        }
+    /// Lets a copy of [`DLLMAIN_FLUSHER`] flush from ordinary code.
+    pub(crate) fn flush(&self) {
+        // SAFETY: as above.
+        let flush: extern "system" fn() = unsafe { self.export("dllmain_flusher_flush") };
+        flush();
+    }
+
+    /// An export, to be called while this is there.
+    ///
+    /// # Safety
+    /// The export has this type.
+    unsafe fn export<T: Copy>(&self, name: &str) -> T {
+        // SAFETY: by this function's contract.
+        *unsafe { self.library.get(name) }.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 }
