@@ -150,7 +150,7 @@ fn a_panic_while_told_of_an_unload_leaves_a_dead_handle() {
     assert_ne!(again, handle);
 }
 
-/// L9, where Wine crashes: the load that is going on owns its reference.
+/// L9, where Wine takes the module away under its own code: the load that is going on owns its reference.
 #[test]
 fn a_module_that_frees_itself_while_told_of_its_load_stays_loaded() {
     let loader = loader();

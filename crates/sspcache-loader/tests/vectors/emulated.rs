@@ -71,6 +71,8 @@ fn entry(name: &str, notification: &Notification<'_, u32>, told: &Mutex<Vec<Stri
 }
 
 impl Loader for Emulated {
+    const IS_THE_SYSTEM: bool = false;
+
     fn folder(&self) -> String {
         FOLDER.into()
     }

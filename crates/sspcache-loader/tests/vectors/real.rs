@@ -63,6 +63,8 @@ impl Drop for Real {
 }
 
 impl Loader for Real {
+    const IS_THE_SYSTEM: bool = true;
+
     fn folder(&self) -> String {
         self.folder.path().to_str().expect("a temporary folder has a plain name").to_owned()
     }

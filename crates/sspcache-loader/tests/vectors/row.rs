@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use toml::Table;
+use toml::de::Error;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,21 +25,44 @@ pub(crate) struct Row {
     pub(crate) setup: Vec<Step>,
     pub(crate) test: Step,
     pub(crate) told: Option<Vec<String>>,
+    /// Why the loader of the system does not run this row.
+    pub(crate) emulated_only: Option<String>,
+    pub(crate) differs: Option<Difference>,
 }
 
-/// One call and what it shall give.
+/// Where the loader of the system may answer the test with another error.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Difference {
+    pub(crate) errors: Vec<u32>,
+    pub(crate) because: String,
+}
+
+/// One call and what it shall give: a result, or the code of an error.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Table")]
 pub(crate) struct Step {
-    #[serde(flatten)]
     pub(crate) call: Call,
-    pub(crate) result: Option<Wanted>,
-    #[serde(default)]
-    pub(crate) error: Errors,
+    pub(crate) wanted: Result<Wanted, u32>,
+}
+
+impl TryFrom<Table> for Step {
+    type Error = Error;
+
+    /// By hand, because serde does not refuse unknown keys where it flattens one type into another.
+    fn try_from(mut keys: Table) -> Result<Self, Error> {
+        let wanted = match (keys.remove("result"), keys.remove("error")) {
+            (Some(result), None) => Ok(result.try_into()?),
+            (None, Some(error)) => Err(error.try_into()?),
+            _ => return Err(serde::de::Error::custom("a call gives either a result or an error")),
+        };
+        Ok(Self { call: keys.try_into()?, wanted })
+    }
 }
 
 /// A documented function and its arguments; a module is a name that an earlier result gave to its handle.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "call")]
+#[serde(tag = "call", deny_unknown_fields)]
 pub(crate) enum Call {
     FreeLibrary {
         module: String,
@@ -80,26 +105,6 @@ pub(crate) enum Wanted {
     Text(String),
 }
 
-/// The codes that a failing call may set; none: it succeeds.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Errors {
-    #[default]
-    None,
-    One(u32),
-    Several(Vec<u32>),
-}
-
-impl Errors {
-    pub(crate) fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::None => &[],
-            Self::One(code) => std::slice::from_ref(code),
-            Self::Several(codes) => codes,
-        }
-    }
-}
-
 /// All rows of all files.
 pub(crate) fn rows() -> Vec<Row> {
     let files = [
@@ -111,11 +116,14 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut said = HashSet::new();
     let mut rows = Vec::new();
     for (name, text) in files {
-        let file: File = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for row in file.row {
+        for row in parse(text).unwrap_or_else(|error| panic!("{name}: {error}")) {
             assert!(said.insert(row.says.clone()), "{name}: said twice: {}", row.says);
             rows.push(row);
         }
     }
     rows
+}
+
+pub(crate) fn parse(text: &str) -> Result<Vec<Row>, Error> {
+    toml::from_str(text).map(|file: File| file.row)
 }
