@@ -1,5 +1,10 @@
 //! What can go wrong in the loader: one variant a reason, each with the code that Windows would have set.
 
+use windows_sys::Win32::Foundation::{
+    ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_INVALID_HANDLE, ERROR_INVALID_ORDINAL,
+    ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND,
+};
+
 use crate::Handle;
 
 /// Why the loader could not do what it was asked for.
@@ -7,12 +12,16 @@ use crate::Handle;
 #[non_exhaustive]
 pub enum LoaderError {
     /// The handle belongs to no loaded module: it was freed, or never given out.
+    ///
+    /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("the handle {handle} belongs to no loaded module: it was freed or never given out")]
     DeadHandle {
         /// The handle as it was passed.
         handle: Handle,
     },
     /// The module has no export of this name. Names are compared exactly, upper and lower case included.
+    ///
+    /// `ERROR_PROC_NOT_FOUND` (127)
     #[error("{module} exports no `{export}` (names of exports are compared exactly, case included)")]
     ExportNotFound {
         /// Path of the module that was searched.
@@ -21,6 +30,8 @@ pub enum LoaderError {
         export: String,
     },
     /// No file of this name is registered where the loader looks.
+    ///
+    /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("no module file `{name}` is registered in the folders that are searched ({searched})")]
     FileNotFound {
         /// The name that was to be loaded.
@@ -29,45 +40,61 @@ pub enum LoaderError {
         searched: String,
     },
     /// The module answered its load notification with `false`.
+    ///
+    /// `ERROR_DLL_INIT_FAILED` (1114)
     #[error("{module} refused to initialize: its notification answered the load with false")]
     InitializationRefused {
         /// Path of the module.
         module: String,
     },
     /// The flags of a lookup contradict each other or aren't known.
+    ///
+    /// `ERROR_INVALID_PARAMETER` (87)
     #[error("lookup flags {flags:#x}: allowed are PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)")]
     InvalidFlags {
         /// The flags as they were passed.
         flags: u32,
     },
     /// The name is empty, or nothing is left of it without its trailing spaces and dot.
+    ///
+    /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("`{name}` names no module")]
     InvalidName {
         /// The name as it was passed.
         name: String,
     },
     /// No loaded module contains the address.
+    ///
+    /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("no loaded module contains the address {address:#x}")]
     NoModuleAtAddress {
         /// The address that was sought.
         address: u64,
     },
     /// The file exists, but is no module of this machine.
+    ///
+    /// `ERROR_BAD_EXE_FORMAT` (193)
     #[error("{path} is no module that this machine can load")]
     NotAModule {
         /// Path of the file.
         path: String,
     },
     /// No module of this name is loaded.
+    ///
+    /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("no module `{name}` is loaded")]
     NotLoaded {
         /// The name that was sought.
         name: String,
     },
     /// A null handle was to be freed.
+    ///
+    /// `ERROR_INVALID_HANDLE` (6)
     #[error("a null handle cannot be freed")]
     NullHandle,
     /// The module has no export with this ordinal.
+    ///
+    /// `ERROR_INVALID_ORDINAL` (182)
     #[error("{module} has no export with the ordinal {ordinal}")]
     OrdinalNotFound {
         /// Path of the module that was searched.
@@ -76,6 +103,8 @@ pub enum LoaderError {
         ordinal: u16,
     },
     /// The module is being told of its unload, and asks for itself: nothing can keep it any more.
+    ///
+    /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("{module} is being unloaded: it cannot be kept or loaded again from its own notification")]
     Unloading {
         /// Path of the module.
@@ -103,11 +132,3 @@ impl LoaderError {
         }
     }
 }
-
-const ERROR_INVALID_HANDLE: u32 = 6;
-const ERROR_INVALID_PARAMETER: u32 = 87;
-const ERROR_MOD_NOT_FOUND: u32 = 126;
-const ERROR_PROC_NOT_FOUND: u32 = 127;
-const ERROR_INVALID_ORDINAL: u32 = 182;
-const ERROR_BAD_EXE_FORMAT: u32 = 193;
-const ERROR_DLL_INIT_FAILED: u32 = 1114;

@@ -35,7 +35,7 @@ impl<E> EmulatedLoader<E> {
     /// A process in which the program alone is loaded. A bare path lies in `C:\`, and the program's folder is the
     /// current directory.
     pub fn new(mut program: ModuleFile<E>) -> Self {
-        program.path = whole(&program.path, "C:");
+        program.path = whole(&program.path, r"C:\");
         let folder = name::directory(program.path.as_slice()).to_vec();
         let search = [SYSTEM_DIRECTORY, WINDOWS_DIRECTORY].map(|folder| folder.encode_utf16().collect());
         let search = [folder.clone()].into_iter().chain(search).collect();

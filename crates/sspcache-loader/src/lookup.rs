@@ -6,6 +6,10 @@
 use std::ffi::CStr;
 
 use widestring::{U16CStr, U16Str, U16String};
+use windows_sys::Win32::System::LibraryLoader::{
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN,
+    GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+};
 
 use crate::{LoaderError, Name};
 
@@ -62,22 +66,18 @@ pub struct LookupFlags {
 }
 
 impl LookupFlags {
-    const PIN: u32 = 1;
-    const UNCHANGED_REFCOUNT: u32 = 2;
-    const FROM_ADDRESS: u32 = 4;
-
     /// Reads the flags as a caller passes them.
     ///
     /// # Errors
     /// [`LoaderError::InvalidFlags`] for unknown bits, and for `PIN` together with `UNCHANGED_REFCOUNT` (L5).
     pub fn from_bits(flags: u32) -> Result<Self, LoaderError> {
-        let lifetime = match flags & !Self::FROM_ADDRESS {
+        let lifetime = match flags & !GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS {
             0 => Lifetime::Reference,
-            Self::PIN => Lifetime::Pin,
-            Self::UNCHANGED_REFCOUNT => Lifetime::Unchanged,
+            GET_MODULE_HANDLE_EX_FLAG_PIN => Lifetime::Pin,
+            GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT => Lifetime::Unchanged,
             _ => return Err(LoaderError::InvalidFlags { flags }),
         };
-        Ok(Self { lifetime, from_address: flags & Self::FROM_ADDRESS != 0 })
+        Ok(Self { lifetime, from_address: flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS != 0 })
     }
 }
 

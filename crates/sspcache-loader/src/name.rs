@@ -162,9 +162,10 @@ pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     [root, &components.join(&BACKSLASH)].concat()
 }
 
-/// The part of a whole path before its last backslash.
+/// The folder of a file with a whole path: without a trailing backslash, unless it is the root of a drive.
 pub(crate) fn directory(path: &[u16]) -> &[u16] {
-    path.iter().rposition(|unit| *unit == BACKSLASH).map_or(&[], |at| &path[..at])
+    let end = path.iter().rposition(|unit| *unit == BACKSLASH).unwrap_or_default();
+    &path[..end.max(root(path).len())]
 }
 
 /// The part of a path after its last backslash, or after its drive.
@@ -174,6 +175,7 @@ pub(crate) fn base_name(path: &[u16]) -> &[u16] {
 
 /// A file in a folder, in the form in which paths are compared.
 pub(crate) fn join(folder: &[u16], file: &[u16]) -> Key {
+    let folder = folder.strip_suffix(&[BACKSLASH]).unwrap_or(folder);
     folder.iter().chain(&[BACKSLASH]).chain(file).copied().map(fold).collect()
 }
 

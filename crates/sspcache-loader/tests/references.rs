@@ -179,6 +179,22 @@ fn a_bare_name_is_sought_in_the_documented_order() {
     assert_eq!(bare.file_name().unwrap(), u16str!(r"C:\Windows\System32\bare.dll"));
 }
 
+/// L3
+#[test]
+fn the_root_of_a_drive_is_a_folder_like_any_other() {
+    let loader: EmulatedLoader<u32> = EmulatedLoader::new(ModuleFile::new("program.exe"));
+    assert_eq!(loader.file_name(None).unwrap(), u16str!(r"C:\program.exe"));
+    loader.register(ModuleFile::new(r"C:\beside.dll"));
+    loader.register(ModuleFile::new(r"D:\current.dll"));
+    let beside = loader.load("beside").unwrap();
+    assert_eq!(loader.find(r"\beside.dll"), Ok(beside));
+    loader.set_current_directory(r"D:\");
+    let current = loader.load("current").unwrap();
+    for name in [r"D:\current", "D:current", r"\current", r".\current", r"..\current"] {
+        assert_eq!(loader.find(name), Ok(current), "{name}");
+    }
+}
+
 /// L6: each error says what failed and on what.
 #[test]
 fn errors_name_what_and_where() {
