@@ -1,6 +1,163 @@
 //! Flushes the credential caches of Windows Security Support Providers (SSPs), behind a trait that tests can mock on
 //! any system.
-#![doc = "TODO: see below"]
+//!
+//! An SSP is a DLL through which a program signs its user in. Some keep the credentials in a cache inside the process, so
+//! that the next sign-in needs no password; who signs a user out has to flush it. Microsoft documents how:
+//! [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache). This crate
+//! is that protocol, with every way in which it can go wrong as an error of its own:
+//!
+//! 1. Is it an SSP that is known to have such a cache? ([`Error::UnknownSsp`])
+//! 2. Is it safe to flush from here: not from DllMain, not in a service? ([`Error::InsideLoaderCallback`],
+//!    [`Error::NonInteractiveWindowStation`])
+//! 3. Which modules of that name are loaded? None is ever loaded in order to be flushed: what is not loaded has no cache,
+//!    which is a success, [`Cleanup::NotLoaded`].
+//! 4. Does the module have the export? ([`Error::ExportMissing`])
+//! 5. What does the call return? ([`Error::CleanupFailed`])
+//!
+//! # For applications
+//!
+//! Take the provider as an argument, and pass [`native()`] in production:
+//!
+//! ```
+//! use sspcache::{Cleanup, CredentialProvider};
+//!
+//! fn sign_out(ssps: &dyn CredentialProvider) -> Result<(), sspcache::Error> {
+//!     match ssps.cleanup_all().into_result()? {
+//!         Cleanup::Flushed => println!("signed out"),
+//!         _ => println!("nobody was signed in through an SSP that caches"),
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # if false {
+//! sign_out(sspcache::native())?;
+//! # }
+//! # Ok::<(), sspcache::Error>(())
+//! ```
+//!
+//! A unit test passes a mock instead, from the crate `sspcache-mock`: an SSP with a real cache in a process that doesn't
+//! exist. It goes through the very same protocol, on any system.
+//!
+//! [`CredentialProvider::cleanup_all`] visits each SSP, whatever becomes of the others, and returns a [`CleanupReport`]
+//! that prints as a table. A [`CleanupGuard`] flushes when a scope ends, for sign-outs with many exits. An
+//! [`SspProvider`] of one's own is built where [`native()`] doesn't do: it registers a third party's SSPs, and opts in on
+//! a window station that is not visible:
+//!
+//! ```
+//! use sspcache::{CredentialProvider, SspProvider, loader::NativeLoader};
+//!
+//! let ssps = SspProvider::builder(NativeLoader::default())
+//!     .register("CONTOSSP.dll")
+//!     .allow_non_interactive(true) // an SSH session or a CI agent, never a service
+//!     .build();
+//! let report = ssps.cleanup_all();
+//! assert!(report.is_success(), "{report}");
+//! ```
+//!
+//! # For libraries
+//!
+//! A library that signs its users out takes a `&dyn CredentialProvider` from its application and adds what it caches
+//! itself as one provider more. It doesn't call [`native()`] on its own: whether the process may flush, and which SSPs it
+//! knows, is the application's to say, and a cache belongs to the whole process.
+//!
+//! # For those who have another kind of cache
+//!
+//! [`CredentialProvider`] takes three methods, and [`Providers`] flushes several as one. An application's own tokens:
+//!
+//! ```
+//! use std::{collections::HashMap, sync::Mutex};
+//!
+//! use sspcache::{
+//!     Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, Providers, Ssp, SspProvider, known,
+//!     loader::NativeLoader,
+//! };
+//!
+//! #[derive(Default)]
+//! struct Tokens(Mutex<HashMap<String, String>>);
+//!
+//! impl Tokens {
+//!     const SSPS: &[Ssp] = &[Ssp::from_static("contoso-tokens")];
+//! }
+//!
+//! impl CredentialProvider for Tokens {
+//!     fn ssps(&self) -> &[Ssp] {
+//!         Self::SSPS
+//!     }
+//!
+//!     fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
+//!         known(Self::SSPS, ssp)?;
+//!         Ok(!self.0.lock().unwrap().is_empty())
+//!     }
+//!
+//!     fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport) {
+//!         // An unknown name is refused before anything else happens.
+//!         let outcome = known(Self::SSPS, ssp).map(|_| match self.0.lock().unwrap().drain().count() {
+//!             0 => Cleanup::NotLoaded,
+//!             _ => Cleanup::Flushed,
+//!         });
+//!         report.push(CleanupRow::new(Ssp::new(ssp), "", outcome));
+//!     }
+//! }
+//!
+//! let tokens = Tokens::default();
+//! tokens.0.lock().unwrap().insert("alice".into(), "eyJhbGciOi…".into());
+//! let ssps = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
+//!
+//! let report = Providers::new([&ssps as &dyn CredentialProvider, &tokens]).cleanup_all();
+//! assert_eq!(
+//!     report.to_string(),
+//!     "MSNSSPC.dll     not loaded\n\
+//!      MSAPSSPC.dll    not loaded\n\
+//!      contoso-tokens  flushed",
+//! );
+//! ```
+//!
+//! The example `schannel` does so with Schannel's session cache, and `docs/providers.md` of the repository with Kerberos
+//! tickets, WinINet's session and MIT krb5's credential caches.
+//!
+//! Signing in is a seam of its own: [`SspProvider::security_package`] gives a [`SecurityPackage`] of an SSP that is
+//! loaded, whose [`Credential`]s hold a reference to their module and are given back when dropped.
+//!
+//! # Platform-specific behaviour
+//!
+//! | | Windows | Unix |
+//! | --- | --- | --- |
+//! | which modules are loaded | `GetModuleHandle`, `EnumProcessModules` | `dl_iterate_phdr`; dyld's list of images |
+//! | names of modules | compared as Windows does | likewise: the mock is `MSNSSPC.dll` there, too |
+//! | inside a loader callback | `RtlIsThreadWithinLoaderCallout`, else the owner of the loader lock | *not detected* |
+//! | window station | `UOI_FLAGS` of the process's own, by user32 | there is none |
+//!
+//! What can't be detected, nobody is kept from. On Unix no call tells whether a constructor or destructor of a library is
+//! running. On Windows those of a DLL's global objects run inside its DllMain, and are refused, but those of the program
+//! itself run under no lock and look like any other code. So don't flush from there; a [`CleanupGuard`] doesn't belong
+//! in a global either.
+//!
+//! When no SSP is loaded, as in most processes, a flush neither allocates nor touches a file. The first one in a Windows
+//! process that has no user32 loads it, to ask about the window station.
+//!
+//! # Safety
+//!
+//! No function of this crate is unsafe to call, on one premise: a loaded module that has an SSP's name is that SSP. Its
+//! exports are called as Microsoft's pages declare them, so don't [register](SspProviderBuilder::register) a name whose
+//! module has something else under `CleanupCredentialCache`. A reference is held during each call, so the module can't
+//! go away under it.
+//!
+//! Flushing one process's caches does nothing to another's, nor to what the credentials were used for before: sessions,
+//! tickets, connections that are authenticated already.
+//!
+//! # What it is worth today
+//!
+//! The two SSPs that Microsoft's page names, MSNSSPC.dll (the Microsoft Network) and MSAPSSPC.dll (Distributed Password
+//! Authentication), shipped with the Windows of around the year 2000. A process on Windows 11 finds neither and reports
+//! both as *not loaded*. What is left is the shape of the problem: third parties' SSPs that export the same function,
+//! other caches behind the same trait, and tests of sign-in and sign-out against a mock that runs anywhere.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `serde`: [`CleanupReport`] and what is in it implement `Serialize`.
+//! - `tracing`: each row of a report is an event with the target `sspcache`: `INFO`, or `WARN` for a failure.
 
 pub mod loader;
 
@@ -31,8 +188,7 @@ use once_cell::sync::OnceCell;
 ///
 /// ```
 /// use sspcache::CredentialProvider;
-/// let report = sspcache::native().cleanup_all();
-/// assert!(report.is_success(), "{report}");
+/// println!("{}", sspcache::native().cleanup_all());
 /// ```
 pub fn native() -> &'static SspProvider<loader::NativeLoader> {
     static NATIVE: OnceCell<SspProvider<loader::NativeLoader>> = OnceCell::new();

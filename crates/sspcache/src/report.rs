@@ -137,6 +137,24 @@ impl fmt::Display for CleanupReport {
     }
 }
 
+/// It must be used:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// use sspcache::CredentialProvider;
+/// sspcache::native().cleanup_all();
+/// ```
+///
+/// and nothing else is wrong with that:
+///
+/// ```no_run
+/// #![deny(unused_must_use)]
+/// use sspcache::CredentialProvider;
+/// let _ = sspcache::native().cleanup_all();
+/// ```
+#[cfg(doctest)]
+struct UnusedReport;
+
 /// `{"success": …, "rows": [{"ssp": …, "module": …, "outcome": …, "error": …}]}`
 #[cfg(feature = "serde")]
 mod serialize {

@@ -21,28 +21,34 @@ pub struct Ssp(Name);
 
 #[derive(Clone)]
 enum Name {
-    Known(&'static str),
-    Registered(Arc<str>),
+    Static(&'static str),
+    Shared(Arc<str>),
 }
 
 impl Ssp {
     /// MSAPSSPC.dll, the SSP of Distributed Password Authentication (`DPA`).
-    pub const MSAPSSPC: Self = Self(Name::Known("MSAPSSPC.dll"));
+    pub const MSAPSSPC: Self = Self::from_static("MSAPSSPC.dll");
     /// MSNSSPC.dll, the SSP of the Microsoft Network (`MSN`).
-    pub const MSNSSPC: Self = Self(Name::Known("MSNSSPC.dll"));
+    pub const MSNSSPC: Self = Self::from_static("MSNSSPC.dll");
     /// The two that Microsoft's page names.
     pub const KNOWN: &[Self] = &[Self::MSNSSPC, Self::MSAPSSPC];
 
-    /// An SSP of this module file name, for a [`CredentialProvider`](crate::CredentialProvider) of one's own.
+    /// An SSP of this module file name, for a [`CredentialProvider`](crate::CredentialProvider) of one's own. What is no
+    /// module takes whichever name its users know it by.
     pub fn new(name: &str) -> Self {
-        Self(Name::Registered(name.into()))
+        Self(Name::Shared(name.into()))
+    }
+
+    /// The same in a constant, such as the table of a provider that has always the same.
+    pub const fn from_static(name: &'static str) -> Self {
+        Self(Name::Static(name))
     }
 
     /// The module's file name.
     pub fn name(&self) -> &str {
         match &self.0 {
-            Name::Known(name) => name,
-            Name::Registered(name) => name,
+            Name::Static(name) => name,
+            Name::Shared(name) => name,
         }
     }
 

@@ -249,3 +249,17 @@ mod images {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    /// C5: `dlsym` finds `malloc` in what this module depends on.
+    #[test]
+    fn an_export_of_a_dependency_is_not_the_modules_own() {
+        let modules = NativeLoader::default().modules("libgcc_s.so.1").unwrap();
+        let module = modules.first().expect("Rust programs unwind with it");
+        assert!(module.export("_Unwind_Resume").is_some());
+        assert!(module.export("malloc").is_none());
+    }
+}
