@@ -42,6 +42,12 @@ impl Expiries {
         }
     }
 
+    /// How many entries there are, true or not.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -190,8 +190,8 @@ fn tag(hash: u32) -> u8 {
 #[inline]
 fn slots_with(tags: u64, tag: u8) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    let zero_where_equal = tags ^ u64::from(tag) * EACH;
-    zero_where_equal.wrapping_sub(EACH) & !zero_where_equal & 0x80 * EACH
+    let zero_where_equal = tags ^ (u64::from(tag) * EACH);
+    zero_where_equal.wrapping_sub(EACH) & !zero_where_equal & (0x80 * EACH)
 }
 
 /// The first slot of those found.

@@ -1,9 +1,12 @@
 //! What a credential is found by, and how it is hashed and compared (M1).
 
+use std::array;
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 use sspcache_fold::fold;
+
+use super::index::ABSENT;
 
 /// What a credential is cached under: package, user and domain.
 ///
@@ -38,10 +41,10 @@ impl KeyHasher {
         write_folded(&mut hasher, key.user);
         write_folded(&mut hasher, key.domain);
         let hash = hasher.finish();
-        // Both ends of the hash are used, by the index.
+        // The index uses both ends of it.
         #[allow(clippy::cast_possible_truncation)]
         let halves = (hash ^ hash >> 32) as u32;
-        halves
+        halves.max(ABSENT + 1)
     }
 }
 
@@ -71,7 +74,8 @@ fn same_folded(left: &[u16], right: &[u16]) -> bool {
 }
 
 /// Hashes eight units at a time.
-#[inline]
+#[allow(clippy::inline_always)] // Half of what a miss costs is hashing.
+#[inline(always)]
 fn write_folded(hasher: &mut impl Hasher, units: &[u16]) {
     if let Some(end) = units.last_chunk::<8>() {
         // All but the end, and that: it may overlap what comes before, which is quicker than padding it.
@@ -95,8 +99,8 @@ fn ends(units: &[u16]) -> Option<[&[u16; 4]; 2]> {
 
 #[inline]
 fn fold_eight(units: &[u16; 8]) -> u128 {
-    let &[a, b, c, d, e, f, g, h] = units;
-    fold_four([a, b, c, d]) | fold_four([e, f, g, h]) << 64
+    let four = |start: usize| fold_four(array::from_fn(|at| units[start + at]));
+    four(0) | four(4) << 64
 }
 
 /// Four units side by side, the same for units that fold to the same. For ASCII the case is left out simply, which makes
@@ -105,7 +109,7 @@ fn fold_eight(units: &[u16; 8]) -> u128 {
 fn fold_four(units: [u16; 4]) -> u128 {
     let word = join(units);
     let word = if word & !ASCII == 0 { word } else { fold_each(units) };
-    u128::from(word | 0x20 * EACH)
+    u128::from(word | (0x20 * EACH))
 }
 
 #[cold]

@@ -120,7 +120,7 @@ impl Vault {
             self.discard(evicted, Reason::Evicted, on_gone);
             self.settle_expiries();
         }
-        let record = self.records.insert(key, Contents { kind, secret: span, cached_at: now, expires });
+        let record = self.records.insert(key, &Contents { kind, secret: span, cached_at: now, expires });
         self.secrets.put(record, span, secret);
         self.recency.add(record, self.records.at_mut(record));
         self.index.insert(hash, record);

@@ -60,6 +60,10 @@ impl Mapping {
         if isize::try_from(len).is_err() {
             return Err(OutOfMemory);
         }
+        #[cfg(test)]
+        if tests::REFUSED.get().maps {
+            return Err(OutOfMemory);
+        }
         let base = os::map(len, pages).ok_or(OutOfMemory)?;
         Ok(Self { base, len })
     }
@@ -92,6 +96,10 @@ impl SecretPages {
     /// Locks the bytes up to `end`, as far as the system's limit allows. Once refused, it isn't asked again.
     pub(super) fn lock_up_to(&mut self, end: usize) {
         let end = end.next_multiple_of(os::GRANULARITY).min(self.mapping.len);
+        #[cfg(test)]
+        {
+            self.refused |= tests::REFUSED.get().locks;
+        }
         if end > self.locked && !self.refused {
             let Range { start, end } = self.locked..end;
             // SAFETY: `start <= end <= len`, so the range lies in the mapping.
@@ -133,7 +141,10 @@ impl DerefMut for SecretPages {
 
 impl fmt::Debug for SecretPages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretPages").field("len", &self.mapping.len).field("locked", &self.locked).finish()
+        f.debug_struct("SecretPages")
+            .field("len", &self.mapping.len)
+            .field("locked", &self.locked)
+            .finish_non_exhaustive()
     }
 }
 
@@ -228,9 +239,62 @@ impl ForkMark {
 /// Any value that isn't zero.
 const MARK: u32 = 0x5357_4C4E;
 
+/// Counts, for tests, what would reach the system unwiped.
 #[cfg(test)]
-mod tests {
+impl Drop for SecretPages {
+    fn drop(&mut self) {
+        let mut given_back = tests::GIVEN_BACK.get();
+        *if self.iter().all(|&byte| byte == 0) { &mut given_back.wiped } else { &mut given_back.unwiped } +=
+            1;
+        tests::GIVEN_BACK.set(given_back);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// What the system refuses to this thread.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Refused {
+        pub(in super::super) maps: bool,
+        pub(in super::super) locks: bool,
+    }
+
+    /// How many mappings of secrets this thread gave back.
+    #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    pub(in super::super) struct GivenBack {
+        pub(in super::super) wiped: usize,
+        pub(in super::super) unwiped: usize,
+    }
+
+    thread_local! {
+        pub(in super::super) static REFUSED: Cell<Refused> =
+            const { Cell::new(Refused { maps: false, locks: false }) };
+        pub(in super::super) static GIVEN_BACK: Cell<GivenBack> =
+            const { Cell::new(GivenBack { wiped: 0, unwiped: 0 }) };
+    }
+
+    /// The exit status of a forked child that does this and nothing else. It may only look at memory and ask for its
+    /// process id: other threads' locks are as they were.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    pub(in super::super) fn in_forked_child(work: impl FnOnce() -> u8) -> i32 {
+        // SAFETY: the child of a process with several threads may call only what is safe in a signal handler: `work`
+        // does, and so does `_exit`, which runs nothing else.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let code = work();
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(code.into()) }
+        }
+        let mut status = 0;
+        // SAFETY: `status` is a valid place for the child's status.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status), "the child ended with {status:#x}");
+        libc::WEXITSTATUS(status)
+    }
 
     #[test]
     fn new_pages_are_zero_and_hold_at_least_what_was_asked_for() {
@@ -283,20 +347,11 @@ mod tests {
         let unguarded = ForkMark { page: None, process: mark.process };
         assert!(!unguarded.is_forked());
 
-        // SAFETY: the child of a process with several threads may call only what is safe in a signal handler: it
-        // reads memory, asks for its process id, and exits without running anything else.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
+        let status = in_forked_child(|| {
             let wiped = pages.iter().all(|&byte| byte == 0);
-            let code =
-                i32::from(wiped) | i32::from(mark.is_forked()) << 1 | i32::from(unguarded.is_forked()) << 2;
-            // SAFETY: ends the child at once.
-            unsafe { libc::_exit(code) }
-        }
-        let mut status = 0;
-        // SAFETY: `status` is a valid place for the child's status.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 0b111));
+            u8::from(wiped) | u8::from(mark.is_forked()) << 1 | u8::from(unguarded.is_forked()) << 2
+        });
+        assert_eq!(status, 0b111);
         assert_eq!(&pages[..6], b"secret");
     }
 

@@ -110,8 +110,8 @@ impl Records {
 
     /// Fills a record. [`reserve`](Self::reserve) comes first.
     #[inline]
-    pub(super) fn insert(&mut self, key: KeyRef<'_>, contents: Contents) -> u32 {
-        let Contents { kind, secret, cached_at, expires } = contents;
+    pub(super) fn insert(&mut self, key: KeyRef<'_>, contents: &Contents) -> u32 {
+        let &Contents { kind, secret, cached_at, expires } = contents;
         let mut record = Record {
             generation: self.next_generation(),
             package: key.package,

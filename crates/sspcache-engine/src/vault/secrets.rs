@@ -6,7 +6,7 @@
 use zeroize::zeroize_bytes;
 
 use super::OutOfMemory;
-use super::slab::{Chunk, GRANULE, Slab, Span};
+use super::slab::{GRANULE, Slab, Span};
 
 pub(super) struct Secrets {
     /// Cut into cells only, in the order of their numbers.
@@ -33,7 +33,7 @@ impl Secrets {
     pub(super) fn prepare(&mut self, secret: &[u8]) -> Result<Span, OutOfMemory> {
         match u32::try_from(secret.len()) {
             Ok(len) if secret.len() <= CELL => Ok(Span { at: 0, len }),
-            _ => self.long.store(secret).map(|Chunk(span)| span),
+            _ => self.long.store_span(secret),
         }
     }
 
@@ -75,10 +75,12 @@ impl Secrets {
 
 #[inline]
 fn cell(number: u32, Span { len, .. }: Span) -> Option<Span> {
-    (len as usize <= CELL).then_some(Span { at: number * (CELL / GRANULE) as u32, len })
+    (len as usize <= CELL).then_some(Span { at: number * CELL_GRANULES, len })
 }
 
 /// A password of sixteen characters, or a hash.
 const CELL: usize = 32;
+const CELL_GRANULES: u32 = 2;
+const _: () = assert!(CELL_GRANULES as usize * GRANULE == CELL);
 /// As many as a slab can address.
 pub(super) const MAX_CELLS: usize = 1 << 30;

@@ -36,14 +36,19 @@ pub struct Slab {
     /// Per class, the granule of the first free chunk, or [`NONE`].
     free: [u32; CLASSES],
     lock_refused: bool,
+    wipes: u32,
 }
 
-/// A secret's place in a [`Slab`]: good for that slab alone, until it is released.
+/// A secret's place in a [`Slab`]: good for that slab alone, until it is released or the slab is wiped.
 #[derive(Debug)]
 #[must_use = "a chunk that isn't released keeps its secret until the slab is wiped"]
-pub struct Chunk(pub(super) Span);
+pub struct Chunk {
+    span: Span,
+    /// How often the slab had been wiped.
+    wipes: u32,
+}
 
-/// The same as a [`Chunk`], for the vault, whose records are copied freely.
+/// The same as a [`Chunk`], for the vault, whose records are copied freely and forgotten when it is flushed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     /// The granule, or an index into `large` with [`LARGE`] set.
@@ -60,33 +65,42 @@ struct Region {
 impl Slab {
     /// An empty slab. It takes no memory before the first secret.
     pub const fn new() -> Self {
-        Self { regions: Vec::new(), open: 0, large: Vec::new(), free: [NONE; CLASSES], lock_refused: false }
+        Self {
+            regions: Vec::new(),
+            open: 0,
+            large: Vec::new(),
+            free: [NONE; CLASSES],
+            lock_refused: false,
+            wipes: 0,
+        }
     }
 
     /// Copies a secret in.
     pub fn store(&mut self, secret: &[u8]) -> Result<Chunk, OutOfMemory> {
-        let span = self.reserve(secret.len())?;
-        self.range_mut(span).copy_from_slice(secret);
-        Ok(Chunk(span))
+        Ok(Chunk { span: self.store_span(secret)?, wipes: self.wipes })
     }
 
-    /// The secret in a chunk of this slab.
+    /// The secret in a chunk of this slab; nothing once the slab was [wiped](Self::wipe).
     ///
     /// # Panics
     /// It may, or show other bytes of this slab, for a chunk of another one.
     pub fn bytes(&self, chunk: &Chunk) -> &[u8] {
-        self.range(chunk.0)
+        if chunk.wipes == self.wipes { self.range(chunk.span) } else { &[] }
     }
 
-    /// Overwrites a secret and takes its memory back.
+    /// Overwrites a secret and takes its memory back. Does nothing for a chunk from before a [wipe](Self::wipe), whose
+    /// memory may be another's by now.
     #[allow(clippy::needless_pass_by_value)] // A released chunk must not be used again.
     pub fn release(&mut self, chunk: Chunk) {
-        self.release_span(chunk.0);
+        if chunk.wipes == self.wipes {
+            self.release_span(chunk.span);
+        }
     }
 
     /// Overwrites everything that was ever stored, in one pass, and takes all memory back. Every chunk given out
     /// before is void. Regions are kept, locked, for the secrets to come; large secrets' pages go back to the system.
     pub fn wipe(&mut self) {
+        self.wipes = self.wipes.wrapping_add(1);
         self.regions.iter_mut().for_each(Region::wipe);
         self.large.clear();
         self.free = [NONE; CLASSES];
@@ -119,6 +133,12 @@ impl Slab {
         }
     }
 
+    pub(super) fn store_span(&mut self, secret: &[u8]) -> Result<Span, OutOfMemory> {
+        let span = self.reserve(secret.len())?;
+        self.range_mut(span).copy_from_slice(secret);
+        Ok(span)
+    }
+
     pub(super) fn release_span(&mut self, span: Span) {
         if span.at & LARGE != 0 {
             // Dropping the region wipes it.
@@ -136,16 +156,17 @@ impl Slab {
         self.open * REGION + self.regions.get(self.open).map_or(0, |region| region.used)
     }
 
-    fn reserve(&mut self, len: usize) -> Result<Span, OutOfMemory> {
-        let at = match Class::of(len) {
+    fn reserve(&mut self, size: usize) -> Result<Span, OutOfMemory> {
+        let len = u32::try_from(size).map_err(|_| OutOfMemory)?;
+        let at = match Class::of(size) {
             _ if len == 0 => 0,
             Some(class) => match self.pop_free(class) {
                 Some(at) => at,
                 None => self.cut(class.size)?,
             },
-            None => self.map_large(len)?,
+            None => self.map_large(size)?,
         };
-        Ok(Span { at, len: u32::try_from(len).map_err(|_| OutOfMemory)? })
+        Ok(Span { at, len })
     }
 
     fn pop_free(&mut self, class: Class) -> Option<u32> {
@@ -197,16 +218,13 @@ impl Slab {
         pages.lock_up_to(len);
         self.lock_refused |= pages.lock_refused();
         let region = Region { pages, used: len };
-        let index = match self.large.iter().position(Option::is_none) {
-            Some(index) => {
-                self.large[index] = Some(region);
-                index
-            }
-            None => {
-                self.large.try_reserve(1)?;
-                self.large.push(Some(region));
-                self.large.len() - 1
-            }
+        let index = if let Some(index) = self.large.iter().position(Option::is_none) {
+            self.large[index] = Some(region);
+            index
+        } else {
+            self.large.try_reserve(1)?;
+            self.large.push(Some(region));
+            self.large.len() - 1
         };
         u32::try_from(index)
             .ok()
@@ -240,7 +258,14 @@ impl Slab {
     /// Whether these bytes are anywhere in this slab's memory, given out or not.
     #[cfg(test)]
     pub(super) fn holds(&self, bytes: &[u8]) -> bool {
-        self.all().any(|region| region.pages.windows(bytes.len()).any(|window| window == bytes))
+        let found = |window: &[u8]| window[0] == bytes[0] && window == bytes;
+        self.all().any(|region| region.written().windows(bytes.len()).any(found))
+    }
+
+    /// Whether any byte isn't zero.
+    #[cfg(test)]
+    pub(super) fn holds_any(&self) -> bool {
+        self.all().any(|region| !region.written().is_empty())
     }
 }
 
@@ -260,6 +285,17 @@ impl Region {
     fn wipe(&mut self) {
         zeroize_bytes(&mut self.pages[..self.used]);
         self.used = 0;
+    }
+}
+
+#[cfg(test)]
+impl Region {
+    /// All but the zeros at the end, which comparing whole pages finds quickly.
+    fn written(&self) -> &[u8] {
+        const STEP: usize = 4 << 10;
+        let mut pages = self.pages.chunks(STEP);
+        let last = pages.rposition(|page| *page != [0; STEP][..page.len()]);
+        last.map_or(&[], |last| &self.pages[..self.pages.len().min((last + 1) * STEP)])
     }
 }
 
@@ -411,6 +447,21 @@ mod tests {
         let _ = slab.store(b"one").unwrap();
         assert!(slab.locked() <= LOCK_STEP);
         assert_eq!(slab.lock_refused(), slab.locked() == 0);
+    }
+
+    /// M4, M7: a handle that is freed after its copy was wiped must not take another handle's with it.
+    #[test]
+    fn a_chunk_from_before_a_wipe_is_void() {
+        for len in [16, 5000, LARGEST_CLASS + 1] {
+            let mut slab = Slab::new();
+            let void = slab.store(&vec![1; len]).unwrap();
+            slab.wipe();
+            assert!(slab.bytes(&void).is_empty(), "{len} bytes");
+            let next = slab.store(&vec![2; len]).unwrap();
+            slab.release(void);
+            let third = slab.store(&vec![3; len]).unwrap();
+            assert_eq!((slab.bytes(&next), slab.bytes(&third)), (&*vec![2; len], &*vec![3; len]));
+        }
     }
 
     /// M8
