@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -213,19 +213,34 @@ fn a_module_that_refuses_is_gone_whatever_references_it_took() {
     assert!(loader.find("tiny").is_err());
 }
 
-/// L9: one loader lock per emulated process.
+/// L9: one loader lock per emulated process. A hundred processes are inside a notification at once, which none could
+/// be if it waited for another's lock; and each has its own module under the common name.
 #[test]
-fn one_loader_never_waits_for_another() {
-    let (slow, quick) = (loader(), loader());
-    quick.register(module(|_| true));
-    let handle = slow.with_loader_lock(|| {
-        thread::scope(|scope| {
-            let (done, is_done) = mpsc::channel();
-            let quick = &quick;
-            scope.spawn(move || done.send(quick.load("tiny")).unwrap());
-            is_done.recv_timeout(FOR_EVER).expect("it waits for the other loader's lock").unwrap()
-        })
+fn a_hundred_loaders_neither_see_nor_wait_for_each_other() {
+    const COUNT: u32 = 100;
+    let inside = Arc::new((Mutex::new(0), Condvar::new()));
+    let load = |number: u32| {
+        let loader = loader();
+        let inside = Arc::clone(&inside);
+        let wait_for_all = move |notification: &Notification<'_, u32>| {
+            let (count, changed) = &*inside;
+            if notification.reason() == Reason::Load {
+                *count.lock().unwrap() += 1;
+                changed.notify_all();
+            }
+            let waiting = |count: &mut u32| *count < COUNT;
+            !changed.wait_timeout_while(count.lock().unwrap(), FOR_EVER, waiting).unwrap().1.timed_out()
+        };
+        loader.register(ModuleFile::new("tiny.dll").export("number", number).on_notification(wait_for_all));
+        assert_eq!(loader.find("tiny").unwrap_err().code(), 126, "another process has loaded it");
+        let handle = loader.load("tiny").expect("all hundred are loaded at once");
+        assert_eq!(loader.procedure(handle, "number"), Ok(number));
+        assert_eq!(loader.acquire_all("tiny").unwrap().len(), 1);
+        loader.free(handle).unwrap();
+    };
+    thread::scope(|scope| {
+        for number in 0..COUNT {
+            scope.spawn(move || load(number));
+        }
     });
-    assert_eq!(quick.find("tiny"), Ok(handle));
-    assert!(slow.find("tiny").is_err(), "they share no modules");
 }
