@@ -194,3 +194,8 @@ pub fn native() -> &'static SspProvider<loader::NativeLoader> {
     static NATIVE: OnceCell<SspProvider<loader::NativeLoader>> = OnceCell::new();
     NATIVE.get_or_init(|| SspProvider::new(loader::NativeLoader::default()))
 }
+
+/// The page on providers, whose code is held to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/providers.md")]
+struct ProvidersPage;
