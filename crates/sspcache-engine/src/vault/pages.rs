@@ -239,13 +239,26 @@ impl ForkMark {
 /// Any value that isn't zero.
 const MARK: u32 = 0x5357_4C4E;
 
-/// Counts, for tests, what would reach the system unwiped.
+#[cfg(test)]
+impl SecretPages {
+    /// All but the zeros at the end, which comparing a piece at a time finds quickly.
+    pub(super) fn written(&self) -> &[u8] {
+        const STEP: usize = 4 << 10;
+        let last = self.chunks(STEP).rposition(|piece| *piece != [0; STEP][..piece.len()]);
+        last.map_or(&[], |last| &self[..self.len().min((last + 1) * STEP)])
+    }
+}
+
+/// Counts what reaches the system, wiped or not.
 #[cfg(test)]
 impl Drop for SecretPages {
     fn drop(&mut self) {
         let mut given_back = tests::GIVEN_BACK.get();
-        *if self.iter().all(|&byte| byte == 0) { &mut given_back.wiped } else { &mut given_back.unwiped } +=
-            1;
+        if self.written().is_empty() {
+            given_back.wiped += 1;
+        } else {
+            given_back.unwiped += 1;
+        }
         tests::GIVEN_BACK.set(given_back);
     }
 }

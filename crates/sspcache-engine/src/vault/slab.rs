@@ -259,13 +259,13 @@ impl Slab {
     #[cfg(test)]
     pub(super) fn holds(&self, bytes: &[u8]) -> bool {
         let found = |window: &[u8]| window[0] == bytes[0] && window == bytes;
-        self.all().any(|region| region.written().windows(bytes.len()).any(found))
+        self.all().any(|region| region.pages.written().windows(bytes.len()).any(found))
     }
 
     /// Whether any byte isn't zero.
     #[cfg(test)]
     pub(super) fn holds_any(&self) -> bool {
-        self.all().any(|region| !region.written().is_empty())
+        self.all().any(|region| !region.pages.written().is_empty())
     }
 }
 
@@ -285,17 +285,6 @@ impl Region {
     fn wipe(&mut self) {
         zeroize_bytes(&mut self.pages[..self.used]);
         self.used = 0;
-    }
-}
-
-#[cfg(test)]
-impl Region {
-    /// All but the zeros at the end, which comparing whole pages finds quickly.
-    fn written(&self) -> &[u8] {
-        const STEP: usize = 4 << 10;
-        let mut pages = self.pages.chunks(STEP);
-        let last = pages.rposition(|page| *page != [0; STEP][..page.len()]);
-        last.map_or(&[], |last| &self.pages[..self.pages.len().min((last + 1) * STEP)])
     }
 }
 
@@ -343,7 +332,7 @@ pub(super) const GRANULE: usize = 16;
 const FINE_LIMIT: usize = 1 << 10;
 const FINE_CLASSES: usize = FINE_LIMIT / GRANULE;
 /// Beyond it, classes are powers of two, up to a size of which a region holds several.
-const LARGEST_CLASS: usize = REGION / 8;
+pub(super) const LARGEST_CLASS: usize = REGION / 8;
 const CLASSES: usize = FINE_CLASSES + (LARGEST_CLASS / FINE_LIMIT).ilog2() as usize;
 /// The end of a list of free chunks.
 const NONE: u32 = u32::MAX;
@@ -423,7 +412,7 @@ mod tests {
         let regions = slab.regions.len();
         assert!(regions >= 2);
         slab.wipe();
-        assert!(slab.all().all(|region| region.pages.iter().all(|&byte| byte == 0)));
+        assert!(slab.all().all(|region| region.pages.written().is_empty()));
         assert_eq!((slab.regions.len(), slab.reserved()), (regions, regions * REGION));
         let chunk = slab.store(b"next").unwrap();
         assert_eq!((slab.bytes(&chunk), slab.regions.len()), (b"next".as_slice(), regions));
