@@ -66,13 +66,13 @@ fn nobody_waits_for_a_slow_notification_to_look_something_up() {
     let (entered, is_entered) = mpsc::channel();
     let (proceed, may_proceed) = mpsc::channel::<()>();
     let may_proceed = Mutex::new(may_proceed);
-    loader.register(module(move |_| {
-        entered.send(()).unwrap();
+    loader.register(module(move |notification| {
+        entered.send(notification.module()).unwrap();
         may_proceed.lock().unwrap().recv_timeout(FOR_EVER).is_ok()
     }));
     thread::scope(|scope| {
         let loading = scope.spawn(|| loader.load("tiny"));
-        is_entered.recv_timeout(FOR_EVER).unwrap();
+        let tiny = is_entered.recv_timeout(FOR_EVER).unwrap();
         let (done, is_done) = mpsc::channel();
         let loader = &loader;
         scope.spawn(move || {
@@ -81,6 +81,8 @@ fn nobody_waits_for_a_slow_notification_to_look_something_up() {
             drop(loader.acquire("other").unwrap());
             assert_eq!(loader.acquire_all("other").unwrap().len(), 1);
             assert_eq!(loader.find("tiny").unwrap_err().code(), 126, "it is not there before it accepts");
+            assert_eq!(loader.procedure(tiny, "answer").unwrap_err().code(), 126);
+            assert_eq!(loader.free(tiny).unwrap_err().code(), 126);
             done.send(()).unwrap();
         });
         let waited = is_done.recv_timeout(FOR_EVER);

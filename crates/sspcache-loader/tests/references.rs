@@ -102,6 +102,8 @@ fn a_module_is_found_by_the_addresses_it_was_registered_with() {
         Err(LoaderError::NoModuleAtAddress { address: 0x40_0000 })
     );
     assert_eq!(loader.find(Sought::Address(0x40_8000)), Ok(high));
+    let again = loader.load("low").unwrap();
+    assert_eq!(loader.find(Sought::Address(0x40_0000)), Ok(again), "it is where it was before");
 }
 
 /// L1, L11: an unpaired surrogate is a letter like any other, kept as it is.
