@@ -12,7 +12,11 @@ use std::{
     env,
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
 };
 
 use fixtures::{Loaded, MSNSSPC, SSP_COUNTER, TINY_DLL, copy};
@@ -142,6 +146,51 @@ fn a_reference_keeps_the_module_loaded_until_the_call_has_returned() {
     if !cfg!(target_vendor = "apple") {
         assert!(!provider.is_loaded("HELD.dll").unwrap(), "the reference was given back");
     }
+}
+
+/// C4
+#[test]
+fn a_module_is_found_however_long_its_path_is() {
+    let ssp = Loaded::deep(SSP_COUNTER, "DEEP.dll");
+    let mut report = CleanupReport::default();
+    provider("DEEP.dll").cleanup_into("DEEP.dll", &mut report);
+    assert!(ssp.is_at(&report.rows()[0].module), "{report:?}");
+    assert_eq!((report.flushed(), ssp.calls()), (1, 1));
+}
+
+/// C4: what is loaded counts, not what lies on the disk.
+#[cfg(unix)]
+#[test]
+fn a_module_is_found_when_its_file_is_gone() {
+    let ssp = Loaded::new(SSP_COUNTER, "GONE.dll");
+    ssp.remove_file();
+    assert_eq!(provider("GONE.dll").cleanup("GONE.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(ssp.calls(), 1);
+}
+
+/// C4
+#[test]
+fn modules_may_come_and_go_while_others_flush() {
+    // A DLL of Rust uses one of Windows' few TLS slots up each time it is loaded, when built with mingw.
+    let loads = if cfg!(windows) { 30 } else { 100 };
+    let provider = provider("RESTLESS.dll");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    provider.cleanup("RESTLESS.dll").unwrap();
+                }
+            });
+        }
+        for _ in 0..loads {
+            let ssp = Loaded::new(SSP_COUNTER, "RESTLESS.dll");
+            let before = ssp.calls();
+            assert_eq!(provider.cleanup("RESTLESS.dll").unwrap(), Cleanup::Flushed);
+            assert!(ssp.calls() > before);
+        }
+        done.store(true, SeqCst);
+    });
 }
 
 /// C5

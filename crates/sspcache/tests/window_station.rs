@@ -14,8 +14,9 @@ use sspcache::{
     Cleanup, CredentialProvider, Error, SspProvider,
     loader::{Loader, NativeLoader, WindowStation},
 };
-use windows_sys::Win32::System::StationsAndDesktops::{
-    CreateWindowStationW, GetProcessWindowStation, SetProcessWindowStation,
+use windows_sys::Win32::{
+    System::StationsAndDesktops::{CreateWindowStationW, GetProcessWindowStation, SetProcessWindowStation},
+    UI::WindowsAndMessaging::WSF_VISIBLE,
 };
 
 /// C7
@@ -39,19 +40,18 @@ fn on_an_invisible_window_station_a_flush_is_refused_until_the_caller_opts_in() 
 
     // SAFETY: the handle is a window station's.
     assert_ne!(unsafe { SetProcessWindowStation(invisible) }, 0, "{}", io::Error::last_os_error());
-    assert_eq!(
-        provider.loader().window_station(),
-        WindowStation::NotVisible { name: station.clone(), flags: 0 }
-    );
+    let WindowStation::NotVisible { name, flags } = provider.loader().window_station() else {
+        panic!("{:?}", provider.loader().window_station());
+    };
+    assert_eq!((name.as_str(), flags & WSF_VISIBLE.cast_unsigned()), (station.as_str(), 0));
     let error = provider.cleanup("MSNSSPC.dll").unwrap_err();
     assert!(
-        matches!(&error, Error::NonInteractiveWindowStation { station: seen, flags: 0, .. } if *seen == station),
+        matches!(&error, Error::NonInteractiveWindowStation { station: named, flags: seen, .. }
+            if *named == station && *seen == flags),
         "{error:?}"
     );
-    let text = error.to_string();
-    for part in
-        [&station, "flags 0x0", "without WSF_VISIBLE", "SspProviderBuilder::allow_non_interactive(true)"]
-    {
+    let (text, flags) = (error.to_string(), format!("flags {flags:#x}"));
+    for part in [&station, &flags, "without WSF_VISIBLE", "SspProviderBuilder::allow_non_interactive(true)"] {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(ssp.calls(), 0);

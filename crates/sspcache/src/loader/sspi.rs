@@ -3,7 +3,10 @@
 //! Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacew).
 #![allow(unsafe_code, reason = "calls the functions of a table that a foreign module gave")]
 
-use std::{ffi::c_void, mem, ptr, ptr::NonNull};
+use std::{
+    ffi::c_void,
+    ptr::{self, NonNull},
+};
 
 use windows_sys::Win32::{
     Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_OK, SEC_E_UNSUPPORTED_FUNCTION},
@@ -94,10 +97,7 @@ impl SecurityInterface for FunctionTable {
         let query = self.table().QueryCredentialsAttributesW.ok_or(UNSUPPORTED)?;
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut raw = handle.0;
-        let mut names: SecPkgCredentials_NamesW = unsafe {
-            // SAFETY: the structure is one pointer, and null is a value of it.
-            mem::zeroed()
-        };
+        let mut names = SecPkgCredentials_NamesW { sUserName: ptr::null_mut() };
         // SAFETY: the attribute's buffer is the structure that its page names; both pointers live until the call returns.
         ok(unsafe { query(&raw mut raw, SECPKG_CRED_ATTR_NAMES, (&raw mut names).cast()) })?;
         let name = NonNull::new(names.sUserName).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))?;

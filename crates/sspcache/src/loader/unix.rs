@@ -94,7 +94,7 @@ impl Module for UnixModule {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
         Some(move || {
             // SAFETY: the export of a registered SSP has the documented signature (clause C1; whoever registers an SSP
-            // says so), and `self`, which this closure can't outlive a call of, keeps the module loaded.
+            // says so). This closure's type captures the borrow of `self`, which keeps the module loaded.
             let cleanup: CleanupCredentialCacheFn = unsafe { std::mem::transmute(address) };
             // SAFETY: as above; the function takes nothing and may be called from any ordinary code.
             (unsafe { cleanup() }) != 0
@@ -230,6 +230,7 @@ mod images {
 
     impl Images {
         /// Paths of the loaded modules of this file name, in load order.
+        #[expect(clippy::unused_self, reason = "the ELF linker's list has state")]
         pub(super) fn named(&self, name: &str) -> Vec<CString> {
             let mut paths = Vec::new();
             for index in 0.._dyld_image_count() {

@@ -109,7 +109,7 @@ impl Module for WindowsModule {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
         Some(move || {
             // SAFETY: the export of a registered SSP has the documented signature (clause C1; whoever registers an SSP
-            // says so), and `self`, which this closure can't outlive a call of, keeps the module loaded.
+            // says so). This closure's type captures the borrow of `self`, which keeps the module loaded.
             let cleanup: CleanupCredentialCacheFn = unsafe { std::mem::transmute(address) };
             // SAFETY: as above; the function takes nothing and may be called from any ordinary code.
             (unsafe { cleanup() }) != 0

@@ -27,6 +27,22 @@ pub(crate) fn copy(fixture: &str, folder: &Path, name: &str) -> PathBuf {
     copy
 }
 
+/// A folder's path without links; on Windows with the prefix that lifts the limit on its length.
+fn verbatim(folder: &TempDir) -> String {
+    fs::canonicalize(folder.path()).expect("a folder").display().to_string()
+}
+
+/// The same path without the prefix.
+fn plain(path: &str) -> &str {
+    path.strip_prefix(r"\\?\").unwrap_or(path)
+}
+
+#[track_caller]
+fn load(path: &str) -> Library {
+    // SAFETY: a fixture's initialization may run on any thread.
+    unsafe { Library::new(path) }.unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// A copy of a fixture in a folder of its own, and a reference to it, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -40,21 +56,31 @@ impl Loaded {
     /// Loads a copy that has this name.
     pub(crate) fn new(fixture: &str, name: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let path = copy(fixture, folder.path(), name);
+        let path = copy(fixture, Path::new(plain(&verbatim(&folder))), name);
         // Windows adds `.dll` to a name without extension, unless a dot says that none is meant.
         let dot = if cfg!(windows) && path.extension().is_none() { "." } else { "" };
-        // SAFETY: a fixture's initialization may run on any thread.
-        let library = unsafe { Library::new(format!("{}{dot}", path.display())) }
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let library = load(&format!("{}{dot}", path.display()));
         Self { library, path, _folder: folder }
     }
 
-    /// Whether this is the path of this copy's file, in whichever spelling.
-    #[track_caller]
+    /// Loads a copy that has this name from deep below its own folder.
+    pub(crate) fn deep(fixture: &str, name: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mut deepest = PathBuf::from(verbatim(&folder));
+        deepest.extend(["a folder with a name of forty characters"; 12]);
+        fs::create_dir_all(&deepest).expect("a folder");
+        let path = copy(fixture, &deepest, name);
+        Self { library: load(&path.display().to_string()), path, _folder: folder }
+    }
+
+    /// Whether this is the path of this copy's file.
     pub(crate) fn is_at(&self, path: &str) -> bool {
-        let [this, that] =
-            [self.path.as_path(), Path::new(path)].map(|path| fs::canonicalize(path).expect("a file"));
-        this == that
+        plain(&self.path.display().to_string()) == plain(path)
+    }
+
+    /// Removes this copy's file, which no module on Unix needs once it is loaded.
+    pub(crate) fn remove_file(&self) {
+        fs::remove_file(&self.path).expect("its own file");
     }
 
     /// How often this copy of [`SSP_COUNTER`] was flushed.
