@@ -142,7 +142,7 @@ pub(crate) struct Package<M: Module> {
     name: String,
 }
 
-/// A module's interface, and the reference that keeps it valid: declared, and so dropped, after it.
+/// A module's interface, and the module, whose path is in every error: declared, and so dropped, after it.
 struct Open<M: Module> {
     interface: M::Interface,
     module: M,

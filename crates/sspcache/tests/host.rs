@@ -22,7 +22,7 @@ use std::{
 use fixtures::{Loaded, MSNSSPC, SSP_COUNTER, TINY_DLL, copy};
 use sspcache::{
     Cleanup, CleanupReport, CredentialProvider, Error, SecurityStatus, SignIn, SspProvider,
-    loader::NativeLoader,
+    loader::{Loader, Module, NativeLoader, SecurityInterface},
 };
 
 /// A provider of this process that knows one SSP more.
@@ -329,6 +329,20 @@ fn signing_in_through_a_loaded_ssp_lasts_until_it_is_flushed() {
 
     assert_eq!(provider.cleanup("SIGNIN.dll").unwrap(), Cleanup::Flushed);
     assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);
+}
+
+#[test]
+fn an_interface_keeps_its_ssp_loaded() {
+    let loader = NativeLoader::default();
+    let ssp = Loaded::new(MSNSSPC, "INTERFACE.dll");
+    let interface = loader.modules("INTERFACE.dll").unwrap().remove(0).security_interface().unwrap().unwrap();
+    drop(ssp);
+    let refused = interface.acquire("MSN", &SignIn::silent()).map(drop);
+    assert_eq!(refused, Err(SecurityStatus::NO_CREDENTIALS));
+    drop(interface);
+    if !cfg!(target_vendor = "apple") {
+        assert!(loader.modules("INTERFACE.dll").unwrap().is_empty());
+    }
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub trait Module: Send + Sync + 'static {
     fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>>;
 }
 
-/// The functions of an SSP that signing in takes. Valid while its module is held.
+/// The functions of an SSP that signing in takes. It holds a reference to its module, if that can go away. Handles are
+/// its own: each is of the interface that gave it, and is freed once.
 pub trait SecurityInterface: Send + Sync + 'static {
     /// A credential handle. It is freed by [`Self::free`], not by dropping it.
     type Handle: Send + Sync;

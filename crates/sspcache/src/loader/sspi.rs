@@ -5,31 +5,61 @@
 
 use std::{
     ffi::c_void,
+    mem,
     ptr::{self, NonNull},
+    sync::Arc,
 };
 
-use windows_sys::Win32::{
-    Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_OK, SEC_E_UNSUPPORTED_FUNCTION},
-    Security::{
-        Authentication::Identity::{
-            SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW, SecurityFunctionTableW,
+use windows_sys::{
+    Win32::{
+        Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_OK, SEC_E_UNSUPPORTED_FUNCTION},
+        Security::{
+            Authentication::Identity::{
+                SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW,
+                SecurityFunctionTableW,
+            },
+            Credentials::SecHandle,
         },
-        Credentials::SecHandle,
+        System::Rpc::{SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
     },
-    System::Rpc::{SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
+    core::BOOL,
 };
 use zeroize::Zeroizing;
 
 use super::SecurityInterface;
 use crate::{SecurityStatus, SignIn};
 
-/// `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
-pub(super) type CleanupCredentialCacheFn = unsafe extern "system" fn() -> i32;
-/// `PSecurityFunctionTableW WINAPI InitSecurityInterfaceW(void)`.
-pub(super) type InitSecurityInterfaceFn = unsafe extern "system" fn() -> *const SecurityFunctionTableW;
+/// Calls `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
+///
+/// # Safety
+/// The address is that function's, in a module that stays loaded until it has returned.
+pub(super) unsafe fn cleanup_credential_cache(address: *const ()) -> bool {
+    // SAFETY: the function has this type.
+    let cleanup: unsafe extern "system" fn() -> BOOL = unsafe { mem::transmute(address) };
+    // SAFETY: it takes nothing, and may be called from any ordinary code.
+    (unsafe { cleanup() }) != 0
+}
 
-/// The table of functions that an SSP gave. Whoever holds it holds the module's reference too, so it stays valid.
-pub struct FunctionTable(NonNull<SecurityFunctionTableW>);
+/// Calls `PSecurityFunctionTableW WINAPI InitSecurityInterfaceW(void)`.
+///
+/// # Safety
+/// The address is that function's, in a module that stays loaded as long as this reference to it is held.
+pub(super) unsafe fn init_security_interface(
+    address: *const (),
+    module: Arc<dyn Send + Sync>,
+) -> Result<FunctionTable, SecurityStatus> {
+    // SAFETY: the function has this type.
+    let init: unsafe extern "system" fn() -> *mut SecurityFunctionTableW = unsafe { mem::transmute(address) };
+    // SAFETY: it takes nothing, and may be called any number of times.
+    let table = NonNull::new(unsafe { init() }).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))?;
+    Ok(FunctionTable { table, _module: module })
+}
+
+/// The table of functions that an SSP gave, and a reference to the module in which it lies.
+pub struct FunctionTable {
+    table: NonNull<SecurityFunctionTableW>,
+    _module: Arc<dyn Send + Sync>,
+}
 
 // SAFETY: an SSP's table is static and never written to, and SSPI's functions may be called from any thread.
 unsafe impl Send for FunctionTable {}
@@ -37,17 +67,9 @@ unsafe impl Send for FunctionTable {}
 unsafe impl Sync for FunctionTable {}
 
 impl FunctionTable {
-    /// Takes the table that `InitSecurityInterfaceW` returned.
-    ///
-    /// # Safety
-    /// A non-null pointer is to a table of the documented layout, valid for as long as the result is used.
-    pub(super) unsafe fn new(table: *const SecurityFunctionTableW) -> Result<Self, SecurityStatus> {
-        NonNull::new(table.cast_mut()).map(Self).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))
-    }
-
     fn table(&self) -> &SecurityFunctionTableW {
-        // SAFETY: by the contract of `new`.
-        unsafe { self.0.as_ref() }
+        // SAFETY: an SSP returns null or a static table of the documented layout, and its module is referenced.
+        unsafe { self.table.as_ref() }
     }
 }
 

@@ -11,13 +11,14 @@ use std::{
     ffi::{CStr, CString, OsStr},
     io,
     os::unix::ffi::OsStrExt,
+    sync::Arc,
 };
 
 use libloading::os::unix::{Library, RTLD_NOW};
 
 use super::{
     CLEANUP_CREDENTIAL_CACHE, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
-    sspi::{CleanupCredentialCacheFn, FunctionTable, InitSecurityInterfaceFn},
+    sspi::{self, FunctionTable},
 };
 use crate::{SecurityStatus, name};
 
@@ -52,7 +53,7 @@ impl Loader for NativeLoader {
 #[derive(Debug)]
 pub struct UnixModule {
     path: CString,
-    library: Library,
+    library: Arc<Library>,
 }
 
 impl UnixModule {
@@ -61,7 +62,7 @@ impl UnixModule {
         let name = OsStr::from_bytes(path.to_bytes());
         // SAFETY: RTLD_NOLOAD runs no constructor: the module is loaded already, or it isn't referenced.
         let library = unsafe { Library::open(Some(name), RTLD_NOW | libc::RTLD_NOLOAD) }.ok()?;
-        Some(Self { path, library })
+        Some(Self { path, library: Arc::new(library) })
     }
 
     /// The address of an export of this very module: `dlsym` would look into the module's dependencies too.
@@ -92,21 +93,15 @@ impl Module for UnixModule {
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
-        Some(move || {
-            // SAFETY: the export of a registered SSP has the documented signature (clause C1; whoever registers an SSP
-            // says so). This closure's type captures the borrow of `self`, which keeps the module loaded.
-            let cleanup: CleanupCredentialCacheFn = unsafe { std::mem::transmute(address) };
-            // SAFETY: as above; the function takes nothing and may be called from any ordinary code.
-            (unsafe { cleanup() }) != 0
-        })
+        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's type
+        // captures the borrow of `self`, which keeps the module loaded.
+        Some(move || unsafe { sspi::cleanup_credential_cache(address) })
     }
 
     fn security_interface(&self) -> Option<Result<FunctionTable, SecurityStatus>> {
         let address = self.export(INIT_SECURITY_INTERFACE)?;
-        // SAFETY: this export of an SSP has the documented signature.
-        let init: InitSecurityInterfaceFn = unsafe { std::mem::transmute(address) };
-        // SAFETY: it may be called any number of times, and returns null or a static table of the documented layout.
-        Some(unsafe { FunctionTable::new(init()) })
+        // SAFETY: the export of an SSP is this function.
+        Some(unsafe { sspi::init_security_interface(address, self.library.clone()) })
     }
 }
 

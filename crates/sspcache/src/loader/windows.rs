@@ -9,7 +9,7 @@
 //! [GetModuleHandle]: https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew
 #![allow(unsafe_code, reason = "asks Windows' loader, and calls what it finds")]
 
-use std::{io, ptr};
+use std::{io, ptr, sync::Arc};
 
 use libloading::os::windows::Library;
 use windows_sys::Win32::{
@@ -25,7 +25,7 @@ use windows_sys::Win32::{
 
 use super::{
     CLEANUP_CREDENTIAL_CACHE, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
-    sspi::{CleanupCredentialCacheFn, FunctionTable, InitSecurityInterfaceFn},
+    sspi::{self, FunctionTable},
 };
 use crate::{SecurityStatus, name};
 
@@ -63,7 +63,7 @@ impl Loader for NativeLoader {
 #[derive(Debug)]
 pub struct WindowsModule {
     path: String,
-    library: Library,
+    library: Arc<Library>,
 }
 
 impl WindowsModule {
@@ -87,7 +87,7 @@ impl WindowsModule {
         let library = unsafe { Library::from_raw(referenced.expose_provenance().cast_signed()) };
         // Asked again, since between the two another module may have come to lie at the address.
         let path = path(referenced).filter(|path| is_named(path, name))?;
-        Some(Self { path, library })
+        Some(Self { path, library: Arc::new(library) })
     }
 
     /// The address of an export.
@@ -107,21 +107,15 @@ impl Module for WindowsModule {
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
-        Some(move || {
-            // SAFETY: the export of a registered SSP has the documented signature (clause C1; whoever registers an SSP
-            // says so). This closure's type captures the borrow of `self`, which keeps the module loaded.
-            let cleanup: CleanupCredentialCacheFn = unsafe { std::mem::transmute(address) };
-            // SAFETY: as above; the function takes nothing and may be called from any ordinary code.
-            (unsafe { cleanup() }) != 0
-        })
+        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's type
+        // captures the borrow of `self`, which keeps the module loaded.
+        Some(move || unsafe { sspi::cleanup_credential_cache(address) })
     }
 
     fn security_interface(&self) -> Option<Result<FunctionTable, SecurityStatus>> {
         let address = self.export(INIT_SECURITY_INTERFACE)?;
-        // SAFETY: this export of an SSP has the documented signature.
-        let init: InitSecurityInterfaceFn = unsafe { std::mem::transmute(address) };
-        // SAFETY: it may be called any number of times, and returns null or a static table of the documented layout.
-        Some(unsafe { FunctionTable::new(init()) })
+        // SAFETY: the export of an SSP is this function.
+        Some(unsafe { sspi::init_security_interface(address, self.library.clone()) })
     }
 }
 
