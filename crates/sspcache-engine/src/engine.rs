@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::{
     Clock, CredentialHandle, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity,
-    Name, Operation, PackageInfo, Principal, Secret, Source, Status,
+    Name, Operation, PackageInfo, PackageList, Principal, Secret, Source, Status,
     builder::{Account, HandlePolicy, Sinks, account_key},
     event::shown,
     handle::HandleTable,
@@ -573,7 +573,7 @@ impl State {
         identity: &Identity,
         now: FileTime,
     ) -> Result<(Principal, Source, Option<Slot>), Status> {
-        if !identity.packages.allows(&request.package) {
+        if !self.may_use(&identity.packages, &request.package) {
             return Err(Status::NoCredentials);
         }
         if identity.is_anonymous() {
@@ -581,6 +581,21 @@ impl State {
         }
         let slot = self.cache(package, identity, Source::Explicit, now)?;
         Ok((identity.principal.clone(), Source::Explicit, Some(slot)))
+    }
+
+    /// Whether an identity's package list leaves a package for this request. What the list says to Negotiate is which
+    /// others it may choose: those that are offered beside it, or else the two that Windows' own knows.
+    fn may_use(&self, list: &PackageList, wanted: &Name) -> bool {
+        let negotiate = Name::from("Negotiate");
+        if *wanted != negotiate {
+            return list.allows(wanted);
+        }
+        let mut others =
+            self.packages.iter().map(|package| &package.name).filter(|&name| *name != negotiate).peekable();
+        if others.peek().is_none() {
+            return ["Kerberos", "NTLM"].into_iter().any(|name| list.allows(&Name::from(name)));
+        }
+        others.any(|name| list.allows(name))
     }
 
     fn silent(
