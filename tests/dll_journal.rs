@@ -227,7 +227,7 @@ fn a_forked_child_starts_empty_and_writes_a_journal_of_its_own() {
             let empty = sspi.silent().is_err() && sspi.free(&raw const alice) != 0;
             let signed_in = sspi.sign_in("bob", "", SECRET).is_ok();
             // SAFETY: it runs the destructors of what is loaded, the mock's among them, and ends the process.
-            unsafe { libc::exit(if empty && signed_in { 0 } else { 1 }) };
+            unsafe { libc::exit(i32::from(!(empty && signed_in))) };
         }
         let mut status = -1;
         // SAFETY: the status may be written to.

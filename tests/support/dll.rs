@@ -8,7 +8,7 @@ use std::{
         consts::{DLL_PREFIX, DLL_SUFFIX},
     },
     ffi::{OsStr, c_void},
-    fs, iter,
+    fs,
     marker::PhantomData,
     path::{Path, PathBuf},
     ptr, slice,
@@ -237,9 +237,9 @@ impl<F: Form> Sspi<'_, F> {
     pub(crate) fn acquire(&self, ask: Ask<'_>) -> (i32, Handle, i64) {
         let principal = ask.principal.map(F::terminated);
         let package = ask.package.map(F::terminated);
-        let text = |text: &Option<Vec<F::Unit>>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        let text = |text: &Option<Vec<F::Unit>>| text.as_ref().map_or(ptr::null(), Vec::as_ptr);
         let mut handle = Handle { lower: UNTOUCHED, upper: UNTOUCHED };
-        let mut expiry = UNTOUCHED.cast_signed() as i64;
+        let mut expiry = UNTOUCHED_TIME;
         // SAFETY: strings end in a null, and the out parameters may be written to.
         let status = unsafe {
             (self.acquire)(
@@ -377,6 +377,7 @@ impl<F: Form> Sspi<'_, F> {
 
 /// What out parameters hold before a call.
 pub(crate) const UNTOUCHED: usize = 0x5A5A_5A5A;
+pub(crate) const UNTOUCHED_TIME: i64 = 0x5A5A_5A5A;
 
 fn read_package<F: Form>(info: &SecPkgInfo<F::Unit>) -> Package {
     Package {
@@ -388,10 +389,11 @@ fn read_package<F: Form>(info: &SecPkgInfo<F::Unit>) -> Package {
 
 /// The text that a string from the mock holds.
 fn text_at<F: Form>(text: *const F::Unit) -> String {
-    // SAFETY: the mock's strings end in a null.
+    // SAFETY: the mock's strings end in a null, and nothing is read behind it.
     let unit = |index| unsafe { *text.add(index) };
-    let units: Vec<_> = (0..).map(unit).take_while(|&unit| unit != F::Unit::default()).collect();
-    F::text(&units)
+    let length = (0..4096).find(|&index| unit(index) == F::Unit::default()).expect("a string ends");
+    // SAFETY: that much was read just now.
+    F::text(unsafe { slice::from_raw_parts(text, length) })
 }
 
 /// A `SEC_WINNT_AUTH_IDENTITY` of one form, with its strings. They end where their lengths say, in memory that ends there
@@ -465,5 +467,5 @@ const CHILD: &str = "SSPCACHE_TEST_CHILD";
 
 /// So many different users.
 pub(crate) fn users(count: usize) -> impl Iterator<Item = String> {
-    iter::successors(Some(0usize), |n| Some(n + 1)).take(count).map(|n| format!("user{n}"))
+    (0..count).map(|number| format!("user{number}"))
 }

@@ -63,12 +63,12 @@ impl Ssp {
             }
             Err(TryLockError::WouldBlock) => return,
         };
-        if let State::Ready(engine) = taken {
-            if guard::caught(|| engine.end(how)).flatten().is_none() {
-                // Busy. Dropping would end it again; its memory goes with the process.
-                std::mem::forget(engine);
-                return;
-            }
+        if let State::Ready(engine) = taken
+            && guard::caught(|| engine.end(how)).flatten().is_none()
+        {
+            // Busy. Dropping would end it again; its memory goes with the process.
+            std::mem::forget(engine);
+            return;
         }
         if let Ok(mut buffers) = self.buffers.try_lock() {
             buffers.release_all();
