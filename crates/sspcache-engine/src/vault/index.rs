@@ -11,11 +11,12 @@
 use std::hint::black_box;
 
 use super::OutOfMemory;
+use super::pages::{FixedVec, PageSize, REGION};
 
 pub(super) struct Index {
     /// A power of two of them, or none.
-    tags: Vec<[u8; GROUP]>,
-    numbers: Vec<[u32; GROUP]>,
+    tags: FixedVec<[u8; GROUP]>,
+    numbers: FixedVec<[u32; GROUP]>,
     /// By number; [`ABSENT`] where that isn't in the index.
     hashes: Vec<u32>,
     live: usize,
@@ -25,7 +26,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) const fn new() -> Self {
-        Self { tags: Vec::new(), numbers: Vec::new(), hashes: Vec::new(), live: 0, graves: 0 }
+        Self { tags: FixedVec::new(), numbers: FixedVec::new(), hashes: Vec::new(), live: 0, graves: 0 }
     }
 
     /// Brings the numbers that belong to a hash near: before an insertion, which will need them in any case.
@@ -119,23 +120,21 @@ impl Index {
         (self.live, self.graves) = (0, 0);
     }
 
-    /// Bytes allocated.
-    pub(super) fn allocated(&self) -> usize {
-        self.tags.capacity() * GROUP
-            + self.numbers.capacity() * size_of::<[u32; GROUP]>()
-            + self.hashes.capacity() * size_of::<u32>()
+    /// Bytes taken from the system.
+    pub(super) fn reserved(&self) -> usize {
+        self.tags.reserved() + self.numbers.reserved() + self.hashes.capacity() * size_of::<u32>()
     }
 
     /// Moves everything into twice the groups, or into as many when it is graves that fill them.
     #[cold]
     fn grow(&mut self) -> Result<(), OutOfMemory> {
         let groups = self.tags.len();
-        let groups = if self.live * 8 >= groups * GROUP * 3 { (groups * 2).max(2) } else { groups };
-        let (mut tags, mut numbers) = (Vec::new(), Vec::new());
-        tags.try_reserve_exact(groups)?;
-        tags.resize(groups, [EMPTY; GROUP]);
-        numbers.try_reserve_exact(groups)?;
-        numbers.resize(groups, [0; GROUP]);
+        let groups =
+            if self.live * 8 >= groups * GROUP * 3 { (groups * 2).max(FIRST_GROUPS) } else { groups };
+        // A table that is searched at random gains more from huge pages than anything else does.
+        let pages = if groups * GROUP >= REGION { PageSize::Huge } else { PageSize::Small };
+        let tags = FixedVec::filled(groups, [EMPTY; GROUP], pages)?;
+        let numbers = FixedVec::filled(groups, [0; GROUP], pages)?;
         (self.tags, self.numbers, self.graves) = (tags, numbers, 0);
         for number in 0..self.hashes.len() {
             let hash = self.hashes[number];
@@ -201,6 +200,7 @@ fn slot(found: u64) -> usize {
 }
 
 const GROUP: usize = 8;
+const FIRST_GROUPS: usize = 64;
 /// The hash of no key.
 pub(super) const ABSENT: u32 = 0;
 /// No number, and none of this hash in the groups beyond.

@@ -212,7 +212,7 @@ impl Vault {
             locked_bytes: slabs.iter().map(|slab| slab.locked()).sum(),
             lock_refused: slabs.iter().any(|slab| slab.lock_refused()),
             record_bytes: self.records.reserved(),
-            index_bytes: self.index.allocated(),
+            index_bytes: self.index.reserved(),
         }
     }
 
@@ -463,7 +463,7 @@ pub struct Memory {
     pub lock_refused: bool,
     /// Reserved for records.
     pub record_bytes: usize,
-    /// Allocated for the index.
+    /// Reserved for the index.
     pub index_bytes: usize,
 }
 

@@ -42,7 +42,7 @@ pub(super) enum PageSize {
     Small,
 }
 
-/// A mapping of whole pages, zeroed when new.
+/// A mapping of whole pages, zeroed when new, or, of no bytes, none.
 struct Mapping {
     base: NonNull<u8>,
     len: usize,
@@ -71,9 +71,11 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: `base` and `len` are those of a mapping that `os::map` made, unmapped here only, and no borrow of
-        // its memory outlives its owner.
-        unsafe { os::unmap(self.base, self.len) }
+        if self.len > 0 {
+            // SAFETY: `base` and `len` are those of a mapping that `os::map` made, unmapped here only, and no borrow
+            // of its memory outlives its owner.
+            unsafe { os::unmap(self.base, self.len) }
+        }
     }
 }
 
@@ -157,6 +159,23 @@ pub(super) struct FixedVec<T: Copy> {
 }
 
 impl<T: Copy> FixedVec<T> {
+    /// An empty vector without room for any item.
+    pub(super) const fn new() -> Self {
+        Self {
+            mapping: Mapping { base: NonNull::<T>::dangling().cast(), len: 0 },
+            len: 0,
+            capacity: 0,
+            items: PhantomData,
+        }
+    }
+
+    /// A vector of `count` times the same item.
+    pub(super) fn filled(count: usize, item: T, pages: PageSize) -> Result<Self, OutOfMemory> {
+        let mut items = Self::with_capacity(count, pages)?;
+        (0..count).for_each(|_| items.push(item));
+        Ok(items)
+    }
+
     /// An empty vector with room for `capacity` items.
     pub(super) fn with_capacity(capacity: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
         const { assert!(align_of::<T>() <= os::ALIGNMENT && size_of::<T>() > 0) };
