@@ -138,7 +138,9 @@ fn a_universal_mach_o_file_passes_if_each_of_its_images_does() {
     let names: Vec<usize> =
         (0..thin.len()).filter(|&at| thin[at..].starts_with(b"CleanupCredentialCache")).collect();
     assert!(!names.is_empty());
-    names.iter().for_each(|&at| renamed[at] = b'X');
+    for &at in &names {
+        renamed[at] = b'X';
+    }
     fs::write(&path, universal(&[&thin, &renamed])).unwrap();
     inspect(&path).exits_with(1);
 }

@@ -4,6 +4,7 @@
 //! and that no copy of the secret is left in this process's memory. First the facts are gathered, then told.
 
 mod memory;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "memory is searched on Linux only"))]
 mod password;
 mod story;
 

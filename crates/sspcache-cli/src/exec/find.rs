@@ -8,7 +8,7 @@ use std::{
 use super::ExecError;
 use crate::{
     cli::Mock,
-    inspect::{self, Format},
+    inspect::{Format, format_of},
 };
 
 /// The mock DLLs that were found.
@@ -56,11 +56,6 @@ impl Mocks {
 }
 
 pub(crate) const MOCKS: [Mock; 2] = [Mock::Msnsspc, Mock::Msapsspc];
-
-/// The format of a DLL; none for what is no DLL.
-pub(crate) fn format_of(path: &Path) -> Option<Format> {
-    Some(inspect::read(path).ok()?.first()?.format)
-}
 
 fn program_folder() -> Result<PathBuf, ExecError> {
     let program = env::current_exe()?;

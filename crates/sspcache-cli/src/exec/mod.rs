@@ -28,7 +28,8 @@ use tempfile::TempDir;
 
 use self::{environment::Environment, find::Mocks, register::Registration, run::Signals, wine::Wine};
 use crate::{
-    cli::{ExecArgs, Format},
+    cli::{self, ExecArgs},
+    inspect::Format,
     journal::{Journals, write_junit},
     output::{Stream, message, terminal_width},
     verdict::{self, Verdict},
@@ -73,7 +74,9 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
 
 /// Checks a configuration as the mock DLLs will, so that the mistake is named before the command starts.
 fn check_config(path: &Path) -> Result<PathBuf, ExecError> {
-    Config::read(path)?.check_for_dll()?;
+    Config::read(path)?
+        .check_for_dll()
+        .map_err(|source| ExecError::EmulationOnly { path: path.to_owned(), source: source.into() })?;
     absolute(path)
 }
 
@@ -85,8 +88,8 @@ fn report(args: &ExecArgs, verdict: &Verdict) -> Result<(), ExecError> {
     let width = if args.verdict.is_none() { terminal_width(Stream::Stderr) } else { None };
     let text = match args.format {
         // One line, so that it can be told from what the command wrote to standard error.
-        Format::Json => serde_json::to_string(verdict).map_err(io::Error::from)? + "\n",
-        Format::Text => verdict::text(verdict, width),
+        cli::Format::Json => serde_json::to_string(verdict).map_err(io::Error::from)? + "\n",
+        cli::Format::Text => verdict::text(verdict, width),
     };
     match &args.verdict {
         None => io::Write::write_all(&mut anstream::stderr(), text.as_bytes())?,
@@ -138,12 +141,15 @@ pub(crate) enum ExecError {
     CannotRun { command: String, source: io::Error },
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error("{}: {source}", path.display())]
+    EmulationOnly { path: PathBuf, source: Box<ConfigError> },
     #[error(
-        "{} is an ELF file. Wine looks there before it finds the mock DLLs for Windows, and stops with error 193 at a \
-         file of their name that is none of Windows: move it to another folder",
-        path.display()
+        "{} is {}. Wine looks there before it finds the mock DLLs for Windows, and stops with error 193 at a file of \
+         their name that is none of Windows: move it to another folder",
+        path.display(),
+        found.map_or_else(|| "no DLL".to_owned(), |format| format!("an {format} file"))
     )]
-    ElfBeforeWine { path: PathBuf },
+    InTheWayOfWine { path: PathBuf, found: Option<Format> },
     #[error("{}", find::not_found(folder, *from_variable))]
     NoMocks { folder: PathBuf, from_variable: bool },
     #[error(
@@ -168,7 +174,7 @@ pub(crate) enum ExecError {
     #[error("can't write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("{} is a {found} file, and this system's loader takes {wanted}: is SSPCACHE_HOME the `dist` folder of another?", path.display())]
-    WrongFormat { path: PathBuf, found: crate::inspect::Format, wanted: crate::inspect::Format },
+    WrongFormat { path: PathBuf, found: Format, wanted: Format },
 }
 
 impl ExecError {

@@ -19,7 +19,7 @@ use std::{
 };
 
 use super::{ExecError, find::MOCKS, wine::Wine};
-use crate::output::message;
+use crate::{cli::Mock, output::message};
 
 const KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
 const VALUE: &str = "SecurityProviders";
@@ -91,7 +91,7 @@ impl Drop for Registration {
 
 /// The list with the mocks at its head: of two providers for a package the first wins.
 fn listing_mocks(list: Option<&str>) -> String {
-    let mocks = MOCKS.map(|mock| mock.file_name());
+    let mocks = MOCKS.map(Mock::file_name);
     let others = list.unwrap_or_default().split(',').map(str::trim).filter(|provider| {
         !provider.is_empty() && !mocks.iter().any(|mock| mock.eq_ignore_ascii_case(provider))
     });
@@ -238,6 +238,7 @@ impl Registry {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "so that `map_err` takes it")]
 fn failed(reason: impl ToString) -> ExecError {
     ExecError::Register { reason: reason.to_string() }
 }

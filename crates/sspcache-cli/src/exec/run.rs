@@ -165,6 +165,7 @@ mod imp {
             self.0.load(Ordering::SeqCst).then_some(STATUS_INTERRUPTED)
         }
 
+        #[allow(clippy::unused_self, reason = "the signature that Unix needs")]
         pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
             child.wait()
         }

@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     ExecError,
-    find::{MOCKS, Mocks, format_of},
+    find::{MOCKS, Mocks},
 };
-use crate::inspect::Format;
+use crate::inspect::{Format, format_of};
 
 /// A command that Wine runs.
 #[derive(Debug)]
@@ -52,8 +52,9 @@ impl Wine {
         }
         for folder in self.searched_first() {
             for path in files_named_like_mocks(&folder) {
-                if format_of(&path).is_some_and(|format| format != Format::Pe) {
-                    return Err(ExecError::ElfBeforeWine { path });
+                let found = format_of(&path);
+                if found != Some(Format::Pe) {
+                    return Err(ExecError::InTheWayOfWine { path, found });
                 }
             }
         }

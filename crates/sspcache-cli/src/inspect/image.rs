@@ -10,7 +10,7 @@ use std::{
 use object::{
     Architecture, BinaryFormat, File, FileKind, Object, ObjectKind,
     read::{
-        NameOrOrdinal,
+        NameOrOrdinal, ReadCache,
         macho::{FatArch, MachOFatFile32, MachOFatFile64},
     },
 };
@@ -149,6 +149,19 @@ pub(crate) enum ImageError {
     /// The operating system refused.
     #[error("{}: can't read the file: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+}
+
+/// The format of a file, told by its head alone; none for what is no image.
+pub(crate) fn format_of(path: &Path) -> Option<Format> {
+    let head = ReadCache::new(fs::File::open(path).ok()?);
+    match FileKind::parse(&head).ok()? {
+        FileKind::Elf32 | FileKind::Elf64 => Some(Format::Elf),
+        FileKind::MachO32 | FileKind::MachO64 | FileKind::MachOFat32 | FileKind::MachOFat64 => {
+            Some(Format::MachO)
+        }
+        FileKind::Pe32 | FileKind::Pe64 => Some(Format::Pe),
+        _ => None,
+    }
 }
 
 /// Reads the images in a file: one, or one per machine in a universal Mach-O file.

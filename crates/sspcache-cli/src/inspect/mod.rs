@@ -2,11 +2,12 @@
 
 mod image;
 
-use std::{io::Write, path::Path};
+use std::{fmt::Write as _, io::Write, path::Path};
 
 use serde::Serialize;
 
-pub(crate) use self::image::{Format, Image, read};
+pub(crate) use self::image::{Format, format_of};
+use self::image::{Image, read};
 use crate::{
     cli::{self, InspectArgs},
     output::{BAD, FAINT, GOOD, STRONG, Stream, lines, message, print_json, styled, table, terminal_width},
@@ -55,7 +56,8 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
     let mut text = String::new();
     for image in &file.images {
         let Image { format, machine, kind, exports, .. } = image;
-        text += &format!("{}: {format} {kind} for {machine}\n", styled(STRONG, file.file.display()));
+        writeln!(text, "{}: {format} {kind} for {machine}", styled(STRONG, file.file.display()))
+            .expect("a string takes all text");
         let mut facts = table(&[], width);
         facts.add_row(["C1".to_owned(), image.cleanup.to_string()]);
         let shown = if all { exports } else { &image.sspi_exports };

@@ -1,0 +1,171 @@
+//! What the tests of `sspcache exec` share: the mock DLLs laid out as they ship, and clients to run against them.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    env::{
+        self,
+        consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX},
+    },
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::support::{Ran, fixture, sspcache};
+
+/// The mock DLLs: as cargo names their libraries.
+const MOCKS: [&str; 2] = ["MSNSSPC", "MSAPSSPC"];
+
+/// A folder with the mock DLLs as `cargo xtask dist` lays them out, and room for what a test makes.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    /// With the mock DLLs for this system, as cargo built them for the tests.
+    pub(crate) fn new() -> Self {
+        // Beside what was built, so that it can be linked to.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo makes that folder");
+        let built = env::current_exe().expect("a test knows its own path");
+        for mock in MOCKS {
+            link(
+                &built.with_file_name(format!("{DLL_PREFIX}{mock}{DLL_SUFFIX}")),
+                &folder.path().join(format!("{mock}.dll")),
+            );
+        }
+        Self { folder }
+    }
+
+    /// With those for Wine as well.
+    #[cfg(unix)]
+    pub(crate) fn with_windows_mocks() -> Self {
+        let stage = Self::new();
+        let windows = stage.path("windows");
+        fs::create_dir(&windows).expect("the folder is this test's own");
+        for mock in MOCKS {
+            let file = format!("{mock}.dll");
+            link(&windows_mocks().join(&file), &windows.join(&file));
+        }
+        stage
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `sspcache exec`, ready for its options and `--`.
+    pub(crate) fn exec(&self) -> Command {
+        let mut command = sspcache();
+        command.env("SSPCACHE_HOME", self.folder.path()).arg("exec");
+        command
+    }
+
+    /// Runs a client under `sspcache exec --expect-clean`.
+    pub(crate) fn expect_clean(&self, client: &[OsString], steps: &str) -> Ran {
+        let mut command = self.exec();
+        command.args(["--expect-clean", "--"]).args(client).args(steps.split_whitespace());
+        Ran::of(&mut command)
+    }
+
+    /// What `sspcache exec` says about a client in its JSON form, whatever its exit status.
+    pub(crate) fn verdict(&self, command: &[OsString]) -> serde_json::Value {
+        let file = self.path("verdict.json");
+        Ran::of(self.exec().args(["--format", "json", "--verdict"]).arg(&file).arg("--").args(command));
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("no verdict: {error}"));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The C client, compiled for this system.
+    #[cfg(unix)]
+    pub(crate) fn c_client(&self) -> OsString {
+        self.compile("cc", "client", &["client.c"], &["-ldl"])
+    }
+
+    /// Compiles C sources of `fixtures/clients`; the path of what comes of it.
+    #[cfg(unix)]
+    pub(crate) fn compile(&self, compiler: &str, name: &str, sources: &[&str], options: &[&str]) -> OsString {
+        let program = self.path(name);
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&program);
+        command.args(sources.iter().map(|source| fixture("clients").join(source))).args(options);
+        let output = command.output().unwrap_or_else(|error| {
+            panic!("can't run the C compiler {compiler}, which this test needs ({error}): `cargo xtask setup` installs it or says how")
+        });
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        program.into()
+    }
+}
+
+/// The Python client.
+pub(crate) fn python_client() -> Vec<OsString> {
+    vec![python().into(), fixture("clients/client.py").into()]
+}
+
+/// Python's name, if it runs.
+pub(crate) fn python() -> &'static str {
+    let name = if cfg!(windows) { "python" } else { "python3" };
+    let found = Command::new(name).arg("--version").stdout(Stdio::null()).status();
+    found.unwrap_or_else(|error| {
+        panic!(
+            "can't run {name}, which this test needs ({error}): `cargo xtask setup` installs it or says how"
+        )
+    });
+    name
+}
+
+/// The Rust client: an example of this package, so that cargo builds it with the tests.
+pub(crate) fn rust_client() -> OsString {
+    let programs =
+        Path::new(env!("CARGO_BIN_EXE_sspcache")).parent().expect("cargo names a file in a folder");
+    let client = programs.join("examples").join(format!("client{EXE_SUFFIX}"));
+    assert!(
+        client.is_file(),
+        "{} is missing: it is built with all tests, or by `cargo build --package sspcache-cli --example client`",
+        client.display()
+    );
+    client.into()
+}
+
+/// The folder of the mock DLLs for Windows programs: built here, once, so that they are never older than the tests.
+///
+/// What ships is built for another target and by Zig; what is tested here is that `exec` brings mock and program together.
+#[cfg(unix)]
+fn windows_mocks() -> &'static Path {
+    use std::sync::OnceLock;
+
+    use crate::support::root;
+
+    const TARGET: &str = "x86_64-pc-windows-gnu";
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target_folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder in cargo's own");
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(root()).args(["build", "--quiet", "--target", TARGET]);
+        cargo
+            .args(["--package", "sspcache-msnsspc", "--package", "sspcache-msapsspc", "--target-dir"])
+            .arg(target_folder);
+        let built = cargo.output().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
+        assert!(
+            built.status.success(),
+            "the mock DLLs for Windows can't be built; `cargo xtask setup` installs what that needs:\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        target_folder.join(TARGET).join("debug")
+    })
+}
+
+/// The same file under another name, without a copy of its sixteen megabytes.
+fn link(from: &Path, to: &Path) {
+    fs::hard_link(from, to)
+        .unwrap_or_else(|error| panic!("{} from {}: {error}", to.display(), from.display()));
+}
+
+/// A command line of paths and words.
+pub(crate) fn words(words: &[&dyn AsRef<OsStr>]) -> Vec<OsString> {
+    words.iter().map(|word| word.as_ref().to_owned()).collect()
+}
