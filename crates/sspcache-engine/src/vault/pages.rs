@@ -28,7 +28,7 @@ mod os;
 
 /// What a region of pages is aligned to, and the unit that regions are best sized in: a huge page of x86-64 and of
 /// 64-bit ARM. Small under Miri, which takes its time over every byte.
-pub(super) const REGION: usize = if cfg!(miri) { 64 << 10 } else { 2 << 20 };
+pub(super) const REGION: usize = if cfg!(miri) { 16 << 10 } else { 2 << 20 };
 
 /// Whether small or huge pages are wanted.
 ///
@@ -67,6 +67,17 @@ impl Mapping {
         let base = os::map(len, pages).ok_or(OutOfMemory)?;
         Ok(Self { base, len })
     }
+
+    /// Locks a range of it in physical memory; whether the system did.
+    fn lock(&self, Range { start, end }: Range<usize>) -> bool {
+        #[cfg(test)]
+        if tests::REFUSED.get().locks {
+            return false;
+        }
+        assert!(start <= end && end <= self.len);
+        // SAFETY: the range lies in the mapping, as was just seen.
+        unsafe { os::lock(self.base.add(start), end - start) }
+    }
 }
 
 impl Drop for Mapping {
@@ -98,14 +109,8 @@ impl SecretPages {
     /// Locks the bytes up to `end`, as far as the system's limit allows. Once refused, it isn't asked again.
     pub(super) fn lock_up_to(&mut self, end: usize) {
         let end = end.next_multiple_of(os::GRANULARITY).min(self.mapping.len);
-        #[cfg(test)]
-        {
-            self.refused |= tests::REFUSED.get().locks;
-        }
         if end > self.locked && !self.refused {
-            let Range { start, end } = self.locked..end;
-            // SAFETY: `start <= end <= len`, so the range lies in the mapping.
-            if unsafe { os::lock(self.mapping.base.add(start), end - start) } {
+            if self.mapping.lock(self.locked..end) {
                 self.locked = end;
             } else {
                 self.refused = true;

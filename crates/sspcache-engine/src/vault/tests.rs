@@ -28,7 +28,8 @@ const WAYS: &[Way] = &[
         name: "replacement",
         reason: Some(Reason::Replaced),
         go: |vault, old, on_gone| {
-            let inserted = vault.insert(key("alice"), 0, &secret(20, 9), 1, EXPIRES, on_gone).unwrap();
+            let inserted =
+                vault.insert(key(&utf16("alice")), 0, &secret(20, 9), 1, EXPIRES, on_gone).unwrap();
             assert_eq!(inserted.how, How::Replaced { old });
         },
     },
@@ -36,7 +37,8 @@ const WAYS: &[Way] = &[
         name: "replacement by a long one",
         reason: Some(Reason::Replaced),
         go: |vault, old, on_gone| {
-            let inserted = vault.insert(key("ALICE"), 0, &secret(5000, 9), 1, NEVER, on_gone).unwrap();
+            let inserted =
+                vault.insert(key(&utf16("ALICE")), 0, &secret(5000, 9), 1, NEVER, on_gone).unwrap();
             assert_eq!(inserted.how, How::Replaced { old });
         },
     },
@@ -44,7 +46,7 @@ const WAYS: &[Way] = &[
         name: "eviction",
         reason: Some(Reason::Evicted),
         go: |vault, _, on_gone| {
-            let inserted = vault.insert(key("bob"), 0, &secret(40, 9), 1, EXPIRES, on_gone).unwrap();
+            let inserted = vault.insert(key(&utf16("bob")), 0, &secret(40, 9), 1, EXPIRES, on_gone).unwrap();
             assert_eq!(inserted.how, How::Added);
         },
     },
@@ -124,7 +126,7 @@ fn a_panic_while_a_credential_goes_leaves_a_vault_that_works() {
             let panicking = || go(&mut vault, slot, &mut |_| resume_unwind(Box::new(())));
             assert!(catch_unwind(AssertUnwindSafe(panicking)).is_err(), "{case}");
             assert_eq!(vault.get(slot).map(Entry::secret), Some(&*secret), "{case}");
-            assert_eq!((vault.len(), vault.find(key("alice"))), (1, Some(slot)), "{case}");
+            assert_eq!((vault.len(), vault.find(key(&utf16("alice")))), (1, Some(slot)), "{case}");
 
             let mut told = Vec::new();
             go(&mut vault, slot, &mut |gone| told.push(gone.reason));
@@ -197,8 +199,11 @@ fn a_credential_is_found_by_package_user_and_domain_in_any_case() {
     ];
     let mut vault = Vault::new(Limits::default());
     let mut slots = Vec::new();
+    // All with all; fewer for Miri.
+    let some = names.iter().step_by(if cfg!(miri) { 2 } else { 1 });
+    let pairs = some.clone().flat_map(|user| some.clone().map(move |domain| (*user, *domain)));
     for package in [0, 1, 7] {
-        for (user, domain) in names.into_iter().flat_map(|user| names.map(|domain| (user, domain))) {
+        for (user, domain) in pairs.clone() {
             let secret = format!("{package} {user} {domain}").into_bytes();
             let [units, realm] = [user, domain].map(utf16);
             let key = KeyRef { package, user: &units, domain: &realm };
@@ -234,14 +239,15 @@ fn a_credential_is_found_by_package_user_and_domain_in_any_case() {
 fn the_same_secret_again_renews_and_voids_no_slot() {
     let (mut vault, slot) = alone(b"correct horse");
     let mut on_gone = |_: Gone<'_>| panic!("nothing goes");
-    let again = vault.insert(key("Alice"), 0, b"correct horse", 5, EXPIRES + 5, &mut on_gone).unwrap();
+    let again =
+        vault.insert(key(&utf16("Alice")), 0, b"correct horse", 5, EXPIRES + 5, &mut on_gone).unwrap();
     assert_eq!(again, Inserted { slot, how: How::Refreshed });
     let entry = vault.get(slot).unwrap();
     assert_eq!((entry.cached_at(), entry.expires(), vault.len()), (5, EXPIRES + 5, 1));
     vault.sweep(EXPIRES, &mut on_gone);
     assert_eq!(vault.next_expiry(), Some(EXPIRES + 5));
     // The same bytes of another kind are another secret.
-    let other = vault.insert(key("alice"), 1, b"correct horse", 6, NEVER, &mut |_| {}).unwrap();
+    let other = vault.insert(key(&utf16("alice")), 1, b"correct horse", 6, NEVER, &mut |_| {}).unwrap();
     assert_eq!(other.how, How::Replaced { old: slot });
 }
 
@@ -274,7 +280,7 @@ fn the_most_recently_used_credential_of_a_package_comes_first() {
 /// M9
 #[test]
 fn beyond_its_capacity_the_vault_drops_what_was_used_least_recently() {
-    for capacity in [1, 2, 100, 300] {
+    for capacity in if cfg!(miri) { [1, 2, 80] } else { [1, 2, 300] } {
         let mut vault = Vault::new(Limits { capacity: NonZeroU32::new(capacity) });
         let mut order: Vec<_> = (0..capacity).map(|number| format!("user{number}")).collect();
         for user in &order {
@@ -282,14 +288,14 @@ fn beyond_its_capacity_the_vault_drops_what_was_used_least_recently() {
         }
         for step in 0..2 * capacity as usize {
             let user = order.remove(step * 7919 % order.len());
-            assert!(vault.find(key(&user)).is_some());
+            assert!(vault.find(key(&utf16(&user))).is_some());
             order.push(user);
         }
         for number in 0..2 * capacity {
             let (mut gone, user) = (Vec::new(), format!("late{number}"));
             let mut on_gone =
                 |it: Gone<'_>| gone.push((it.reason, String::from_utf16_lossy(it.entry.user())));
-            vault.insert(key(&user), 0, b"y", 0, NEVER, &mut on_gone).unwrap();
+            vault.insert(key(&utf16(&user)), 0, b"y", 0, NEVER, &mut on_gone).unwrap();
             assert_eq!(gone, [(Reason::Evicted, order.remove(0))], "capacity {capacity}");
             assert_eq!(vault.len(), capacity as usize);
             order.push(user);
@@ -302,10 +308,10 @@ fn beyond_its_capacity_the_vault_drops_what_was_used_least_recently() {
 fn credentials_expire_soonest_first_and_none_before_its_time() {
     let mut vault = Vault::new(Limits::default());
     for (user, expires) in [("c", 30), ("never", NEVER), ("a", 10), ("moved", 15), ("b", 20), ("gone", 5)] {
-        vault.insert(key(user), 0, b"x", 0, expires, &mut |_| {}).unwrap();
+        vault.insert(key(&utf16(user)), 0, b"x", 0, expires, &mut |_| {}).unwrap();
     }
-    vault.insert(key("moved"), 0, b"x", 0, 25, &mut |_| {}).unwrap();
-    let gone = vault.find(key("gone")).unwrap();
+    vault.insert(key(&utf16("moved")), 0, b"x", 0, 25, &mut |_| {}).unwrap();
+    let gone = vault.find(key(&utf16("gone"))).unwrap();
     vault.remove(gone);
     let swept = |vault: &mut Vault, now| {
         let mut users = Vec::new();
@@ -329,11 +335,36 @@ fn credentials_expire_soonest_first_and_none_before_its_time() {
 #[test]
 fn expiries_that_are_no_longer_true_take_no_memory() {
     let mut vault = Vault::new(Limits::default());
-    for time in 0..10_000 {
-        vault.insert(key("alice"), 0, b"x", time, time + 100, &mut |_| {}).unwrap();
+    vault.insert(key(&utf16("bob")), 0, b"x", 0, 50, &mut |_| {}).unwrap();
+    for time in 0..1000 {
+        vault.insert(key(&utf16("alice")), 0, b"x", time, time + 100, &mut |_| {}).unwrap();
+        assert_eq!(vault.next_expiry(), Some(50));
     }
-    assert!(vault.expiries.len() < 200, "{}", vault.expiries.len());
-    assert_eq!(vault.next_expiry(), Some(10_099));
+    assert!(vault.expiries.len() < 100, "{}", vault.expiries.len());
+    vault.sweep(50, &mut |_| {});
+    assert_eq!(vault.next_expiry(), Some(1099));
+}
+
+#[test]
+fn credentials_that_come_and_go_take_no_more_memory() {
+    let mut vault = Vault::new(Limits::default());
+    let mut memory = None;
+    for round in 0..100 {
+        let long_name = "x".repeat(60);
+        let slots: Vec<_> = ["alice", "bob", &long_name]
+            .into_iter()
+            .zip([16, 100, 5000])
+            .map(|(user, len)| insert(&mut vault, user, &secret(len, 1)))
+            .collect();
+        let places: Vec<_> = slots.iter().map(|slot| slot.index).collect();
+        for slot in slots {
+            vault.remove(slot);
+        }
+        // Most recently removed, first used again.
+        let expected = if round % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
+        assert_eq!(places, expected, "in round {round}");
+        assert_eq!(*memory.get_or_insert(vault.memory()), vault.memory(), "in round {round}");
+    }
 }
 
 /// M7: nothing grows by copying, or copies would be left behind.
@@ -404,13 +435,13 @@ fn an_insertion_that_finds_no_memory_changes_nothing() {
         let mut vault = filled(count);
         let refused = REFUSED.replace(Refused { maps: true, locks: false });
         let mut on_gone = |_: Gone<'_>| panic!("{case}: nothing goes");
-        let result = vault.insert(key(user), 0, secret, 0, NEVER, &mut on_gone);
+        let result = vault.insert(key(&utf16(user)), 0, secret, 0, NEVER, &mut on_gone);
         REFUSED.set(refused);
         assert_eq!(result, Err(OutOfMemory), "{case}");
         assert_eq!(vault.len(), count, "{case}");
         let secrets = vault.iter().map(|(_, entry)| entry.secret());
         assert_eq!(secrets.filter(|secret| *secret == b"x").count(), count, "{case}");
-        vault.insert(key(user), 0, secret, 0, NEVER, &mut |_| {}).expect(case);
+        vault.insert(key(&utf16(user)), 0, secret, 0, NEVER, &mut |_| {}).expect(case);
         vault.flush();
         assert!(is_wiped(&vault), "{case}");
     }
@@ -422,7 +453,7 @@ fn nothing_that_can_be_printed_shows_a_secret() {
     let (mut vault, slot) = alone(b"AAAAAAAA");
     let mut shown = vec![format!("{vault:?} {:?} {slot:?}", vault.get(slot))];
     let mut on_gone = |gone: Gone<'_>| shown.push(format!("{gone:?}"));
-    let inserted = vault.insert(key("alice"), 0, b"BBBBBBBB", 0, NEVER, &mut on_gone);
+    let inserted = vault.insert(key(&utf16("alice")), 0, b"BBBBBBBB", 0, NEVER, &mut on_gone);
     shown.push(format!("{inserted:?} {OutOfMemory} {vault:?}"));
     let shown = shown.concat();
     assert!(shown.contains("alice"), "{shown}");
@@ -596,17 +627,17 @@ impl Model {
 /// A vault with room for one credential, `alice`'s.
 fn alone(secret: &[u8]) -> (Vault, Slot) {
     let mut vault = Vault::new(Limits { capacity: NonZeroU32::new(1) });
-    let slot = vault.insert(key("alice"), 0, secret, 0, EXPIRES, &mut |_| {}).unwrap().slot;
+    let slot = vault.insert(key(&utf16("alice")), 0, secret, 0, EXPIRES, &mut |_| {}).unwrap().slot;
     (vault, slot)
 }
 
 fn insert(vault: &mut Vault, user: &str, secret: &[u8]) -> Slot {
-    vault.insert(key(user), 0, secret, 0, NEVER, &mut |_| {}).unwrap().slot
+    vault.insert(key(&utf16(user)), 0, secret, 0, NEVER, &mut |_| {}).unwrap().slot
 }
 
-/// A key without a domain; it lives as long as the test.
-fn key(user: &str) -> KeyRef<'static> {
-    KeyRef { package: 0, user: utf16(user).leak(), domain: &[] }
+/// A key without a domain.
+fn key(user: &[u16]) -> KeyRef<'_> {
+    KeyRef { package: 0, user, domain: &[] }
 }
 
 fn utf16(text: &str) -> Vec<u16> {
