@@ -2,23 +2,23 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// The system's allocator, but what is freed is overwritten first, so that no copy of a secret is left in freed heap: not
-/// in a parser's temporary string, nor in the old block of a buffer that grew (clause M7).
+/// An allocator that overwrites what is freed before it hands it on to another one, the system's, so that no copy of a
+/// secret is left in freed heap: not in a parser's temporary string, nor in the old block of a buffer that grew (clause M7).
 ///
 /// `export_ssp!` makes it the allocator of the DLL. It knows nothing of its process's other heaps.
 #[derive(Debug)]
-pub struct WipingAllocator;
+pub struct WipingAllocator<A = System>(pub A);
 
-// SAFETY: every call is the system allocator's; a block is written to only while it is still ours.
-unsafe impl GlobalAlloc for WipingAllocator {
+// SAFETY: every call is the other allocator's; a block is written to only while it is still ours.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for WipingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is the same.
-        unsafe { System.alloc(layout) }
+        unsafe { self.0.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is the same.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { self.0.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for WipingAllocator {
             block.write_bytes(0, layout.size());
             // The writes must not be taken for dead: the block is used once more, as far as the compiler knows.
             zeroize::optimization_barrier(&*std::ptr::slice_from_raw_parts(block, layout.size()));
-            System.dealloc(block, layout);
+            self.0.dealloc(block, layout);
         }
     }
 

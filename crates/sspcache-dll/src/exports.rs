@@ -14,7 +14,7 @@
 macro_rules! export_ssp {
     ($module:literal) => {
         #[global_allocator]
-        static ALLOCATOR: $crate::WipingAllocator = $crate::WipingAllocator;
+        static ALLOCATOR: $crate::WipingAllocator = $crate::WipingAllocator(::std::alloc::System);
 
         static SSP: $crate::Ssp = $crate::Ssp::new($module);
 

@@ -1,0 +1,145 @@
+//! What is freed was overwritten first, as the allocator sees it.
+#![allow(unsafe_code, reason = "is an allocator, and calls a C ABI")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    ffi::c_void,
+    ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use sspcache_dll::{
+    Ssp, WipingAllocator,
+    abi::{self, Ansi, Wide},
+};
+use windows_sys::Win32::{
+    Foundation::SEC_E_OK,
+    Security::{Authentication::Identity::SECPKG_CRED_OUTBOUND, Credentials::SecHandle},
+    System::Rpc::{SEC_WINNT_AUTH_IDENTITY_ANSI, SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
+};
+
+/// The system's allocator, which counts the blocks that come back with [`MARK`] in them, as bytes or as UTF-16. It leaves
+/// them as they are: what is tested has to overwrite them by itself.
+struct Witness;
+
+#[global_allocator]
+static WITNESS: Witness = Witness;
+
+static MARKED: AtomicUsize = AtomicUsize::new(0);
+
+/// Of no use but to be found: it never lies in memory in one piece that this program itself frees.
+const MARK: [u8; 8] = *b"hunter2!";
+
+// SAFETY: every call is the system allocator's.
+unsafe impl GlobalAlloc for Witness {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract is the same. What nobody writes to later may still be read in `dealloc`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // Bytes that were never written to have no value that Rust knows of, but the machine has one.
+        let byte = |at: usize| {
+            // SAFETY: it lies within the block, which is still allocated.
+            unsafe { block.add(at).read_volatile() }
+        };
+        let found = |step: usize| {
+            (0..(layout.size() + 1).saturating_sub(MARK.len() * step))
+                .any(|at| MARK.iter().enumerate().all(|(index, &mark)| byte(at + index * step) == mark))
+        };
+        if found(1) || found(2) {
+            MARKED.fetch_add(1, Ordering::SeqCst);
+        }
+        // SAFETY: the caller's contract is the same.
+        unsafe { System.dealloc(block, layout) };
+    }
+}
+
+/// How many blocks came back with the mark while this ran. One at a time: the count is the program's.
+fn marked_by(run: impl FnOnce()) -> usize {
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let before = MARKED.load(Ordering::SeqCst);
+    run();
+    MARKED.load(Ordering::SeqCst) - before
+}
+
+/// M7
+#[test]
+fn the_wiping_allocator_overwrites_what_is_freed_and_what_grows() {
+    fn fill_grow_and_free(allocator: &impl GlobalAlloc) {
+        let small = Layout::array::<u8>(64).unwrap();
+        // SAFETY: the blocks are used within their sizes, and freed with the layouts that they have.
+        unsafe {
+            let block = allocator.alloc(small);
+            block.copy_from_nonoverlapping(MARK.as_ptr(), MARK.len());
+            let grown = allocator.realloc(block, small, 1 << 20);
+            assert_eq!(*grown, MARK[0], "growing keeps the content");
+            allocator.dealloc(grown, Layout::array::<u8>(1 << 20).unwrap());
+        }
+    }
+    assert_eq!(marked_by(|| fill_grow_and_free(&Witness)), 2, "without it");
+    assert_eq!(marked_by(|| fill_grow_and_free(&WipingAllocator(Witness))), 0);
+}
+
+/// M7, M8: the C ABI's own copies of a password, before and beside the cache.
+#[test]
+fn a_sign_in_leaves_no_copy_of_the_password_in_freed_memory() {
+    static SSP: Ssp = Ssp::new("MSNSSPC.dll");
+    let name: Vec<u16> = "MSN\0".encode_utf16().collect();
+    // Not freed: these are the caller's own copies.
+    let ansi: &'static [u8] = Box::leak(MARK.to_vec().into_boxed_slice());
+    let wide: &'static [u16] = Box::leak(MARK.map(u16::from).to_vec().into_boxed_slice());
+    let sign_in = |password: *const u16, flags| {
+        let mut identity = SEC_WINNT_AUTH_IDENTITY_W {
+            Password: password.cast_mut(),
+            PasswordLength: 8,
+            Flags: flags,
+            ..Default::default()
+        };
+        let mut user = [u16::from_ne_bytes(*b"aa")];
+        (identity.User, identity.UserLength) = (user.as_mut_ptr(), 1);
+        let mut handle = SecHandle::default();
+        // SAFETY: the package ends in a null, the identity is one, and the handle may be written to.
+        let status = unsafe {
+            abi::acquire_credentials_handle::<Wide>(
+                &SSP,
+                ptr::null(),
+                name.as_ptr(),
+                SECPKG_CRED_OUTBOUND,
+                (&raw const identity).cast(),
+                &raw mut handle,
+                ptr::null_mut(),
+            )
+        };
+        assert_eq!(status, SEC_E_OK);
+        // SAFETY: the handle may be read.
+        assert_eq!(unsafe { abi::free_credentials_handle(&SSP, &raw const handle) }, SEC_E_OK);
+    };
+    let marked = marked_by(|| {
+        sign_in(wide.as_ptr(), SEC_WINNT_AUTH_IDENTITY_UNICODE);
+        sign_in(ansi.as_ptr().cast(), SEC_WINNT_AUTH_IDENTITY_ANSI);
+        assert_eq!(abi::cleanup_credential_cache(&SSP), 1);
+    });
+    assert_eq!(marked, 0);
+}
+
+/// S6
+#[test]
+fn what_the_ssp_hands_out_is_overwritten_when_it_is_freed() {
+    static SSP: Ssp = Ssp::new("MSNSSPC.dll");
+    let mut package = ptr::null_mut();
+    // SAFETY: the name ends in a null, and the pointer may be written to.
+    let status =
+        unsafe { abi::query_security_package_info::<Ansi>(&SSP, c"MSN".as_ptr().cast(), &raw mut package) };
+    assert_eq!(status, SEC_E_OK);
+    // SAFETY: the structure is the caller's until it is freed; its comment is far longer than the mark.
+    unsafe { (*package).Comment.cast::<u8>().copy_from_nonoverlapping(MARK.as_ptr(), MARK.len()) };
+    let buffer: *mut c_void = package.cast();
+    assert_eq!(marked_by(|| assert_eq!(abi::free_context_buffer(&SSP, buffer), SEC_E_OK)), 0);
+}
