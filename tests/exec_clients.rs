@@ -6,12 +6,7 @@
 mod stage;
 mod support;
 
-use std::ffi::OsString;
-
-use stage::{Stage, rust_client};
-
-/// Steps, the exit status of `exec`, and what the verdict says.
-type Case = (&'static str, i32, &'static [&'static str]);
+use stage::{Case, Stage, rust_client};
 
 /// What every client can do.
 const EVERYWHERE: &[Case] = &[
@@ -36,29 +31,17 @@ const EVERYWHERE: &[Case] = &[
     ("sign-in alice flush fail", 3, &["clean"]),
 ];
 
-#[track_caller]
-fn judge(stage: &Stage, client: &[OsString], cases: &[Case]) {
-    for (steps, status, said) in cases {
-        let ran = stage.expect_clean(client, steps);
-        assert_eq!(ran.status, *status, "{steps}: {ran:?}");
-        for said in *said {
-            assert!(ran.stderr.contains(said), "{steps}: {said:?} is not in\n{}", ran.stderr);
-        }
-        assert!(!ran.stderr.contains("correct horse") && !ran.stdout.contains("correct horse"), "{ran:?}");
-    }
-}
-
 /// C4, M2, M3, M10
 #[test]
 fn a_rust_program_is_judged_by_what_it_left() {
-    judge(&Stage::new(), &[rust_client()], EVERYWHERE);
+    Stage::new().judge(&[rust_client()], EVERYWHERE);
 }
 
 /// M10
 #[test]
 fn unloading_the_ssp_is_no_sign_out() {
     let unload: Case = ("sign-in alice unload", 99, &["LEFT at unload or exit", r"left CONTOSO\alice"]);
-    judge(&Stage::new(), &[rust_client()], &[unload, ("sign-in alice flush unload", 0, &["clean"])]);
+    Stage::new().judge(&[rust_client()], &[unload, ("sign-in alice flush unload", 0, &["clean"])]);
 }
 
 /// What only Unix has, or ends in another way elsewhere; C and Python are compilers and interpreters of the host, which
@@ -106,25 +89,25 @@ mod unix {
     fn a_c_program_is_judged_by_what_it_left() {
         let stage = Stage::new();
         let client = [stage.c_client()];
-        judge(&stage, &client, EVERYWHERE);
-        judge(&stage, &client, ENDS);
-        judge(&stage, &client, &[("by-path sign-in alice flush", 0, &["clean"])]);
+        stage.judge(&client, EVERYWHERE);
+        stage.judge(&client, ENDS);
+        stage.judge(&client, &[("by-path sign-in alice flush", 0, &["clean"])]);
     }
 
     /// C4, M2, M3, M10
     #[test]
     fn a_python_program_is_judged_by_what_it_left() {
         let stage = Stage::new();
-        judge(&stage, &python_client(), EVERYWHERE);
-        judge(&stage, &python_client(), ENDS);
-        judge(&stage, &python_client(), &[("by-path sign-in alice flush", 0, &["clean"])]);
+        stage.judge(&python_client(), EVERYWHERE);
+        stage.judge(&python_client(), ENDS);
+        stage.judge(&python_client(), &[("by-path sign-in alice flush", 0, &["clean"])]);
     }
 
     /// M1, M10
     #[test]
     fn a_forked_child_is_judged_for_itself() {
         let stage = Stage::new();
-        judge(&stage, &[stage.c_client()], FORKS);
-        judge(&stage, &python_client(), FORKS);
+        stage.judge(&[stage.c_client()], FORKS);
+        stage.judge(&python_client(), FORKS);
     }
 }

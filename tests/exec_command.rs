@@ -331,11 +331,15 @@ mod unix {
     #[cfg(target_os = "linux")]
     fn a_program_linked_to_an_sspi_library_is_judged_with_a_mock_preloaded() {
         let stage = Stage::new();
-        stage.compile("cc", "libsspi.so", &["sspi.c"], &["-shared", "-fPIC"]);
-        let folder = format!("-L{}", stage.path("").display());
-        let here = format!("-Wl,-rpath,{}", stage.path("").display());
-        let client =
-            stage.compile("cc", "linked", &["client.c"], &["-DLINKED", &folder, &here, "-lsspi", "-ldl"]);
+        stage.compile("cc", "libsspi.so", &fixture("clients/sspi.c"), &["-shared", "-fPIC"]);
+        let folder = format!("-L{}", stage.path("programs").display());
+        let here = format!("-Wl,-rpath,{}", stage.path("programs").display());
+        let client = stage.compile(
+            "cc",
+            "linked",
+            &fixture("clients/client.c"),
+            &["-DLINKED", &folder, &here, "-lsspi", "-ldl"],
+        );
         for (options, steps, status, said) in [
             (&["--expect-clean"][..], "sign-in alice flush", 99, "not exercised"),
             (&["--expect-clean", "--preload"], "sign-in alice flush", 0, "clean"),

@@ -14,10 +14,19 @@ use std::{
 
 use tempfile::TempDir;
 
+#[cfg(unix)]
+use crate::support::root;
 use crate::support::{Ran, fixture, sspcache};
 
 /// The mock DLLs: as cargo names their libraries.
 const MOCKS: [&str; 2] = ["MSNSSPC", "MSAPSSPC"];
+
+/// The C compiler for Windows programs.
+#[cfg(unix)]
+pub(crate) const MINGW: &str = "x86_64-w64-mingw32-gcc";
+
+/// Steps of a client, the exit status of `exec --expect-clean`, and what the verdict says.
+pub(crate) type Case = (&'static str, i32, &'static [&'static str]);
 
 /// A folder with the mock DLLs as `cargo xtask dist` lays them out, and room for what a test makes.
 #[derive(Debug)]
@@ -50,6 +59,12 @@ impl Stage {
             let file = format!("{mock}.dll");
             link(&windows_mocks().join(&file), &windows.join(&file));
         }
+        // What Wine 8 lacks and Rust's DLLs need, so that any prefix will do.
+        fs::create_dir(windows.join("wine")).expect("the folder is this test's own");
+        let shim = root().join("crates/xtask/shim/bcryptprimitives.c");
+        let built =
+            stage.compile(MINGW, "bcryptprimitives.dll", &shim, &["-shared", "-nostdlib", "-ladvapi32"]);
+        fs::rename(built, windows.join("wine/bcryptprimitives.dll")).expect("the folder is this test's own");
         stage
     }
 
@@ -72,6 +87,22 @@ impl Stage {
         Ran::of(&mut command)
     }
 
+    /// Runs a client through a table of steps.
+    #[track_caller]
+    pub(crate) fn judge(&self, client: &[OsString], cases: &[Case]) {
+        for (steps, status, said) in cases {
+            let ran = self.expect_clean(client, steps);
+            assert_eq!(ran.status, *status, "{steps}: {ran:?}");
+            for said in *said {
+                assert!(ran.stderr.contains(said), "{steps}: {said:?} is not in\n{}", ran.stderr);
+            }
+            assert!(
+                !ran.stderr.contains("correct horse") && !ran.stdout.contains("correct horse"),
+                "{ran:?}"
+            );
+        }
+    }
+
     /// What `sspcache exec` says about a client in its JSON form, whatever its exit status.
     pub(crate) fn verdict(&self, command: &[OsString]) -> serde_json::Value {
         let file = self.path("verdict.json");
@@ -83,16 +114,19 @@ impl Stage {
     /// The C client, compiled for this system.
     #[cfg(unix)]
     pub(crate) fn c_client(&self) -> OsString {
-        self.compile("cc", "client", &["client.c"], &["-ldl"])
+        self.compile("cc", "client", &fixture("clients/client.c"), &["-ldl"])
     }
 
-    /// Compiles C sources of `fixtures/clients`; the path of what comes of it.
+    /// Compiles C; the path of what comes of it.
     #[cfg(unix)]
-    pub(crate) fn compile(&self, compiler: &str, name: &str, sources: &[&str], options: &[&str]) -> OsString {
-        let program = self.path(name);
+    pub(crate) fn compile(&self, compiler: &str, name: &str, source: &Path, options: &[&str]) -> OsString {
+        // Wine looks for DLLs beside a program first, and would stop at the mocks for this system.
+        let folder = self.path("programs");
+        fs::create_dir_all(&folder).expect("the folder is this test's own");
+        let program = folder.join(name);
         let mut command = Command::new(compiler);
         command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&program);
-        command.args(sources.iter().map(|source| fixture("clients").join(source))).args(options);
+        command.arg(source).args(options);
         let output = command.output().unwrap_or_else(|error| {
             panic!("can't run the C compiler {compiler}, which this test needs ({error}): `cargo xtask setup` installs it or says how")
         });
@@ -137,8 +171,6 @@ pub(crate) fn rust_client() -> OsString {
 #[cfg(unix)]
 fn windows_mocks() -> &'static Path {
     use std::sync::OnceLock;
-
-    use crate::support::root;
 
     const TARGET: &str = "x86_64-pc-windows-gnu";
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

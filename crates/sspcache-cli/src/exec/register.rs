@@ -229,12 +229,17 @@ impl Registry {
         if let Some(prefix) = &self.prefix {
             command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
         }
-        let output = command.output().map_err(|error| match error.kind() {
+        // Not through a pipe: the first Windows program starts services that inherit it, and hold it open for seconds.
+        let mut said = tempfile::tempfile().map_err(failed)?;
+        let output = || said.try_clone().map_err(failed);
+        let status = command.stdout(output()?).stderr(output()?).status();
+        let status = status.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => ExecError::NotFound { command: super::shown(&self.program) },
             _ => ExecError::CannotRun { command: super::shown(&self.program), source: error },
         })?;
-        let said = [output.stdout, output.stderr].concat();
-        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+        let mut text = Vec::new();
+        said.rewind().and_then(|()| said.read_to_end(&mut text)).map_err(failed)?;
+        Ok((status.success(), String::from_utf8_lossy(&text).into_owned()))
     }
 }
 
