@@ -11,11 +11,16 @@
 //! The first region of two mebibytes is reserved when the first secret comes, locked and touched 64 KiB at a time; from
 //! the second on, huge pages are asked for. Memory is kept after a flush, locked, for the credentials to come, and
 //! given back when the vault is dropped; a secret of more than 256 KiB has pages of its own, given back when it goes.
+//! `docs/performance.md` has numbers.
 //!
 //! # Platforms
 //! Linux locks the pages of secrets, keeps them out of core dumps, and lets a forked child find zeros in them. macOS
 //! locks them; a forked child has copies until it drops or flushes its vault. Windows locks as many as the process's
 //! minimum working set allows. [`Memory::lock_refused`] tells whether secrets could reach swap space.
+//!
+//! # Tests
+//! After a change to the pages, run `cargo +nightly miri test -p sspcache-engine --lib vault`, too: there pages come from
+//! the global allocator, and Miri checks every access (`rustup toolchain install nightly --component miri`).
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -91,7 +96,8 @@ impl Vault {
     /// The same key with the same secret and kind renews what is cached; another secret replaces it, under a new slot. A
     /// new key beyond the capacity evicts the least recently used credential, of whatever package.
     ///
-    /// `on_gone` is called for what is replaced or evicted, before its secret is overwritten.
+    /// `on_gone` is called for what is replaced or evicted, before its secret is overwritten. Should it panic, nothing has
+    /// gone, and nothing has come; the new secret may be in the slab all the same until the next flush or drop.
     ///
     /// On an error nothing has changed.
     pub fn insert(
