@@ -4,7 +4,7 @@
 mod stage;
 mod support;
 
-use std::{fs, path::MAIN_SEPARATOR};
+use std::{env::consts::EXE_SUFFIX, fs, path::MAIN_SEPARATOR, process::Command};
 
 use serde_json::Value;
 use stage::{Stage, rust_client};
@@ -55,19 +55,28 @@ fn what_is_no_command_is_told_apart_from_a_command_that_fails() {
 }
 
 #[test]
-fn missing_mocks_end_it_with_125_and_how_to_get_them() {
-    let empty = tempfile::tempdir().unwrap();
+fn the_mocks_are_those_beside_the_program_and_missing_ones_end_it_with_125() {
+    let stage = Stage::new();
+    let folder = stage.path("elsewhere");
+    fs::create_dir(&folder).unwrap();
+    let program = folder.join(format!("sspcache{EXE_SUFFIX}"));
+    fs::hard_link(env!("CARGO_BIN_EXE_sspcache"), &program).unwrap();
+    let run = |home: &str| {
+        let mut command = Command::new(&program);
+        command.env("SSPCACHE_HOME", home).args(["exec", "--expect-clean", "--"]).arg(rust_client());
+        Ran::of(command.args(["sign-in", "alice", "flush"]))
+    };
     for (home, looked) in
-        [(None, "beside this program"), (Some(empty.path()), "SSPCACHE_HOME names the folder")]
+        [("", "are not beside this program"), ("elsewhere", "SSPCACHE_HOME names the folder")]
     {
-        let mut command = sspcache();
-        if let Some(home) = home {
-            command.env("SSPCACHE_HOME", home);
-        }
-        let ran = Ran::of(command.args(["exec", "--"]).arg(rust_client()).arg("load")).exits_with(125);
+        let ran = run(home).exits_with(125);
         assert!(ran.stdout.is_empty(), "the command was started: {ran:?}");
         assert!(ran.stderr.contains(looked) && ran.stderr.contains("cargo xtask dist"), "{}", ran.stderr);
     }
+    for mock in ["MSNSSPC.dll", "MSAPSSPC.dll"] {
+        fs::hard_link(stage.path(mock), folder.join(mock)).unwrap();
+    }
+    run("").exits_with(0);
 }
 
 #[test]
@@ -208,7 +217,7 @@ fn steady(word: &str) -> String {
 mod unix {
     use std::{
         io::{BufRead, BufReader, Write},
-        process::{Command, Stdio},
+        process::Stdio,
     };
 
     use super::*;
