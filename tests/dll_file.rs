@@ -68,7 +68,12 @@ fn exactly_the_documented_functions_are_exported_undecorated() {
 
 fn name(export: &object::Export<'_>) -> String {
     match export.name() {
-        object::NameOrOrdinal::Name(name) => String::from_utf8(name.to_vec()).unwrap(),
+        object::NameOrOrdinal::Name(name) => {
+            let name = str::from_utf8(name).unwrap();
+            // In Mach-O files the C compiler puts an underscore before every name, and dlsym leaves it out.
+            let prefix = if cfg!(target_vendor = "apple") { "_" } else { "" };
+            name.strip_prefix(prefix).unwrap_or(name).to_owned()
+        }
         object::NameOrOrdinal::Ordinal(ordinal) => format!("ordinal {ordinal}"),
     }
 }
