@@ -13,7 +13,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, Write},
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -47,7 +47,7 @@ impl Registration {
                 (Registry::of_wine(wine.program, &wine.prefix), wine.prefix)
             }
         };
-        let mut locks = Locks::open(&folder)?;
+        let locks = Locks::open(&folder)?;
         let editing = locks.edit()?;
         let remembered = locks.remembered()?;
         let current = registry.query()?;
@@ -67,7 +67,7 @@ impl Registration {
     }
 
     fn put_back(&mut self) -> Result<(), ExecError> {
-        let Some(mut locks) = self.locks.take() else { return Ok(()) };
+        let Some(locks) = self.locks.take() else { return Ok(()) };
         let _editing = locks.edit()?;
         if !locks.is_last()? {
             return Ok(());
@@ -105,11 +105,14 @@ enum Remembered {
 }
 
 /// Two lock files: whoever edits the list holds one alone, whoever uses the mocks on it shares the other.
+///
+/// What the list was before is in a file of its own: on Windows nobody, not even its owner through another handle, can read
+/// a file that is locked.
 #[derive(Debug)]
 struct Locks {
-    /// Its content is what the list was before.
     edit: File,
     users: File,
+    before: PathBuf,
 }
 
 impl Locks {
@@ -118,10 +121,14 @@ impl Locks {
         fs::create_dir_all(folder).map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
         let open = |name: &str| {
             let path = folder.join(name);
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
             file.map_err(|source| ExecError::Write { path, source })
         };
-        Ok(Self { edit: open(".sspcache-providers-before")?, users: open(".sspcache-providers-users")? })
+        Ok(Self {
+            edit: open(".sspcache-providers-edit")?,
+            users: open(".sspcache-providers-users")?,
+            before: folder.join(".sspcache-providers-before"),
+        })
     }
 
     /// Waits until no other run edits the list.
@@ -136,31 +143,39 @@ impl Locks {
 
     /// Whether no other run uses the mocks. This one doesn't any more.
     fn is_last(&self) -> Result<bool, ExecError> {
-        self.users.unlock().map_err(failed)?;
+        unlock(&self.users);
         match self.users.try_lock() {
-            Ok(()) => self.users.unlock().map(|()| true).map_err(failed),
+            Ok(()) => {
+                unlock(&self.users);
+                Ok(true)
+            }
             Err(fs::TryLockError::WouldBlock) => Ok(false),
             Err(fs::TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 
-    fn remembered(&mut self) -> Result<Option<Remembered>, ExecError> {
-        let mut text = String::new();
-        self.edit.rewind().and_then(|()| self.edit.read_to_string(&mut text)).map_err(failed)?;
+    fn remembered(&self) -> Result<Option<Remembered>, ExecError> {
+        let text = match fs::read_to_string(&self.before) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(failed)?,
+        };
         Ok(match text.strip_prefix("value:") {
             Some(value) => Some(Remembered::Value(value.to_owned())),
+            // Anything else is from a run that was killed before it had written it, and so before it changed the list.
             None => (text == "absent").then_some(Remembered::Absent),
         })
     }
 
-    fn remember(&mut self, value: Option<&str>) -> Result<(), ExecError> {
-        self.forget()?;
+    fn remember(&self, value: Option<&str>) -> Result<(), ExecError> {
         let text = value.map_or_else(|| "absent".to_owned(), |value| format!("value:{value}"));
-        self.edit.rewind().and_then(|()| self.edit.write_all(text.as_bytes())).map_err(failed)
+        fs::write(&self.before, text).map_err(failed)
     }
 
-    fn forget(&mut self) -> Result<(), ExecError> {
-        self.edit.set_len(0).map_err(failed)
+    fn forget(&self) -> Result<(), ExecError> {
+        match fs::remove_file(&self.before) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(failed),
+        }
     }
 }
 
@@ -170,9 +185,14 @@ struct Editing(File);
 
 impl Drop for Editing {
     fn drop(&mut self) {
-        // When this fails, the end of the process does it.
-        let _ = self.0.unlock();
+        unlock(&self.0);
     }
+}
+
+/// When it fails, the end of the process does it. Under Wine 8 it does what it should and says that it failed: std unlocks
+/// twice, and Wine answers the second time with another error than Windows does.
+fn unlock(file: &File) {
+    let _ = file.unlock();
 }
 
 /// A registry, through the documented program `reg`: Wine's or that of Windows.
@@ -234,7 +254,7 @@ impl Registry {
         let output = || said.try_clone().map_err(failed);
         let status = command.stdout(output()?).stderr(output()?).status();
         let status = status.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ExecError::NotFound { command: super::shown(&self.program) },
+            io::ErrorKind::NotFound => ExecError::NotFound { command: super::shown(&self.program) },
             _ => ExecError::CannotRun { command: super::shown(&self.program), source: error },
         })?;
         let mut text = Vec::new();
