@@ -44,17 +44,16 @@ pub(crate) unsafe fn read(data: *const c_void) -> Result<Option<Identity>, Statu
         match version {
             SEC_WINNT_AUTH_IDENTITY_VERSION => read_ex(data.cast()),
             SEC_WINNT_AUTH_IDENTITY_VERSION_2 => read_ex2(data.cast()),
-            _ => read_plain(data.cast()),
+            _ => read_plain(&data.cast::<SEC_WINNT_AUTH_IDENTITY_W>().read_unaligned()),
         }
     }?;
     Ok(Some(identity))
 }
 
-unsafe fn read_plain(data: *const SEC_WINNT_AUTH_IDENTITY_W) -> Result<Identity, Status> {
-    // SAFETY: by the contract of `read`; the A and the W structure differ in the pointers' types alone.
-    let data = unsafe { data.read_unaligned() };
+/// The A and the W structure differ in the pointers' types alone; the flags say which it is.
+unsafe fn read_plain(data: &SEC_WINNT_AUTH_IDENTITY_W) -> Result<Identity, Status> {
     check_flags(data.Flags)?;
-    // SAFETY: as above.
+    // SAFETY: by the contract of `read`.
     unsafe {
         let user = string(data.User, data.UserLength, data.Flags)?;
         let domain = string(data.Domain, data.DomainLength, data.Flags)?;
@@ -69,18 +68,21 @@ unsafe fn read_ex(data: *const SEC_WINNT_AUTH_IDENTITY_EXW) -> Result<Identity, 
     if (length as usize) < size_of::<SEC_WINNT_AUTH_IDENTITY_EXW>() {
         return Err(Status::UnknownCredentials);
     }
-    // SAFETY: as above; the A and the W structure differ in the pointers' types alone.
+    // SAFETY: as above.
     let data = unsafe { data.read_unaligned() };
-    check_flags(data.Flags)?;
+    let plain = SEC_WINNT_AUTH_IDENTITY_W {
+        User: data.User,
+        UserLength: data.UserLength,
+        Domain: data.Domain,
+        DomainLength: data.DomainLength,
+        Password: data.Password,
+        PasswordLength: data.PasswordLength,
+        Flags: data.Flags,
+    };
     // SAFETY: by the contract of `read`.
-    unsafe {
-        let user = string(data.User, data.UserLength, data.Flags)?;
-        let domain = string(data.Domain, data.DomainLength, data.Flags)?;
-        let password = string(data.Password, data.PasswordLength, data.Flags)?;
-        let packages = string(data.PackageList, data.PackageListLength, data.Flags)?;
-        Ok(Identity::new(principal(&user, &domain), Secret::password_units(&password))
-            .with_packages(package_list(&packages)))
-    }
+    let (identity, packages) =
+        unsafe { (read_plain(&plain)?, string(data.PackageList, data.PackageListLength, data.Flags)?) };
+    Ok(identity.with_packages(package_list(&packages)))
 }
 
 unsafe fn read_ex2(data: *const SEC_WINNT_AUTH_IDENTITY_EX2) -> Result<Identity, Status> {
