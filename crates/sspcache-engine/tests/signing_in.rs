@@ -157,7 +157,7 @@ fn a_live_handle_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
             let other = Identity::password("alice", "CONTOSO", "another");
             ssp.acquire(&silent().with_identity(other)).unwrap();
         }),
-        ("expired", |_, clock| clock.advance(Duration::from_secs(60))),
+        ("expired", |_, clock| clock.advance(Duration::from_mins(1))),
         ("evicted", |ssp, _| {
             for user in ["bob", "carol"] {
                 ssp.acquire(&silent().with_identity(Identity::password(user, "", "x"))).unwrap();
@@ -171,7 +171,7 @@ fn a_live_handle_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
             let clock = ManualClock::default();
             let ssp = msn()
                 .handle_policy(policy)
-                .lifetime(Duration::from_secs(60))
+                .lifetime(Duration::from_mins(1))
                 .capacity(NonZeroU32::new(2).unwrap())
                 .clock(clock.clone())
                 .build();
@@ -220,22 +220,18 @@ fn flushing_is_idempotent_and_refuses_silent_sign_ins_until_the_next_explicit_on
 #[test]
 fn expiry_is_a_local_filetime_and_a_refresh_renews_it() {
     let clock = ManualClock::new(FileTime(10_000_000_000), 3_600);
-    let ssp = msn().lifetime(Duration::from_secs(60)).clock(clock.clone()).build();
+    let ssp = msn().lifetime(Duration::from_mins(1)).clock(clock.clone()).build();
     let first = ssp.acquire(&explicit()).unwrap();
     assert_eq!(first.expires, FileTime(10_600_000_000));
     assert_eq!(first.expires_local, FileTime(46_600_000_000));
     clock.advance(Duration::from_secs(59));
     let again = ssp.acquire(&explicit()).unwrap();
-    assert_eq!(again.expires, clock_plus(&first.expires, 59));
+    assert_eq!(again.expires, first.expires.after(Duration::from_secs(59)));
     clock.advance(Duration::from_secs(59));
     assert!(ssp.acquire(&silent()).is_ok());
     clock.advance(Duration::from_secs(1));
     assert_eq!(ssp.acquire(&silent()), Err(Status::NoCredentials));
     assert_eq!(msn().build().acquire(&explicit()).unwrap().expires_local, FileTime::NEVER);
-}
-
-fn clock_plus(time: &FileTime, seconds: u64) -> FileTime {
-    time.after(Duration::from_secs(seconds))
 }
 
 /// M11: every operation, every effect: what the caller sees, and that the next call works.
@@ -297,12 +293,16 @@ fn a_failed_flush_leaves_the_cache_as_it_was() {
 #[test]
 fn a_secret_is_in_nothing_that_can_be_printed() {
     let builder = msn().account("alice", "CONTOSO", PASSWORD).preload("MSN", alice());
-    let mut shown = format!("{builder:?} {:?} {:?} {:?}", alice(), explicit(), Secret::password(PASSWORD));
+    let set_up = format!("{builder:?} {:?} {:?} {:?}", alice(), explicit(), Secret::password(PASSWORD));
     let ssp = builder.build();
     let acquired = ssp.acquire(&explicit()).unwrap();
-    shown += &format!("{ssp:?} {acquired:?} {:?} {:?}", ssp.events(), ssp.cached_credentials());
-    shown += &format!("{} {:?}", ssp.check_clean().unwrap_err(), ssp.check_clean());
-    shown += &serde_json::to_string(&ssp.events()).unwrap();
+    let shown = [
+        set_up,
+        format!("{ssp:?} {acquired:?} {:?} {:?}", ssp.events(), ssp.cached_credentials()),
+        format!("{} {:?}", ssp.check_clean().unwrap_err(), ssp.check_clean()),
+        serde_json::to_string(&ssp.events()).unwrap(),
+    ]
+    .concat();
     assert!(shown.contains("alice"));
     for word in PASSWORD.split(' ') {
         assert!(!shown.contains(word), "{word} in {shown}");
@@ -381,7 +381,7 @@ fn a_configuration_sets_up_what_the_builder_does() {
         ssp.acquire(&AcquireRequest::outbound("NTLM").with_identity(identity)).unwrap();
     }
     assert_eq!(ssp.cached(), 2);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     ssp.assert_clean();
 }
 

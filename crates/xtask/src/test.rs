@@ -202,7 +202,7 @@ fn clippy_windows(workspace: &Workspace) -> Result<()> {
 }
 
 fn native(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["test", "--workspace"]).run()?)
+    Ok(cargo(workspace, &["test", "--workspace", "--no-fail-fast"]).run()?)
 }
 
 /// Features change what a crate is, so each is tested in a build of its own.
@@ -217,7 +217,7 @@ fn features(workspace: &Workspace) -> Result<()> {
 }
 
 fn wine(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["test", "--workspace", "--target", WINE_TARGET]).run()?)
+    Ok(cargo(workspace, &["test", "--workspace", "--no-fail-fast", "--target", WINE_TARGET]).run()?)
 }
 
 /// Nothing here runs 32-bit programs, but stdcall's decoration is a fault of 32-bit builds alone.
