@@ -35,27 +35,26 @@ fn a_flush_is_never_followed_by_what_it_flushed() {
             let engine = Arc::new(Engine::builder("MSNSSPC.dll").build());
             engine.acquire(&alice()).unwrap();
             let flushed = Arc::new(AtomicBool::new(false));
-            let flusher = thread::spawn({
+            let sign_out = || {
                 let (engine, flushed) = (engine.clone(), flushed.clone());
-                move || {
+                thread::spawn(move || {
                     assert!(engine.cleanup());
                     flushed.store(true, Ordering::SeqCst);
-                }
-            });
-            let acquirers: Vec<_> = (0..2)
-                .map(|_| {
-                    let (engine, flushed) = (engine.clone(), flushed.clone());
-                    thread::spawn(move || {
-                        for _ in 0..2 {
-                            let began_after = flushed.load(Ordering::SeqCst);
-                            let result = engine.acquire(&silent());
-                            assert!(!began_after || result == Err(Status::NoCredentials), "{result:?}");
-                        }
-                    })
                 })
-                .collect();
-            flusher.join().unwrap();
-            acquirers.into_iter().for_each(|acquirer| acquirer.join().unwrap());
+            };
+            let sign_in = || {
+                let (engine, flushed) = (engine.clone(), flushed.clone());
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        let began_after = flushed.load(Ordering::SeqCst);
+                        let result = engine.acquire(&silent());
+                        assert!(!began_after || result == Err(Status::NoCredentials), "{result:?}");
+                    }
+                })
+            };
+            for thread in [sign_out(), sign_in(), sign_out(), sign_in()] {
+                thread.join().unwrap();
+            }
             engine.assert_clean();
         },
         SCHEDULES,
@@ -85,7 +84,9 @@ fn concurrent_sign_ins_flushes_and_expiry_tell_one_story() {
                     })
                 })
                 .collect();
-            workers.into_iter().for_each(|worker| worker.join().unwrap());
+            for worker in workers {
+                worker.join().unwrap();
+            }
             let events = engine.events();
             for pair in events.windows(2) {
                 assert_eq!((pair[1].seq, pair[1].before), (pair[0].seq + 1, pair[0].after));
@@ -113,7 +114,7 @@ fn an_end_never_waits_and_takes_effect_once() {
                 .collect();
             let user = thread::spawn({
                 let engine = engine.clone();
-                move || drop(engine.acquire(&alice()))
+                move || engine.acquire(&alice()).is_ok()
             });
             user.join().unwrap();
             let ended = enders.into_iter().filter_map(|ender| ender.join().unwrap()).count();
