@@ -1,6 +1,11 @@
 //! The mock SSP: packages, credential handles and the cache behind one lock.
 
-use std::{fmt, panic, sync::Arc, thread, time::Duration};
+use std::{
+    fmt, panic,
+    sync::{Arc, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use hashbrown::HashMap;
 
@@ -25,6 +30,8 @@ pub struct Engine {
     module: String,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Held while a flush overwrites what it took out of the state, so that no other returns before that is done.
+    flushing: Mutex<()>,
 }
 
 impl Engine {
@@ -187,11 +194,19 @@ impl Engine {
         if self.enter(Operation::CleanupCredentialCache).is_err() {
             return false;
         }
-        let (mut state, now) = self.lock_at_now();
-        let State { vault, book, .. } = &mut *state;
-        book.retain_from(vault);
-        vault.flush();
-        book.record_emptied(now, EventKind::Flushed);
+        let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut emptied = {
+            let (mut state, now) = self.lock_at_now();
+            let State { vault, book, .. } = &mut *state;
+            book.retain_from(vault);
+            let emptied = vault.empty();
+            book.record_emptied(now, EventKind::Flushed);
+            emptied
+        };
+        // Nobody who signs in meanwhile waits for this.
+        emptied.wipe();
+        let unused = self.lock().vault.reuse(emptied);
+        drop(unused);
         true
     }
 
@@ -331,7 +346,7 @@ impl Engine {
                     .expect("there is memory for what is preloaded");
             }
         }
-        Self { module, clock: builder.clock, state: Mutex::new(state) }
+        Self { module, clock: builder.clock, state: Mutex::new(state), flushing: Mutex::new(()) }
     }
 
     /// The fault whose turn it is for a call of this operation, recorded.
@@ -348,7 +363,7 @@ impl Engine {
 
     /// Locks the instance; a panic of an earlier call leaves nothing half-done, so its poison is no reason to stop.
     fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.vault.is_forked() {
             let now = self.clock.now();
             state.start_over_in_child(now);

@@ -24,6 +24,7 @@
 
 use std::collections::TryReserveError;
 use std::fmt;
+use std::mem;
 use std::num::NonZeroU32;
 
 mod expiry;
@@ -184,12 +185,35 @@ impl Vault {
     /// Overwrites all secrets and empties the vault; how many credentials it held. Every slot given out before is void.
     pub fn flush(&mut self) -> usize {
         let held = self.len();
-        self.secrets.wipe();
-        self.records.clear();
-        self.recency.clear();
-        self.index.clear();
-        self.expiries.clear();
+        let mut emptied = self.empty();
+        emptied.wipe();
+        self.reuse(emptied);
         held
+    }
+
+    /// Empties the vault, and hands its secrets over to be overwritten: that takes a while, for which nobody else need
+    /// wait. Every slot given out before is void. Costs the same however much the vault holds.
+    pub fn empty(&mut self) -> Emptied {
+        self.recency.clear();
+        self.expiries.clear();
+        Emptied {
+            secrets: mem::replace(&mut self.secrets, Secrets::new()),
+            records: self.records.take(),
+            index: mem::replace(&mut self.index, Index::new()),
+        }
+    }
+
+    /// Takes the memory of what was [emptied](Self::empty) back for credentials to come. When the vault has got new ones
+    /// since, in other memory, it keeps that and returns the old, to be dropped where nobody waits.
+    pub fn reuse(&mut self, emptied: Emptied) -> Option<Emptied> {
+        let Emptied { secrets, records, index } = emptied;
+        if self.memory().record_bytes > 0 {
+            return Some(Emptied { secrets, records, index });
+        }
+        self.secrets = secrets;
+        self.records.reuse(records);
+        self.index = index;
+        None
     }
 
     /// All credentials, in no particular order.
@@ -314,6 +338,29 @@ impl fmt::Debug for Vault {
             .field("len", &self.len())
             .field("memory", &self.memory())
             .finish_non_exhaustive()
+    }
+}
+
+/// What a vault held before it was [emptied](Vault::empty). Dropping it overwrites the secrets and gives the memory back.
+#[must_use = "dropped, its memory is lost to the vault: wipe it and have the vault reuse it"]
+pub struct Emptied {
+    secrets: Secrets,
+    records: Records,
+    index: Index,
+}
+
+impl Emptied {
+    /// Overwrites all secrets, in one pass at the speed of memory.
+    pub fn wipe(&mut self) {
+        self.secrets.wipe();
+        self.records.clear();
+        self.index.clear();
+    }
+}
+
+impl fmt::Debug for Emptied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emptied").finish_non_exhaustive()
     }
 }
 

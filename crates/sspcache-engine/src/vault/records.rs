@@ -4,6 +4,8 @@
 //! credential writes a stamp into its record, which is at hand, and touches nothing else that is far away: see
 //! [`recency`](super::recency).
 
+use std::mem;
+
 use super::OutOfMemory;
 use super::key::{KeyRef, same};
 use super::pages::{FixedVec, PageSize, REGION};
@@ -148,6 +150,17 @@ impl Records {
         }
         self.free = index;
         self.live -= 1;
+    }
+
+    /// Hands all records over. Those to come have generations of their own.
+    pub(super) fn take(&mut self) -> Self {
+        let generations = self.generations;
+        mem::replace(self, Self { generations, ..Self::new() })
+    }
+
+    /// Takes the memory of others, which are [clear](Self::clear), in place of its own, which has none.
+    pub(super) fn reuse(&mut self, others: Self) {
+        *self = Self { generations: self.generations, ..others };
     }
 
     /// Frees all records without a look at any.

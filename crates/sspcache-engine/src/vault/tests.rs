@@ -104,6 +104,30 @@ fn a_dropped_vault_gives_its_pages_back_wiped() {
     }
 }
 
+/// M3, M7: others may sign in while secrets are being overwritten.
+#[test]
+fn what_is_emptied_is_gone_at_once_and_its_memory_serves_again() {
+    let (mut vault, slot) = alone(&secret(20, 1));
+    let memory = vault.memory();
+    let mut emptied = vault.empty();
+    assert!(vault.is_empty() && vault.get(slot).is_none() && vault.find(key(&utf16("alice"))).is_none());
+    emptied.wipe();
+    assert!(vault.reuse(emptied).is_none());
+    assert_eq!(vault.memory(), memory);
+    assert!(is_wiped(&vault));
+    assert_ne!(insert(&mut vault, "alice", &secret(20, 1)), slot, "what was void stays so");
+
+    let emptied = vault.empty();
+    let bob = insert(&mut vault, "bob", &secret(20, 2));
+    let unused = vault.reuse(emptied).expect("the vault has memory of bob's");
+    assert_eq!(vault.get(bob).expect("he came after").secret(), secret(20, 2));
+    assert!(vault.find(key(&utf16("alice"))).is_none());
+    let before = GIVEN_BACK.take();
+    drop(unused);
+    let GivenBack { wiped, unwiped } = GIVEN_BACK.replace(before);
+    assert_eq!((wiped > 0, unwiped), (true, 0), "wiped by nobody else");
+}
+
 /// M7
 #[test]
 fn pages_of_a_long_secret_go_back_wiped() {
