@@ -15,12 +15,13 @@ use zeroize::zeroize_bytes;
 
 /// A cache that is measured.
 pub(super) trait Cache: Sync {
-    /// What credentials are looked up by.
+    /// What credentials are kept and looked up by, in the form that the candidate has them in.
     type Key: Sync;
 
     fn new() -> Self;
     fn key(user: &str, domain: &str) -> Self::Key;
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]);
+    /// Takes a copy of both.
+    fn insert(&self, key: &Self::Key, secret: &[u8; SECRET]);
     /// Something of all the secret's bytes, if it is there.
     fn read(&self, key: &Self::Key) -> Option<u64>;
     /// Wipes all secrets, as far as the candidate does that before it returns.
@@ -64,9 +65,7 @@ impl Cache for Mutex<Vault> {
         (user.encode_utf16().collect(), domain.encode_utf16().collect())
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        let (mut user_buffer, mut domain_buffer) = ([0; 64], [0; 64]);
-        let (user, domain) = (utf16(user, &mut user_buffer), utf16(domain, &mut domain_buffer));
+    fn insert(&self, (user, domain): &Self::Key, secret: &[u8; SECRET]) {
         let mut vault = self.lock().unwrap_or_else(PoisonError::into_inner);
         vault.insert(KeyRef { package: 0, user, domain }, 0, secret, 0, NEVER, &mut |_| {}).expect("memory");
     }
@@ -80,17 +79,6 @@ impl Cache for Mutex<Vault> {
     fn flush(&self) {
         self.lock().unwrap_or_else(PoisonError::into_inner).flush();
     }
-}
-
-/// Converts a short name, as a caller of the vault has to.
-fn utf16<'a>(text: &str, buffer: &'a mut [u16; 64]) -> &'a [u16] {
-    let len = if text.is_ascii() {
-        buffer.iter_mut().zip(text.bytes()).for_each(|(unit, byte)| *unit = byte.into());
-        text.len()
-    } else {
-        buffer.iter_mut().zip(text.encode_utf16()).map(|(place, unit)| *place = unit).count()
-    };
-    &buffer[..len]
 }
 
 fn owned(user: &str, domain: &str) -> Key {
@@ -110,8 +98,8 @@ impl<S: BuildHasher + Default + Send> Cache for LockedHashMap<S> {
         owned(user, domain)
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        self.lock().expect("a lock").insert(owned(user, domain), Box::new(Wiped(*secret)));
+    fn insert(&self, key: &Key, secret: &[u8; SECRET]) {
+        self.lock().expect("a lock").insert(key.clone(), Box::new(Wiped(*secret)));
     }
 
     fn read(&self, key: &Key) -> Option<u64> {
@@ -136,8 +124,8 @@ impl<S: BuildHasher + Clone + Default + Send + Sync> Cache for DashMap<S> {
         owned(user, domain)
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        self.insert(owned(user, domain), Box::new(Wiped(*secret)));
+    fn insert(&self, key: &Key, secret: &[u8; SECRET]) {
+        self.insert(key.clone(), Box::new(Wiped(*secret)));
     }
 
     fn read(&self, key: &Key) -> Option<u64> {
@@ -162,8 +150,8 @@ impl Cache for Moka {
         owned(user, domain)
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        self.insert(owned(user, domain), Arc::new(Wiped(*secret)));
+    fn insert(&self, key: &Key, secret: &[u8; SECRET]) {
+        self.insert(key.clone(), Arc::new(Wiped(*secret)));
     }
 
     fn read(&self, key: &Key) -> Option<u64> {
@@ -192,8 +180,8 @@ impl<S: BuildHasher + Default + Send + Sync> Cache for Papaya<S> {
         owned(user, domain)
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        self.pin().insert(owned(user, domain), Box::new(Wiped(*secret)));
+    fn insert(&self, key: &Key, secret: &[u8; SECRET]) {
+        self.pin().insert(key.clone(), Box::new(Wiped(*secret)));
     }
 
     fn read(&self, key: &Key) -> Option<u64> {
@@ -221,8 +209,8 @@ impl Cache for QuickCache {
         owned(user, domain)
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        self.insert(owned(user, domain), Arc::new(Wiped(*secret)));
+    fn insert(&self, key: &Key, secret: &[u8; SECRET]) {
+        self.insert(key.clone(), Arc::new(Wiped(*secret)));
     }
 
     fn read(&self, key: &Key) -> Option<u64> {
@@ -247,8 +235,8 @@ impl<S: BuildHasher + Default + Send + Sync> Cache for Scc<S> {
         owned(user, domain)
     }
 
-    fn insert(&self, user: &str, domain: &str, secret: &[u8; SECRET]) {
-        let _ = self.insert_sync(owned(user, domain), Box::new(Wiped(*secret)));
+    fn insert(&self, key: &Key, secret: &[u8; SECRET]) {
+        let _ = self.insert_sync(key.clone(), Box::new(Wiped(*secret)));
     }
 
     fn read(&self, key: &Key) -> Option<u64> {
