@@ -13,6 +13,7 @@ use crate::{
     Clock, CredentialHandle, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity,
     Name, Operation, PackageInfo, PackageList, Principal, Secret, Source, Status,
     builder::{Account, HandlePolicy, Sinks, account_key},
+    context::Contexts,
     event::shown,
     handle::HandleTable,
     sync::{Mutex, MutexGuard},
@@ -265,6 +266,7 @@ impl Engine {
         if std::mem::take(&mut state.book.ended) {
             let now = self.clock.now();
             state.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
+            state.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
             state.book.started(now, false);
         }
     }
@@ -330,6 +332,7 @@ impl Engine {
             vault: Vault::new(limits),
             limits,
             handles: HandleTable::new(getrandom::u64().expect("the operating system has random numbers")),
+            contexts: Contexts::new(getrandom::u64().expect("the operating system has random numbers")),
             packages,
             accounts,
             lifetime: builder.lifetime,
@@ -362,7 +365,7 @@ impl Engine {
     }
 
     /// Locks the instance; a panic of an earlier call leaves nothing half-done, so its poison is no reason to stop.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.vault.is_forked() {
             let now = self.clock.now();
@@ -372,7 +375,7 @@ impl Engine {
     }
 
     /// Locks the instance, and lets go of what has expired.
-    fn lock_at_now(&self) -> (MutexGuard<'_, State>, FileTime) {
+    pub(crate) fn lock_at_now(&self) -> (MutexGuard<'_, State>, FileTime) {
         let mut state = self.lock();
         let now = self.clock.now();
         state.sweep(now);
@@ -524,27 +527,32 @@ impl fmt::Display for Unclean {
 impl std::error::Error for Unclean {}
 
 /// Everything behind the lock.
-struct State {
-    vault: Vault,
+pub(crate) struct State {
+    pub(crate) vault: Vault,
     limits: Limits,
-    handles: HandleTable<Held>,
-    packages: Vec<PackageInfo>,
-    accounts: Vec<Account>,
+    pub(crate) handles: HandleTable<Held>,
+    pub(crate) contexts: Contexts,
+    pub(crate) packages: Vec<PackageInfo>,
+    pub(crate) accounts: Vec<Account>,
     lifetime: Option<Duration>,
     faults: Vec<Fault>,
-    book: Book,
+    pub(crate) book: Book,
 }
 
 /// What a handle stands for.
-struct Held {
-    direction: Direction,
-    principal: Principal,
+pub(crate) struct Held {
+    pub(crate) direction: Direction,
+    /// Its place in `State::packages`.
+    pub(crate) package: u16,
+    /// The packages that the identity allows, for a handle that was acquired with one.
+    pub(crate) allowed: PackageList,
+    pub(crate) principal: Principal,
     /// The cached credential; none for anonymous and inbound handles.
-    slot: Option<Slot>,
+    pub(crate) slot: Option<Slot>,
 }
 
 impl State {
-    fn package_id(&self, name: &Name) -> Result<u16, Status> {
+    pub(crate) fn package_id(&self, name: &Name) -> Result<u16, Status> {
         let at = self.packages.iter().position(|package| package.name == *name);
         at.and_then(|at| u16::try_from(at).ok()).ok_or(Status::SecpkgNotFound)
     }
@@ -565,7 +573,9 @@ impl State {
         let expires = slot
             .and_then(|slot| self.vault.get(slot))
             .map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER));
-        let held = Held { direction: request.direction, principal: principal.clone(), slot };
+        let allowed = request.identity.as_ref().map(|identity| identity.packages.clone()).unwrap_or_default();
+        let held =
+            Held { direction: request.direction, package, allowed, principal: principal.clone(), slot };
         let handle = self.handles.insert(held).ok_or(Status::InsufficientMemory)?;
         if let Some(slot) = slot {
             self.book.hold(slot);
@@ -600,7 +610,7 @@ impl State {
 
     /// Whether an identity's package list leaves a package for this request. What the list says to Negotiate is which
     /// others it may choose: those that are offered beside it, or else the two that Windows' own knows.
-    fn may_use(&self, list: &PackageList, wanted: &Name) -> bool {
+    pub(crate) fn may_use(&self, list: &PackageList, wanted: &Name) -> bool {
         let negotiate = Name::from("Negotiate");
         if *wanted != negotiate {
             return list.allows(wanted);
@@ -627,7 +637,7 @@ impl State {
         Ok((principal_of(&entry), Source::Cache, Some(slot)))
     }
 
-    fn cache(
+    pub(crate) fn cache(
         &mut self,
         package: u16,
         identity: &Identity,
@@ -671,19 +681,19 @@ impl State {
     }
 
     /// The secret of a credential: the cached one, or the copy that its handles keep.
-    fn secret(&self, slot: Slot) -> Option<&[u8]> {
+    pub(crate) fn secret(&self, slot: Slot) -> Option<&[u8]> {
         match self.vault.get(slot) {
             Some(entry) => Some(entry.secret()),
             None => self.book.retained.get(&slot).map(|copy| self.book.copies.bytes(copy)),
         }
     }
 
-    fn sweep(&mut self, now: FileTime) {
+    pub(crate) fn sweep(&mut self, now: FileTime) {
         let Self { vault, book, .. } = self;
         vault.sweep(now.0, &mut |gone| book.gone(&gone, now));
     }
 
-    fn refused(
+    pub(crate) fn refused(
         &mut self,
         operation: Operation,
         status: Status,
@@ -711,6 +721,7 @@ impl State {
         let left = self.book.cached;
         self.vault = Vault::new(self.limits);
         self.handles = HandleTable::new(0);
+        self.contexts = Contexts::new(0);
         self.book.forget_copies();
         if !first {
             return None;
@@ -724,6 +735,7 @@ impl State {
         // The parent's secrets read as zero here, and its handles mean nothing.
         self.vault = Vault::new(self.limits);
         self.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
+        self.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
         self.book.forget_copies();
         self.book.start_over(now);
     }
@@ -733,7 +745,7 @@ impl State {
 type BySlot<T> = HashMap<Slot, T, foldhash::fast::FixedState>;
 
 /// What is kept about the cache beside the cache: events, counts, and the copies that live handles keep.
-struct Book {
+pub(crate) struct Book {
     module: String,
     policy: HandlePolicy,
     seq: u64,
@@ -789,14 +801,14 @@ impl Book {
     }
 
     /// A live handle more uses this credential.
-    fn hold(&mut self, slot: Slot) {
+    pub(crate) fn hold(&mut self, slot: Slot) {
         if self.policy == HandlePolicy::Retain {
             *self.holders.entry(slot).or_insert(0) += 1;
         }
     }
 
     /// A live handle fewer uses it; the last one's copy is wiped.
-    fn release(&mut self, slot: Slot) {
+    pub(crate) fn release(&mut self, slot: Slot) {
         let Some(count) = self.holders.get_mut(&slot) else { return };
         *count -= 1;
         if *count == 0 {
@@ -853,11 +865,11 @@ impl Book {
         self.events.iter().rev().find(caching).map(|event| event.seq)
     }
 
-    fn record(&mut self, now: FileTime, kind: EventKind) {
+    pub(crate) fn record(&mut self, now: FileTime, kind: EventKind) {
         self.record_with(now, || kind);
     }
 
-    fn record_with(&mut self, now: FileTime, kind: impl FnOnce() -> EventKind) {
+    pub(crate) fn record_with(&mut self, now: FileTime, kind: impl FnOnce() -> EventKind) {
         self.write(now, self.cached, kind);
     }
 

@@ -38,6 +38,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod event;
 pub mod journal;
 pub mod vault;

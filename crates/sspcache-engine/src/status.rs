@@ -62,6 +62,7 @@ statuses! {
     NoImpersonation = SEC_E_NO_IMPERSONATION,
     NotOwner = SEC_E_NOT_OWNER,
     OutOfSequence = SEC_E_OUT_OF_SEQUENCE,
+    QopNotSupported = SEC_E_QOP_NOT_SUPPORTED,
     SecpkgNotFound = SEC_E_SECPKG_NOT_FOUND,
     SecurityQosFailed = SEC_E_SECURITY_QOS_FAILED,
     TargetUnknown = SEC_E_TARGET_UNKNOWN,

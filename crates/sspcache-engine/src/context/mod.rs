@@ -1,0 +1,469 @@
+//! Security contexts: the handshake between an initiator and an acceptor, and the messages that follow it.
+//!
+//! The handshake is the mock's own; `docs/handshake.md` describes it. It proves that the initiator knows the secret of an
+//! account that the acceptor is configured with, and nothing else.
+
+mod established;
+mod flags;
+mod protection;
+
+use zeroize::Zeroizing;
+
+pub(crate) use self::established::{Context, Contexts};
+pub use self::flags::ContextFlags;
+use crate::{CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status};
+
+/// A context handle: what an SSP keeps in `CtxtHandle::dwLower`.
+///
+/// It is bound to the [`Engine`] that gave it out, and dead once deleted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ContextHandle(usize);
+
+impl ContextHandle {
+    /// The handle that this word stands for. Nothing is checked here: an engine refuses what it did not give out.
+    pub fn from_word(word: usize) -> Self {
+        Self(word)
+    }
+
+    /// The word that stands for the handle; never 0.
+    pub fn word(self) -> usize {
+        self.0
+    }
+}
+
+/// A step of the initiator: the parameters of `InitializeSecurityContext`.
+#[derive(Clone, Debug)]
+pub struct InitializeRequest<'a> {
+    /// The credential; needed in the first step.
+    pub credential: Option<CredentialHandle>,
+    /// The context; none in the first step.
+    pub context: Option<ContextHandle>,
+    /// Whom the initiator means to talk to.
+    pub target: Option<Name>,
+    /// What is asked for.
+    pub flags: ContextFlags,
+    /// The acceptor's token; none in the first step.
+    pub token: Option<&'a [u8]>,
+    /// Channel bindings: the application data.
+    pub bindings: Option<&'a [u8]>,
+    /// How long a token the caller has room for.
+    pub room: usize,
+}
+
+/// A step of the acceptor: the parameters of `AcceptSecurityContext`.
+#[derive(Clone, Debug)]
+pub struct AcceptRequest<'a> {
+    /// The credential; needed in the first step.
+    pub credential: Option<CredentialHandle>,
+    /// The context; none in the first step.
+    pub context: Option<ContextHandle>,
+    /// What is asked for.
+    pub flags: ContextFlags,
+    /// The initiator's token.
+    pub token: Option<&'a [u8]>,
+    /// Channel bindings: the application data.
+    pub bindings: Option<&'a [u8]>,
+    /// How long a token the caller has room for.
+    pub room: usize,
+}
+
+impl InitializeRequest<'_> {
+    /// The first step, which asks for nothing.
+    pub fn first(credential: CredentialHandle) -> Self {
+        Self {
+            credential: Some(credential),
+            context: None,
+            target: None,
+            flags: ContextFlags::empty(),
+            token: None,
+            bindings: None,
+            room: usize::MAX,
+        }
+    }
+}
+
+impl<'a> AcceptRequest<'a> {
+    /// The first step, which asks for nothing.
+    pub fn first(credential: CredentialHandle, token: &'a [u8]) -> Self {
+        Self {
+            credential: Some(credential),
+            context: None,
+            flags: ContextFlags::empty(),
+            token: Some(token),
+            bindings: None,
+            room: usize::MAX,
+        }
+    }
+}
+
+/// What a step of a handshake gave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// The context.
+    pub context: ContextHandle,
+    /// What comes next.
+    pub progress: Progress,
+    /// The token to send; empty when there is nothing to send.
+    pub token: Vec<u8>,
+    /// What the context has, as far as is known.
+    pub flags: ContextFlags,
+    /// When the context expires, in UTC.
+    pub expires: FileTime,
+    /// When the context expires, in local time, as the ABI has it.
+    pub expires_local: FileTime,
+}
+
+/// How far a handshake is, and what comes next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// Done on this side: `SEC_E_OK`. A token, if there is one, is still to be sent.
+    Complete,
+    /// The token is to be completed by `CompleteAuthToken` and sent; then the other side's is awaited.
+    CompleteAndContinue,
+    /// The token is to be completed by `CompleteAuthToken` and sent; then this side is done.
+    CompleteNeeded,
+    /// The token is to be sent; then the other side's is awaited.
+    Continue,
+}
+
+impl Progress {
+    /// The number, as `winerror.h` has it: `SEC_E_OK` or one of `SEC_I_…`.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Complete => 0,
+            Self::CompleteAndContinue => Status::CompleteAndContinue.code(),
+            Self::CompleteNeeded => Status::CompleteNeeded.code(),
+            Self::Continue => Status::ContinueNeeded.code(),
+        }
+    }
+}
+
+/// Why a step of a handshake was refused, and what the other side is told of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The status.
+    pub status: Status,
+    /// A token to send all the same, when extended errors were asked for.
+    pub token: Option<Vec<u8>>,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self { status, token: None }
+    }
+}
+
+/// A part of a message that is encrypted or decrypted.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// Protected against changes, and left readable: `SECBUFFER_READONLY_WITH_CHECKSUM`.
+    Checked(&'a [u8]),
+    /// Encrypted in place.
+    Data(&'a mut [u8]),
+}
+
+/// Which side of a context this is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The server.
+    Acceptor,
+    /// The client.
+    Initiator,
+}
+
+/// Everything that can be asked of an established context.
+#[derive(Clone, Debug)]
+pub struct ContextInfo {
+    /// Which side this is.
+    pub role: Role,
+    /// What the context has.
+    pub flags: ContextFlags,
+    /// The package that was used; for Negotiate, the one that it chose.
+    pub package: PackageInfo,
+    /// Whether Negotiate chose the package.
+    pub negotiated: bool,
+    /// Who initiated; empty for a null session. Both sides agree.
+    pub client: Principal,
+    /// The account that accepted, as the acceptor's credential names it; may be empty.
+    pub server: Principal,
+    /// The target that the initiator named. Both sides agree.
+    pub target: Option<Name>,
+    /// What the acceptor told of itself in the handshake: `SECPKG_ATTR_TARGET_INFORMATION`.
+    pub target_information: Vec<u8>,
+    /// The session key. Both sides agree.
+    pub session_key: SessionKey,
+    /// When the handshake was complete, in local time.
+    pub started_local: FileTime,
+    /// When the context expires, in local time.
+    pub expires_local: FileTime,
+}
+
+/// A session key, overwritten when dropped and never shown.
+#[derive(Clone)]
+pub struct SessionKey(Zeroizing<[u8; 32]>);
+
+impl SessionKey {
+    /// The key, for `SECPKG_ATTR_SESSION_KEY`.
+    pub fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+impl std::fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKey")
+    }
+}
+
+/// What becomes of a context when it is exported.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ExportOptions {
+    /// `SECPKG_CONTEXT_EXPORT_DELETE_OLD`: the exported context is deleted here.
+    pub delete_old: bool,
+    /// `SECPKG_CONTEXT_EXPORT_RESET_NEW`: the imported context begins with its first message.
+    pub reset_new: bool,
+}
+
+/// Length of the token that signs or encrypts a message, in bytes: `cbMaxSignature` and `cbSecurityTrailer`.
+pub const MESSAGE_TOKEN: usize = 28;
+
+/// The quality of protection that signs and does not encrypt: `SECQOP_WRAP_NO_ENCRYPT`.
+pub const WRAP_NO_ENCRYPT: u32 = 0x8000_0001;
+
+impl Engine {
+    /// `InitializeSecurityContext`: the next step of the initiator.
+    ///
+    /// # Errors
+    /// Why the step was refused. Of a first step no context is left; a later one leaves a context that can only be deleted.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [InitializeSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initializesecuritycontextw).
+    pub fn initialize(&self, _request: &InitializeRequest<'_>) -> Result<Step, Refusal> {
+        self.enter(Operation::InitializeSecurityContext)?;
+        Err(Status::UnsupportedFunction.into())
+    }
+
+    /// `AcceptSecurityContext`: the next step of the acceptor.
+    ///
+    /// # Errors
+    /// Why the step was refused. Of a first step no context is left; a later one leaves a context that can only be deleted.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext).
+    pub fn accept(&self, _request: &AcceptRequest<'_>) -> Result<Step, Refusal> {
+        self.enter(Operation::AcceptSecurityContext)?;
+        Err(Status::UnsupportedFunction.into())
+    }
+
+    /// `CompleteAuthToken`: completes a token that the configuration wants completed.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::InvalidToken`] for another token; [`Status::UnsupportedFunction`] when there is none to complete.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
+    pub fn complete(&self, _context: ContextHandle, _token: &mut [u8]) -> Result<(), Status> {
+        self.enter(Operation::CompleteAuthToken)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `DeleteSecurityContext`: ends a context, established or not, and wipes its keys.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [DeleteSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext).
+    pub fn delete_context(&self, _context: ContextHandle) -> Result<(), Status> {
+        self.enter(Operation::DeleteSecurityContext)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `ApplyControlToken`: nothing that these packages know.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], else [`Status::UnsupportedFunction`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [ApplyControlToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-applycontroltoken).
+    pub fn apply_control_token(&self, _context: ContextHandle) -> Result<(), Status> {
+        self.enter(Operation::ApplyControlToken)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the operating system changes.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::NoImpersonation`] unless the configuration asks to simulate it.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
+    pub fn impersonate(&self, _context: ContextHandle) -> Result<(), Status> {
+        self.enter(Operation::ImpersonateSecurityContext)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `RevertSecurityContext`: ends what [`Self::impersonate`] began.
+    ///
+    /// # Errors
+    /// As [`Self::impersonate`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
+    pub fn revert(&self, _context: ContextHandle) -> Result<(), Status> {
+        self.enter(Operation::RevertSecurityContext)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `QuerySecurityContextToken`: an access token, which the mock never has.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], else [`Status::NoImpersonation`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
+    pub fn context_token(&self, _context: ContextHandle) -> Result<(), Status> {
+        self.enter(Operation::QuerySecurityContextToken)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `QueryContextAttributes`: everything that can be asked of an established context.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], of an unfinished context too.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
+    pub fn context(&self, _context: ContextHandle) -> Result<ContextInfo, Status> {
+        self.enter(Operation::QueryContextAttributes)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `MakeSignature`: signs the parts of a message into a token; returns its length.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], [`Status::QopNotSupported`], [`Status::BufferTooSmall`], [`Status::ContextExpired`]; [`Status::UnsupportedFunction`] without integrity.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
+    pub fn sign(
+        &self,
+        _context: ContextHandle,
+        _qop: u32,
+        _parts: &[&[u8]],
+        _token: &mut [u8],
+    ) -> Result<usize, Status> {
+        self.enter(Operation::MakeSignature)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `VerifySignature`: verifies a signed message; returns the quality of protection.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], [`Status::InvalidToken`], [`Status::MessageAltered`], [`Status::OutOfSequence`], [`Status::ContextExpired`]; [`Status::UnsupportedFunction`] without integrity.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [VerifySignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-verifysignature).
+    pub fn verify_signature(
+        &self,
+        _context: ContextHandle,
+        _parts: &[&[u8]],
+        _token: &[u8],
+    ) -> Result<u32, Status> {
+        self.enter(Operation::VerifySignature)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `EncryptMessage`: encrypts the parts of a message in place and makes its token; returns the token's length. With [`WRAP_NO_ENCRYPT`] it signs only.
+    ///
+    /// # Errors
+    /// As [`Self::sign`]; [`Status::UnsupportedFunction`] without confidentiality, unless it only signs.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-encryptmessage).
+    pub fn encrypt(
+        &self,
+        _context: ContextHandle,
+        _qop: u32,
+        _parts: &mut [Part<'_>],
+        _token: &mut [u8],
+    ) -> Result<usize, Status> {
+        self.enter(Operation::EncryptMessage)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `DecryptMessage`: decrypts the parts of a message in place; returns the quality of protection. On failure they are as they were.
+    ///
+    /// # Errors
+    /// As [`Self::verify_signature`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [DecryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-decryptmessage).
+    pub fn decrypt(
+        &self,
+        _context: ContextHandle,
+        _parts: &mut [Part<'_>],
+        _token: &[u8],
+    ) -> Result<u32, Status> {
+        self.enter(Operation::DecryptMessage)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `ExportSecurityContext`: packs an established context, sealed under the configuration's key, or else under one of this instance.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], of an unfinished context too.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [ExportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-exportsecuritycontext).
+    pub fn export(
+        &self,
+        _context: ContextHandle,
+        _options: ExportOptions,
+    ) -> Result<Zeroizing<Vec<u8>>, Status> {
+        self.enter(Operation::ExportSecurityContext)?;
+        Err(Status::UnsupportedFunction)
+    }
+
+    /// `ImportSecurityContext`: makes a context of a packed one.
+    ///
+    /// # Errors
+    /// [`Status::SecpkgNotFound`]; [`Status::InvalidToken`] for what was not packed under the same key for this package.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
+    pub fn import(&self, _package: &Name, _packed: &[u8]) -> Result<ContextHandle, Status> {
+        self.enter(Operation::ImportSecurityContext)?;
+        Err(Status::UnsupportedFunction)
+    }
+}
