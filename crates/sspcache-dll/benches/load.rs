@@ -5,6 +5,10 @@
 //! medians, and `docs/performance.md` has results. Both files are in the page cache.
 
 #[cfg(unix)]
+#[path = "shipped.rs"]
+mod shipped;
+
+#[cfg(unix)]
 fn main() {
     unix::main();
 }
@@ -24,6 +28,8 @@ mod unix {
     };
 
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+    use super::shipped::{mock, run};
 
     pub(super) fn main() {
         // `cargo bench` passes `--bench`; a mere test run must not take long.
@@ -71,25 +77,6 @@ mod unix {
         fs::write(&source, "int nothing;\n").expect("the folder can be written to");
         run(Command::new("cc").args(["-shared", "-fPIC", "-O2", "-s", "-o"]).arg(&library).arg(&source));
         library
-    }
-
-    /// The mock as it ships, under the name that ships.
-    fn mock(folder: &Path) -> PathBuf {
-        // This program lies in `target/release/deps`.
-        let this = env::current_exe().expect("a program knows its own path");
-        let target = this.ancestors().nth(3).expect("cargo built it");
-        let arguments = "rustc --quiet --profile dist --package sspcache-msnsspc --lib --crate-type cdylib";
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        run(cargo.args(arguments.split(' ')).arg("--target-dir").arg(target));
-        let built = format!("{}MSNSSPC{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-        let library = folder.join("MSNSSPC.dll");
-        fs::copy(target.join("dist").join(built), &library).expect("cargo built it");
-        library
-    }
-
-    fn run(command: &mut Command) {
-        let status = command.status().unwrap_or_else(|error| panic!("can't run {command:?}: {error}"));
-        assert!(status.success(), "{command:?} failed");
     }
 
     fn median(mut times: Vec<Duration>) -> Duration {
