@@ -64,6 +64,15 @@ const ON_UNIX: &[Requirement] = &[
     },
 ];
 
+/// Watches the tests' C programs; it runs on few systems but Linux.
+const ON_LINUX: Requirement = Requirement {
+    program: "valgrind",
+    reason: "tells whether the mock DLLs give back all memory",
+    always: true,
+    debian: &["valgrind", "libc6-dbg"],
+    homebrew: "",
+};
+
 const ON_WINDOWS: &[Requirement] = &[Requirement {
     program: "python",
     reason: "brings the tools from PyPI and runs the tests' Python programs",
@@ -75,15 +84,16 @@ const ON_WINDOWS: &[Requirement] = &[Requirement {
 /// What this machine lacks.
 pub(crate) fn missing(with_wine: bool) -> Vec<&'static Requirement> {
     let all = if cfg!(windows) { ON_WINDOWS } else { ON_UNIX };
-    lacking(all, with_wine, |program| find_program(program).is_some())
+    let linux: &[_] = if cfg!(target_os = "linux") { &[ON_LINUX] } else { &[] };
+    lacking(all.iter().chain(linux), with_wine, |program| find_program(program).is_some())
 }
 
 fn lacking(
-    all: &'static [Requirement],
+    all: impl Iterator<Item = &'static Requirement>,
     with_wine: bool,
     is_there: impl Fn(&str) -> bool,
 ) -> Vec<&'static Requirement> {
-    all.iter().filter(|r| (with_wine || r.always) && !is_there(r.program)).collect()
+    all.filter(|r| (with_wine || r.always) && !is_there(r.program)).collect()
 }
 
 /// The Debian packages for `missing`, each named once.
@@ -127,27 +137,29 @@ mod tests {
 
     #[test]
     fn without_wine_nothing_of_wine_or_mingw_is_asked_for() {
-        let names: Vec<_> = lacking(ON_UNIX, false, |_| false).iter().map(|r| r.program).collect();
+        let names: Vec<_> = lacking(ON_UNIX.iter(), false, |_| false).iter().map(|r| r.program).collect();
         assert_eq!(names, ["cc", "python3"]);
     }
 
     #[test]
     fn what_is_there_is_not_asked_for_again() {
-        let names: Vec<_> =
-            lacking(ON_UNIX, true, |program| program.starts_with("wine")).iter().map(|r| r.program).collect();
+        let names: Vec<_> = lacking(ON_UNIX.iter(), true, |program| program.starts_with("wine"))
+            .iter()
+            .map(|r| r.program)
+            .collect();
         assert_eq!(names, ["cc", "python3", "x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc"]);
     }
 
     #[test]
     fn a_package_that_brings_two_programs_is_named_once() {
-        let missing = lacking(ON_UNIX, true, |program| !program.starts_with("wine"));
+        let missing = lacking(ON_UNIX.iter(), true, |program| !program.starts_with("wine"));
         assert_eq!(missing.len(), 2);
         assert_eq!(debian_packages(&missing), ["wine", "wine64"]);
     }
 
     #[test]
     fn the_instructions_name_every_missing_program_with_its_reason() {
-        let missing = lacking(ON_UNIX, true, |_| false);
+        let missing = lacking(ON_UNIX.iter(), true, |_| false);
         let text = instructions(&missing);
         for requirement in missing {
             assert!(text.contains(requirement.program) && text.contains(requirement.reason), "{text}");
