@@ -2,11 +2,10 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use sha2::{Digest, Sha256};
-use sspcache_fold::fold;
-
 use crate::{
-    Clock, Config, Engine, EventSink, Fault, Identity, Name, PackageInfo, Principal, Secret, SystemClock,
+    Clock, Config, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
+    account::{Account, Accounts},
+    context::ExportKey,
 };
 
 /// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must survive
@@ -27,12 +26,14 @@ pub enum HandlePolicy {
 pub struct EngineBuilder {
     pub(crate) module: String,
     pub(crate) packages: Vec<PackageInfo>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Accounts,
     pub(crate) preloads: Vec<(Name, Identity)>,
     pub(crate) handle_policy: HandlePolicy,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) capacity: Option<NonZeroU32>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Without one, the engine draws its own.
+    pub(crate) export_key: Option<ExportKey>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) sinks: Sinks,
     pub(crate) record: bool,
@@ -43,12 +44,13 @@ impl EngineBuilder {
         Self {
             module: module.to_owned(),
             packages: Vec::new(),
-            accounts: Vec::new(),
+            accounts: Accounts::default(),
             preloads: Vec::new(),
             handle_policy: HandlePolicy::default(),
             lifetime: None,
             capacity: None,
             clock: Arc::new(SystemClock::default()),
+            export_key: None,
             faults: Vec::new(),
             sinks: Sinks(Vec::new()),
             record: true,
@@ -135,42 +137,8 @@ impl EngineBuilder {
     }
 
     pub(crate) fn add_account(&mut self, identity: &Identity) {
-        let account = Account {
-            key: account_key(&identity.principal, &identity.secret),
-            principal: identity.principal.clone(),
-        };
-        self.accounts.retain(|known| known.principal != account.principal);
-        self.accounts.push(account);
+        self.accounts.insert(Account::new(identity));
     }
-}
-
-/// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
-#[derive(Debug)]
-pub(crate) struct Account {
-    pub(crate) principal: Principal,
-    pub(crate) key: AccountKey,
-}
-
-/// A secret bound to its principal, one way.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) struct AccountKey([u8; 32]);
-
-impl std::fmt::Debug for AccountKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AccountKey")
-    }
-}
-
-pub(crate) fn account_key(principal: &Principal, secret: &Secret) -> AccountKey {
-    let mut hash = Sha256::new();
-    hash.update(b"sspcache account 1");
-    for name in [&principal.user, &principal.domain] {
-        hash.update((name.units().len() as u64).to_le_bytes());
-        name.units().iter().for_each(|&unit| hash.update(fold(unit).to_le_bytes()));
-    }
-    hash.update([secret.kind().tag()]);
-    hash.update(secret.bytes());
-    AccountKey(hash.finalize().into())
 }
 
 /// Where events go.

@@ -12,8 +12,9 @@ use hashbrown::HashMap;
 use crate::{
     Clock, CredentialHandle, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity,
     Name, Operation, PackageInfo, PackageList, Principal, Secret, Source, Status,
-    builder::{Account, HandlePolicy, Sinks, account_key},
-    context::Contexts,
+    account::{AccountKey, Accounts},
+    builder::{HandlePolicy, Sinks},
+    context::{Contexts, ExportKey},
     event::shown,
     handle::HandleTable,
     sync::{Mutex, MutexGuard},
@@ -178,9 +179,9 @@ impl Engine {
     /// # Errors
     /// [`Status::LogonDenied`] for an unknown account or a wrong secret; which of them is not told.
     pub fn verify(&self, identity: &Identity) -> Result<(), Status> {
-        let key = account_key(&identity.principal, &identity.secret);
+        let key = AccountKey::of(identity);
         let state = self.lock();
-        let account = state.accounts.iter().find(|account| account.principal == identity.principal);
+        let account = state.accounts.get(&identity.principal);
         account.filter(|account| account.key == key).map(|_| ()).ok_or(Status::LogonDenied)
     }
 
@@ -335,6 +336,7 @@ impl Engine {
             contexts: Contexts::new(getrandom::u64().expect("the operating system has random numbers")),
             packages,
             accounts,
+            export_key: builder.export_key.unwrap_or_else(ExportKey::random),
             lifetime: builder.lifetime,
             faults: builder.faults,
             book: Book::new(module.clone(), handle_policy, builder.record, builder.sinks),
@@ -533,7 +535,8 @@ pub(crate) struct State {
     pub(crate) handles: HandleTable<Held>,
     pub(crate) contexts: Contexts,
     pub(crate) packages: Vec<PackageInfo>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Accounts,
+    pub(crate) export_key: ExportKey,
     lifetime: Option<Duration>,
     faults: Vec<Fault>,
     pub(crate) book: Book,

@@ -4,13 +4,18 @@
 //! account that the acceptor is configured with, and nothing else.
 
 mod established;
+mod export;
 mod flags;
+mod messages;
 mod protection;
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::established::{Context, Contexts};
 pub use self::flags::ContextFlags;
+pub(crate) use self::{
+    established::{Context, Contexts},
+    export::ExportKey,
+};
 use crate::{CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status};
 
 /// A context handle: what an SSP keeps in `CtxtHandle::dwLower`.
@@ -354,116 +359,6 @@ impl Engine {
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
     pub fn context(&self, _context: ContextHandle) -> Result<ContextInfo, Status> {
         self.enter(Operation::QueryContextAttributes)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `MakeSignature`: signs the parts of a message into a token; returns its length.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::QopNotSupported`], [`Status::BufferTooSmall`], [`Status::ContextExpired`]; [`Status::UnsupportedFunction`] without integrity.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
-    pub fn sign(
-        &self,
-        _context: ContextHandle,
-        _qop: u32,
-        _parts: &[&[u8]],
-        _token: &mut [u8],
-    ) -> Result<usize, Status> {
-        self.enter(Operation::MakeSignature)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `VerifySignature`: verifies a signed message; returns the quality of protection.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::InvalidToken`], [`Status::MessageAltered`], [`Status::OutOfSequence`], [`Status::ContextExpired`]; [`Status::UnsupportedFunction`] without integrity.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [VerifySignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-verifysignature).
-    pub fn verify_signature(
-        &self,
-        _context: ContextHandle,
-        _parts: &[&[u8]],
-        _token: &[u8],
-    ) -> Result<u32, Status> {
-        self.enter(Operation::VerifySignature)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `EncryptMessage`: encrypts the parts of a message in place and makes its token; returns the token's length. With [`WRAP_NO_ENCRYPT`] it signs only.
-    ///
-    /// # Errors
-    /// As [`Self::sign`]; [`Status::UnsupportedFunction`] without confidentiality, unless it only signs.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-encryptmessage).
-    pub fn encrypt(
-        &self,
-        _context: ContextHandle,
-        _qop: u32,
-        _parts: &mut [Part<'_>],
-        _token: &mut [u8],
-    ) -> Result<usize, Status> {
-        self.enter(Operation::EncryptMessage)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `DecryptMessage`: decrypts the parts of a message in place; returns the quality of protection. On failure they are as they were.
-    ///
-    /// # Errors
-    /// As [`Self::verify_signature`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [DecryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-decryptmessage).
-    pub fn decrypt(
-        &self,
-        _context: ContextHandle,
-        _parts: &mut [Part<'_>],
-        _token: &[u8],
-    ) -> Result<u32, Status> {
-        self.enter(Operation::DecryptMessage)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `ExportSecurityContext`: packs an established context, sealed under the configuration's key, or else under one of this instance.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ExportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-exportsecuritycontext).
-    pub fn export(
-        &self,
-        _context: ContextHandle,
-        _options: ExportOptions,
-    ) -> Result<Zeroizing<Vec<u8>>, Status> {
-        self.enter(Operation::ExportSecurityContext)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `ImportSecurityContext`: makes a context of a packed one.
-    ///
-    /// # Errors
-    /// [`Status::SecpkgNotFound`]; [`Status::InvalidToken`] for what was not packed under the same key for this package.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
-    pub fn import(&self, _package: &Name, _packed: &[u8]) -> Result<ContextHandle, Status> {
-        self.enter(Operation::ImportSecurityContext)?;
         Err(Status::UnsupportedFunction)
     }
 }
