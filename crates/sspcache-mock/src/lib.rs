@@ -66,10 +66,12 @@
 //! test with both [`HandlePolicy`] values.
 #![forbid(unsafe_code)]
 
+mod interface;
 mod loader;
 mod ssp;
 
-pub use loader::{MockInterface, MockLoader, MockModule};
+pub use interface::MockInterface;
+pub use loader::{MockLoader, MockModule};
 pub use ssp::MockSsp;
 pub use sspcache_engine::{
     AcquireRequest, Config, Effect, Engine, EngineBuilder, Event, EventKind, Fault, HandlePolicy, Identity,

@@ -8,14 +8,15 @@ use std::{
 
 use parking_lot::Mutex;
 use sspcache::{
-    SecurityStatus, SignIn, SspProvider,
-    loader::{Loader, Module, SecurityInterface, WindowStation},
+    SecurityStatus, SspProvider,
+    loader::{Loader, Module, WindowStation},
 };
-use sspcache_engine::{AcquireRequest, CredentialHandle, Identity, Operation, Status};
+use sspcache_engine::Operation;
 use sspcache_loader::{EmulatedLoader, LoaderError, ModuleFile, ModuleRef};
 
 use crate::{
-    MockSsp,
+    MockInterface, MockSsp,
+    interface::guarded,
     ssp::{Export, Function},
 };
 
@@ -171,52 +172,8 @@ impl Module for MockModule {
 
     fn security_interface(&self) -> Option<Result<MockInterface, SecurityStatus>> {
         let ssp = self.export("InitSecurityInterfaceW", Function::InitSecurityInterfaceW)?;
-        Some(guarded(|| ssp.enter(Operation::InitSecurityInterface)).map(|()| MockInterface(ssp)))
+        Some(guarded(|| ssp.enter(Operation::InitSecurityInterface)).map(|()| MockInterface::new(ssp)))
     }
-}
-
-/// The functions of a mock SSP, as [`sspcache::SecurityPackage`] calls them.
-#[derive(Debug)]
-pub struct MockInterface(MockSsp);
-
-impl SecurityInterface for MockInterface {
-    type Handle = CredentialHandle;
-
-    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<CredentialHandle, SecurityStatus> {
-        self.entry(Operation::AcquireCredentialsHandle)?;
-        let mut request = AcquireRequest::outbound(package);
-        if let Some(identity) = sign_in.identity() {
-            let identity = Identity::password(identity.user, identity.domain, identity.password);
-            request = request.with_identity(identity);
-        }
-        if let Some(principal) = sign_in.principal() {
-            request = request.with_principal(principal);
-        }
-        guarded(|| self.0.acquire(&request)).map(|acquired| acquired.handle)
-    }
-
-    fn principal(&self, handle: &CredentialHandle) -> Result<String, SecurityStatus> {
-        self.entry(Operation::QueryCredentialsAttributes)?;
-        guarded(|| self.0.principal(*handle)).map(|principal| principal.to_string())
-    }
-
-    fn free(&self, handle: &CredentialHandle) -> Result<(), SecurityStatus> {
-        self.entry(Operation::FreeCredentialsHandle)?;
-        guarded(|| self.0.free(*handle))
-    }
-}
-
-impl MockInterface {
-    /// What a client makes of a null entry in the table.
-    fn entry(&self, operation: Operation) -> Result<(), SecurityStatus> {
-        if self.0.is_missing(operation) { Err(SecurityStatus::UNSUPPORTED_FUNCTION) } else { Ok(()) }
-    }
-}
-
-/// A panic never crosses the C ABI of the real thing: it becomes `SEC_E_INTERNAL_ERROR` (clause M11).
-fn guarded<T>(call: impl FnOnce() -> Result<T, Status>) -> Result<T, SecurityStatus> {
-    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Status::InternalError));
-    result.map_err(|status| SecurityStatus(status.code()))
 }
 
 const PROGRAM: &str = r"C:\app\app.exe";

@@ -116,7 +116,8 @@
 //! tickets, WinINet's session and MIT krb5's credential caches.
 //!
 //! Signing in is a seam of its own: [`SspProvider::security_package`] gives a [`SecurityPackage`] of an SSP that is
-//! loaded, whose [`Credential`]s hold a reference to their module and are given back when dropped.
+//! loaded, whose [`Credential`]s hold a reference to their module and are given back when dropped. The [`context`] that a
+//! client and a server come to have, and the messages that they exchange in it, are there likewise.
 //!
 //! # Platform-specific behaviour
 //!
@@ -159,6 +160,7 @@
 //! - `serde`: [`CleanupReport`] and what is in it implement `Serialize`.
 //! - `tracing`: each row of a report is an event with the target `sspcache`: `INFO`, or `WARN` for a failure.
 
+pub mod context;
 pub mod loader;
 
 mod error;
@@ -173,7 +175,7 @@ mod trace;
 
 pub use error::{Error, SecurityStatus};
 pub use guard::CleanupGuard;
-pub use package::{Credential, Identity, SecurityPackage, SignIn};
+pub use package::{Credential, Identity, InboundCredential, SecurityPackage, SignIn};
 pub use protocol::{SspProvider, SspProviderBuilder};
 pub use provider::{CredentialProvider, Providers, known};
 pub use report::{Cleanup, CleanupReport, CleanupRow};

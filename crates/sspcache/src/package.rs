@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     Error, SecurityStatus,
+    context::{ContextRequest, Handshake, HeldContext, Negotiation, SecurityContext, Side},
     loader::{INIT_SECURITY_INTERFACE, Module, SecurityInterface},
 };
 
@@ -32,6 +33,23 @@ pub trait SecurityPackage: Send + Sync {
     ///
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
     fn acquire(&self, sign_in: &SignIn<'_>) -> Result<Credential, Error>;
+
+    /// `AcquireCredentialsHandle`, inbound: what a server accepts sign-ins with. It brings nothing into the SSP's cache.
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave.
+    ///
+    /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
+    fn acquire_inbound(&self) -> Result<InboundCredential, Error>;
+
+    /// `ImportSecurityContext`: unpacks a context that [`SecurityContext::export`] packed up, perhaps in another process
+    /// of this machine. No attribute tells which side of it this is; whoever exported it knows.
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave.
+    ///
+    /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
+    fn import(&self, side: Side, packed: &[u8]) -> Result<SecurityContext, Error>;
 }
 
 /// How to sign in. `Debug` shows whom, and never the password.
@@ -98,8 +116,8 @@ impl fmt::Debug for Identity<'_> {
     }
 }
 
-/// A credential handle, given back when dropped.
-pub struct Credential(Box<dyn Held>);
+/// A credential handle to sign in with, given back when dropped.
+pub struct Credential(Arc<dyn Held>);
 
 impl Credential {
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`: whom it stands for.
@@ -112,21 +130,20 @@ impl Credential {
         self.0.principal()
     }
 
-    /// `FreeCredentialsHandle`: gives it back now, as dropping it does, and tells what came of it.
+    /// Begins a context as its initiator: the client. Nothing is called before the first [`Handshake::step`].
+    pub fn initiate(&self, request: ContextRequest) -> Handshake {
+        self.0.clone().negotiate(Side::Initiator, request)
+    }
+
+    /// `FreeCredentialsHandle`: gives it back now, as dropping it does, and tells what came of it. A handshake that is not
+    /// done keeps it until then.
     ///
     /// # Errors
     /// [`Error::Sspi`] with the status that the SSP gave.
     ///
     /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
-    pub fn give_back(mut self) -> Result<(), Error> {
-        self.0.free()
-    }
-}
-
-impl Drop for Credential {
-    fn drop(&mut self) {
-        // A destructor has nobody to tell; `give_back` does.
-        let _ = self.0.free();
+    pub fn give_back(self) -> Result<(), Error> {
+        give_back(self.0)
     }
 }
 
@@ -136,6 +153,36 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// A credential handle to accept sign-ins with, given back when dropped.
+pub struct InboundCredential(Arc<dyn Held>);
+
+impl InboundCredential {
+    /// Begins a context as its acceptor: the server. Nothing is called before the first [`Handshake::step`], which takes
+    /// the initiator's token.
+    pub fn accept(&self, request: ContextRequest) -> Handshake {
+        self.0.clone().negotiate(Side::Acceptor, request)
+    }
+
+    /// `FreeCredentialsHandle`, as [`Credential::give_back`].
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave.
+    pub fn give_back(self) -> Result<(), Error> {
+        give_back(self.0)
+    }
+}
+
+impl fmt::Debug for InboundCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InboundCredential")
+    }
+}
+
+fn give_back(mut held: Arc<dyn Held>) -> Result<(), Error> {
+    // Whoever else holds it is a handshake, and the last one frees it.
+    Arc::get_mut(&mut held).map_or(Ok(()), Held::free)
+}
+
 /// A package of any module.
 pub(crate) struct Package<M: Module> {
     open: Arc<Open<M>>,
@@ -143,13 +190,13 @@ pub(crate) struct Package<M: Module> {
 }
 
 /// A module's interface, and the module, whose path is in every error: declared, and so dropped, after it.
-struct Open<M: Module> {
-    interface: M::Interface,
-    module: M,
+pub(crate) struct Open<M: Module> {
+    pub(crate) interface: M::Interface,
+    pub(crate) module: M,
 }
 
 impl<M: Module> Open<M> {
-    fn failed(&self, function: &'static str) -> impl FnOnce(SecurityStatus) -> Error {
+    pub(crate) fn failed(&self, function: &'static str) -> impl FnOnce(SecurityStatus) -> Error + use<M> {
         let module = self.module.path();
         move |status| Error::Sspi { module, function, status }
     }
@@ -167,6 +214,11 @@ impl<M: Module> Package<M> {
         })?;
         Ok(Self { open: Arc::new(Open { interface, module }), name: name.to_owned() })
     }
+
+    fn held(&self, acquired: Result<Handle<M>, SecurityStatus>) -> Result<Arc<HeldCredential<M>>, Error> {
+        let handle = acquired.map_err(self.open.failed("AcquireCredentialsHandle"))?;
+        Ok(Arc::new(HeldCredential { handle: Some(handle), open: self.open.clone() }))
+    }
 }
 
 impl<M: Module> SecurityPackage for Package<M> {
@@ -175,31 +227,65 @@ impl<M: Module> SecurityPackage for Package<M> {
     }
 
     fn acquire(&self, sign_in: &SignIn<'_>) -> Result<Credential, Error> {
-        let acquired = self.open.interface.acquire(&self.name, sign_in);
-        let handle = acquired.map_err(self.open.failed("AcquireCredentialsHandle"))?;
-        Ok(Credential(Box::new(HeldHandle { handle: Some(handle), open: self.open.clone() })))
+        self.held(self.open.interface.acquire(&self.name, sign_in)).map(|held| Credential(held))
+    }
+
+    fn acquire_inbound(&self) -> Result<InboundCredential, Error> {
+        self.held(self.open.interface.acquire_inbound(&self.name)).map(|held| InboundCredential(held))
+    }
+
+    fn import(&self, side: Side, packed: &[u8]) -> Result<SecurityContext, Error> {
+        let imported = self.open.interface.import(&self.name, side, packed);
+        let context = imported.map_err(self.open.failed("ImportSecurityContext"))?;
+        Ok(SecurityContext::new(HeldContext::<M>::new(context, self.open.clone())))
     }
 }
 
+/// What a credential can do, whichever module it is of.
 trait Held: Send + Sync {
     fn principal(&self) -> Result<String, Error>;
+    fn negotiate(self: Arc<Self>, side: Side, request: ContextRequest) -> Handshake;
     fn free(&mut self) -> Result<(), Error>;
 }
 
-struct HeldHandle<M: Module> {
-    handle: Option<<M::Interface as SecurityInterface>::Handle>,
+/// A credential handle, freed when dropped, and the module that it is of.
+pub(crate) struct HeldCredential<M: Module> {
+    handle: Option<Handle<M>>,
     open: Arc<Open<M>>,
 }
 
-impl<M: Module> Held for HeldHandle<M> {
+type Handle<M> = <<M as Module>::Interface as SecurityInterface>::Handle;
+
+impl<M: Module> HeldCredential<M> {
+    pub(crate) fn open(&self) -> &Arc<Open<M>> {
+        &self.open
+    }
+
+    pub(crate) fn handle(&self) -> Result<&Handle<M>, SecurityStatus> {
+        // There until `free`, after which nobody can ask any more.
+        self.handle.as_ref().ok_or(SecurityStatus::INVALID_HANDLE)
+    }
+}
+
+impl<M: Module> Held for HeldCredential<M> {
     fn principal(&self) -> Result<String, Error> {
-        // There until `free`, after which nobody can call this any more.
-        let Some(handle) = &self.handle else { return Ok(String::new()) };
-        self.open.interface.principal(handle).map_err(self.open.failed("QueryCredentialsAttributes"))
+        let principal = self.handle().and_then(|handle| self.open.interface.principal(handle));
+        principal.map_err(self.open.failed("QueryCredentialsAttributes"))
+    }
+
+    fn negotiate(self: Arc<Self>, side: Side, request: ContextRequest) -> Handshake {
+        Handshake::new(Negotiation::new(side, self, request))
     }
 
     fn free(&mut self) -> Result<(), Error> {
         let Some(handle) = self.handle.take() else { return Ok(()) };
         self.open.interface.free(&handle).map_err(self.open.failed("FreeCredentialsHandle"))
+    }
+}
+
+impl<M: Module> Drop for HeldCredential<M> {
+    fn drop(&mut self) {
+        // A destructor has nobody to tell; `give_back` does.
+        let _ = self.free();
     }
 }

@@ -6,7 +6,12 @@
 
 use std::io;
 
-use crate::{SecurityStatus, SignIn};
+use zeroize::Zeroizing;
+
+use crate::{
+    SecurityStatus, SignIn,
+    context::{ContextFlags, ContextRequest, Sealed, Side},
+};
 
 cfg_if::cfg_if! {
     if #[cfg(windows)] {
@@ -61,17 +66,32 @@ pub trait Module: Send + Sync + 'static {
     fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>>;
 }
 
-/// The functions of an SSP that signing in takes. It holds a reference to its module, if that can go away. Handles are
-/// its own: each is of the interface that gave it, and is freed once.
+/// The functions of an SSP that signing in takes, and what follows it. It holds a reference to its module, if that can go
+/// away. Handles are its own: each is of the interface that gave it, and is freed or deleted once.
+///
+/// What an SSP lacks answers [`SecurityStatus::UNSUPPORTED_FUNCTION`], as an empty place in its table does: so do all
+/// functions of contexts here, for an interface that only signs in.
 pub trait SecurityInterface: Send + Sync + 'static {
     /// A credential handle. It is freed by [`Self::free`], not by dropping it.
     type Handle: Send + Sync;
+
+    /// A context handle. It is deleted by [`Self::delete`], not by dropping it.
+    type Context: Send + Sync;
 
     /// `AcquireCredentialsHandle`, outbound.
     ///
     /// # Errors
     /// The status that the SSP gave.
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Self::Handle, SecurityStatus>;
+
+    /// `AcquireCredentialsHandle`, inbound.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn acquire_inbound(&self, package: &str) -> Result<Self::Handle, SecurityStatus> {
+        let _ = package;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
 
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`.
     ///
@@ -84,6 +104,165 @@ pub trait SecurityInterface: Send + Sync + 'static {
     /// # Errors
     /// The status that the SSP gave.
     fn free(&self, handle: &Self::Handle) -> Result<(), SecurityStatus>;
+
+    /// `InitializeSecurityContext` or `AcceptSecurityContext`: the next step, and the token to send after it. There is no
+    /// context before the first one; whatever context is there afterwards, of a step that failed too, is deleted by the
+    /// caller.
+    ///
+    /// # Errors
+    /// The status that the SSP gave, and the token to send all the same.
+    fn step(
+        &self,
+        side: Side,
+        credential: &Self::Handle,
+        context: &mut Option<Self::Context>,
+        request: &ContextRequest,
+        token: &[u8],
+    ) -> Result<(Progress, Vec<u8>), Refused> {
+        let _ = (side, credential, context, request, token);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION.into())
+    }
+
+    /// `CompleteAuthToken`: completes the token that is to be sent.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn complete(&self, context: &Self::Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
+        let _ = (context, token);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `DeleteSecurityContext`, of a half-open or failed context too.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn delete(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `QueryContextAttributes` with `SECPKG_ATTR_NAMES`.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn client(&self, context: &Self::Context) -> Result<String, SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `QueryContextAttributes` with `SECPKG_ATTR_PACKAGE_INFO`: the package's name.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn package(&self, context: &Self::Context) -> Result<String, SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `QueryContextAttributes` with `SECPKG_ATTR_FLAGS`.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn flags(&self, context: &Self::Context) -> Result<ContextFlags, SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `QueryContextAttributes` with `SECPKG_ATTR_SESSION_KEY`.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn session_key(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `MakeSignature`, with the default quality of protection.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn sign(&self, context: &Self::Context, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
+        let _ = (context, message);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `VerifySignature`.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn verify(
+        &self,
+        context: &Self::Context,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SecurityStatus> {
+        let _ = (context, message, signature);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `EncryptMessage`, with the default quality of protection.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn encrypt(&self, context: &Self::Context, message: &[u8]) -> Result<Sealed, SecurityStatus> {
+        let _ = (context, message);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `DecryptMessage`: the message, and the quality of protection that it had.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn decrypt(&self, context: &Self::Context, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+        let _ = (context, sealed);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `ExportSecurityContext`; the context stays until it is deleted.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn export(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `ImportSecurityContext`, of a context whose this side is.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<Self::Context, SecurityStatus> {
+        let _ = (package, side, packed);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+}
+
+/// How far a handshake is, and what comes next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// Done on this side: `SEC_E_OK`.
+    Complete,
+    /// The token is to be completed, then this side goes on: `SEC_I_COMPLETE_AND_CONTINUE`.
+    CompleteAndContinue,
+    /// The token is to be completed, then this side is done: `SEC_I_COMPLETE_NEEDED`.
+    CompleteNeeded,
+    /// This side goes on: `SEC_I_CONTINUE_NEEDED`.
+    Continue,
+}
+
+/// Why a step of a handshake was refused.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The status that the SSP gave.
+    pub status: SecurityStatus,
+    /// What to send to the other side all the same.
+    pub token: Option<Vec<u8>>,
+}
+
+impl From<SecurityStatus> for Refused {
+    fn from(status: SecurityStatus) -> Self {
+        Self { status, token: None }
+    }
 }
 
 /// What a process's window station is like.

@@ -3,6 +3,10 @@
 //! Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacew).
 #![allow(unsafe_code, reason = "calls the functions of a table that a foreign module gave")]
 
+mod context;
+mod memory;
+mod message;
+
 use std::{
     ffi::c_void,
     mem,
@@ -12,10 +16,10 @@ use std::{
 
 use windows_sys::{
     Win32::{
-        Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_OK, SEC_E_UNSUPPORTED_FUNCTION},
+        Foundation::SEC_E_OK,
         Security::{
             Authentication::Identity::{
-                SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW,
+                SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW,
                 SecurityFunctionTableW,
             },
             Credentials::SecHandle,
@@ -26,8 +30,12 @@ use windows_sys::{
 };
 use zeroize::Zeroizing;
 
-use super::SecurityInterface;
-use crate::{SecurityStatus, SignIn};
+use self::{context::Context, memory::HandedOut};
+use super::{Progress, Refused, SecurityInterface};
+use crate::{
+    SecurityStatus, SignIn,
+    context::{ContextFlags, ContextRequest, Sealed, Side},
+};
 
 /// Calls `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
 ///
@@ -51,7 +59,7 @@ pub(super) unsafe fn init_security_interface(
     // SAFETY: the function has this type.
     let init: unsafe extern "system" fn() -> *mut SecurityFunctionTableW = unsafe { mem::transmute(address) };
     // SAFETY: it takes nothing, and may be called any number of times.
-    let table = NonNull::new(unsafe { init() }).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))?;
+    let table = NonNull::new(unsafe { init() }).ok_or(SecurityStatus::INTERNAL_ERROR)?;
     Ok(FunctionTable { table, _module: module })
 }
 
@@ -71,12 +79,13 @@ impl FunctionTable {
         // SAFETY: an SSP returns null or a static table of the documented layout, and its module is referenced.
         unsafe { self.table.as_ref() }
     }
-}
-
-impl SecurityInterface for FunctionTable {
-    type Handle = Handle;
-
-    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Handle, SecurityStatus> {
+    /// `AcquireCredentialsHandle`, for this use.
+    fn acquire_for(
+        &self,
+        package: &str,
+        credential_use: u32,
+        sign_in: &SignIn<'_>,
+    ) -> Result<Handle, SecurityStatus> {
         let acquire = self.table().AcquireCredentialsHandleW.ok_or(UNSUPPORTED)?;
         let mut package = wide(package);
         let mut principal = sign_in.principal().map(wide);
@@ -100,7 +109,7 @@ impl SecurityInterface for FunctionTable {
             acquire(
                 principal.as_mut().map_or(ptr::null_mut(), |principal| principal.as_mut_ptr()),
                 package.as_mut_ptr(),
-                SECPKG_CRED_OUTBOUND,
+                credential_use,
                 ptr::null_mut(),
                 identity
                     .as_ref()
@@ -114,6 +123,19 @@ impl SecurityInterface for FunctionTable {
         };
         ok(status).map(|()| Handle(handle))
     }
+}
+
+impl SecurityInterface for FunctionTable {
+    type Handle = Handle;
+    type Context = Context;
+
+    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Handle, SecurityStatus> {
+        self.acquire_for(package, SECPKG_CRED_OUTBOUND, sign_in)
+    }
+
+    fn acquire_inbound(&self, package: &str) -> Result<Handle, SecurityStatus> {
+        self.acquire_for(package, SECPKG_CRED_INBOUND, &SignIn::silent())
+    }
 
     fn principal(&self, handle: &Handle) -> Result<String, SecurityStatus> {
         let query = self.table().QueryCredentialsAttributesW.ok_or(UNSUPPORTED)?;
@@ -122,11 +144,10 @@ impl SecurityInterface for FunctionTable {
         let mut names = SecPkgCredentials_NamesW { sUserName: ptr::null_mut() };
         // SAFETY: the attribute's buffer is the structure that its page names; both pointers live until the call returns.
         ok(unsafe { query(&raw mut raw, SECPKG_CRED_ATTR_NAMES, (&raw mut names).cast()) })?;
-        let name = NonNull::new(names.sUserName).ok_or(SecurityStatus(SEC_E_INTERNAL_ERROR))?;
-        // SAFETY: on success the name is a string that ends in a null and is ours until freed.
-        let text = unsafe { string(name) };
-        // SAFETY: what this attribute returned is freed by FreeContextBuffer, once.
-        ok(unsafe { free(name.as_ptr().cast()) }).map(|()| text)
+        // SAFETY: what this attribute returned is freed by FreeContextBuffer.
+        let _name = unsafe { HandedOut::new(names.sUserName, free) };
+        // SAFETY: if it isn't null, it is a string that ends in a null.
+        unsafe { string(names.sUserName) }
     }
 
     fn free(&self, handle: &Handle) -> Result<(), SecurityStatus> {
@@ -135,12 +156,71 @@ impl SecurityInterface for FunctionTable {
         // SAFETY: the pointer lives until the call returns.
         ok(unsafe { free(&raw mut raw) })
     }
+
+    fn step(
+        &self,
+        side: Side,
+        credential: &Handle,
+        context: &mut Option<Context>,
+        request: &ContextRequest,
+        token: &[u8],
+    ) -> Result<(Progress, Vec<u8>), Refused> {
+        self.next_step(side, credential, context, request, token)
+    }
+
+    fn complete(&self, context: &Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
+        self.complete_token(context, token)
+    }
+
+    fn delete(&self, context: &Context) -> Result<(), SecurityStatus> {
+        self.delete_context(context)
+    }
+
+    fn client(&self, context: &Context) -> Result<String, SecurityStatus> {
+        self.client_of(context)
+    }
+
+    fn package(&self, context: &Context) -> Result<String, SecurityStatus> {
+        self.package_of(context)
+    }
+
+    fn flags(&self, context: &Context) -> Result<ContextFlags, SecurityStatus> {
+        self.flags_of(context)
+    }
+
+    fn session_key(&self, context: &Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        self.session_key_of(context)
+    }
+
+    fn sign(&self, context: &Context, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
+        self.make_signature(context, message)
+    }
+
+    fn verify(&self, context: &Context, message: &[u8], signature: &[u8]) -> Result<(), SecurityStatus> {
+        self.verify_signature(context, message, signature)
+    }
+
+    fn encrypt(&self, context: &Context, message: &[u8]) -> Result<Sealed, SecurityStatus> {
+        self.encrypt_message(context, message)
+    }
+
+    fn decrypt(&self, context: &Context, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+        self.decrypt_message(context, sealed)
+    }
+
+    fn export(&self, context: &Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        self.export_context(context)
+    }
+
+    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<Context, SecurityStatus> {
+        self.import_context(package, side, packed)
+    }
 }
 
 /// A credential handle of an SSP.
 pub struct Handle(SecHandle);
 
-const UNSUPPORTED: SecurityStatus = SecurityStatus(SEC_E_UNSUPPORTED_FUNCTION);
+const UNSUPPORTED: SecurityStatus = SecurityStatus::UNSUPPORTED_FUNCTION;
 
 fn ok(status: i32) -> Result<(), SecurityStatus> {
     if status == SEC_E_OK { Ok(()) } else { Err(SecurityStatus(status)) }
@@ -160,14 +240,22 @@ fn length(units: &[u16]) -> u32 {
     u32::try_from(units.len() - 1).unwrap_or(u32::MAX)
 }
 
+/// A string that an SSP handed out.
+///
+/// # Errors
+/// [`SecurityStatus::INTERNAL_ERROR`] when there is none.
+///
 /// # Safety
-/// The pointer is to UTF-16 units that end in a null.
-unsafe fn string(text: NonNull<u16>) -> String {
+/// The pointer is null, or to UTF-16 units that end in a null.
+unsafe fn string(text: *const u16) -> Result<String, SecurityStatus> {
+    if text.is_null() {
+        return Err(SecurityStatus::INTERNAL_ERROR);
+    }
     let mut length = 0;
     // SAFETY: up to the terminating null every unit may be read.
-    while unsafe { *text.as_ptr().add(length) } != 0 {
+    while unsafe { *text.add(length) } != 0 {
         length += 1;
     }
     // SAFETY: as above.
-    String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(text.as_ptr(), length) })
+    Ok(String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(text, length) }))
 }

@@ -131,6 +131,7 @@ pub(crate) struct FakeInterface(Log);
 
 impl SecurityInterface for FakeInterface {
     type Handle = String;
+    type Context = ();
 
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<String, SecurityStatus> {
         let identity = sign_in.identity().ok_or(SecurityStatus::NO_CREDENTIALS)?;

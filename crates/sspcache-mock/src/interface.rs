@@ -1,0 +1,221 @@
+//! The functions of a mock SSP, called in safe Rust.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sspcache::{
+    SecurityStatus, SignIn,
+    context::{ContextFlags, ContextRequest, Sealed, Side},
+    loader::{Progress, Refused, SecurityInterface},
+};
+use sspcache_engine::{
+    AcquireRequest, CredentialHandle, Identity, Name, Operation, Status,
+    context::{
+        self, AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN,
+        Part, Refusal, Step,
+    },
+};
+use zeroize::Zeroizing;
+
+use crate::MockSsp;
+
+/// The functions of a mock SSP, as [`sspcache::SecurityPackage`] calls them.
+#[derive(Debug)]
+pub struct MockInterface(MockSsp);
+
+impl MockInterface {
+    pub(crate) fn new(ssp: MockSsp) -> Self {
+        Self(ssp)
+    }
+
+    /// Calls a function of the SSP; what a client makes of a null entry in the table, and of a panic.
+    fn call<T>(
+        &self,
+        operation: Operation,
+        function: impl FnOnce(&MockSsp) -> Result<T, Status>,
+    ) -> Result<T, SecurityStatus> {
+        self.check_entry(operation)?;
+        guarded(|| function(&self.0))
+    }
+
+    fn check_entry(&self, operation: Operation) -> Result<(), SecurityStatus> {
+        if self.0.is_missing(operation) { Err(SecurityStatus::UNSUPPORTED_FUNCTION) } else { Ok(()) }
+    }
+
+    fn info(&self, context: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
+        self.call(Operation::QueryContextAttributes, |ssp| ssp.context(context))
+    }
+
+    fn initialize(
+        &self,
+        credential: CredentialHandle,
+        context: Option<ContextHandle>,
+        request: &ContextRequest,
+        token: &[u8],
+    ) -> Result<Step, Refusal> {
+        self.0.initialize(&InitializeRequest {
+            context,
+            target: request.target().map(Name::from),
+            flags: context::ContextFlags::from_isc(request.flags().to_bits(Side::Initiator)),
+            token: Some(token).filter(|token| context.is_some() || !token.is_empty()),
+            bindings: request.channel_bindings(),
+            ..InitializeRequest::first(credential)
+        })
+    }
+
+    fn accept(
+        &self,
+        credential: CredentialHandle,
+        context: Option<ContextHandle>,
+        request: &ContextRequest,
+        token: &[u8],
+    ) -> Result<Step, Refusal> {
+        self.0.accept(&AcceptRequest {
+            context,
+            flags: context::ContextFlags::from_asc(request.flags().to_bits(Side::Acceptor)),
+            bindings: request.channel_bindings(),
+            ..AcceptRequest::first(credential, token)
+        })
+    }
+}
+
+impl SecurityInterface for MockInterface {
+    type Handle = CredentialHandle;
+    type Context = ContextHandle;
+
+    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<CredentialHandle, SecurityStatus> {
+        let mut request = AcquireRequest::outbound(package);
+        if let Some(identity) = sign_in.identity() {
+            let identity = Identity::password(identity.user, identity.domain, identity.password);
+            request = request.with_identity(identity);
+        }
+        if let Some(principal) = sign_in.principal() {
+            request = request.with_principal(principal);
+        }
+        self.call(Operation::AcquireCredentialsHandle, |ssp| ssp.acquire(&request))
+            .map(|acquired| acquired.handle)
+    }
+
+    fn acquire_inbound(&self, package: &str) -> Result<CredentialHandle, SecurityStatus> {
+        let request = AcquireRequest::inbound(package);
+        self.call(Operation::AcquireCredentialsHandle, |ssp| ssp.acquire(&request))
+            .map(|acquired| acquired.handle)
+    }
+
+    fn principal(&self, handle: &CredentialHandle) -> Result<String, SecurityStatus> {
+        let principal = self.call(Operation::QueryCredentialsAttributes, |ssp| ssp.principal(*handle));
+        principal.map(|principal| principal.to_string())
+    }
+
+    fn free(&self, handle: &CredentialHandle) -> Result<(), SecurityStatus> {
+        self.call(Operation::FreeCredentialsHandle, |ssp| ssp.free(*handle))
+    }
+
+    fn step(
+        &self,
+        side: Side,
+        credential: &CredentialHandle,
+        context: &mut Option<ContextHandle>,
+        request: &ContextRequest,
+        token: &[u8],
+    ) -> Result<(Progress, Vec<u8>), Refused> {
+        self.check_entry(match side {
+            Side::Acceptor => Operation::AcceptSecurityContext,
+            Side::Initiator => Operation::InitializeSecurityContext,
+        })?;
+        let step = guarded(|| {
+            Ok(match side {
+                Side::Acceptor => self.accept(*credential, *context, request, token),
+                Side::Initiator => self.initialize(*credential, *context, request, token),
+            })
+        })?;
+        let step = step.map_err(|refusal| Refused {
+            status: SecurityStatus(refusal.status.code()),
+            token: refusal.token,
+        })?;
+        *context = Some(step.context);
+        Ok((progress(step.progress), step.token))
+    }
+
+    fn complete(&self, context: &ContextHandle, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
+        self.call(Operation::CompleteAuthToken, |ssp| ssp.complete(*context, token))
+    }
+
+    fn delete(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
+        self.call(Operation::DeleteSecurityContext, |ssp| ssp.delete_context(*context))
+    }
+
+    fn client(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
+        self.info(*context).map(|info| info.client.to_string())
+    }
+
+    fn package(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
+        self.info(*context).map(|info| info.package.name.to_string())
+    }
+
+    fn flags(&self, context: &ContextHandle) -> Result<ContextFlags, SecurityStatus> {
+        self.info(*context).map(|info| ContextFlags::from_bits_of(Side::Initiator, info.flags.to_isc()))
+    }
+
+    fn session_key(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        self.info(*context).map(|info| Zeroizing::new(info.session_key.bytes().to_vec()))
+    }
+
+    fn sign(&self, context: &ContextHandle, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
+        let mut token = vec![0; MESSAGE_TOKEN];
+        let length =
+            self.call(Operation::MakeSignature, |ssp| ssp.sign(*context, 0, &[message], &mut token))?;
+        token.truncate(length);
+        Ok(token)
+    }
+
+    fn verify(
+        &self,
+        context: &ContextHandle,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SecurityStatus> {
+        self.call(Operation::VerifySignature, |ssp| ssp.verify_signature(*context, &[message], signature))
+            .map(drop)
+    }
+
+    fn encrypt(&self, context: &ContextHandle, message: &[u8]) -> Result<Sealed, SecurityStatus> {
+        let mut sealed = Sealed { token: vec![0; MESSAGE_TOKEN], data: message.to_vec() };
+        let Sealed { token, data } = &mut sealed;
+        let length = self.call(Operation::EncryptMessage, |ssp| {
+            ssp.encrypt(*context, 0, &mut [Part::Data(data)], token)
+        })?;
+        token.truncate(length);
+        Ok(sealed)
+    }
+
+    fn decrypt(&self, context: &ContextHandle, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+        let mut message = sealed.data.clone();
+        let qop = self.call(Operation::DecryptMessage, |ssp| {
+            ssp.decrypt(*context, &mut [Part::Data(&mut message)], &sealed.token)
+        })?;
+        Ok((message, qop))
+    }
+
+    fn export(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        self.call(Operation::ExportSecurityContext, |ssp| ssp.export(*context, ExportOptions::default()))
+    }
+
+    fn import(&self, package: &str, _: Side, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
+        self.call(Operation::ImportSecurityContext, |ssp| ssp.import(&Name::from(package), packed))
+    }
+}
+
+/// A panic never crosses the C ABI of the real thing: it becomes `SEC_E_INTERNAL_ERROR` (clause M11).
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, Status>) -> Result<T, SecurityStatus> {
+    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Status::InternalError));
+    result.map_err(|status| SecurityStatus(status.code()))
+}
+
+fn progress(progress: context::Progress) -> Progress {
+    match progress {
+        context::Progress::Complete => Progress::Complete,
+        context::Progress::CompleteAndContinue => Progress::CompleteAndContinue,
+        context::Progress::CompleteNeeded => Progress::CompleteNeeded,
+        context::Progress::Continue => Progress::Continue,
+    }
+}
