@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use super::{
     Context, ContextFlags, ContextHandle, ContextInfo, ExportOptions, Role, SessionKey,
     established::Established,
-    protection::{Branch, Position, Protection, Received},
+    protection::{Branch, Position, Protection},
+    sequence::Received,
 };
 use crate::{
     Engine, FileTime, Name, Operation, PackageInfo, Principal, Status, package::Capabilities, sync::Mutex,

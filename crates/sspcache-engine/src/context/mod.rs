@@ -8,6 +8,7 @@ mod export;
 mod flags;
 mod messages;
 mod protection;
+mod sequence;
 
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{ContextFlags, MESSAGE_TOKEN, Part, Role, SessionKey, WRAP_NO_ENCRYPT};
+use super::{ContextFlags, MESSAGE_TOKEN, Part, Role, SessionKey, WRAP_NO_ENCRYPT, sequence::Received};
 use crate::Status;
 
 /// The message protection of one side of an established context.
@@ -216,52 +216,6 @@ impl Part<'_> {
     }
 }
 
-/// What was received, as far as replays and gaps are looked for.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Received {
-    /// One more than the highest number so far.
-    pub(crate) next: u64,
-    /// Bit n is set when the number n + 1 below `next` was received.
-    pub(crate) seen: u64,
-}
-
-impl Received {
-    /// Takes note of a message that came, or refuses it: one out of order where order is asked for, one that came before
-    /// (or is so old that nobody knows) where replays are looked for.
-    fn accept(&mut self, number: u64, flags: ContextFlags) -> Result<(), Status> {
-        if flags.contains(ContextFlags::SEQUENCE_DETECT) {
-            if number != self.next {
-                return Err(Status::OutOfSequence);
-            }
-        } else if flags.contains(ContextFlags::REPLAY_DETECT) && !self.is_new(number) {
-            return Err(Status::OutOfSequence);
-        }
-        self.note(number);
-        Ok(())
-    }
-
-    fn is_new(self, number: u64) -> bool {
-        match self.next.checked_sub(number + 1) {
-            None => true,
-            Some(age) => age < u64::from(u64::BITS) && self.seen >> age & 1 == 0,
-        }
-    }
-
-    fn note(&mut self, number: u64) {
-        if let Some(age) = self.next.checked_sub(number + 1) {
-            self.seen |= shl(1, age);
-        } else {
-            self.seen = shl(self.seen, number + 1 - self.next) | 1;
-            self.next = number + 1;
-        }
-    }
-}
-
-/// A shift that loses what goes beyond, however far.
-fn shl(bits: u64, by: u64) -> u64 {
-    u32::try_from(by).ok().and_then(|by| bits.checked_shl(by)).unwrap_or(0)
-}
-
 /// The keys of one direction.
 struct Keys {
     signing: Hmac<Sha256>,
@@ -465,3 +419,334 @@ const HEADER: usize = 1 + BRANCH + NUMBER;
 const TAG: usize = MESSAGE_TOKEN - HEADER;
 /// After it a context has no number left: none is ever used twice.
 const LAST_NUMBER: u64 = (1 << (8 * NUMBER)) - 1;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection, prelude::*, sample::Index};
+
+    use super::*;
+
+    const EVERYTHING: ContextFlags =
+        ContextFlags::INTEGRITY.union(ContextFlags::CONFIDENTIALITY).union(ContextFlags::SEQUENCE_DETECT);
+
+    fn key() -> SessionKey {
+        let mut key = Zeroizing::new([0; 32]);
+        (0..).zip(key.iter_mut()).for_each(|(number, byte)| *byte = number);
+        SessionKey(key)
+    }
+
+    /// Initiator and acceptor.
+    fn both(flags: ContextFlags) -> (Protection, Protection) {
+        (Protection::new(&key(), Role::Initiator, flags), Protection::new(&key(), Role::Acceptor, flags))
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn signed(by: &mut Protection, text: &[u8]) -> [u8; MESSAGE_TOKEN] {
+        let mut token = [0; MESSAGE_TOKEN];
+        assert_eq!(by.sign(0, &[text], &mut token), Ok(MESSAGE_TOKEN));
+        token
+    }
+
+    fn sealed(by: &mut Protection, qop: u32, text: &[u8]) -> (Vec<u8>, [u8; MESSAGE_TOKEN]) {
+        let (mut data, mut token) = (text.to_vec(), [0; MESSAGE_TOKEN]);
+        assert_eq!(by.encrypt(qop, &mut [Part::Data(&mut data)], &mut token), Ok(MESSAGE_TOKEN));
+        (data, token)
+    }
+
+    fn opened(by: &mut Protection, data: &[u8], token: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+        let mut data = data.to_vec();
+        let qop = by.decrypt(&mut [Part::Data(&mut data)], token)?;
+        Ok((data, qop))
+    }
+
+    /// S4
+    ///
+    /// The expected bytes come from an implementation of the documented format in Python: `hmac` and `hashlib` for the
+    /// keys and signatures, and ChaCha20-Poly1305 written after RFC 8439 and checked against the example of its section
+    /// 2.8.2. The session key is the bytes 0 to 31.
+    #[test]
+    fn tokens_are_those_of_an_independent_implementation() {
+        let (mut initiator, acceptor) = both(EVERYTHING);
+        let text = b"attack at dawn";
+        let token = signed(&mut initiator, text);
+        assert_eq!(hex(&token), "11000000000000000000000035bfad3fcdf8da998ab110f688fcbb4f");
+        let (data, token) = sealed(&mut initiator, 0, text);
+        assert_eq!(hex(&data), "04acc6a873fc7b585793408ef455");
+        assert_eq!(hex(&token), "1200000000000001000000006cf79eab6c3a8e764b57c1190e35bafa");
+        let (data, token) = sealed(&mut initiator, WRAP_NO_ENCRYPT, text);
+        assert_eq!(data, text);
+        assert_eq!(hex(&token), "1300000000000002000000006a3aa54f32fcea28bde7f83a6def13f5");
+
+        let at = Position { next: 0x01_0203_0405, ..Position::default() };
+        let mut acceptor = acceptor.branch(Branch([0xA1, 0xB2, 0xC3, 0xD4, 0xE5, 0xF6]), at);
+        let (mut data, mut token) = (*text, [0; MESSAGE_TOKEN]);
+        let mut parts = [Part::Checked(b"head"), Part::Data(&mut data), Part::Checked(b"tail")];
+        acceptor.encrypt(0, &mut parts, &mut token).unwrap();
+        assert_eq!(hex(&data), "4299cb3acc9a993206b03cf72452");
+        assert_eq!(hex(&token), "12a1b2c3d4e5f60504030201c0ca0f319e580aa582a99c5631732b77");
+    }
+
+    /// S4
+    #[test]
+    fn each_side_reads_what_the_other_sent_and_not_what_it_sent_itself() {
+        let (mut initiator, mut acceptor) = both(EVERYTHING);
+        for _ in 0..2 {
+            let token = signed(&mut initiator, b"to the server");
+            assert_eq!(initiator.verify(&[b"to the server"], &token), Err(Status::MessageAltered));
+            assert_eq!(acceptor.verify(&[b"to the server"], &token), Ok(0));
+            for qop in [0, WRAP_NO_ENCRYPT] {
+                let (data, token) = sealed(&mut acceptor, qop, b"to the client");
+                assert_eq!(data == b"to the client", qop == WRAP_NO_ENCRYPT);
+                assert_eq!(opened(&mut acceptor, &data, &token), Err(Status::MessageAltered));
+                assert_eq!(opened(&mut initiator, &data, &token), Ok((b"to the client".to_vec(), qop)));
+            }
+        }
+    }
+
+    /// S4, S5
+    #[test]
+    fn what_a_context_has_decides_what_it_can_do() {
+        const INTEGRITY: ContextFlags = ContextFlags::INTEGRITY;
+        const CONFIDENTIALITY: ContextFlags = ContextFlags::CONFIDENTIALITY;
+        let no_quality = Err(Status::QopNotSupported);
+        let unsupported = Err(Status::UnsupportedFunction);
+        let only = CONFIDENTIALITY | ContextFlags::CONFIDENTIALITY_ONLY;
+        // What a context has; what comes of signing, encrypting, and signing by EncryptMessage.
+        for (flags, sign, encrypt, wrap) in [
+            (ContextFlags::empty(), no_quality, no_quality, no_quality),
+            (INTEGRITY, Ok(28), unsupported, Ok(28)),
+            (CONFIDENTIALITY, no_quality, Ok(28), unsupported),
+            (INTEGRITY | CONFIDENTIALITY, Ok(28), Ok(28), Ok(28)),
+            (only, no_quality, Ok(28), unsupported),
+            (INTEGRITY | only, unsupported, Ok(28), unsupported),
+        ] {
+            let (mut initiator, mut acceptor) = both(flags);
+            let mut token = [0; MESSAGE_TOKEN];
+            assert_eq!(initiator.sign(0, &[b"text"], &mut token), sign, "{flags:?}");
+            assert_eq!(acceptor.verify(&[b"text"], &token), sign.map(|_| 0), "{flags:?}");
+            for (qop, expected) in [(0, encrypt), (WRAP_NO_ENCRYPT, wrap)] {
+                let (mut data, mut token) = (*b"text", [0; MESSAGE_TOKEN]);
+                let result = initiator.encrypt(qop, &mut [Part::Data(&mut data)], &mut token);
+                assert_eq!(result, expected, "{flags:?}, {qop:#x}");
+                if result.is_err() {
+                    // Somebody else's token, of a kind that this context never has.
+                    (data, token) = (*b"text", [0; MESSAGE_TOKEN]);
+                    let (mut able, _) = both(INTEGRITY | CONFIDENTIALITY);
+                    able.encrypt(qop, &mut [Part::Data(&mut data)], &mut token).unwrap();
+                }
+                let expected = match expected {
+                    Ok(_) => Ok((b"text".to_vec(), qop)),
+                    Err(Status::UnsupportedFunction) => Err(Status::InvalidToken),
+                    Err(status) => Err(status),
+                };
+                assert_eq!(opened(&mut acceptor, &data, &token), expected, "{flags:?}, {qop:#x}");
+            }
+        }
+    }
+
+    /// S5
+    #[test]
+    fn what_is_no_message_is_refused_and_uses_up_no_number() {
+        let (mut initiator, mut acceptor) = both(EVERYTHING);
+        let mut token = [0; 2 * MESSAGE_TOKEN];
+        for qop in [1, WRAP_NO_ENCRYPT, 0x4000_0000, u32::MAX] {
+            assert_eq!(initiator.sign(qop, &[b"text"], &mut token), Err(Status::QopNotSupported), "{qop:#x}");
+        }
+        for qop in [1, 0x8000_0000, 0x4000_0000, u32::MAX] {
+            let result = initiator.encrypt(qop, &mut [Part::Data(&mut [0; 4])], &mut token);
+            assert_eq!(result, Err(Status::QopNotSupported), "{qop:#x}");
+        }
+        assert_eq!(initiator.sign(0, &[], &mut token), Err(Status::InvalidToken));
+        assert_eq!(initiator.encrypt(0, &mut [], &mut token), Err(Status::InvalidToken));
+        assert_eq!(initiator.encrypt(0, &mut [Part::Checked(b"x")], &mut token), Err(Status::InvalidToken));
+        for short in [0, 1, 27] {
+            let room = &mut token[..short];
+            assert_eq!(initiator.sign(0, &[b"text"], room), Err(Status::BufferTooSmall));
+            let mut data = *b"text";
+            let result = initiator.encrypt(0, &mut [Part::Data(&mut data)], room);
+            assert_eq!((result, &data), (Err(Status::BufferTooSmall), b"text"));
+        }
+        assert_eq!(initiator.sign(0, &[b"text"], &mut token), Ok(28));
+        assert_eq!(token[28..], [0; 28]);
+        for length in [0, 1, 27, 29, 56] {
+            assert_eq!(acceptor.verify(&[b"text"], &token[..length]), Err(Status::InvalidToken), "{length}");
+        }
+        assert_eq!(acceptor.verify(&[], &token[..28]), Err(Status::InvalidToken));
+        assert_eq!(acceptor.decrypt(&mut [Part::Checked(b"text")], &token[..28]), Err(Status::InvalidToken));
+        assert_eq!(opened(&mut acceptor, b"text", &token[..28]), Err(Status::InvalidToken));
+        assert_eq!(acceptor.verify(&[b"text"], &token[..28]), Ok(0), "the first message of all");
+    }
+
+    /// S4
+    #[test]
+    fn a_message_may_be_divided_anew_but_what_is_checked_stays_apart_from_what_is_encrypted() {
+        enum Piece {
+            C(&'static str),
+            D(usize),
+        }
+        use Piece::{C, D};
+        // "ab" and "cd" are checked, around four bytes of data; or not.
+        for (pieces, expected) in [
+            (&[C("ab"), D(4), C("cd")][..], Ok(0)),
+            (&[C("a"), C("b"), D(4), C(""), C("cd")], Ok(0)),
+            (&[C("ab"), D(1), D(0), D(3), C("cd")], Ok(0)),
+            (&[D(0), C("ab"), D(2), D(2), C("c"), C("d"), D(0)], Ok(0)),
+            (&[C("abcd"), D(4)], Err(Status::MessageAltered)),
+            (&[C("abc"), D(4), C("d")], Err(Status::MessageAltered)),
+            (&[D(4), C("abcd")], Err(Status::MessageAltered)),
+            (&[C("ab"), D(2), C("cd"), D(2)], Err(Status::MessageAltered)),
+            (&[C("ab"), D(4)], Err(Status::MessageAltered)),
+            (&[C("ab"), D(3), C("cd")], Err(Status::MessageAltered)),
+            (&[C("cd"), D(4), C("ab")], Err(Status::MessageAltered)),
+            (&[D(4)], Err(Status::MessageAltered)),
+        ] {
+            let (mut initiator, mut acceptor) = both(EVERYTHING);
+            let (mut data, mut token) = (*b"text", [0; MESSAGE_TOKEN]);
+            let mut parts = [Part::Checked(b"ab"), Part::Data(&mut data), Part::Checked(b"cd")];
+            initiator.encrypt(0, &mut parts, &mut token).unwrap();
+            let ciphertext = data;
+            let mut rest = &mut data[..];
+            let mut parts = Vec::new();
+            for piece in pieces {
+                parts.push(match piece {
+                    C(text) => Part::Checked(text.as_bytes()),
+                    D(length) => Part::Data(rest.split_off_mut(..*length).unwrap()),
+                });
+            }
+            assert_eq!(acceptor.decrypt(&mut parts, &token), expected, "{parts:?}");
+            assert_eq!(&data, if expected.is_ok() { b"text" } else { &ciphertext });
+        }
+    }
+
+    /// S4
+    #[test]
+    fn a_signature_is_of_the_whole_message_however_it_is_divided() {
+        let (mut initiator, mut acceptor) = both(EVERYTHING);
+        let mut token = [0; MESSAGE_TOKEN];
+        initiator.sign(0, &[b"att", b"", b"ack"], &mut token).unwrap();
+        assert_eq!(acceptor.verify(&[b"attick"], &token), Err(Status::MessageAltered));
+        assert_eq!(acceptor.verify(&[b"ack", b"att"], &token), Err(Status::MessageAltered));
+        assert_eq!(acceptor.verify(&[b"a", b"ttack"], &token), Ok(0));
+    }
+
+    /// S4
+    #[test]
+    fn a_context_ends_before_a_number_comes_twice() {
+        let (initiator, acceptor) = both(EVERYTHING);
+        let last = Position { next: LAST_NUMBER, received: Received { next: LAST_NUMBER, seen: u64::MAX } };
+        let mut initiator = initiator.branch(Branch::default(), last);
+        let mut acceptor = acceptor.branch(Branch::default(), last);
+        let (data, token) = sealed(&mut initiator, 0, b"text");
+        assert_eq!(opened(&mut acceptor, &data, &token), Ok((b"text".to_vec(), 0)));
+        assert_eq!(opened(&mut acceptor, &data, &token), Err(Status::OutOfSequence));
+        let (mut data, mut token) = (*b"text", [0; MESSAGE_TOKEN]);
+        for _ in 0..2 {
+            let result = initiator.encrypt(0, &mut [Part::Data(&mut data)], &mut token);
+            assert_eq!((result, &data), (Err(Status::ContextExpired), b"text"));
+            assert_eq!(initiator.sign(0, &[b"text"], &mut token), Err(Status::ContextExpired));
+        }
+    }
+
+    /// S4
+    #[test]
+    fn copies_of_a_context_never_encrypt_alike() {
+        let flags = ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY;
+        let (_, mut acceptor) = both(flags);
+        let copy = |branch| both(flags).0.branch(Branch([branch; 6]), Position::default());
+        let mut ciphertexts =
+            [copy(0), copy(1), copy(2)].map(|mut copy| sealed(&mut copy, 0, b"a longer text"));
+        for (data, token) in &ciphertexts {
+            assert_eq!(opened(&mut acceptor, data, token), Ok((b"a longer text".to_vec(), 0)));
+        }
+        ciphertexts.sort();
+        assert!(ciphertexts.windows(2).all(|pair| pair[0].0 != pair[1].0));
+    }
+
+    fn message() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
+        let part = (any::<bool>(), collection::vec(any::<u8>(), 0..100));
+        let parts = collection::vec(part, 0..4);
+        (parts, collection::vec(any::<u8>(), 0..200)).prop_map(|(mut parts, data)| {
+            parts.push((true, data));
+            parts
+        })
+    }
+
+    /// A message as the parts of a call.
+    fn parts(message: &mut [(bool, Vec<u8>)]) -> Vec<Part<'_>> {
+        let part = |(is_data, bytes)| if is_data { Part::Data(bytes) } else { Part::Checked(bytes) };
+        message.iter_mut().map(|(is_data, bytes)| part((*is_data, bytes))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 5 } else { 2_000 }))]
+
+        /// S4
+        #[test]
+        fn any_changed_byte_is_noticed_and_changes_nothing(
+            text in message(),
+            wrap in any::<bool>(),
+            at in any::<Index>(),
+            change in 1..=u8::MAX,
+        ) {
+            let (mut initiator, mut acceptor) = both(EVERYTHING);
+            let qop = if wrap { WRAP_NO_ENCRYPT } else { 0 };
+            let (mut sent, mut token) = (text.clone(), [0; MESSAGE_TOKEN]);
+            initiator.encrypt(qop, &mut parts(&mut sent), &mut token).unwrap();
+            for ((is_data, before), (_, after)) in text.iter().zip(&sent) {
+                prop_assert!(before == after || *is_data && !wrap);
+            }
+
+            let (mut altered, mut altered_token) = (sent.clone(), token);
+            let bytes = altered.iter_mut().flat_map(|(_, bytes)| bytes).chain(&mut altered_token);
+            let mut bytes: Vec<_> = bytes.collect();
+            let at = at.index(bytes.len());
+            let in_kind = at == bytes.len() - MESSAGE_TOKEN;
+            *bytes[at] ^= change;
+            let arrived = altered.clone();
+            let result = acceptor.decrypt(&mut parts(&mut altered), &altered_token);
+            // Of the byte that says what kind of token it is, most values say nothing.
+            prop_assert!(result == Err(Status::MessageAltered) || in_kind && result == Err(Status::InvalidToken));
+            prop_assert_eq!(altered, arrived);
+
+            prop_assert_eq!(acceptor.decrypt(&mut parts(&mut sent.clone()), &token), Ok(qop));
+            let again = &mut sent.clone();
+            prop_assert_eq!(acceptor.decrypt(&mut parts(again), &token), Err(Status::OutOfSequence));
+            prop_assert_eq!(again, &sent, "a replay is left as it came");
+        }
+
+        /// S4
+        #[test]
+        fn messages_come_as_they_were_sent_unless_lost_repeated_or_reordered(
+            flags in prop::sample::subsequence(
+                vec![ContextFlags::REPLAY_DETECT, ContextFlags::SEQUENCE_DETECT], 0..=2,
+            ),
+            kinds in collection::vec(0..3u8, 1..20),
+            order in collection::vec(any::<Index>(), 0..40),
+        ) {
+            let flags = flags.into_iter().collect::<ContextFlags>();
+            let has = ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | flags;
+            let (mut initiator, mut acceptor) = both(has);
+            let sent: Vec<_> = (0u8..).zip(&kinds).map(|(number, kind)| match kind {
+                0 => (vec![number; 9], signed(&mut initiator, &[number; 9])),
+                1 => sealed(&mut initiator, 0, &[number; 9]),
+                _ => sealed(&mut initiator, WRAP_NO_ENCRYPT, &[number; 9]),
+            }).collect();
+            let mut model = Received::default();
+            for index in order.into_iter().map(|index| index.index(sent.len())) {
+                let (data, token) = &sent[index];
+                let result = if kinds[index] == 0 {
+                    acceptor.verify(&[data], token).map(|qop| (data.clone(), qop))
+                } else {
+                    opened(&mut acceptor, data, token)
+                };
+                let number = u8::try_from(index).unwrap();
+                let qop = if kinds[index] == 2 { WRAP_NO_ENCRYPT } else { 0 };
+                let expected = model.accept(index as u64, flags).map(|()| (vec![number; 9], qop));
+                prop_assert_eq!(result, expected);
+            }
+        }
+    }
+}
