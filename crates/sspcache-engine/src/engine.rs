@@ -31,6 +31,8 @@ use crate::{
 pub struct Engine {
     module: String,
     clock: Arc<dyn Clock>,
+    /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
+    has_faults: bool,
     state: Mutex<State>,
     /// Held while a flush overwrites what it took out of the state, so that no other returns before that is done.
     flushing: Mutex<()>,
@@ -329,6 +331,7 @@ impl Engine {
     pub(crate) fn from_builder(builder: EngineBuilder) -> Self {
         let EngineBuilder { module, packages, accounts, preloads, handle_policy, .. } = builder;
         let limits = Limits { capacity: builder.capacity };
+        let has_faults = !builder.faults.is_empty();
         let mut state = State {
             vault: Vault::new(limits),
             limits,
@@ -351,11 +354,14 @@ impl Engine {
                     .expect("there is memory for what is preloaded");
             }
         }
-        Self { module, clock: builder.clock, state: Mutex::new(state), flushing: Mutex::new(()) }
+        Self { module, clock: builder.clock, has_faults, state: Mutex::new(state), flushing: Mutex::new(()) }
     }
 
     /// The fault whose turn it is for a call of this operation, recorded.
     fn strike(&self, operation: Operation) -> Option<(Effect, Duration)> {
+        if !self.has_faults {
+            return None;
+        }
         let mut state = self.lock();
         let fault =
             state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(Fault::strike)?;
