@@ -43,6 +43,7 @@ pub mod event;
 pub mod journal;
 pub mod vault;
 
+mod account;
 mod builder;
 mod engine;
 mod fault;

@@ -1,0 +1,138 @@
+//! The accounts that an acceptor verifies sign-ins against.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use sha2::{Digest, Sha256};
+use sspcache_fold::fold;
+use zeroize::Zeroizing;
+
+use crate::{Identity, Principal};
+
+/// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) principal: Principal,
+    pub(crate) key: AccountKey,
+}
+
+impl Account {
+    pub(crate) fn new(identity: &Identity) -> Self {
+        Self { principal: identity.principal.clone(), key: AccountKey::of(identity) }
+    }
+}
+
+/// A secret bound to its principal, one way.
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct AccountKey(Zeroizing<[u8; 32]>);
+
+impl AccountKey {
+    pub(crate) fn of(identity: &Identity) -> Self {
+        Self::derive(&identity.principal, identity.secret.kind().tag(), identity.secret.bytes())
+    }
+
+    /// The key of a principal with a secret of the kind that has this tag.
+    pub(crate) fn derive(principal: &Principal, kind: u8, secret: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"sspcache account 1");
+        for name in [&principal.user, &principal.domain] {
+            hash.update((name.units().len() as u64).to_le_bytes());
+            name.units().iter().for_each(|&unit| hash.update(fold(unit).to_le_bytes()));
+        }
+        hash.update([kind]);
+        hash.update(secret);
+        let mut key = Zeroizing::new([0; 32]);
+        hash.finalize_into((&mut *key).into());
+        Self(key)
+    }
+
+    /// A key that is no account's.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccountKey")
+    }
+}
+
+/// Accounts by principal. Finding one takes the same time however many there are.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    table: HashTable<Account>,
+    hasher: FixedState,
+}
+
+impl Accounts {
+    pub(crate) fn get(&self, principal: &Principal) -> Option<&Account> {
+        self.table.find(self.hash(principal), |account| account.principal == *principal)
+    }
+
+    /// Takes in an account, in the place of the one that the principal had.
+    pub(crate) fn insert(&mut self, account: Account) {
+        let hash = self.hash(&account.principal);
+        if let Some(known) = self.table.find_mut(hash, |known| known.principal == account.principal) {
+            *known = account;
+            return;
+        }
+        let Self { table, hasher } = self;
+        table.insert_unique(hash, account, |account| hash_of(hasher, &account.principal));
+    }
+
+    fn hash(&self, principal: &Principal) -> u64 {
+        hash_of(&self.hasher, principal)
+    }
+}
+
+/// Hashes names as they compare.
+fn hash_of(hasher: &FixedState, principal: &Principal) -> u64 {
+    let mut hash = hasher.build_hasher();
+    for name in [&principal.user, &principal.domain] {
+        name.units().iter().for_each(|&unit| hash.write_u16(fold(unit)));
+        hash.write_u16(0);
+    }
+    hash.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SecretKind;
+
+    /// M1, M2
+    #[test]
+    fn an_account_is_found_by_its_names_in_any_case_and_the_last_secret_counts() {
+        let mut accounts = Accounts::default();
+        for number in 0..100 {
+            accounts.insert(Account::new(&Identity::password(format!("user{number}"), "CONTOSO", "x")));
+        }
+        accounts.insert(Account::new(&Identity::password("USER7", "contoso", "y")));
+        let key = |name: &str| accounts.get(&Principal::parse(name)).map(|account| account.key.clone());
+        assert_eq!(key(r"contoso\User7"), Some(AccountKey::of(&Identity::password("user7", "CONTOSO", "y"))));
+        assert_eq!(key(r"CONTOSO\user8"), Some(AccountKey::of(&Identity::password("user8", "CONTOSO", "x"))));
+        assert_eq!(key("user8"), None);
+        assert_eq!(accounts.table.len(), 100);
+    }
+
+    #[test]
+    fn a_key_is_of_the_principal_the_kind_and_the_secret() {
+        let alice = Principal::new("alice", "CONTOSO");
+        let key = AccountKey::derive(&alice, SecretKind::Password.tag(), b"x");
+        assert_eq!(key, AccountKey::derive(&Principal::new("ALICE", "contoso"), 0, b"x"));
+        for (principal, kind, secret) in [
+            (Principal::new("alic", "eCONTOSO"), 0, b"x"),
+            (alice.clone(), SecretKind::Keytab.tag(), b"x"),
+            (alice.clone(), 0, b"y"),
+        ] {
+            assert_ne!(key, AccountKey::derive(&principal, kind, secret));
+        }
+        assert_eq!(format!("{key:?}"), "AccountKey");
+    }
+}
