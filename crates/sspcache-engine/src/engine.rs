@@ -303,6 +303,11 @@ impl Engine {
         self.lock().handles.len()
     }
 
+    /// How many contexts are not deleted yet: established, half-open and failed ones.
+    pub fn open_contexts(&self) -> usize {
+        self.lock().contexts.len()
+    }
+
     /// The events so far, in order; none unless they are recorded.
     pub fn events(&self) -> Vec<Event> {
         self.lock_at_now().0.book.events.clone()
