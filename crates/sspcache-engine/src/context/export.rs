@@ -328,3 +328,218 @@ const HEADER: usize = MAGIC.len() + 24;
 const TAG: usize = 16;
 /// Room for everything whose length is known, and more.
 const SHORT: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, sample::Index};
+
+    use super::*;
+    use crate::context::{MESSAGE_TOKEN, Part};
+
+    fn engine() -> Engine {
+        Engine::builder("MSNSSPC.dll")
+            .package(PackageInfo::named("Negotiate"))
+            .package(PackageInfo::named("NTLM"))
+            .package(PackageInfo::named("Kerberos"))
+            .build()
+    }
+
+    /// An engine of another process that is configured with the same key.
+    fn engine_with(key: &ExportKey) -> Engine {
+        let engine = engine();
+        engine.lock().export_key = key.clone();
+        engine
+    }
+
+    fn flags() -> ContextFlags {
+        ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | ContextFlags::SEQUENCE_DETECT
+    }
+
+    fn established(role: Role) -> Established {
+        let info = ContextInfo {
+            role,
+            flags: flags(),
+            package: PackageInfo::named("NTLM"),
+            negotiated: true,
+            client: Principal::new(Name::from_units(&[0xD800, 0x41]), "CONTOSO"),
+            server: Principal::default(),
+            target: Some(Name::from_units(&[0xDFFF; 300])),
+            target_information: vec![1, 2, 3],
+            session_key: SessionKey(Zeroizing::new([7; 32])),
+            started_local: FileTime(5),
+            expires_local: FileTime::NEVER,
+        };
+        let protection = Protection::new(&info.session_key, role, info.flags);
+        Established { info, expires: FileTime::NEVER, protection }
+    }
+
+    fn insert(engine: &Engine, context: Context) -> ContextHandle {
+        ContextHandle(engine.lock().contexts.insert(Arc::new(Mutex::new(context))).unwrap())
+    }
+
+    /// An initiator and an acceptor.
+    fn both(engine: &Engine) -> (ContextHandle, ContextHandle) {
+        let context = |role| insert(engine, Context::Established(Box::new(established(role))));
+        (context(Role::Initiator), context(Role::Acceptor))
+    }
+
+    fn send(engine: &Engine, context: ContextHandle) -> ([u8; 4], [u8; MESSAGE_TOKEN]) {
+        let (mut data, mut token) = (*b"text", [0; MESSAGE_TOKEN]);
+        engine.encrypt(context, 0, &mut [Part::Data(&mut data)], &mut token).unwrap();
+        (data, token)
+    }
+
+    fn receive(
+        engine: &Engine,
+        context: ContextHandle,
+        (mut data, token): ([u8; 4], [u8; MESSAGE_TOKEN]),
+    ) -> Result<[u8; 4], Status> {
+        engine.decrypt(context, &mut [Part::Data(&mut data)], &token).map(|_| data)
+    }
+
+    /// S4
+    #[test]
+    fn an_imported_context_goes_on_where_the_exported_one_stopped() {
+        let here = engine();
+        let there = engine_with(&here.lock().export_key);
+        let (initiator, acceptor) = both(&here);
+        for _ in 0..3 {
+            assert_eq!(receive(&here, acceptor, send(&here, initiator)), Ok(*b"text"));
+        }
+        assert_eq!(receive(&here, initiator, send(&here, acceptor)), Ok(*b"text"));
+
+        let options = ExportOptions { delete_old: true, reset_new: false };
+        let packed = here.export(acceptor, options).unwrap();
+        assert_eq!(here.export(acceptor, options).unwrap_err(), Status::InvalidHandle, "it was deleted");
+        let acceptor = there.import(&Name::from("ntlm"), &packed).unwrap();
+        assert_eq!(receive(&there, acceptor, send(&here, initiator)), Ok(*b"text"));
+        assert_eq!(receive(&here, initiator, send(&there, acceptor)), Ok(*b"text"));
+    }
+
+    /// S4
+    #[test]
+    fn everything_about_a_context_survives_the_export_ill_formed_names_too() {
+        let engine = engine();
+        for role in [Role::Initiator, Role::Acceptor] {
+            let before = established(role);
+            let context = insert(&engine, Context::Established(Box::new(established(role))));
+            let packed = engine.export(context, ExportOptions::default()).unwrap();
+            let after = Established::unpack(&packed, &engine.lock().export_key).unwrap();
+            assert_eq!(format!("{:?}", after.info), format!("{:?}", before.info));
+            assert_eq!(after.info.session_key.bytes(), before.info.session_key.bytes());
+            assert_eq!(after.info.target.unwrap().units(), [0xDFFF; 300]);
+            assert_eq!(after.info.client.user.units(), [0xD800, 0x41]);
+            assert_eq!(after.expires, before.expires);
+        }
+    }
+
+    /// S4
+    #[test]
+    fn an_export_may_begin_anew_and_leaves_the_original_alone_unless_told_otherwise() {
+        let engine = engine();
+        let (initiator, acceptor) = both(&engine);
+        let first = send(&engine, initiator);
+        assert_eq!(receive(&engine, acceptor, first), Ok(*b"text"));
+        let reset = ExportOptions { reset_new: true, delete_old: false };
+        let packed = engine.export(acceptor, reset).unwrap();
+        let anew = engine.import(&Name::from("NTLM"), &packed).unwrap();
+        let second = send(&engine, initiator);
+        assert_eq!(receive(&engine, anew, second), Err(Status::OutOfSequence));
+        assert_eq!(receive(&engine, anew, first), Ok(*b"text"));
+        assert_eq!(receive(&engine, anew, second), Ok(*b"text"));
+        assert_eq!(receive(&engine, acceptor, second), Ok(*b"text"));
+    }
+
+    /// S4
+    #[test]
+    fn no_two_copies_of_a_context_encrypt_alike() {
+        let engine = engine();
+        let (initiator, _) = both(&engine);
+        let packed = engine.export(initiator, ExportOptions::default()).unwrap();
+        let copies = [(); 3].map(|()| engine.import(&Name::from("NTLM"), &packed).unwrap());
+        let mut sent: Vec<_> =
+            copies.iter().chain([&initiator]).map(|&context| send(&engine, context)).collect();
+        sent.sort_unstable();
+        // The nonces, which are all but the tag of a token.
+        assert!(sent.windows(2).all(|pair| pair[0].1[..12] != pair[1].1[..12]));
+        assert_ne!(engine.export(initiator, ExportOptions::default()).unwrap(), packed);
+    }
+
+    /// S5
+    #[test]
+    fn only_whoever_has_the_key_imports_and_only_for_the_package() {
+        let (engine, stranger) = (engine(), engine());
+        let (initiator, _) = both(&engine);
+        let packed = engine.export(initiator, ExportOptions::default()).unwrap();
+        for (importer, package, expected) in [
+            (&engine, "NTLM", None),
+            (&engine, "negotiate", None), // which chose NTLM
+            (&engine, "Kerberos", Some(Status::InvalidToken)),
+            (&engine, "MSN", Some(Status::SecpkgNotFound)),
+            (&stranger, "NTLM", Some(Status::InvalidToken)),
+            (&engine_with(&ExportKey::from_secret(b"configured")), "NTLM", Some(Status::InvalidToken)),
+        ] {
+            assert_eq!(importer.import(&Name::from(package), &packed).err(), expected, "{package}");
+        }
+        let configured = || engine_with(&ExportKey::from_secret(b"configured"));
+        let exporter = configured();
+        let packed = exporter.export(both(&exporter).0, ExportOptions::default()).unwrap();
+        assert!(configured().import(&Name::from("NTLM"), &packed).is_ok());
+    }
+
+    /// S5
+    #[test]
+    fn what_is_not_established_is_not_exported() {
+        let engine = engine();
+        let failed = insert(&engine, Context::Failed);
+        for context in [failed, ContextHandle::from_word(0), ContextHandle::from_word(usize::MAX)] {
+            let result = engine.export(context, ExportOptions::default());
+            assert_eq!(result.unwrap_err(), Status::InvalidHandle);
+        }
+    }
+
+    /// M8
+    #[test]
+    fn no_key_is_in_an_export_nor_shown() {
+        let engine = engine();
+        let packed = engine.export(both(&engine).0, ExportOptions::default()).unwrap();
+        assert!(packed.windows(4).all(|window| window != [7; 4]));
+        assert_eq!(format!("{:?}", engine.lock().export_key), "ExportKey");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 5 } else { 500 }))]
+
+        /// S5
+        #[test]
+        fn an_export_that_was_changed_cut_or_made_up_is_refused(
+            at in any::<Index>(), change in 1..=u8::MAX, cut in any::<Index>(), foreign in any::<Vec<u8>>(),
+        ) {
+            let engine = engine();
+            let packed = engine.export(both(&engine).0, ExportOptions::default()).unwrap();
+            let mut changed = packed.to_vec();
+            changed[at.index(packed.len())] ^= change;
+            let mut longer = packed.to_vec();
+            longer.push(change);
+            let made_up = [MAGIC, &foreign[..]].concat();
+            for bad in [&changed[..], &longer, &packed[..cut.index(packed.len())], &foreign, &made_up] {
+                prop_assert_eq!(engine.import(&Name::from("NTLM"), bad), Err(Status::InvalidToken));
+            }
+        }
+
+        /// S5
+        #[test]
+        fn reading_what_was_sealed_by_somebody_else_never_panics(
+            body in any::<Vec<u8>>(), cut in any::<Index>(), at in any::<Index>(), byte in any::<u8>(),
+        ) {
+            let key = ExportKey::from_secret(b"");
+            let packed = established(Role::Initiator).pack(false, &key).unwrap();
+            let mut plain = key.open(&packed).unwrap();
+            prop_assert!(Established::read(&mut Unpacker(&plain[..cut.index(plain.len())])).is_none());
+            let index = at.index(plain.len());
+            plain[index] = byte;
+            let _ = Established::read(&mut Unpacker(&plain));
+            let _ = Established::read(&mut Unpacker(&body));
+        }
+    }
+}
