@@ -441,7 +441,7 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     fn signed(by: &mut Protection, text: &[u8]) -> [u8; MESSAGE_TOKEN] {
