@@ -456,13 +456,14 @@ mod tests {
         let engine = engine();
         let (initiator, _) = both(&engine);
         let packed = engine.export(initiator, ExportOptions::default()).unwrap();
+        let again = engine.export(initiator, ExportOptions::default()).unwrap();
+        assert_ne!(again[MAGIC.len()..HEADER], packed[MAGIC.len()..HEADER], "the nonces of two exports");
         let copies = [(); 3].map(|()| engine.import(&Name::from("NTLM"), &packed).unwrap());
         let mut sent: Vec<_> =
             copies.iter().chain([&initiator]).map(|&context| send(&engine, context)).collect();
         sent.sort_unstable();
         // The nonces, which are all but the tag of a token.
         assert!(sent.windows(2).all(|pair| pair[0].1[..12] != pair[1].1[..12]));
-        assert_ne!(engine.export(initiator, ExportOptions::default()).unwrap(), packed);
     }
 
     /// S5
@@ -481,10 +482,25 @@ mod tests {
         ] {
             assert_eq!(importer.import(&Name::from(package), &packed).err(), expected, "{package}");
         }
-        let configured = || engine_with(&ExportKey::from_secret(b"configured"));
-        let exporter = configured();
+        let configured = |secret: &str| engine_with(&ExportKey::from_secret(secret.as_bytes()));
+        let exporter = configured("one");
         let packed = exporter.export(both(&exporter).0, ExportOptions::default()).unwrap();
-        assert!(configured().import(&Name::from("NTLM"), &packed).is_ok());
+        let import = |engine: Engine| engine.import(&Name::from("NTLM"), &packed).err();
+        assert_eq!(import(configured("one")), None);
+        assert_eq!(import(configured("other")), Some(Status::InvalidToken));
+    }
+
+    /// S5
+    #[test]
+    fn an_export_of_another_version_is_refused() {
+        let key = ExportKey::from_secret(b"");
+        let packed = established(Role::Initiator).pack(false, &key).unwrap();
+        let mut newer = [&packed[..HEADER], &key.open(&packed).unwrap()].concat();
+        newer[MAGIC.len() - 1] += 1;
+        key.seal(&mut newer).unwrap();
+        assert!(key.open(&newer).is_ok());
+        assert_eq!(Established::unpack(&newer, &key).err(), Some(Status::InvalidToken));
+        assert!(Established::unpack(&packed, &key).is_ok());
     }
 
     /// S5
@@ -536,6 +552,8 @@ mod tests {
             let packed = established(Role::Initiator).pack(false, &key).unwrap();
             let mut plain = key.open(&packed).unwrap();
             prop_assert!(Established::read(&mut Unpacker(&plain[..cut.index(plain.len())])).is_none());
+            let longer = [&plain[..], &[byte]].concat();
+            prop_assert!(Established::read(&mut Unpacker(&longer)).is_none());
             let index = at.index(plain.len());
             plain[index] = byte;
             let _ = Established::read(&mut Unpacker(&plain));

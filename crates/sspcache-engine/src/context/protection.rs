@@ -575,9 +575,15 @@ mod tests {
             assert_eq!(acceptor.verify(&[b"text"], &token[..length]), Err(Status::InvalidToken), "{length}");
         }
         assert_eq!(acceptor.verify(&[], &token[..28]), Err(Status::InvalidToken));
-        assert_eq!(acceptor.decrypt(&mut [Part::Checked(b"text")], &token[..28]), Err(Status::InvalidToken));
         assert_eq!(opened(&mut acceptor, b"text", &token[..28]), Err(Status::InvalidToken));
         assert_eq!(acceptor.verify(&[b"text"], &token[..28]), Ok(0), "the first message of all");
+        for qop in [0, WRAP_NO_ENCRYPT] {
+            let (data, token) = sealed(&mut initiator, qop, b"text");
+            assert_eq!(acceptor.verify(&[&data], &token), Err(Status::InvalidToken), "{qop:#x}");
+            let mut checked = [Part::Checked(&data)];
+            assert_eq!(acceptor.decrypt(&mut checked, &token), Err(Status::InvalidToken), "{qop:#x}");
+            assert_eq!(opened(&mut acceptor, &data, &token), Ok((b"text".to_vec(), qop)));
+        }
     }
 
     /// S4
