@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use crate::{
     Clock, Config, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
     account::{Account, Accounts},
-    context::ExportKey,
+    context::{ExportKey, Settings},
 };
 
 /// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must survive
@@ -32,6 +32,7 @@ pub struct EngineBuilder {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) capacity: Option<NonZeroU32>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) contexts: Settings,
     /// Without one, the engine draws its own.
     pub(crate) export_key: Option<ExportKey>,
     pub(crate) faults: Vec<Fault>,
@@ -50,6 +51,7 @@ impl EngineBuilder {
             lifetime: None,
             capacity: None,
             clock: Arc::new(SystemClock::default()),
+            contexts: Settings::default(),
             export_key: None,
             faults: Vec::new(),
             sinks: Sinks(Vec::new()),

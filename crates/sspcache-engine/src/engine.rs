@@ -14,7 +14,7 @@ use crate::{
     Name, Operation, PackageInfo, PackageList, Principal, Secret, Source, Status,
     account::{AccountKey, Accounts},
     builder::{HandlePolicy, Sinks},
-    context::{Contexts, ExportKey},
+    context::{Contexts, ExportKey, Handshakes},
     event::shown,
     handle::HandleTable,
     sync::{Mutex, MutexGuard},
@@ -100,7 +100,7 @@ impl Engine {
             result
         });
         result.map(|mut acquired| {
-            acquired.expires_local = acquired.expires.to_local(self.clock.seconds_east_of_utc());
+            acquired.expires_local = self.to_local(acquired.expires);
             acquired
         })
     }
@@ -342,6 +342,7 @@ impl Engine {
             limits,
             handles: HandleTable::new(getrandom::u64().expect("the operating system has random numbers")),
             contexts: Contexts::new(getrandom::u64().expect("the operating system has random numbers")),
+            handshakes: Handshakes::new(builder.contexts).expect("the operating system has random numbers"),
             packages,
             accounts,
             export_key: builder.export_key.unwrap_or_else(ExportKey::random),
@@ -385,6 +386,11 @@ impl Engine {
             state.start_over_in_child(now);
         }
         state
+    }
+
+    /// A moment on the local clock.
+    pub(crate) fn to_local(&self, time: FileTime) -> FileTime {
+        time.to_local(self.clock.seconds_east_of_utc())
     }
 
     /// Locks the instance, and lets go of what has expired.
@@ -545,6 +551,7 @@ pub(crate) struct State {
     limits: Limits,
     pub(crate) handles: HandleTable<Held>,
     pub(crate) contexts: Contexts,
+    pub(crate) handshakes: Handshakes,
     pub(crate) packages: Vec<PackageInfo>,
     pub(crate) accounts: Accounts,
     pub(crate) export_key: ExportKey,
@@ -696,10 +703,20 @@ impl State {
 
     /// The secret of a credential: the cached one, or the copy that its handles keep.
     pub(crate) fn secret(&self, slot: Slot) -> Option<&[u8]> {
+        self.kind_and_secret(slot).map(|(_, secret)| secret)
+    }
+
+    /// The secret of a credential, and the tag of its kind.
+    pub(crate) fn kind_and_secret(&self, slot: Slot) -> Option<(u8, &[u8])> {
         match self.vault.get(slot) {
-            Some(entry) => Some(entry.secret()),
-            None => self.book.retained.get(&slot).map(|copy| self.book.copies.bytes(copy)),
+            Some(entry) => Some((entry.kind(), entry.secret())),
+            None => self.book.retained.get(&slot).map(|(kind, copy)| (*kind, self.book.copies.bytes(copy))),
         }
+    }
+
+    /// Whether a credential is for Negotiate.
+    pub(crate) fn is_negotiate(&self, held: &Held) -> bool {
+        self.packages[usize::from(held.package)].name == Name::from("Negotiate")
     }
 
     pub(crate) fn sweep(&mut self, now: FileTime) {
@@ -736,6 +753,7 @@ impl State {
         self.vault = Vault::new(self.limits);
         self.handles = HandleTable::new(0);
         self.contexts = Contexts::new(0);
+        self.handshakes.start_over();
         self.book.forget_copies();
         if !first {
             return None;
@@ -750,6 +768,7 @@ impl State {
         self.vault = Vault::new(self.limits);
         self.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
         self.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
+        self.handshakes.start_over();
         self.book.forget_copies();
         self.book.start_over(now);
     }
@@ -771,7 +790,8 @@ pub(crate) struct Book {
     sinks: Sinks,
     /// Live handles by credential; kept under [`HandlePolicy::Retain`] alone.
     holders: BySlot<u32>,
-    retained: BySlot<Chunk>,
+    /// With the tag of the secret's kind.
+    retained: BySlot<(u8, Chunk)>,
     copies: Slab,
 }
 
@@ -827,7 +847,7 @@ impl Book {
         *count -= 1;
         if *count == 0 {
             self.holders.remove(&slot);
-            if let Some(copy) = self.retained.remove(&slot) {
+            if let Some((_, copy)) = self.retained.remove(&slot) {
                 self.copies.release(copy);
             }
         }
@@ -836,7 +856,7 @@ impl Book {
     /// A credential is about to be overwritten.
     fn gone(&mut self, gone: &Gone<'_>, now: FileTime) {
         if self.holders.contains_key(&gone.slot) {
-            self.retain(gone.slot, gone.entry.secret());
+            self.retain(gone.slot, gone.entry);
         }
         let credential = gone.slot.to_u64();
         self.cached -= 1;
@@ -853,16 +873,16 @@ impl Book {
         let slots: Vec<Slot> = self.holders.keys().copied().collect();
         for slot in slots {
             if let Some(entry) = vault.get(slot) {
-                self.retain(slot, entry.secret());
+                self.retain(slot, entry);
             }
         }
     }
 
     /// Keeps a copy for a credential's handles. When there is no room for it, they are revoked, as under the other policy:
     /// whatever overwrites the credential must not fail for it.
-    fn retain(&mut self, slot: Slot, secret: &[u8]) {
-        if let Ok(copy) = self.copies.store(secret) {
-            self.retained.insert(slot, copy);
+    fn retain(&mut self, slot: Slot, entry: Entry<'_>) {
+        if let Ok(copy) = self.copies.store(entry.secret()) {
+            self.retained.insert(slot, (entry.kind(), copy));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, FileTime, Operation, Principal, Status};
+use crate::{Effect, FileTime, Operation, Principal, Status, context::Role};
 
 /// One step of an SSP's life. Its JSON form is a line of the [journal](crate::journal).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -60,6 +60,39 @@ pub enum EventKind {
         /// When it ends; `0x7FFFFFFFFFFFFFFF` for never.
         expires: FileTime,
     },
+    /// A context was deleted, established or not.
+    ContextDeleted {
+        /// The handle's word.
+        context: usize,
+    },
+    /// A handshake is done on this side.
+    ContextEstablished {
+        /// The handle's word.
+        context: usize,
+        /// Which side this is.
+        role: Role,
+        /// The package that was used; for Negotiate, the one that it chose.
+        package: String,
+        /// Who initiated; empty for a null session.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        principal: String,
+    },
+    /// A handshake failed after its first step, or took too long: the context can only be deleted.
+    ContextFailed {
+        /// The handle's word.
+        context: usize,
+        /// Why.
+        status: Status,
+    },
+    /// A handshake began.
+    ContextStarted {
+        /// The handle's word.
+        context: usize,
+        /// Which side this is.
+        role: Role,
+        /// The package: the credential's own for an initiator, the one that was chosen for an acceptor.
+        package: String,
+    },
     /// The SSP ended: unloaded, dropped, or its process ended. What it still held is wiped, and counts as left.
     Ended {
         /// How.
@@ -94,6 +127,14 @@ pub enum EventKind {
         /// The handle's word.
         handle: usize,
     },
+    /// An acceptor pretended to act for a client.
+    Impersonated {
+        /// The handle's word of the context.
+        context: usize,
+        /// The client; empty for a null session.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        principal: String,
+    },
     /// A cached credential was presented again: same secret, new time.
     Refreshed {
         /// The credential.
@@ -120,6 +161,11 @@ pub enum EventKind {
         credential: u64,
         /// The one that came; a `cached` event follows.
         by: u64,
+    },
+    /// An acceptor ended its pretence to act for a client.
+    Reverted {
+        /// The handle's word of the context.
+        context: usize,
     },
     /// The SSP started, at its first use.
     Started {

@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{ContextHandle, ContextInfo, protection::Protection};
+use super::{
+    ContextHandle, ContextInfo,
+    accept::Accepting,
+    initiate::{Completing, Confirming, Initiating},
+    protection::Protection,
+};
 use crate::{Engine, FileTime, Operation, Status, handle::HandleTable, sync::Mutex};
 
 /// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for each
@@ -11,10 +16,20 @@ pub(crate) type Contexts = HandleTable<Arc<Mutex<Context>>>;
 
 /// A context, in any stage of its life.
 pub(crate) enum Context {
+    /// The handshake took too long: the context can only be deleted.
+    Abandoned,
+    /// The acceptor awaits the initiator's proof.
+    Accepting(Box<Accepting>),
+    /// The initiator's proof is to be completed.
+    Completing(Box<Completing>),
+    /// The initiator awaits the acceptor's confirmation.
+    Confirming(Box<Confirming>),
     /// Both sides have proved who they are.
     Established(Box<Established>),
     /// The handshake failed: the context can only be deleted.
     Failed,
+    /// The initiator awaits the acceptor's challenge.
+    Initiating(Box<Initiating>),
 }
 
 /// A context that messages can be exchanged in.
@@ -23,6 +38,13 @@ pub(crate) struct Established {
     /// In UTC.
     pub(crate) expires: FileTime,
     pub(crate) protection: Protection,
+}
+
+impl Established {
+    pub(super) fn new(info: ContextInfo, expires: FileTime) -> Self {
+        let protection = Protection::new(&info.session_key, info.role, info.flags);
+        Self { info, expires, protection }
+    }
 }
 
 impl Engine {
@@ -43,7 +65,7 @@ impl Engine {
         let result = found.ok_or(Status::InvalidHandle).and_then(|context| {
             match &mut *context.lock().unwrap_or_else(PoisonError::into_inner) {
                 Context::Established(established) => body(established, now),
-                Context::Failed => Err(Status::InvalidHandle),
+                _ => Err(Status::InvalidHandle),
             }
         });
         if let Err(status) = result {

@@ -3,25 +3,37 @@
 //! The handshake is the mock's own; `docs/handshake.md` describes it. It proves that the initiator knows the secret of an
 //! account that the acceptor is configured with, and nothing else.
 
+mod accept;
 mod established;
 mod export;
 mod flags;
+mod grant;
+mod half_open;
+mod handshake;
+mod initiate;
+mod manage;
 mod messages;
+mod proof;
 mod protection;
 mod sequence;
+mod settings;
+mod token;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use self::flags::ContextFlags;
 pub(crate) use self::{
     established::{Context, Contexts},
     export::ExportKey,
+    half_open::Handshakes,
+    settings::Settings,
 };
-use crate::{CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status};
+use crate::{CredentialHandle, FileTime, Name, PackageInfo, Principal, Status};
 
 /// A context handle: what an SSP keeps in `CtxtHandle::dwLower`.
 ///
-/// It is bound to the [`Engine`] that gave it out, and dead once deleted.
+/// It is bound to the [`Engine`](crate::Engine) that gave it out, and dead once deleted.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ContextHandle(usize);
 
@@ -169,7 +181,8 @@ pub enum Part<'a> {
 }
 
 /// Which side of a context this is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The server.
     Acceptor,
@@ -235,131 +248,3 @@ pub const MESSAGE_TOKEN: usize = 28;
 
 /// The quality of protection that signs and does not encrypt: `SECQOP_WRAP_NO_ENCRYPT`.
 pub const WRAP_NO_ENCRYPT: u32 = 0x8000_0001;
-
-impl Engine {
-    /// `InitializeSecurityContext`: the next step of the initiator.
-    ///
-    /// # Errors
-    /// Why the step was refused. Of a first step no context is left; a later one leaves a context that can only be deleted.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [InitializeSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initializesecuritycontextw).
-    pub fn initialize(&self, _request: &InitializeRequest<'_>) -> Result<Step, Refusal> {
-        self.enter(Operation::InitializeSecurityContext)?;
-        Err(Status::UnsupportedFunction.into())
-    }
-
-    /// `AcceptSecurityContext`: the next step of the acceptor.
-    ///
-    /// # Errors
-    /// Why the step was refused. Of a first step no context is left; a later one leaves a context that can only be deleted.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext).
-    pub fn accept(&self, _request: &AcceptRequest<'_>) -> Result<Step, Refusal> {
-        self.enter(Operation::AcceptSecurityContext)?;
-        Err(Status::UnsupportedFunction.into())
-    }
-
-    /// `CompleteAuthToken`: completes a token that the configuration wants completed.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::InvalidToken`] for another token; [`Status::UnsupportedFunction`] when there is none to complete.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
-    pub fn complete(&self, _context: ContextHandle, _token: &mut [u8]) -> Result<(), Status> {
-        self.enter(Operation::CompleteAuthToken)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `DeleteSecurityContext`: ends a context, established or not, and wipes its keys.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [DeleteSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext).
-    pub fn delete_context(&self, _context: ContextHandle) -> Result<(), Status> {
-        self.enter(Operation::DeleteSecurityContext)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `ApplyControlToken`: nothing that these packages know.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`], else [`Status::UnsupportedFunction`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ApplyControlToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-applycontroltoken).
-    pub fn apply_control_token(&self, _context: ContextHandle) -> Result<(), Status> {
-        self.enter(Operation::ApplyControlToken)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the operating system changes.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::NoImpersonation`] unless the configuration asks to simulate it.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
-    pub fn impersonate(&self, _context: ContextHandle) -> Result<(), Status> {
-        self.enter(Operation::ImpersonateSecurityContext)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `RevertSecurityContext`: ends what [`Self::impersonate`] began.
-    ///
-    /// # Errors
-    /// As [`Self::impersonate`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
-    pub fn revert(&self, _context: ContextHandle) -> Result<(), Status> {
-        self.enter(Operation::RevertSecurityContext)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `QuerySecurityContextToken`: an access token, which the mock never has.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`], else [`Status::NoImpersonation`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
-    pub fn context_token(&self, _context: ContextHandle) -> Result<(), Status> {
-        self.enter(Operation::QuerySecurityContextToken)?;
-        Err(Status::UnsupportedFunction)
-    }
-
-    /// `QueryContextAttributes`: everything that can be asked of an established context.
-    ///
-    /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
-    pub fn context(&self, _context: ContextHandle) -> Result<ContextInfo, Status> {
-        self.enter(Operation::QueryContextAttributes)?;
-        Err(Status::UnsupportedFunction)
-    }
-}

@@ -1,0 +1,239 @@
+//! The acceptor's steps: `AcceptSecurityContext`.
+
+use super::{
+    AcceptRequest, Context, ContextFlags, ContextInfo, Progress, Refusal, Role, Step,
+    established::Established,
+    grant::{grant, grant_acceptor},
+    handshake::{Advance, Call, Halt, Opening, check_bindings},
+    proof::{self, Proofs, Transcript, null_key},
+    token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
+};
+use crate::{
+    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
+    engine::{Held, State},
+};
+
+/// An acceptor that awaits the initiator's proof.
+pub(crate) struct Accepting {
+    pub(super) credential: CredentialHandle,
+    server: Principal,
+    package: PackageInfo,
+    negotiated: bool,
+    granted: ContextFlags,
+    /// What the acceptor asked for in its first step.
+    requested: ContextFlags,
+    target: Option<Name>,
+    information: Vec<u8>,
+    bindings: Option<Digest>,
+    transcript: Transcript,
+    expires: FileTime,
+}
+
+impl Engine {
+    /// `AcceptSecurityContext`: the next step of the acceptor.
+    ///
+    /// # Errors
+    /// Why the step was refused; of a first step no context is left.
+    ///
+    /// | status | when |
+    /// | --- | --- |
+    /// | [`Status::InvalidHandle`] | no such credential or context; a context that failed, or is an initiator's |
+    /// | [`Status::WrongCredentialHandle`] | another credential than in the first step |
+    /// | [`Status::NoCredentials`] | an outbound credential |
+    /// | [`Status::InvalidParameter`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS`, which exclude each other |
+    /// | [`Status::InvalidToken`] | no token, or not the one that is awaited; one of another package; an established context |
+    /// | [`Status::WrongPrincipal`] | the initiator named a target that this is none of |
+    /// | [`Status::LogonDenied`] | a wrong secret, an unknown account, or nobody where a null session is not allowed |
+    /// | [`Status::BadBindings`] | the initiator's channel bindings are others, or missing |
+    /// | [`Status::BufferTooSmall`] | less room than the token needs: the step can be repeated |
+    /// | [`Status::ContextExpired`] | the handshake took too long |
+    /// | [`Status::InsufficientMemory`] | no handle is left |
+    ///
+    /// What the initiator says in an error token comes as its status. After a wrong handle, a step on an established context
+    /// and too little room the context is as it was; after anything else it can only be deleted.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext).
+    pub fn accept(&self, request: &AcceptRequest<'_>) -> Result<Step, Refusal> {
+        let call = Call {
+            operation: Operation::AcceptSecurityContext,
+            role: Role::Acceptor,
+            credential: request.credential,
+            flags: request.flags,
+            room: request.room,
+        };
+        self.enter(call.operation)?;
+        let Some(handle) = request.context else {
+            let information: Vec<u8> = self.module().encode_utf16().flat_map(u16::to_le_bytes).collect();
+            return self.begin(&call, |state, held, nonce, now| {
+                state.challenge(request, held, nonce, information, now).map_err(|status| {
+                    let package = &state.packages[usize::from(held.package)];
+                    Halt::Fail { status, tell: tells(request, package) }
+                })
+            });
+        };
+        self.go_on(&call, handle, |context, now| {
+            let Context::Accepting(accepting) = context else {
+                return Err(Halt::Fail { status: Status::InvalidToken, tell: false });
+            };
+            accepting
+                .verify(self, request, now)
+                .map_err(|status| Halt::Fail { status, tell: tells(request, &accepting.package) })
+        })
+    }
+}
+
+impl State {
+    /// Answers an initiator's first token.
+    fn challenge(
+        &self,
+        request: &AcceptRequest<'_>,
+        held: &Held,
+        nonce: Nonce,
+        information: Vec<u8>,
+        now: FileTime,
+    ) -> Result<Opening, Status> {
+        const EXCLUSIVE: ContextFlags =
+            ContextFlags::ALLOW_MISSING_BINDINGS.union(ContextFlags::PROXY_BINDINGS);
+        if request.flags.contains(EXCLUSIVE) {
+            return Err(Status::InvalidParameter);
+        }
+        let received = request.token.ok_or(Status::InvalidToken)?;
+        let Token::Hello(hello) = Token::parse(received)? else { return Err(Status::InvalidToken) };
+        let package = self.choose(held, &hello)?;
+        if !self.handshakes.settings.accepts(hello.target.as_ref()) {
+            return Err(Status::WrongPrincipal);
+        }
+        let challenge = Challenge {
+            answers: hello.nonce,
+            nonce,
+            granted: grant(hello.requested, package.capabilities),
+            package: package.name.clone(),
+            server: held.principal.clone(),
+            information,
+        };
+        let token = challenge.write();
+        let Challenge { granted, server, information, .. } = challenge;
+        let flags = granted | grant_acceptor(request.flags, package.capabilities);
+        let expires = self.context_expiry(held.slot, now);
+        let name = package.name.clone();
+        let accepting = Accepting {
+            credential: request.credential.unwrap_or(CredentialHandle::from_word(0)),
+            server,
+            package,
+            negotiated: self.is_negotiate(held),
+            granted,
+            requested: request.flags,
+            target: hello.target,
+            information,
+            bindings: request.bindings.map(proof::bindings),
+            transcript: Transcript::new(received).with(&token),
+            expires,
+        };
+        let next = Context::Accepting(Box::new(accepting));
+        let advance = Advance { next, progress: Progress::Continue, token, flags, expires };
+        Ok(Opening { advance, slot: None, package: name })
+    }
+
+    /// The first of the packages that an initiator offers which this credential may use. Negotiate takes the bare token of
+    /// any of them; a bare package takes its own alone.
+    fn choose(&self, held: &Held, hello: &Hello) -> Result<PackageInfo, Status> {
+        if hello.negotiated && !self.is_negotiate(held) {
+            return Err(Status::InvalidToken);
+        }
+        let mut choices = self.choices(held);
+        let is = |choice: &PackageInfo, offered: &Name| choice.name == *offered;
+        let found =
+            hello.offered.iter().find_map(|offered| choices.iter().position(|choice| is(choice, offered)));
+        found.map(|at| choices.swap_remove(at)).ok_or(Status::InvalidToken)
+    }
+}
+
+impl Accepting {
+    /// Verifies the initiator's proof.
+    fn verify(&self, engine: &Engine, request: &AcceptRequest<'_>, now: FileTime) -> Result<Advance, Status> {
+        let received = request.token.ok_or(Status::InvalidToken)?;
+        let proof = match Token::parse(received)? {
+            Token::Proof(proof) => proof,
+            Token::Error(status) => return Err(status),
+            _ => return Err(Status::InvalidToken),
+        };
+        let requested = self.requested | request.flags;
+        let transcript = self.transcript.clone().with(token::unproved(received));
+        let proofs = authenticate(engine, &proof, transcript, requested)?;
+        if !self.may_have(&proof) {
+            return Err(Status::InvalidToken);
+        }
+        let bindings = request.bindings.map(proof::bindings).or(self.bindings);
+        check_bindings(bindings.as_ref(), proof.bindings.as_ref(), requested)?;
+        let (token, flags, expires) =
+            (self.confirm(&proof, &proofs), self.flags(&proof, requested), self.expires);
+        let info = ContextInfo {
+            role: Role::Acceptor,
+            flags,
+            package: self.package.clone(),
+            negotiated: self.negotiated,
+            client: proof.client.unwrap_or_default(),
+            server: self.server.clone(),
+            target: self.target.clone(),
+            target_information: self.information.clone(),
+            session_key: proofs.session_key(),
+            started_local: engine.to_local(now),
+            expires_local: engine.to_local(expires),
+        };
+        let next = Context::Established(Box::new(Established::new(info, expires)));
+        Ok(Advance { next, progress: Progress::Complete, token, flags, expires })
+    }
+
+    /// Whether an initiator may say that the context has so much.
+    fn may_have(&self, proof: &Proof) -> bool {
+        use ContextFlags as F;
+        let nobody = if proof.client.is_none() { F::NULL_SESSION } else { F::empty() };
+        let of_users = F::MUTUAL_AUTH | F::DELEGATE;
+        (self.granted | nobody).contains(proof.flags)
+            && proof.flags.contains(nobody)
+            && (proof.client.is_some() || !proof.flags.intersects(of_users))
+    }
+
+    fn confirm(&self, proof: &Proof, proofs: &Proofs) -> Vec<u8> {
+        if proof.flags.contains(ContextFlags::MUTUAL_AUTH) {
+            token::confirm(&proofs.confirmation())
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn flags(&self, proof: &Proof, requested: ContextFlags) -> ContextFlags {
+        proof.flags | grant_acceptor(requested, self.package.capabilities)
+    }
+}
+
+/// Checks that the initiator knows its account's secret. Neither the status nor the time tells an unknown account from a
+/// wrong secret.
+fn authenticate(
+    engine: &Engine,
+    proof: &Proof,
+    transcript: Transcript,
+    requested: ContextFlags,
+) -> Result<Proofs, Status> {
+    let (key, known) = match &proof.client {
+        None => (null_key(), requested.contains(ContextFlags::NULL_SESSION)),
+        Some(client) => {
+            let state = engine.lock();
+            let account = state.accounts.get(client);
+            let key = account.map_or(&state.handshakes.nobody, |account| &account.key);
+            (key.clone(), account.is_some())
+        }
+    };
+    let proofs = Proofs::new(&key, transcript);
+    let proved = proofs.is_proof(&proof.mac);
+    if proved && known { Ok(proofs) } else { Err(Status::LogonDenied) }
+}
+
+/// Whether an initiator is told why a step of this call fails. An error is not answered by another.
+fn tells(request: &AcceptRequest<'_>, package: &PackageInfo) -> bool {
+    grant(request.flags, package.capabilities).contains(ContextFlags::EXTENDED_ERROR)
+        && !request.token.is_some_and(token::is_error)
+}

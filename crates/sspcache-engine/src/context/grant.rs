@@ -1,0 +1,71 @@
+//! Which of its requirements a context is granted.
+
+use windows_sys::Win32::Security::Authentication::Identity as sspi;
+
+use super::ContextFlags;
+use crate::package::Capabilities;
+
+/// What an initiator gets of what it asked for, in a context of a package that can do so much.
+///
+/// | asked for | granted |
+/// | --- | --- |
+/// | what [`NEEDS`] lists | when the package has the capability; what needs none always |
+/// | `CONFIDENTIALITY`, `REPLAY_DETECT`, `SEQUENCE_DETECT` | bring `INTEGRITY` with them, unless `NO_INTEGRITY` was asked for |
+/// | `NO_INTEGRITY` | `INTEGRITY` is ignored, and replays and gaps are detected in encrypted messages alone |
+/// | `CONFIDENTIALITY_ONLY` | brings `CONFIDENTIALITY` with it, and no integrity |
+/// | `DELEGATE` | with `MUTUAL_AUTH` only |
+/// | anything else | not, whatever the package: it belongs to packages that the mock is none of |
+pub(super) fn grant(requested: ContextFlags, package: Capabilities) -> ContextFlags {
+    use ContextFlags as F;
+    let can = |capability: u32| package.0 & capability == capability;
+    let mut granted: F =
+        NEEDS.iter().filter(|(_, capability)| can(*capability)).map(|&(flag, _)| flag).collect();
+    granted &= requested;
+    if granted.contains(F::CONFIDENTIALITY_ONLY) {
+        granted |= F::CONFIDENTIALITY;
+    } else if granted.intersects(F::CONFIDENTIALITY | F::REPLAY_DETECT | F::SEQUENCE_DETECT)
+        && can(sspi::SECPKG_FLAG_INTEGRITY)
+    {
+        granted |= F::INTEGRITY;
+    }
+    if requested.contains(F::NO_INTEGRITY) {
+        granted -= F::INTEGRITY;
+    }
+    if !granted.intersects(F::INTEGRITY | F::CONFIDENTIALITY) {
+        granted -= F::REPLAY_DETECT | F::SEQUENCE_DETECT;
+    }
+    if !granted.contains(F::MUTUAL_AUTH) {
+        granted -= F::DELEGATE;
+    }
+    granted
+}
+
+/// What an acceptor gets of what it asked for itself; the rest of what it has is what the initiator asked for.
+pub(super) fn grant_acceptor(requested: ContextFlags, package: Capabilities) -> ContextFlags {
+    use ContextFlags as F;
+    let own = F::ALLOW_NON_USER_LOGONS | F::NO_TOKEN;
+    requested & (own | grant(F::EXTENDED_ERROR, package))
+}
+
+/// What the initiator of a null session has: nobody is authenticated.
+pub(super) fn of_nobody(granted: ContextFlags) -> ContextFlags {
+    granted - ContextFlags::MUTUAL_AUTH - ContextFlags::DELEGATE | ContextFlags::NULL_SESSION
+}
+
+/// Flags, and the capability of a package that each needs.
+pub(super) const NEEDS: &[(ContextFlags, u32)] = &[
+    (ContextFlags::CONFIDENTIALITY, sspi::SECPKG_FLAG_PRIVACY),
+    (ContextFlags::CONFIDENTIALITY_ONLY, sspi::SECPKG_FLAG_PRIVACY),
+    (ContextFlags::CONNECTION, sspi::SECPKG_FLAG_CONNECTION),
+    (ContextFlags::DATAGRAM, sspi::SECPKG_FLAG_DATAGRAM),
+    (ContextFlags::DELEGATE, sspi::SECPKG_FLAG_DELEGATION),
+    (ContextFlags::EXTENDED_ERROR, sspi::SECPKG_FLAG_EXTENDED_ERROR),
+    (ContextFlags::IDENTIFY, 0),
+    (ContextFlags::INTEGRITY, sspi::SECPKG_FLAG_INTEGRITY),
+    (ContextFlags::MUTUAL_AUTH, sspi::SECPKG_FLAG_MUTUAL_AUTH),
+    (ContextFlags::REPLAY_DETECT, sspi::SECPKG_FLAG_INTEGRITY),
+    (ContextFlags::SEQUENCE_DETECT, sspi::SECPKG_FLAG_INTEGRITY),
+    (ContextFlags::STREAM, sspi::SECPKG_FLAG_STREAM),
+    (ContextFlags::USE_DCE_STYLE, 0),
+    (ContextFlags::USE_SESSION_KEY, 0),
+];

@@ -1,0 +1,138 @@
+//! What an engine keeps of handshakes that are not done yet.
+
+use std::{collections::VecDeque, time::Duration};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::{settings::Settings, token::Nonce};
+use crate::{FileTime, account::AccountKey, vault::Slot};
+
+/// Everything of an engine that handshakes alone need.
+pub(crate) struct Handshakes {
+    pub(crate) settings: Settings,
+    pub(super) half_open: HalfOpen,
+    pub(super) nonces: Nonces,
+    /// What a sign-in to no account is verified against, so that it takes as long as any other.
+    pub(super) nobody: AccountKey,
+}
+
+impl Handshakes {
+    /// # Errors
+    /// When the operating system gives no random numbers.
+    pub(crate) fn new(settings: Settings) -> Result<Self, getrandom::Error> {
+        let mut nobody = [0; 32];
+        getrandom::fill(&mut nobody)?;
+        Ok(Self {
+            settings,
+            half_open: HalfOpen::default(),
+            nonces: Nonces::default(),
+            nobody: AccountKey::from_bytes(nobody),
+        })
+    }
+
+    /// Forgets every handshake: their contexts are gone.
+    pub(crate) fn start_over(&mut self) {
+        self.half_open = HalfOpen::default();
+        self.nonces = Nonces::default();
+    }
+}
+
+/// Contexts whose handshake is not done, and when they will have been abandoned.
+///
+/// All have the same time, so those that are overdue stand at the head of one queue. What has left it otherwise is let be
+/// there until it makes up half of it: each operation costs a constant time, taken together.
+#[derive(Default)]
+pub(super) struct HalfOpen {
+    /// By context, the credential that it holds.
+    waiting: HashMap<usize, Option<Slot>, FixedState>,
+    queue: VecDeque<(FileTime, usize)>,
+}
+
+impl HalfOpen {
+    pub(super) fn add(&mut self, context: usize, credential: Option<Slot>, deadline: FileTime) {
+        const FEW: usize = 64;
+        let Self { waiting, queue } = self;
+        if queue.len() > FEW + 2 * waiting.len() {
+            queue.retain(|(_, context)| waiting.contains_key(context));
+        }
+        waiting.insert(context, credential);
+        queue.push_back((deadline, context));
+    }
+
+    pub(super) fn contains(&self, context: usize) -> bool {
+        self.waiting.contains_key(&context)
+    }
+
+    /// A handshake is done, one way or the other: the credential that its context held, or `None` when it was no half-open
+    /// one.
+    pub(super) fn settle(&mut self, context: usize) -> Option<Option<Slot>> {
+        self.waiting.remove(&context)
+    }
+
+    /// A context needs its credential no longer.
+    pub(super) fn let_go(&mut self, context: usize) -> Option<Slot> {
+        self.waiting.get_mut(&context)?.take()
+    }
+
+    /// The next context whose time is up.
+    pub(super) fn next_overdue(&mut self, now: FileTime) -> Option<usize> {
+        while let Some(&(deadline, context)) = self.queue.front().filter(|(deadline, _)| *deadline <= now) {
+            let _ = deadline;
+            self.queue.pop_front();
+            if self.waiting.contains_key(&context) {
+                return Some(context);
+            }
+        }
+        None
+    }
+}
+
+/// Random numbers in stock, since asking the operating system for each takes longer than all the rest of a handshake's
+/// step. They travel in the clear, so they are no secret.
+#[derive(Default)]
+pub(super) struct Nonces(Vec<Nonce>);
+
+impl Nonces {
+    /// # Errors
+    /// When the operating system gives no random numbers.
+    pub(super) fn next(&mut self) -> Result<Nonce, getrandom::Error> {
+        if self.0.is_empty() {
+            const STOCK: usize = 64;
+            let mut stock = vec![Nonce::default(); STOCK];
+            getrandom::fill(stock.as_flattened_mut())?;
+            self.0 = stock;
+        }
+        Ok(self.0.pop().unwrap_or_default())
+    }
+}
+
+/// How long a handshake may take, unless the configuration says otherwise.
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_leaves_the_queue_before_its_time() {
+        let mut half_open = HalfOpen::default();
+        for context in 0..10_000 {
+            half_open.add(context, None, FileTime(1_000_000));
+            if context >= 10 {
+                assert_eq!(half_open.settle(context), Some(None));
+            }
+        }
+        assert!(half_open.queue.len() <= 64 + 2 * 11, "{}", half_open.queue.len());
+        assert_eq!(half_open.next_overdue(FileTime(999_999)), None);
+        let overdue: Vec<_> = std::iter::from_fn(|| half_open.next_overdue(FileTime(1_000_000))).collect();
+        assert_eq!(overdue, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn no_nonce_comes_twice() {
+        let mut nonces = Nonces::default();
+        let drawn: std::collections::HashSet<_> = (0..1_000).map(|_| nonces.next().unwrap()).collect();
+        assert_eq!(drawn.len(), 1_000);
+    }
+}

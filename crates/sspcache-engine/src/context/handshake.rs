@@ -1,0 +1,351 @@
+//! What the steps of both sides have in common: who may take one, and what becomes of a context.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{
+    Context, ContextFlags, ContextHandle, Progress, Refusal, Role, Step, token,
+    token::{Digest, Nonce},
+};
+use crate::{
+    CredentialHandle, Engine, EventKind, FileTime, Name, Operation, PackageInfo, Status,
+    engine::{Held, State},
+    event::shown,
+    sync::{Mutex, MutexGuard},
+    vault::Slot,
+};
+
+/// What a caller wants of any step.
+pub(super) struct Call {
+    pub(super) operation: Operation,
+    pub(super) role: Role,
+    pub(super) credential: Option<CredentialHandle>,
+    pub(super) flags: ContextFlags,
+    pub(super) room: usize,
+}
+
+/// A step that can be taken: what becomes of the context then.
+pub(super) struct Advance {
+    pub(super) next: Context,
+    pub(super) progress: Progress,
+    pub(super) token: Vec<u8>,
+    pub(super) flags: ContextFlags,
+    pub(super) expires: FileTime,
+}
+
+/// A first step that can be taken.
+pub(super) struct Opening {
+    pub(super) advance: Advance,
+    /// The credential that the context holds until its handshake needs it no more.
+    pub(super) slot: Option<Slot>,
+    pub(super) package: Name,
+}
+
+/// A step that can't be taken.
+pub(super) enum Halt {
+    /// The handshake has failed.
+    Fail {
+        status: Status,
+        /// Whether the other side is told why.
+        tell: bool,
+    },
+    /// The call was wrong, or has too little room: the context is as it was.
+    Keep(Status),
+}
+
+impl Engine {
+    /// A context's first step, of which nothing is left when it is refused.
+    pub(super) fn begin(
+        &self,
+        call: &Call,
+        open: impl FnOnce(&State, &Held, Nonce, FileTime) -> Result<Opening, Halt>,
+    ) -> Result<Step, Refusal> {
+        let (mut state, now) = self.lock_for_step();
+        let begun = state.begin(call, open, now);
+        begun.map(|(context, advance)| self.step(call, context, advance)).map_err(|halt| {
+            state.refused(call.operation, halt.status(), None, now);
+            halt.refusal(call.room)
+        })
+    }
+
+    /// A later step of a context.
+    pub(super) fn go_on(
+        &self,
+        call: &Call,
+        handle: ContextHandle,
+        advance: impl FnOnce(&Context, FileTime) -> Result<Advance, Halt>,
+    ) -> Result<Step, Refusal> {
+        let (found, now) = {
+            let (state, now) = self.lock_for_step();
+            (state.context_for(call, handle), now)
+        };
+        let gone_on = found.map_err(Halt::Keep).and_then(|shared| {
+            let mut context = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let advance = context
+                .check_step(call)
+                .and_then(|()| advance(&context, now))
+                .and_then(|advance| self.commit(call, handle, advance, &mut context, now));
+            if let Err(Halt::Fail { status, .. }) = advance {
+                *context = Context::Failed;
+                self.lock().fail_context(handle, status, now);
+            }
+            advance
+        });
+        gone_on.map(|advance| self.step(call, handle, advance)).map_err(|halt| {
+            self.lock().refused(call.operation, halt.status(), None, now);
+            halt.refusal(call.room)
+        })
+    }
+
+    /// Brings a context forward, unless it was abandoned or deleted meanwhile.
+    fn commit(
+        &self,
+        call: &Call,
+        handle: ContextHandle,
+        mut advance: Advance,
+        context: &mut Context,
+        now: FileTime,
+    ) -> Result<Advance, Halt> {
+        if advance.token.len() > call.room {
+            return Err(Halt::Keep(Status::BufferTooSmall));
+        }
+        self.lock().advance_context(handle, &advance.next, now).map_err(Halt::Keep)?;
+        *context = std::mem::replace(&mut advance.next, Context::Failed);
+        Ok(advance)
+    }
+
+    fn step(&self, call: &Call, context: ContextHandle, advance: Advance) -> Step {
+        let Advance { progress, token, flags, expires, .. } = advance;
+        Step {
+            context,
+            progress,
+            token,
+            flags: flags | call.flags & ContextFlags::ALLOCATE_MEMORY,
+            expires,
+            expires_local: self.to_local(expires),
+        }
+    }
+
+    /// Locks the instance, with every context ended that was abandoned.
+    pub(super) fn lock_for_step(&self) -> (MutexGuard<'_, State>, FileTime) {
+        loop {
+            let (mut state, now) = self.lock_at_now();
+            let abandoned = state.take_abandoned(now);
+            if abandoned.is_empty() {
+                return (state, now);
+            }
+            drop(state);
+            for context in abandoned {
+                let mut context = context.lock().unwrap_or_else(PoisonError::into_inner);
+                if context.is_half_open() {
+                    *context = Context::Abandoned;
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin(
+        &mut self,
+        call: &Call,
+        open: impl FnOnce(&State, &Held, Nonce, FileTime) -> Result<Opening, Halt>,
+        now: FileTime,
+    ) -> Result<(ContextHandle, Advance), Halt> {
+        let nonce = self.handshakes.nonces.next().map_err(|_| Halt::Keep(Status::InternalError))?;
+        let held = self.credential_for(call).map_err(Halt::Keep)?;
+        let Opening { mut advance, slot, package } = open(self, held, nonce, now)?;
+        if advance.token.len() > call.room {
+            return Err(Halt::Keep(Status::BufferTooSmall));
+        }
+        let next = std::mem::replace(&mut advance.next, Context::Failed);
+        let word = self.contexts.insert(Arc::new(Mutex::new(next)));
+        let word = word.ok_or(Halt::Keep(Status::InsufficientMemory))?;
+        if let Some(slot) = slot {
+            self.book.hold(slot);
+        }
+        let deadline = now.after(self.handshakes.settings.handshake);
+        self.handshakes.half_open.add(word, slot, deadline);
+        let role = call.role;
+        self.book.record_with(now, || EventKind::ContextStarted {
+            context: word,
+            role,
+            package: package.to_string(),
+        });
+        Ok((ContextHandle(word), advance))
+    }
+
+    /// The credential of a first step.
+    fn credential_for(&self, call: &Call) -> Result<&Held, Status> {
+        let credential = call.credential.ok_or(Status::InvalidHandle)?;
+        let held = self.handles.get(credential.word()).ok_or(Status::InvalidHandle)?;
+        let may = match call.role {
+            Role::Acceptor => held.direction.is_inbound(),
+            Role::Initiator => held.direction.is_outbound(),
+        };
+        if may { Ok(held) } else { Err(Status::NoCredentials) }
+    }
+
+    /// The context of a later step, whose credential may have been freed, but not be a freed one.
+    fn context_for(&self, call: &Call, handle: ContextHandle) -> Result<Arc<Mutex<Context>>, Status> {
+        if call.credential.is_some_and(|credential| self.handles.get(credential.word()).is_none()) {
+            return Err(Status::InvalidHandle);
+        }
+        self.contexts.get(handle.word()).cloned().ok_or(Status::InvalidHandle)
+    }
+
+    /// Takes note of where a half-open context will be; what it needs no more is let go.
+    pub(super) fn advance_context(
+        &mut self,
+        handle: ContextHandle,
+        next: &Context,
+        now: FileTime,
+    ) -> Result<(), Status> {
+        if !self.handshakes.half_open.contains(handle.word()) {
+            let is_there = self.contexts.get(handle.word()).is_some();
+            return Err(if is_there { Status::ContextExpired } else { Status::InvalidHandle });
+        }
+        let Context::Established(established) = next else {
+            // With its proof made, an initiator has no use for its credential.
+            if let Some(slot) = self.handshakes.half_open.let_go(handle.word()) {
+                self.book.release(slot);
+            }
+            return Ok(());
+        };
+        self.settle(handle);
+        let info = &established.info;
+        self.book.record_with(now, || EventKind::ContextEstablished {
+            context: handle.word(),
+            role: info.role,
+            package: info.package.name.to_string(),
+            principal: shown(&info.client),
+        });
+        Ok(())
+    }
+
+    /// A context's handshake is over, whatever came of it. Whether it was not before.
+    pub(super) fn settle(&mut self, handle: ContextHandle) -> bool {
+        let settled = self.handshakes.half_open.settle(handle.word());
+        if let Some(slot) = settled.flatten() {
+            self.book.release(slot);
+        }
+        settled.is_some()
+    }
+
+    fn fail_context(&mut self, handle: ContextHandle, status: Status, now: FileTime) {
+        if self.settle(handle) {
+            self.book.record(now, EventKind::ContextFailed { context: handle.word(), status });
+        }
+    }
+
+    /// Contexts whose time for a handshake is up, to be ended once the instance is not locked any more.
+    fn take_abandoned(&mut self, now: FileTime) -> Vec<Arc<Mutex<Context>>> {
+        let mut abandoned = Vec::new();
+        while let Some(word) = self.handshakes.half_open.next_overdue(now) {
+            self.fail_context(ContextHandle(word), Status::ContextExpired, now);
+            abandoned.extend(self.contexts.get(word).cloned());
+        }
+        abandoned
+    }
+
+    /// When a context ends that is established now.
+    pub(super) fn context_expiry(&self, credential: Option<Slot>, now: FileTime) -> FileTime {
+        if let Some(lifetime) = self.handshakes.settings.lifetime {
+            return now.after(lifetime);
+        }
+        let credential = credential.and_then(|slot| self.vault.get(slot));
+        credential.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
+    }
+
+    /// The packages that a context of this credential may use, the best one first: its own, or for Negotiate those that are
+    /// offered beside it, or else the two that Windows' own knows.
+    pub(super) fn choices(&self, held: &Held) -> Vec<PackageInfo> {
+        let [negotiate, kerberos, ntlm] = ["Negotiate", "Kerberos", "NTLM"].map(Name::from);
+        let own = &self.packages[usize::from(held.package)];
+        if own.name != negotiate {
+            return vec![own.clone()];
+        }
+        let others = || self.packages.iter().filter(|package| package.name != negotiate);
+        let mut choices: Vec<_> = if others().next().is_none() {
+            [kerberos.clone(), ntlm.clone()].into_iter().map(PackageInfo::named).collect()
+        } else {
+            others().cloned().collect()
+        };
+        choices.retain(|package| held.allowed.allows(&package.name));
+        let at = |name: &Name| choices.iter().position(|package| package.name == *name);
+        if let (Some(kerberos), Some(_)) = (at(&kerberos), at(&ntlm)) {
+            choices[..=kerberos].rotate_right(1);
+        }
+        choices
+    }
+}
+
+impl Context {
+    pub(super) fn is_half_open(&self) -> bool {
+        match self {
+            Self::Accepting(_) | Self::Completing(_) | Self::Confirming(_) | Self::Initiating(_) => true,
+            Self::Abandoned | Self::Established(_) | Self::Failed => false,
+        }
+    }
+
+    /// Whether a later step may be taken at all.
+    fn check_step(&self, call: &Call) -> Result<(), Halt> {
+        let (role, credential) = match self {
+            Self::Abandoned => return Err(Halt::Keep(Status::ContextExpired)),
+            Self::Failed => return Err(Halt::Keep(Status::InvalidHandle)),
+            Self::Established(established) if established.info.role == call.role => {
+                return Err(Halt::Keep(Status::InvalidToken));
+            }
+            Self::Established(_) => return Err(Halt::Keep(Status::InvalidHandle)),
+            Self::Accepting(accepting) => (Role::Acceptor, accepting.credential),
+            Self::Completing(completing) => (Role::Initiator, completing.credential),
+            Self::Confirming(confirming) => (Role::Initiator, confirming.credential),
+            Self::Initiating(initiating) => (Role::Initiator, initiating.credential),
+        };
+        if role != call.role {
+            return Err(Halt::Keep(Status::InvalidHandle));
+        }
+        if call.credential.is_some_and(|given| given != credential) {
+            return Err(Halt::Keep(Status::WrongCredentialHandle));
+        }
+        Ok(())
+    }
+}
+
+impl Halt {
+    fn status(&self) -> Status {
+        match self {
+            Self::Fail { status, .. } | Self::Keep(status) => *status,
+        }
+    }
+
+    fn refusal(&self, room: usize) -> Refusal {
+        let token = match self {
+            Self::Fail { status, tell: true } => Some(token::error(*status)),
+            Self::Fail { .. } | Self::Keep(_) => None,
+        };
+        Refusal { status: self.status(), token: token.filter(|token| token.len() <= room) }
+    }
+}
+
+/// Whether the bindings of both sides fit, as far as the acceptor cares.
+///
+/// | the acceptor has | the initiator sent | |
+/// | --- | --- | --- |
+/// | some | the same | good |
+/// | some | others | bad |
+/// | some | none | bad, unless `ALLOW_MISSING_BINDINGS` |
+/// | none | any | good |
+/// | none | none | good, unless `PROXY_BINDINGS`, which wants some whatever they are |
+pub(super) fn check_bindings(
+    own: Option<&Digest>,
+    sent: Option<&Digest>,
+    flags: ContextFlags,
+) -> Result<(), Status> {
+    let good = match (own, sent) {
+        (Some(own), Some(sent)) => own == sent,
+        (Some(_), None) => flags.contains(ContextFlags::ALLOW_MISSING_BINDINGS),
+        (None, Some(_)) => true,
+        (None, None) => !flags.contains(ContextFlags::PROXY_BINDINGS),
+    };
+    if good { Ok(()) } else { Err(Status::BadBindings) }
+}

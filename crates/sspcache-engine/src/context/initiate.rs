@@ -1,0 +1,300 @@
+//! The initiator's steps: `InitializeSecurityContext`.
+
+use zeroize::Zeroizing;
+
+use super::{
+    Context, ContextFlags, ContextInfo, InitializeRequest, Progress, Refusal, Role, Step,
+    established::Established,
+    grant::{grant, of_nobody},
+    handshake::{Advance, Call, Halt, Opening},
+    proof::{self, Proofs, Transcript, null_key},
+    token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
+};
+use crate::{
+    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
+    account::AccountKey,
+    engine::{Held, State},
+    package::Capabilities,
+    vault::Slot,
+};
+
+/// An initiator that awaits the acceptor's challenge.
+pub(crate) struct Initiating {
+    pub(super) credential: CredentialHandle,
+    client: Client,
+    choices: Vec<PackageInfo>,
+    negotiated: bool,
+    requested: ContextFlags,
+    target: Option<Name>,
+    bindings: Option<Digest>,
+    nonce: Nonce,
+    transcript: Transcript,
+    expires: FileTime,
+}
+
+/// Who initiates.
+#[derive(Clone)]
+enum Client {
+    Nobody,
+    User { principal: Principal, slot: Slot },
+}
+
+/// An initiator whose proof is to be completed.
+pub(crate) struct Completing {
+    pub(super) credential: CredentialHandle,
+    /// The proof as it was given out.
+    pub(super) unfinished: Vec<u8>,
+    pub(super) mac: Zeroizing<Digest>,
+    pub(super) next: Context,
+}
+
+/// An initiator that awaits the acceptor's confirmation.
+pub(crate) struct Confirming {
+    pub(super) credential: CredentialHandle,
+    proofs: Proofs,
+    info: ContextInfo,
+    expires: FileTime,
+}
+
+impl Engine {
+    /// `InitializeSecurityContext`: the next step of the initiator.
+    ///
+    /// # Errors
+    /// Why the step was refused; of a first step no context is left.
+    ///
+    /// | status | when |
+    /// | --- | --- |
+    /// | [`Status::InvalidHandle`] | no such credential or context; a context that failed, or is an acceptor's |
+    /// | [`Status::WrongCredentialHandle`] | another credential than in the first step |
+    /// | [`Status::NoCredentials`] | an inbound credential, one that was flushed (clause M4), or no package left for it |
+    /// | [`Status::TargetUnknown`] | not among the targets of the configuration |
+    /// | [`Status::InvalidToken`] | no token, or not the one that is awaited; an established context |
+    /// | [`Status::BufferTooSmall`] | less room than the token needs: the step can be repeated |
+    /// | [`Status::ContextExpired`] | the handshake took too long |
+    /// | [`Status::InsufficientMemory`] | no handle is left |
+    ///
+    /// What the acceptor says in an error token comes as its status. After a wrong handle, a step on an established context
+    /// and too little room the context is as it was; after anything else it can only be deleted.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [InitializeSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initializesecuritycontextw).
+    pub fn initialize(&self, request: &InitializeRequest<'_>) -> Result<Step, Refusal> {
+        let call = Call {
+            operation: Operation::InitializeSecurityContext,
+            role: Role::Initiator,
+            credential: request.credential,
+            flags: request.flags,
+            room: request.room,
+        };
+        self.enter(call.operation)?;
+        let Some(handle) = request.context else {
+            return self.begin(&call, |state, held, nonce, now| state.initiate(request, held, nonce, now));
+        };
+        self.go_on(&call, handle, |context, now| {
+            let (advance, tell) = match context {
+                Context::Initiating(initiating) => {
+                    (initiating.answer(self, request, now), initiating.tells(request.flags))
+                }
+                Context::Confirming(confirming) => {
+                    let tell = request.flags & confirming.info.flags;
+                    (
+                        confirming.check(request.token, self.to_local(now)),
+                        tell.contains(ContextFlags::EXTENDED_ERROR),
+                    )
+                }
+                _ => (Err(Status::InvalidToken), false),
+            };
+            // An error is not answered by another.
+            let tell = tell && !request.token.is_some_and(token::is_error);
+            advance.map_err(|status| Halt::Fail { status, tell })
+        })
+    }
+}
+
+impl State {
+    fn initiate(
+        &self,
+        request: &InitializeRequest<'_>,
+        held: &Held,
+        nonce: Nonce,
+        now: FileTime,
+    ) -> Result<Opening, Halt> {
+        if request.token.is_some_and(|token| !token.is_empty()) {
+            return Err(Halt::Keep(Status::InvalidToken));
+        }
+        if !self.handshakes.settings.knows(request.target.as_ref()) {
+            return Err(Halt::Keep(Status::TargetUnknown));
+        }
+        let choices = self.choices(held);
+        let [best, ..] = &*choices else { return Err(Halt::Keep(Status::NoCredentials)) };
+        let client = self.client(held, request.flags).map_err(Halt::Keep)?;
+        let slot = client.slot();
+        let flags = client.limit(grant(request.flags, best.capabilities));
+        let hello = Hello {
+            nonce,
+            requested: request.flags - ContextFlags::ALLOCATE_MEMORY,
+            negotiated: self.is_negotiate(held),
+            offered: choices.iter().map(|package| package.name.clone()).collect(),
+            target: request.target.clone(),
+        };
+        let token = hello.write();
+        let expires = self.context_expiry(slot, now);
+        let package = self.packages[usize::from(held.package)].name.clone();
+        let Hello { requested, negotiated, target, .. } = hello;
+        let initiating = Initiating {
+            credential: request.credential.unwrap_or(CredentialHandle::from_word(0)),
+            client,
+            choices,
+            negotiated,
+            requested,
+            target,
+            bindings: request.bindings.map(proof::bindings),
+            nonce,
+            transcript: Transcript::new(&token),
+            expires,
+        };
+        let next = Context::Initiating(Box::new(initiating));
+        let advance = Advance { next, progress: Progress::Continue, token, flags, expires };
+        Ok(Opening { advance, slot, package })
+    }
+
+    fn client(&self, held: &Held, requested: ContextFlags) -> Result<Client, Status> {
+        match held.slot {
+            Some(_) if requested.contains(ContextFlags::NULL_SESSION) => Ok(Client::Nobody),
+            None => Ok(Client::Nobody),
+            Some(slot) => match self.secret(slot) {
+                Some(_) => Ok(Client::User { principal: held.principal.clone(), slot }),
+                None => Err(Status::NoCredentials),
+            },
+        }
+    }
+
+    /// The key of whoever initiates, as long as its credential is there (clause M4).
+    fn key_of(&self, client: &Client) -> Result<AccountKey, Status> {
+        match client {
+            Client::Nobody => Ok(null_key()),
+            Client::User { principal, slot } => {
+                let (kind, secret) = self.kind_and_secret(*slot).ok_or(Status::NoCredentials)?;
+                Ok(AccountKey::derive(principal, kind, secret))
+            }
+        }
+    }
+}
+
+impl Initiating {
+    /// Answers the acceptor's challenge with a proof.
+    fn answer(
+        &self,
+        engine: &Engine,
+        request: &InitializeRequest<'_>,
+        now: FileTime,
+    ) -> Result<Advance, Status> {
+        let received = request.token.ok_or(Status::InvalidToken)?;
+        let challenge = match Token::parse(received)? {
+            Token::Challenge(challenge) => challenge,
+            Token::Error(status) => return Err(status),
+            _ => return Err(Status::InvalidToken),
+        };
+        let (package, flags) = self.agree(&challenge)?;
+        let (key, complete_later) = {
+            let state = engine.lock();
+            (state.key_of(&self.client)?, state.handshakes.settings.complete_tokens)
+        };
+        let bindings = request.bindings.map(proof::bindings).or(self.bindings);
+        let client = self.client.principal();
+        let mut token = Proof { flags, client: client.cloned(), bindings, mac: Digest::default() }.write();
+        let transcript = self.transcript.clone().with(received).with(token::unproved(&token));
+        let proofs = Proofs::new(&key, transcript);
+        let info = ContextInfo {
+            role: Role::Initiator,
+            flags,
+            package,
+            negotiated: self.negotiated,
+            client: client.cloned().unwrap_or_default(),
+            server: challenge.server,
+            target: self.target.clone(),
+            target_information: challenge.information,
+            session_key: proofs.session_key(),
+            started_local: engine.to_local(now),
+            expires_local: engine.to_local(self.expires),
+        };
+        let mac = Zeroizing::new(proofs.proof());
+        let (credential, expires) = (self.credential, self.expires);
+        let (next, progress) = if flags.contains(ContextFlags::MUTUAL_AUTH) {
+            let confirming = Confirming { credential, proofs, info, expires };
+            (Context::Confirming(Box::new(confirming)), Progress::Continue)
+        } else {
+            (Context::Established(Box::new(Established::new(info, expires))), Progress::Complete)
+        };
+        if !complete_later {
+            token::prove(&mut token, &mac);
+            return Ok(Advance { next, progress, token, flags, expires });
+        }
+        let completing = Completing { credential, unfinished: token.clone(), mac, next };
+        let progress = match progress {
+            Progress::Complete => Progress::CompleteNeeded,
+            _ => Progress::CompleteAndContinue,
+        };
+        Ok(Advance { next: Context::Completing(Box::new(completing)), progress, token, flags, expires })
+    }
+
+    /// The package that the acceptor chose, and what the context will have.
+    fn agree(&self, challenge: &Challenge) -> Result<(PackageInfo, ContextFlags), Status> {
+        let chosen = self.choices.iter().find(|package| package.name == challenge.package);
+        let package = chosen.ok_or(Status::InvalidToken)?;
+        let possible = grant(self.requested, Capabilities(u32::MAX));
+        if challenge.answers != self.nonce || !possible.contains(challenge.granted) {
+            return Err(Status::InvalidToken);
+        }
+        let granted = challenge.granted & grant(self.requested, package.capabilities);
+        Ok((package.clone(), self.client.limit(granted)))
+    }
+
+    fn tells(&self, flags: ContextFlags) -> bool {
+        let told =
+            |package: &PackageInfo| grant(flags, package.capabilities).contains(ContextFlags::EXTENDED_ERROR);
+        self.choices.iter().any(told)
+    }
+}
+
+impl Confirming {
+    /// Checks the acceptor's confirmation.
+    fn check(&self, received: Option<&[u8]>, now_local: FileTime) -> Result<Advance, Status> {
+        match Token::parse(received.ok_or(Status::InvalidToken)?)? {
+            Token::Confirm(mac) if self.proofs.is_confirmation(&mac) => {}
+            // Whoever accepted doesn't know the account.
+            Token::Confirm(_) => return Err(Status::LogonDenied),
+            Token::Error(status) => return Err(status),
+            _ => return Err(Status::InvalidToken),
+        }
+        let info = ContextInfo { started_local: now_local, ..self.info.clone() };
+        let (flags, expires) = (info.flags, self.expires);
+        let next = Context::Established(Box::new(Established::new(info, expires)));
+        Ok(Advance { next, progress: Progress::Complete, token: Vec::new(), flags, expires })
+    }
+}
+
+impl Client {
+    fn principal(&self) -> Option<&Principal> {
+        match self {
+            Self::Nobody => None,
+            Self::User { principal, .. } => Some(principal),
+        }
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Nobody => None,
+            Self::User { slot, .. } => Some(*slot),
+        }
+    }
+
+    fn limit(&self, granted: ContextFlags) -> ContextFlags {
+        match self {
+            Self::Nobody => of_nobody(granted),
+            Self::User { .. } => granted,
+        }
+    }
+}

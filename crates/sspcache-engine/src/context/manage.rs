@@ -1,0 +1,175 @@
+//! What else is done with a context: completing, deleting, asking, impersonating.
+
+use std::sync::PoisonError;
+
+use super::{Context, ContextFlags, ContextHandle, ContextInfo, Role, token};
+use crate::{Engine, EventKind, Operation, Status, event::shown};
+
+impl Engine {
+    /// `CompleteAuthToken`: completes a token that the configuration wants completed.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::ContextExpired`] when the handshake took too long;
+    /// [`Status::InvalidToken`] for another token; [`Status::UnsupportedFunction`] when there is none to complete.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
+    pub fn complete(&self, handle: ContextHandle, token: &mut [u8]) -> Result<(), Status> {
+        let operation = Operation::CompleteAuthToken;
+        self.enter(operation)?;
+        let (found, now) = {
+            let (state, now) = self.lock_for_step();
+            (state.contexts.get(handle.word()).cloned(), now)
+        };
+        let completed = found.ok_or(Status::InvalidHandle).and_then(|shared| {
+            let mut context = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let Context::Completing(completing) = &mut *context else {
+                return Err(context.not_completing());
+            };
+            if completing.unfinished != token {
+                return Err(Status::InvalidToken);
+            }
+            self.lock().advance_context(handle, &completing.next, now)?;
+            token::prove(token, &completing.mac);
+            let next = std::mem::replace(&mut completing.next, Context::Failed);
+            *context = next;
+            Ok(())
+        });
+        completed.inspect_err(|&status| self.lock().refused(operation, status, None, now))
+    }
+
+    /// `DeleteSecurityContext`: ends a context, established or not, and wipes its keys.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [DeleteSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext).
+    pub fn delete_context(&self, handle: ContextHandle) -> Result<(), Status> {
+        let operation = Operation::DeleteSecurityContext;
+        self.enter(operation)?;
+        let (mut state, now) = self.lock_for_step();
+        let Some(context) = state.contexts.remove(handle.word()) else {
+            state.refused(operation, Status::InvalidHandle, None, now);
+            return Err(Status::InvalidHandle);
+        };
+        state.settle(handle);
+        state.book.record(now, EventKind::ContextDeleted { context: handle.word() });
+        drop(state);
+        // Whoever is in the middle of a call has it still; its keys must not outlive this.
+        *context.lock().unwrap_or_else(PoisonError::into_inner) = Context::Failed;
+        Ok(())
+    }
+
+    /// `ApplyControlToken`: nothing that these packages know.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], of an unfinished context too, else [`Status::UnsupportedFunction`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [ApplyControlToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-applycontroltoken).
+    pub fn apply_control_token(&self, handle: ContextHandle) -> Result<(), Status> {
+        let operation = Operation::ApplyControlToken;
+        self.enter(operation)?;
+        self.with_established(operation, handle, |_, _| Err(Status::UnsupportedFunction))
+    }
+
+    /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the
+    /// operating system changes; the journal has it.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::NoImpersonation`] unless the configuration asks to simulate it, and for an
+    /// initiator's context, or one without a token (`ASC_REQ_NO_TOKEN`).
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
+    pub fn impersonate(&self, handle: ContextHandle) -> Result<(), Status> {
+        self.pretend(Operation::ImpersonateSecurityContext, handle, |context, info| EventKind::Impersonated {
+            context,
+            principal: shown(&info.client),
+        })
+    }
+
+    /// `RevertSecurityContext`: ends what [`Self::impersonate`] began. Doing so without need succeeds.
+    ///
+    /// # Errors
+    /// As [`Self::impersonate`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
+    pub fn revert(&self, handle: ContextHandle) -> Result<(), Status> {
+        self.pretend(Operation::RevertSecurityContext, handle, |context, _| EventKind::Reverted { context })
+    }
+
+    /// `QuerySecurityContextToken`: an access token, which the mock never has.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], of an unfinished context too, else [`Status::NoImpersonation`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
+    pub fn context_token(&self, handle: ContextHandle) -> Result<(), Status> {
+        let operation = Operation::QuerySecurityContextToken;
+        self.enter(operation)?;
+        self.with_established(operation, handle, |_, _| Err(Status::NoImpersonation))
+    }
+
+    /// `QueryContextAttributes`: everything that can be asked of an established context.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], of an unfinished context too.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
+    pub fn context(&self, handle: ContextHandle) -> Result<ContextInfo, Status> {
+        let operation = Operation::QueryContextAttributes;
+        self.enter(operation)?;
+        self.with_established(operation, handle, |established, _| Ok(established.info.clone()))
+    }
+
+    fn pretend(
+        &self,
+        operation: Operation,
+        handle: ContextHandle,
+        event: impl FnOnce(usize, &ContextInfo) -> EventKind,
+    ) -> Result<(), Status> {
+        self.enter(operation)?;
+        self.with_established(operation, handle, |established, now| {
+            let info = &established.info;
+            let mut state = self.lock();
+            let may = state.handshakes.settings.simulate_impersonation
+                && info.role == Role::Acceptor
+                && !info.flags.contains(ContextFlags::NO_TOKEN);
+            if !may {
+                return Err(Status::NoImpersonation);
+            }
+            state.book.record_with(now, || event(handle.word(), info));
+            Ok(())
+        })
+    }
+}
+
+impl Context {
+    /// Why there is no token to complete.
+    fn not_completing(&self) -> Status {
+        match self {
+            Self::Abandoned => Status::ContextExpired,
+            Self::Failed => Status::InvalidHandle,
+            _ => Status::UnsupportedFunction,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What proves a handshake: a hash of everything that was said, and MACs of it under the account's key.
+
+use hmac::{Hmac, KeyInit, Mac, digest::FixedOutput};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::{SessionKey, token::Digest};
+use crate::account::AccountKey;
+
+/// Everything that was said so far, in order.
+#[derive(Clone)]
+pub(super) struct Transcript(Sha256);
+
+impl Transcript {
+    /// Begins with the initiator's first token.
+    pub(super) fn new(hello: &[u8]) -> Self {
+        Self(Sha256::new_with_prefix(b"sspcache handshake 1")).with(hello)
+    }
+
+    /// The same, and then this. A token says itself where it ends, so that none can be taken for two.
+    #[must_use]
+    pub(super) fn with(mut self, token: &[u8]) -> Self {
+        self.0.update(token);
+        self
+    }
+}
+
+/// The MACs over a whole handshake, under the key of the initiator's account.
+pub(super) struct Proofs(Hmac<Sha256>);
+
+impl Proofs {
+    /// `transcript` goes up to the initiator's proof, without its MAC.
+    pub(super) fn new(key: &AccountKey, transcript: Transcript) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("an HMAC takes a key of any length");
+        Self(mac.chain_update(transcript.0.finalize()))
+    }
+
+    /// The initiator's proof that it knows the secret.
+    pub(super) fn proof(&self) -> Digest {
+        self.labelled(b"proof").finalize().into_bytes().into()
+    }
+
+    /// The acceptor's proof that it knows the account.
+    pub(super) fn confirmation(&self) -> Digest {
+        self.labelled(b"confirmation").finalize().into_bytes().into()
+    }
+
+    pub(super) fn is_proof(&self, mac: &Digest) -> bool {
+        self.labelled(b"proof").verify_slice(mac).is_ok()
+    }
+
+    pub(super) fn is_confirmation(&self, mac: &Digest) -> bool {
+        self.labelled(b"confirmation").verify_slice(mac).is_ok()
+    }
+
+    pub(super) fn session_key(&self) -> SessionKey {
+        let mut key = Zeroizing::new([0; 32]);
+        self.labelled(b"session key").finalize_into((&mut *key).into());
+        SessionKey(key)
+    }
+
+    fn labelled(&self, label: &[u8]) -> Hmac<Sha256> {
+        self.0.clone().chain_update(label)
+    }
+}
+
+/// The key of nobody's account, which everybody knows: for null sessions.
+pub(super) fn null_key() -> AccountKey {
+    AccountKey::from_bytes([0; 32])
+}
+
+/// What travels of channel bindings.
+pub(super) fn bindings(application_data: &[u8]) -> Digest {
+    Sha256::new_with_prefix(b"sspcache channel bindings 1").chain_update(application_data).finalize().into()
+}

@@ -1,0 +1,54 @@
+//! What the configuration says of contexts.
+
+use std::time::Duration;
+
+use super::half_open::HANDSHAKE_TIME;
+use crate::Name;
+
+/// What the configuration says of contexts.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How long a context is good for; without it, as long as the credential.
+    pub(crate) lifetime: Option<Duration>,
+    /// How long a handshake may take.
+    pub(crate) handshake: Duration,
+    /// Whether the initiator's proof is to be completed by `CompleteAuthToken`.
+    pub(crate) complete_tokens: bool,
+    /// Whether impersonation is pretended.
+    pub(crate) simulate_impersonation: bool,
+    /// The targets that an initiator finds; without it, any.
+    pub(crate) known_targets: Option<Vec<Name>>,
+    /// The targets that an acceptor is; without it, any.
+    pub(crate) accepted_targets: Option<Vec<Name>>,
+}
+
+impl Settings {
+    pub(super) fn knows(&self, target: Option<&Name>) -> bool {
+        is_in(self.known_targets.as_ref(), target)
+    }
+
+    pub(super) fn accepts(&self, target: Option<&Name>) -> bool {
+        is_in(self.accepted_targets.as_ref(), target)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lifetime: None,
+            handshake: HANDSHAKE_TIME,
+            complete_tokens: false,
+            simulate_impersonation: false,
+            known_targets: None,
+            accepted_targets: None,
+        }
+    }
+}
+
+/// Who names no target means any.
+fn is_in(list: Option<&Vec<Name>>, target: Option<&Name>) -> bool {
+    match (list, target) {
+        (Some(list), Some(target)) => list.contains(target),
+        _ => true,
+    }
+}
