@@ -6,6 +6,8 @@
 mod context;
 mod memory;
 mod message;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ffi::c_void,

@@ -3,13 +3,18 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use sspcache::{
     SecurityStatus, SignIn,
-    loader::{Loader, Module, SecurityInterface, WindowStation},
+    context::{ContextRequest, Sealed, Side},
+    loader::{Loader, Module, Progress, Refused, SecurityInterface, WindowStation},
 };
+use windows_sys::Win32::Security::Authentication::Identity::SECQOP_WRAP_NO_ENCRYPT;
 
 /// What was asked and called, in order.
 #[derive(Clone, Debug, Default)]
@@ -80,18 +85,27 @@ pub(crate) struct FakeModule {
     path: &'static str,
     cleanup: Option<bool>,
     signs_in: bool,
+    steps: Steps,
     log: Log,
 }
+
+/// What the steps of handshakes give, one after the other: a context goes with progress, and a token with a refusal.
+type Steps = &'static [Result<Progress, SecurityStatus>];
 
 impl FakeModule {
     /// A module whose `CleanupCredentialCache` answers this, or isn't there.
     pub(crate) fn new(path: &'static str, cleanup: Option<bool>) -> Self {
-        Self { path, cleanup, signs_in: false, log: Log::default() }
+        Self { path, cleanup, signs_in: false, steps: &[], log: Log::default() }
     }
 
     /// The same with an `InitSecurityInterface` that has the package `MSN`.
     pub(crate) fn that_signs_in(self) -> Self {
         Self { signs_in: true, ..self }
+    }
+
+    /// The same, whose handshakes go so.
+    pub(crate) fn that_steps(self, steps: Steps) -> Self {
+        Self { signs_in: true, steps, ..self }
     }
 }
 
@@ -121,17 +135,23 @@ impl Module for Reference {
     }
 
     fn security_interface(&self) -> Option<Result<FakeInterface, SecurityStatus>> {
-        self.0.signs_in.then(|| Ok(FakeInterface(self.0.log.clone())))
+        let FakeModule { steps, ref log, .. } = self.0;
+        let interface = FakeInterface { log: log.clone(), steps, step: AtomicUsize::new(0) };
+        self.0.signs_in.then_some(Ok(interface))
     }
 }
 
 /// Signs in whoever has a password.
 #[derive(Debug)]
-pub(crate) struct FakeInterface(Log);
+pub(crate) struct FakeInterface {
+    log: Log,
+    steps: Steps,
+    step: AtomicUsize,
+}
 
 impl SecurityInterface for FakeInterface {
     type Handle = String;
-    type Context = ();
+    type Context = usize;
 
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<String, SecurityStatus> {
         let identity = sign_in.identity().ok_or(SecurityStatus::NO_CREDENTIALS)?;
@@ -143,7 +163,46 @@ impl SecurityInterface for FakeInterface {
     }
 
     fn free(&self, handle: &String) -> Result<(), SecurityStatus> {
-        self.0.add(format!("{handle} freed"));
+        self.log.add(format!("{handle} freed"));
         Ok(())
+    }
+
+    fn step(
+        &self,
+        side: Side,
+        _credential: &String,
+        context: &mut Option<usize>,
+        _request: &ContextRequest,
+        token: &[u8],
+    ) -> Result<(Progress, Vec<u8>), Refused> {
+        let number = self.step.fetch_add(1, SeqCst);
+        self.log.add(format!("{side:?} of {context:?} steps with {token:?}"));
+        let Some(step) = self.steps.get(number) else {
+            return Err(SecurityStatus::UNSUPPORTED_FUNCTION.into());
+        };
+        let token = format!("token {number}").into_bytes();
+        match *step {
+            Ok(progress) => {
+                context.get_or_insert(number);
+                Ok((progress, token))
+            }
+            Err(SecurityStatus(0)) => Ok((Progress::Continue, token)),
+            Err(status) => Err(Refused { status, token: Some(token) }),
+        }
+    }
+
+    fn complete(&self, context: &usize, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
+        self.log.add(format!("{context} completes"));
+        token.extend(b", complete");
+        Ok(())
+    }
+
+    fn delete(&self, context: &usize) -> Result<(), SecurityStatus> {
+        self.log.add(format!("{context} deleted"));
+        Ok(())
+    }
+
+    fn decrypt(&self, _context: &usize, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+        Ok((sealed.data.clone(), SECQOP_WRAP_NO_ENCRYPT))
     }
 }

@@ -1,0 +1,205 @@
+//! The table of an SSP that a test makes up: what the mock doesn't do, and others may.
+
+use std::{ffi::c_void, ptr, slice, sync::Arc};
+
+use windows_sys::Win32::{
+    Foundation::{SEC_E_OK, SEC_I_INCOMPLETE_CREDENTIALS},
+    Security::{
+        Authentication::Identity::{
+            SECBUFFER_DATA, SECBUFFER_PADDING, SECBUFFER_STREAM, SECBUFFER_TOKEN, SECPKG_ATTR_SIZES,
+            SecBuffer, SecBufferDesc, SecPkgContext_Sizes, SecurityFunctionTableW,
+        },
+        Credentials::SecHandle,
+    },
+};
+
+use super::{FunctionTable, Handle, SecurityInterface, memory::ChannelBindings};
+use crate::{
+    SecurityStatus,
+    context::{ContextRequest, Sealed, Side},
+};
+
+/// An interface over a table that lives as long as the test.
+fn interface(table: SecurityFunctionTableW) -> FunctionTable {
+    FunctionTable { table: ptr::NonNull::from(Box::leak(Box::new(table))), _module: Arc::new(()) }
+}
+
+/// A package that pads to eight bytes, whose "encryption" counts: +1, and its token is "tok".
+fn padding() -> FunctionTable {
+    interface(SecurityFunctionTableW {
+        InitializeSecurityContextW: Some(initialize::<SEC_E_OK>),
+        QueryContextAttributesW: Some(query_sizes),
+        EncryptMessage: Some(encrypt),
+        DecryptMessage: Some(decrypt),
+        FreeContextBuffer: Some(free_nothing),
+        ..SecurityFunctionTableW::default()
+    })
+}
+
+/// S4: what a package pads with travels behind the message, and is not part of it.
+#[test]
+fn a_package_may_pad() {
+    let interface = padding();
+    let context = first_step(&interface).unwrap();
+    for message in [&b""[..], b"abc", b"eight by", b"eight byte"] {
+        let sealed = interface.encrypt(&context, message).unwrap();
+        assert_eq!(sealed.token, b"tok");
+        assert_eq!(sealed.data.len(), message.len().next_multiple_of(8), "{message:?}");
+        assert_eq!(interface.decrypt(&context, &sealed).unwrap().0, message);
+    }
+}
+
+/// S5: a message that an SSP says lies somewhere else is not read.
+#[test]
+fn a_message_outside_of_its_stream_is_refused() {
+    let interface = padding();
+    let context = first_step(&interface).unwrap();
+    for token in [*b"bef", *b"beh"] {
+        let sealed = Sealed { token: token.to_vec(), data: vec![0; 8] };
+        assert_eq!(interface.decrypt(&context, &sealed), Err(SecurityStatus::INTERNAL_ERROR));
+    }
+}
+
+/// S3: a status that is neither the end nor a reason to go on leaves a context to delete.
+#[test]
+fn an_informational_status_of_another_kind_is_a_refusal() {
+    let interface = interface(SecurityFunctionTableW {
+        InitializeSecurityContextW: Some(initialize::<SEC_I_INCOMPLETE_CREDENTIALS>),
+        FreeContextBuffer: Some(free_nothing),
+        ..SecurityFunctionTableW::default()
+    });
+    let mut context = None;
+    let credential = Handle(SecHandle::default());
+    let refused =
+        interface.step(Side::Initiator, &credential, &mut context, &ContextRequest::new(), b"").unwrap_err();
+    assert_eq!(refused.status, SecurityStatus(SEC_I_INCOMPLETE_CREDENTIALS));
+    assert!(context.is_some());
+}
+
+/// S2: an empty place in the table.
+#[test]
+fn an_empty_table_supports_nothing() {
+    let interface = interface(SecurityFunctionTableW::default());
+    assert_eq!(first_step(&interface).err(), Some(SecurityStatus::UNSUPPORTED_FUNCTION));
+    assert_eq!(interface.acquire_inbound("MSN").err(), Some(SecurityStatus::UNSUPPORTED_FUNCTION));
+    assert_eq!(
+        interface.import("MSN", Side::Acceptor, b"").err(),
+        Some(SecurityStatus::UNSUPPORTED_FUNCTION)
+    );
+}
+
+/// S5: the header is that of a structure without addresses, and the data stands behind it.
+#[test]
+fn channel_bindings_are_laid_out_as_the_page_says() {
+    for data in [&b""[..], b"a", b"abcd", b"abcde"] {
+        let mut bindings = ChannelBindings::new(data).unwrap();
+        let buffer = bindings.buffer();
+        assert_eq!(buffer.pvBuffer.addr() % 4, 0);
+        // SAFETY: the buffer is that long, and `bindings` is alive.
+        let bytes = unsafe { slice::from_raw_parts(buffer.pvBuffer.cast::<u8>(), buffer.cbBuffer as usize) };
+        assert_eq!(&bytes[..24], [0; 24]);
+        assert_eq!(&bytes[24..28], u32::try_from(data.len()).unwrap().to_ne_bytes());
+        assert_eq!(&bytes[28..32], 32u32.to_ne_bytes());
+        assert_eq!(&bytes[32..], data);
+    }
+}
+
+fn first_step(interface: &FunctionTable) -> Result<super::Context, SecurityStatus> {
+    let (mut context, credential) = (None, Handle(SecHandle::default()));
+    interface
+        .step(Side::Initiator, &credential, &mut context, &ContextRequest::new(), b"")
+        .map_err(|refused| refused.status)?;
+    context.ok_or(SecurityStatus::INTERNAL_ERROR)
+}
+
+unsafe extern "system" fn initialize<const STATUS: i32>(
+    _credential: *mut SecHandle,
+    _context: *mut SecHandle,
+    _target: *mut u16,
+    _flags: u32,
+    _reserved: u32,
+    _representation: u32,
+    _input: *mut SecBufferDesc,
+    _reserved_too: u32,
+    new: *mut SecHandle,
+    _output: *mut SecBufferDesc,
+    _attributes: *mut u32,
+    _expiry: *mut i64,
+) -> i32 {
+    // SAFETY: the caller passes a place for the handle.
+    unsafe { new.write(SecHandle { dwLower: 1, dwUpper: 1 }) };
+    STATUS
+}
+
+unsafe extern "system" fn query_sizes(_: *mut SecHandle, attribute: u32, structure: *mut c_void) -> i32 {
+    assert_eq!(attribute, SECPKG_ATTR_SIZES);
+    let sizes =
+        SecPkgContext_Sizes { cbMaxToken: 16, cbMaxSignature: 16, cbBlockSize: 8, cbSecurityTrailer: 16 };
+    // SAFETY: the caller passes the attribute's structure.
+    unsafe { structure.cast::<SecPkgContext_Sizes>().write(sizes) };
+    SEC_E_OK
+}
+
+unsafe extern "system" fn encrypt(_: *mut SecHandle, qop: u32, message: *mut SecBufferDesc, _: u32) -> i32 {
+    assert_eq!(qop, 0);
+    // SAFETY: the caller passes buffers, each as long as it says, for this call.
+    let [token, data, padding] = (unsafe { buffers(message) }) else { panic!("three buffers") };
+    assert_eq!(
+        [token.BufferType, data.BufferType, padding.BufferType],
+        [SECBUFFER_TOKEN, SECBUFFER_DATA, SECBUFFER_PADDING]
+    );
+    let pad = data.cbBuffer.next_multiple_of(8) - data.cbBuffer;
+    // SAFETY: as above.
+    unsafe {
+        bytes(token)[..3].copy_from_slice(b"tok");
+        bytes(padding)[..pad as usize].fill(0xFF);
+        for byte in bytes(data) {
+            *byte += 1;
+        }
+    }
+    (token.cbBuffer, padding.cbBuffer) = (3, pad);
+    SEC_E_OK
+}
+
+unsafe extern "system" fn decrypt(
+    _: *mut SecHandle,
+    message: *mut SecBufferDesc,
+    _: u32,
+    qop: *mut u32,
+) -> i32 {
+    // SAFETY: as above.
+    let [stream, data] = (unsafe { buffers(message) }) else { panic!("two buffers") };
+    assert_eq!([stream.BufferType, data.BufferType], [SECBUFFER_STREAM, SECBUFFER_DATA]);
+    // SAFETY: as above.
+    let (token, rest) = unsafe { bytes(stream) }.split_at_mut(3);
+    let padding = rest.iter().rev().take_while(|&&byte| byte == 0xFF).count();
+    let length = rest.len() - padding;
+    rest[..length].iter_mut().for_each(|byte| *byte = byte.wrapping_sub(1));
+    data.cbBuffer = u32::try_from(length).unwrap();
+    data.pvBuffer = match &*token {
+        b"bef" => stream.pvBuffer.wrapping_byte_sub(1),
+        b"beh" => rest.as_mut_ptr().wrapping_add(1).cast(),
+        _ => rest.as_mut_ptr().cast(),
+    };
+    // SAFETY: the caller passes a place for it.
+    unsafe { qop.write(0) };
+    SEC_E_OK
+}
+
+unsafe extern "system" fn free_nothing(_: *mut c_void) -> i32 {
+    panic!("nothing was handed out")
+}
+
+/// # Safety
+/// The description is of that many buffers, which live as long as is said.
+unsafe fn buffers<'a>(message: *mut SecBufferDesc) -> &'a mut [SecBuffer] {
+    // SAFETY: by this function's contract.
+    unsafe { slice::from_raw_parts_mut((*message).pBuffers, (*message).cBuffers as usize) }
+}
+
+/// # Safety
+/// The buffer is as long as it says, and its memory lives as long as is said.
+unsafe fn bytes<'a>(buffer: &SecBuffer) -> &'a mut [u8] {
+    // SAFETY: by this function's contract.
+    unsafe { slice::from_raw_parts_mut(buffer.pvBuffer.cast(), buffer.cbBuffer as usize) }
+}
