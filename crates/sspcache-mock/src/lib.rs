@@ -37,6 +37,34 @@
 //! # signing_out_leaves_nothing_cached().unwrap();
 //! ```
 //!
+//! # Both ends of a sign-in
+//!
+//! A server accepts with an account of the mock's, and client and server are tested together, or each against the other
+//! side's part in [`sspcache::context`]:
+//!
+//! ```
+//! use sspcache::{SignIn, context::{ContextRequest, handshake}};
+//! use sspcache_mock::{Engine, MockLoader, MockSsp};
+//!
+//! # fn only_who_knows_the_password_signs_in() -> Result<(), sspcache::Error> {
+//! let msn = MockSsp::from(Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", "correct horse").build());
+//! let package = MockLoader::with_loaded([&msn]).provider().security_package("MSNSSPC.dll", "MSN")?;
+//! let service = package.acquire_inbound()?;
+//! for (password, is_right) in [("correct horse", true), ("wrong horse", false)] {
+//!     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", password))?;
+//!     let met = handshake(
+//!         alice.initiate(ContextRequest::to("HTTP/web")),
+//!         service.accept(ContextRequest::new()),
+//!     );
+//!     assert_eq!(met.is_ok(), is_right);
+//! }
+//! # Ok(()) }
+//! # only_who_knows_the_password_signs_in().unwrap();
+//! ```
+//!
+//! The handshake is the mock's own, and none that a real server would take. Its proof is real, and so are signatures and
+//! encryption.
+//!
 //! # Making a call fail
 //!
 //! ```

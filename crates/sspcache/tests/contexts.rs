@@ -5,8 +5,8 @@ mod fake;
 
 use fake::{FakeLoader, FakeModule, Log};
 use sspcache::{
-    Credential, Error, SecurityPackage, SecurityStatus, SignIn, SspProvider,
-    context::{ContextRequest, HandshakeError, Sealed, SecurityContext, Side, Step},
+    Credential, Error, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspProvider,
+    context::{ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step},
     loader::Progress,
 };
 
@@ -137,4 +137,13 @@ fn what_an_ssp_lacks_is_unsupported() {
         let text = error.unwrap_err().to_string();
         assert!(text.contains(&format!("{function} failed: SEC_E_UNSUPPORTED_FUNCTION")), "{text}");
     }
+}
+
+/// S4: whatever is held may be used from any thread.
+#[test]
+fn contexts_and_credentials_go_to_any_thread() {
+    fn anywhere<T: Send + Sync + ?Sized>() {}
+    anywhere::<dyn SecurityPackage>();
+    anywhere::<(Credential, InboundCredential)>();
+    anywhere::<(Handshake, HandshakeError, Step, SecurityContext, SecretBytes)>();
 }

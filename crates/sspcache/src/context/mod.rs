@@ -55,6 +55,20 @@ pub enum Side {
 }
 
 /// A handshake that is not done: half a context. It keeps its credential, and dropping it abandons it.
+///
+/// It has neither names nor messages yet, and a step takes it:
+///
+/// ```compile_fail,E0599
+/// # fn too_early(handshake: sspcache::context::Handshake) {
+/// handshake.encrypt(b"GET /");
+/// # }
+/// ```
+/// ```compile_fail,E0382
+/// # fn twice(handshake: sspcache::context::Handshake) {
+/// handshake.step(b"token");
+/// handshake.step(b"token");
+/// # }
+/// ```
 #[must_use = "a handshake does nothing until it is stepped"]
 pub struct Handshake(Box<dyn Negotiating>);
 

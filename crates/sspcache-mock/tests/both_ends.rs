@@ -1,0 +1,174 @@
+//! Both ends of a sign-in in one test, over the mock in its emulated process.
+
+#![forbid(unsafe_code)]
+
+#[path = "../../../tests/support/both_ends.rs"]
+mod both_ends;
+
+use both_ends::{Place, refused};
+use sspcache::{
+    Error, SecurityStatus, SignIn,
+    context::{ContextRequest, handshake},
+};
+use sspcache_mock::{
+    Config, Effect, Engine, EngineBuilder, Fault, HandlePolicy, MockLoader, MockSsp, Operation,
+};
+
+const MSN: &str = "MSNSSPC.dll";
+
+fn engine() -> EngineBuilder {
+    let config: Config = both_ends::CONFIG.parse().unwrap();
+    Engine::builder(MSN).config(&config)
+}
+
+/// Tells a story, and sees to it that it left no handle behind.
+fn tell(story: fn(&Place<'_>)) {
+    let msn = MockSsp::from(engine().build());
+    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let package = ssps.security_package(MSN, "MSN").unwrap();
+    story(&Place { ssps: &ssps, package: &*package });
+    assert_eq!((msn.open_handles(), msn.open_contexts()), (0, 0));
+}
+
+/// S3, S4
+#[test]
+fn both_ends_agree() {
+    tell(both_ends::both_ends_agree);
+}
+
+/// S4
+#[test]
+fn messages_arrive_as_they_were_sent_and_once() {
+    tell(both_ends::messages_arrive_as_they_were_sent_and_once);
+}
+
+/// S4
+#[test]
+fn two_threads_send_and_receive_at_once() {
+    tell(both_ends::two_threads_send_and_receive_at_once);
+}
+
+/// S3
+#[test]
+fn a_wrong_password_is_denied_by_the_server() {
+    tell(both_ends::a_wrong_password_is_denied_by_the_server);
+}
+
+/// M4, M5
+#[test]
+fn a_flush_ends_sign_ins_and_spares_established_contexts() {
+    tell(both_ends::a_flush_ends_sign_ins_and_spares_established_contexts);
+}
+
+/// S4
+#[test]
+fn an_exported_context_goes_on_where_it_is_imported() {
+    tell(both_ends::an_exported_context_goes_on_where_it_is_imported);
+}
+
+/// S5
+#[test]
+fn channel_bindings_bind() {
+    tell(both_ends::channel_bindings_bind);
+}
+
+/// S5
+#[test]
+fn a_token_that_is_none_is_refused() {
+    tell(both_ends::a_token_that_is_none_is_refused);
+}
+
+/// M2
+#[test]
+fn a_handshake_keeps_its_credential() {
+    tell(both_ends::a_handshake_keeps_its_credential);
+}
+
+/// S3: where the configuration wants tokens to be completed, they are.
+#[test]
+fn tokens_are_completed_on_the_way() {
+    let config: Config = "[context]\ncomplete-tokens = true".parse().unwrap();
+    let msn = MockSsp::from(engine().config(&config).build());
+    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let package = ssps.security_package(MSN, "MSN").unwrap();
+    for story in [both_ends::both_ends_agree, both_ends::a_wrong_password_is_denied_by_the_server] {
+        story(&Place { ssps: &ssps, package: &*package });
+    }
+}
+
+/// M4: under the other policy a handle of before the flush still signs in.
+#[test]
+fn a_retained_handle_still_signs_in_after_a_flush() {
+    let msn = MockSsp::from(engine().handle_policy(HandlePolicy::Retain).build());
+    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let package = ssps.security_package(MSN, "MSN").unwrap();
+    let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+    assert!(msn.cleanup());
+    let server = package.acquire_inbound().unwrap();
+    handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
+}
+
+/// C4: as a credential, a context keeps its module.
+#[test]
+fn a_context_keeps_its_ssp_loaded() {
+    let msn = MockSsp::from(engine().build());
+    let process = MockLoader::with_loaded([&msn]);
+    let package = process.provider().security_package(MSN, "MSN").unwrap();
+    let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+    let server = package.acquire_inbound().unwrap();
+    let half = server.accept(ContextRequest::new());
+    let ends =
+        handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
+    process.unload(MSN).unwrap();
+    drop((package, alice, server));
+    let is_loaded = || sspcache::CredentialProvider::is_loaded(&process.provider(), MSN).unwrap();
+    assert!(is_loaded());
+    drop(ends);
+    assert!(is_loaded(), "the handshake that has not begun keeps it, too");
+    drop(half);
+    assert!(!is_loaded());
+}
+
+/// M11: what the table lacks, and what panics, is an error of the function that it struck.
+#[test]
+fn a_broken_function_is_an_error_that_names_it() {
+    use Operation as Op;
+    for (operation, function) in [
+        (Op::InitializeSecurityContext, "InitializeSecurityContext"),
+        (Op::AcceptSecurityContext, "AcceptSecurityContext"),
+        (Op::CompleteAuthToken, "CompleteAuthToken"),
+        (Op::QueryContextAttributes, "QueryContextAttributes"),
+        (Op::MakeSignature, "MakeSignature"),
+        (Op::VerifySignature, "VerifySignature"),
+        (Op::EncryptMessage, "EncryptMessage"),
+        (Op::DecryptMessage, "DecryptMessage"),
+        (Op::ExportSecurityContext, "ExportSecurityContext"),
+        (Op::ImportSecurityContext, "ImportSecurityContext"),
+    ] {
+        for (effect, status) in [
+            (Effect::Missing, SecurityStatus::UNSUPPORTED_FUNCTION),
+            (Effect::Panic, SecurityStatus::INTERNAL_ERROR),
+            (Effect::Status(sspcache_mock::Status::ContextExpired), SecurityStatus::CONTEXT_EXPIRED),
+        ] {
+            let completing: Config = "[context]\ncomplete-tokens = true".parse().unwrap();
+            let engine = engine().config(&completing).fault(Fault::new(operation, effect));
+            let msn = MockSsp::from(engine.build());
+            refused(whole_story(&msn), function, status);
+            assert_eq!((msn.open_handles(), msn.open_contexts()), (0, 0));
+        }
+    }
+}
+
+/// Everything that there is to a context.
+fn whole_story(msn: &MockSsp) -> Result<(), Error> {
+    let ssps = MockLoader::with_loaded([msn]).provider();
+    let package = ssps.security_package(MSN, "MSN")?;
+    let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse"))?;
+    let server = package.acquire_inbound()?;
+    let (client, server) =
+        handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new()))?;
+    client.client()?;
+    server.verify(b"x", &client.sign(b"x")?)?;
+    server.decrypt(&client.encrypt(b"x")?)?;
+    package.import(sspcache::context::Side::Acceptor, server.export()?.bytes()).map(drop)
+}
