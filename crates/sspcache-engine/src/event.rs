@@ -77,12 +77,29 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         principal: String,
     },
+    /// An established context was packed for another process.
+    ContextExported {
+        /// The handle's word.
+        context: usize,
+    },
     /// A handshake failed after its first step, or took too long: the context can only be deleted.
     ContextFailed {
         /// The handle's word.
         context: usize,
         /// Why.
         status: Status,
+    },
+    /// A context was made of an exported one.
+    ContextImported {
+        /// The handle's word.
+        context: usize,
+        /// Which side this is.
+        role: Role,
+        /// The package that was used; for Negotiate, the one that it chose.
+        package: String,
+        /// Who initiated; empty for a null session.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        principal: String,
     },
     /// A handshake began.
     ContextStarted {

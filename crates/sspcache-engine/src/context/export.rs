@@ -15,7 +15,8 @@ use super::{
     sequence::Received,
 };
 use crate::{
-    Engine, FileTime, Name, Operation, PackageInfo, Principal, Status, package::Capabilities, sync::Mutex,
+    Engine, EventKind, FileTime, Name, Operation, PackageInfo, Principal, Status, event::shown,
+    package::Capabilities, sync::Mutex,
 };
 
 /// What exported contexts are sealed under.
@@ -34,7 +35,6 @@ impl ExportKey {
     }
 
     /// The key that instances configured with the same secret share.
-    #[allow(dead_code, reason = "the configuration's key is read elsewhere")]
     pub(crate) fn from_secret(secret: &[u8]) -> Self {
         let hash = Sha256::new().chain_update(b"sspcache export 1 ").chain_update(secret);
         Self(Zeroizing::new(hash.finalize().into()))
@@ -99,10 +99,13 @@ impl Engine {
             let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let Context::Established(established) = &*held else { return Err(Status::InvalidHandle) };
             let packed = established.pack(options.reset_new, &key)?;
+            let mut state = self.lock();
+            state.book.record(now, EventKind::ContextExported { context: context.word() });
             if options.delete_old {
-                // Before anybody who has it already sends another message in it.
+                state.contexts.remove(context.word());
+                state.book.record(now, EventKind::ContextDeleted { context: context.word() });
+                // Whoever is about to send another message in it has it still.
                 *held = Context::Failed;
-                self.lock().contexts.remove(context.word());
             }
             Ok(packed)
         });
@@ -128,9 +131,17 @@ impl Engine {
             if !established.info.is_of(package) {
                 return Err(Status::InvalidToken);
             }
-            let context = Arc::new(Mutex::new(Context::Established(Box::new(established))));
-            let word = state.contexts.insert(context).ok_or(Status::InsufficientMemory)?;
-            Ok(ContextHandle(word))
+            let ContextInfo { role, package, client, .. } = &established.info;
+            let (role, package, principal) = (*role, package.name.clone(), client.clone());
+            let shared = Arc::new(Mutex::new(Context::Established(Box::new(established))));
+            let context = state.contexts.insert(shared).ok_or(Status::InsufficientMemory)?;
+            state.book.record_with(now, || EventKind::ContextImported {
+                context,
+                role,
+                package: package.to_string(),
+                principal: shown(&principal),
+            });
+            Ok(ContextHandle(context))
         });
         if let Err(status) = imported {
             state.refused(operation, status, None, now);
