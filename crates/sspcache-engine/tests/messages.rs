@@ -168,7 +168,7 @@ fn only_an_established_context_of_the_same_instance_has_messages() {
 #[test]
 fn an_expired_context_has_no_messages_any_more() {
     let clock = ManualClock::default();
-    let ssp = engine("MSN").lifetime(Duration::from_secs(60)).clock(clock.clone()).build();
+    let ssp = engine("MSN").lifetime(Duration::from_mins(1)).clock(clock.clone()).build();
     let (client, _) = established(&ssp, everything());
     let (_, server) = established(&ssp, everything());
     let received = encrypt(&ssp, client, b"text").unwrap();
