@@ -65,6 +65,48 @@ impl EngineBuilder {
         self
     }
 
+    /// Makes the initiator's proof one that `CompleteAuthToken` is to complete: without that, the acceptor refuses it.
+    pub fn complete_tokens(mut self, complete: bool) -> Self {
+        self.contexts.complete_tokens = complete;
+        self
+    }
+
+    /// How long a context is good for. Without it, as long as its credential.
+    pub fn context_lifetime(mut self, lifetime: Duration) -> Self {
+        self.contexts.lifetime = Some(lifetime);
+        self
+    }
+
+    /// The targets that an acceptor is: it refuses what is meant for another. Without it, nothing.
+    pub fn accepted_targets(mut self, targets: impl IntoIterator<Item: Into<Name>>) -> Self {
+        self.contexts.accepted_targets = Some(targets.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets every instance that has this key import what this one exports. Without it, only the same instance can.
+    pub fn export_key(mut self, key: &str) -> Self {
+        self.export_key = Some(ExportKey::from_secret(key.as_bytes()));
+        self
+    }
+
+    /// How long a handshake may take before it has failed: five minutes, unless this says otherwise.
+    pub fn handshake_time(mut self, time: Duration) -> Self {
+        self.contexts.handshake = time;
+        self
+    }
+
+    /// The targets that an initiator finds. Without it, any.
+    pub fn known_targets(mut self, targets: impl IntoIterator<Item: Into<Name>>) -> Self {
+        self.contexts.known_targets = Some(targets.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether impersonation is pretended, instead of refused. No token of the operating system changes.
+    pub fn simulate_impersonation(mut self, simulate: bool) -> Self {
+        self.contexts.simulate_impersonation = simulate;
+        self
+    }
+
     /// Limits the cache to this many credentials: the least recently used one makes room. Without it there is none.
     pub fn capacity(mut self, credentials: NonZeroU32) -> Self {
         self.capacity = Some(credentials);

@@ -25,6 +25,17 @@
 //! domain = "CONTOSO"
 //! password = "correct horse"
 //!
+//! [context]
+//! lifetime-seconds = 3600       # without it, a context is good for as long as its credential
+//! handshake-seconds = 300       # a handshake that takes longer has failed
+//! complete-tokens = true        # the initiator's proof is to be completed by CompleteAuthToken
+//! impersonation = "simulate"    # without it, or with "refuse", SEC_E_NO_IMPERSONATION
+//! export-key = "battery staple" # who has the same imports what others export; without it, the same instance alone
+//!
+//! [targets]
+//! known = ["HTTP/web"]          # an initiator finds no other target; without it, any
+//! accepted = ["HTTP/web"]       # an acceptor refuses what is meant for another; without it, nothing
+//!
 //! [[fault]]
 //! operation = "CleanupCredentialCache"
 //! effect = "false"              # or "delay", "panic", "missing", or a status such as "SEC_E_INTERNAL_ERROR"
@@ -52,7 +63,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Effect, EngineBuilder, Fault, Identity, Name, Operation, PackageInfo, Principal, Secret,
-    builder::HandlePolicy, package::Capabilities,
+    builder::HandlePolicy, context::ExportKey, package::Capabilities,
 };
 
 /// A configuration that was read and found valid.
@@ -73,6 +84,8 @@ pub struct Config {
     handle_policy: Option<HandlePolicy>,
     lifetime: Option<Duration>,
     capacity: Option<NonZeroU32>,
+    contexts: Contexts,
+    targets: Targets,
     packages: Vec<ForModule<PackageInfo>>,
     accounts: Vec<Identity>,
     preloads: Vec<(Name, Identity)>,
@@ -117,6 +130,8 @@ impl Config {
         builder.handle_policy = self.handle_policy.unwrap_or(builder.handle_policy);
         builder.lifetime = self.lifetime.or(builder.lifetime);
         builder.capacity = self.capacity.or(builder.capacity);
+        self.contexts.apply(builder);
+        self.targets.apply(builder);
         let module = Name::from(builder.module.as_str());
         for package in self.packages.iter().filter_map(|package| package.of(&module)) {
             builder.packages.retain(|known| known.name != package.name);
@@ -133,9 +148,33 @@ impl Config {
             "revoke" => Some(HandlePolicy::Revoke),
             _ => None,
         })?;
-        let seconds = cache.optional("lifetime-seconds", number::<NonZeroU32>)?;
-        self.lifetime = seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
+        self.lifetime = cache.optional("lifetime-seconds", seconds)?;
         self.capacity = cache.optional("capacity", number)?;
+        Ok(())
+    }
+
+    fn read_context(&mut self, context: &Section<'_>) -> Result<(), ConfigError> {
+        self.contexts = Contexts {
+            lifetime: context.optional("lifetime-seconds", seconds)?,
+            handshake: context.optional("handshake-seconds", seconds)?,
+            complete_tokens: context.optional("complete-tokens", |value| value.as_bool())?,
+            simulate_impersonation: context.optional("impersonation", |value| match value.as_str()? {
+                "refuse" => Some(false),
+                "simulate" => Some(true),
+                _ => None,
+            })?,
+            export_key: context.optional("export-key", |value| {
+                value.as_str().filter(|key| !key.is_empty()).map(|key| ExportKey::from_secret(key.as_bytes()))
+            })?,
+        };
+        Ok(())
+    }
+
+    fn read_targets(&mut self, targets: &Section<'_>) -> Result<(), ConfigError> {
+        self.targets = Targets {
+            known: targets.optional("known", names)?,
+            accepted: targets.optional("accepted", names)?,
+        };
         Ok(())
     }
 
@@ -187,11 +226,56 @@ impl std::str::FromStr for Config {
         let file = Section::new(text, String::new(), document.span(), document.get_ref())?;
         let mut config = Self::default();
         file.table("cache", |section| config.read_cache(section))?;
+        file.table("context", |section| config.read_context(section))?;
+        file.table("targets", |section| config.read_targets(section))?;
         file.tables("package", |section| config.read_package(section))?;
         file.tables("account", |section| config.read_account(section))?;
         file.tables("preload", |section| config.read_preload(section))?;
         file.tables("fault", |section| config.read_fault(section))?;
         Ok(config)
+    }
+}
+
+/// `[context]`.
+#[derive(Debug, Default)]
+struct Contexts {
+    lifetime: Option<Duration>,
+    handshake: Option<Duration>,
+    complete_tokens: Option<bool>,
+    simulate_impersonation: Option<bool>,
+    export_key: Option<ExportKey>,
+}
+
+impl Contexts {
+    fn apply(&self, builder: &mut EngineBuilder) {
+        let settings = &mut builder.contexts;
+        settings.lifetime = self.lifetime.or(settings.lifetime);
+        settings.handshake = self.handshake.unwrap_or(settings.handshake);
+        settings.complete_tokens = self.complete_tokens.unwrap_or(settings.complete_tokens);
+        settings.simulate_impersonation =
+            self.simulate_impersonation.unwrap_or(settings.simulate_impersonation);
+        if let Some(key) = &self.export_key {
+            builder.export_key = Some(key.clone());
+        }
+    }
+}
+
+/// `[targets]`.
+#[derive(Debug, Default)]
+struct Targets {
+    known: Option<Vec<Name>>,
+    accepted: Option<Vec<Name>>,
+}
+
+impl Targets {
+    fn apply(&self, builder: &mut EngineBuilder) {
+        let settings = &mut builder.contexts;
+        if let Some(known) = &self.known {
+            settings.known_targets = Some(known.clone());
+        }
+        if let Some(accepted) = &self.accepted {
+            settings.accepted_targets = Some(accepted.clone());
+        }
     }
 }
 
@@ -313,6 +397,15 @@ impl<'t> Section<'t> {
 
 fn name(value: &DeValue<'_>) -> Option<Name> {
     value.as_str().map(Name::from)
+}
+
+fn names(value: &DeValue<'_>) -> Option<Vec<Name>> {
+    value.as_array()?.iter().map(|value| name(value.get_ref())).collect()
+}
+
+/// A time of at least a second.
+fn seconds(value: &DeValue<'_>) -> Option<Duration> {
+    number::<NonZeroU32>(value).map(|seconds| Duration::from_secs(seconds.get().into()))
 }
 
 /// A whole number in the type's range.
@@ -502,15 +595,26 @@ const CAPABILITY_LIST: &str = "(capabilities)";
 const OPERATION_NAME: &str = "(operations)";
 const MODULE: &str = "a module's file name, such as \"MSNSSPC.dll\"";
 const NAME: &str = "a string";
+const NAMES: &str = "a list of targets' names, such as [\"HTTP/web\"]";
+const SECONDS: &str = "a whole number of seconds, at least 1";
 const COUNT: &str = "a whole number from 0 to 4294967295";
 
 /// Every key, and what is allowed there.
 const SCHEMA: &[(&str, &str)] = &[
-    ("", "[cache], [[package]], [[account]], [[preload]], [[fault]]"),
+    ("", "[cache], [context], [targets], [[package]], [[account]], [[preload]], [[fault]]"),
     ("cache", "a table of handle-policy, lifetime-seconds, capacity"),
     ("cache.handle-policy", "\"revoke\" or \"retain\""),
-    ("cache.lifetime-seconds", "a whole number of seconds, at least 1"),
+    ("cache.lifetime-seconds", SECONDS),
     ("cache.capacity", "a whole number of credentials, at least 1"),
+    ("context", "a table of lifetime-seconds, handshake-seconds, complete-tokens, impersonation, export-key"),
+    ("context.lifetime-seconds", SECONDS),
+    ("context.handshake-seconds", SECONDS),
+    ("context.complete-tokens", "true or false"),
+    ("context.impersonation", "\"refuse\" or \"simulate\""),
+    ("context.export-key", "a string that is not empty"),
+    ("targets", "a table of known, accepted"),
+    ("targets.known", NAMES),
+    ("targets.accepted", NAMES),
     ("package", "tables of name, module, comment, capabilities, max-token, rpc-id"),
     ("package.name", "a package's name, such as \"NTLM\""),
     ("package.module", MODULE),
