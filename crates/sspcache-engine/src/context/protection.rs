@@ -11,8 +11,8 @@ use crate::Status;
 /// The message protection of one side of an established context.
 pub(crate) struct Protection {
     flags: ContextFlags,
-    sending: Keys,
-    receiving: Keys,
+    sending: Sender,
+    receiving: Sender,
     branch: Branch,
     /// The number of the next message to send.
     next: u64,
@@ -46,8 +46,8 @@ impl Protection {
         };
         Self {
             flags,
-            sending: Keys::derive(key, own),
-            receiving: Keys::derive(key, other),
+            sending: Sender::new(key, own),
+            receiving: Sender::new(key, other),
             branch: Branch::default(),
             next: 0,
             received: Received::default(),
@@ -77,7 +77,7 @@ impl Protection {
         }
         let token = room(token)?;
         let header = self.next_header(Kind::Signature)?;
-        token.write(header, &self.sending.tag(header, parts.iter().copied()));
+        token.write(header, &self.sending.keys().tag(header, parts.iter().copied()));
         Ok(MESSAGE_TOKEN)
     }
 
@@ -94,7 +94,7 @@ impl Protection {
         if token.kind != Kind::Signature {
             return Err(Status::InvalidToken);
         }
-        self.receiving.verify(&token, parts.iter().copied())?;
+        self.receiving.keys().verify(&token, parts.iter().copied())?;
         self.received.accept(token.number, self.flags)?;
         Ok(0)
     }
@@ -122,9 +122,9 @@ impl Protection {
         let token = room(token)?;
         let header = self.next_header(kind)?;
         let tag = if kind == Kind::Sealed {
-            self.sending.seal(header, parts)?
+            self.sending.keys().seal(header, parts)?
         } else {
-            self.sending.tag(header, parts.iter().map(Part::bytes))
+            self.sending.keys().tag(header, parts.iter().map(Part::bytes))
         };
         token.write(header, &tag);
         Ok(MESSAGE_TOKEN)
@@ -144,10 +144,10 @@ impl Protection {
         let mut received = self.received;
         let in_sequence = received.accept(token.number, self.flags);
         let qop = if token.kind == Kind::Sealed {
-            self.receiving.open(&token, parts, in_sequence)?;
+            self.receiving.keys().open(&token, parts, in_sequence)?;
             0
         } else {
-            self.receiving.verify(&token, parts.iter().map(Part::bytes))?;
+            self.receiving.keys().verify(&token, parts.iter().map(Part::bytes))?;
             in_sequence?;
             WRAP_NO_ENCRYPT
         };
@@ -213,6 +213,24 @@ impl Part<'_> {
             Self::Data(bytes) if !bytes.is_empty() => Some(bytes),
             _ => None,
         }
+    }
+}
+
+/// One of the two who send. Its keys are derived for its first message: many a context is for authentication alone.
+struct Sender {
+    session_key: SessionKey,
+    name: &'static str,
+    keys: Option<Box<Keys>>,
+}
+
+impl Sender {
+    fn new(session_key: &SessionKey, name: &'static str) -> Self {
+        Self { session_key: session_key.clone(), name, keys: None }
+    }
+
+    fn keys(&mut self) -> &Keys {
+        let Self { session_key, name, keys } = self;
+        keys.get_or_insert_with(|| Box::new(Keys::derive(session_key, name)))
     }
 }
 
