@@ -9,7 +9,7 @@ use sspcache::{
     context::{ContextFlags, ContextRequest, Sealed, SecurityContext, Side, Step, handshake},
 };
 
-/// A package that can tell the other side of errors, and the only account.
+/// A package that can tell the other side of errors, the only account, two targets, and which of them the server is.
 pub(crate) const CONFIG: &str = r#"
 [[package]]
 name = "MSN"
@@ -19,7 +19,14 @@ capabilities = ["connection", "extended-error", "integrity", "mutual-auth", "pri
 user = "alice"
 domain = "CONTOSO"
 password = "correct horse"
+
+[targets]
+known = ["HTTP/web.contoso.example", "HTTP/other.contoso.example"]
+accepted = ["HTTP/web.contoso.example"]
 "#;
+
+/// Tokens are to be completed, besides.
+pub(crate) const COMPLETING: &str = "[context]\ncomplete-tokens = true\n";
 
 /// Where a story takes place.
 pub(crate) struct Place<'a> {
@@ -212,6 +219,22 @@ pub(crate) fn channel_bindings_bind(place: &Place<'_>) {
         assert_eq!(met.is_ok(), agree, "{shown}");
         if !agree {
             refused(met, "AcceptSecurityContext", SecurityStatus::BAD_BINDINGS);
+        }
+    }
+}
+
+/// The client finds its target, and the server is it.
+pub(crate) fn a_target_is_known_and_meant(place: &Place<'_>) {
+    for (target, refusal) in [
+        ("http/WEB.contoso.example", None),
+        ("HTTP/nowhere", Some(("InitializeSecurityContext", SecurityStatus::TARGET_UNKNOWN))),
+        ("HTTP/other.contoso.example", Some(("AcceptSecurityContext", SecurityStatus::WRONG_PRINCIPAL))),
+    ] {
+        let client = place.alice().initiate(ContextRequest::to(target));
+        let met = handshake(client, place.server().accept(ContextRequest::new()));
+        match refusal {
+            None => assert!(met.is_ok(), "{target}: {:?}", met.err()),
+            Some((function, status)) => refused(met, function, status),
         }
     }
 }

@@ -74,6 +74,12 @@ fn channel_bindings_bind() {
 
 /// S5
 #[test]
+fn a_target_is_known_and_meant() {
+    tell(both_ends::a_target_is_known_and_meant);
+}
+
+/// S5
+#[test]
 fn a_token_that_is_none_is_refused() {
     tell(both_ends::a_token_that_is_none_is_refused);
 }
@@ -87,7 +93,7 @@ fn a_handshake_keeps_its_credential() {
 /// S3: where the configuration wants tokens to be completed, they are.
 #[test]
 fn tokens_are_completed_on_the_way() {
-    let config: Config = "[context]\ncomplete-tokens = true".parse().unwrap();
+    let config: Config = both_ends::COMPLETING.parse().unwrap();
     let msn = MockSsp::from(engine().config(&config).build());
     let ssps = MockLoader::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
@@ -150,7 +156,7 @@ fn a_broken_function_is_an_error_that_names_it() {
             (Effect::Panic, SecurityStatus::INTERNAL_ERROR),
             (Effect::Status(sspcache_mock::Status::ContextExpired), SecurityStatus::CONTEXT_EXPIRED),
         ] {
-            let completing: Config = "[context]\ncomplete-tokens = true".parse().unwrap();
+            let completing: Config = both_ends::COMPLETING.parse().unwrap();
             let engine = engine().config(&completing).fault(Fault::new(operation, effect));
             let msn = MockSsp::from(engine.build());
             refused(whole_story(&msn), function, status);
