@@ -4,14 +4,15 @@
 
 use std::sync::{Arc, PoisonError};
 
-use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce, Tag};
+use hmac::Mac;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
     Context, ContextFlags, ContextHandle, ContextInfo, ExportOptions, Role, SessionKey,
     established::Established,
-    protection::{Branch, Position, Protection},
+    protection::{self, Branch, Position, Protection},
     sequence::Received,
 };
 use crate::{
@@ -43,8 +44,7 @@ impl ExportKey {
     /// Encrypts what follows the header in place.
     fn seal(&self, packed: &mut Vec<u8>) -> Result<(), Status> {
         let (header, body) = packed.split_at_mut(HEADER);
-        let nonce = nonce(header);
-        let sealed = self.cipher().encrypt_inout_detached(&nonce, header, body.into());
+        let sealed = self.cipher(header).encrypt_inout_detached(&Nonce::default(), &[], body.into());
         packed.extend_from_slice(&sealed.map_err(|_| Status::InternalError)?);
         Ok(())
     }
@@ -54,14 +54,18 @@ impl ExportKey {
         let (header, rest) = packed.split_at_checked(HEADER).ok_or(Status::InvalidToken)?;
         let (sealed, tag) = rest.split_last_chunk().ok_or(Status::InvalidToken)?;
         let mut body = Zeroizing::new(sealed.to_vec());
-        self.cipher()
-            .decrypt_inout_detached(&nonce(header), header, (&mut body[..]).into(), &Tag::from(*tag))
+        self.cipher(header)
+            .decrypt_inout_detached(&Nonce::default(), &[], (&mut body[..]).into(), &Tag::from(*tag))
             .map_err(|_| Status::InvalidToken)?;
         Ok(body)
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.0).into())
+    /// The cipher of one export, for which its header makes a key of its own.
+    fn cipher(&self, header: &[u8]) -> ChaCha20Poly1305 {
+        let mut mac = protection::keyed(&*self.0);
+        mac.update(header);
+        let key = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
+        ChaCha20Poly1305::new((&*key).into())
     }
 }
 
@@ -252,7 +256,7 @@ impl Established {
     }
 }
 
-/// Writes a context, behind a header for which it draws a nonce.
+/// Writes a context, behind a header with a number that it draws.
 struct Packer(Zeroizing<Vec<u8>>);
 
 impl Packer {
@@ -326,15 +330,9 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-/// The nonce in the header of an export.
-fn nonce(header: &[u8]) -> XNonce {
-    let mut nonce = XNonce::default();
-    nonce.copy_from_slice(&header[MAGIC.len()..]);
-    nonce
-}
-
 /// Begins an export; its last byte is the version.
 const MAGIC: &[u8; 8] = b"sspcctx\x01";
+/// With a random number, which no other export has.
 const HEADER: usize = MAGIC.len() + 24;
 const TAG: usize = 16;
 /// Room for everything whose length is known, and more.
@@ -468,7 +466,7 @@ mod tests {
         let (initiator, _) = both(&engine);
         let packed = engine.export(initiator, ExportOptions::default()).unwrap();
         let again = engine.export(initiator, ExportOptions::default()).unwrap();
-        assert_ne!(again[MAGIC.len()..HEADER], packed[MAGIC.len()..HEADER], "the nonces of two exports");
+        assert_ne!(again[MAGIC.len()..HEADER], packed[MAGIC.len()..HEADER], "the numbers of two exports");
         let copies = [(); 3].map(|()| engine.import(&Name::from("NTLM"), &packed).unwrap());
         let mut sent: Vec<_> =
             copies.iter().chain([&initiator]).map(|&context| send(&engine, context)).collect();
@@ -499,6 +497,25 @@ mod tests {
         let import = |engine: Engine| engine.import(&Name::from("NTLM"), &packed).err();
         assert_eq!(import(configured("one")), None);
         assert_eq!(import(configured("other")), Some(Status::InvalidToken));
+    }
+
+    /// S4
+    ///
+    /// The sealed bytes come from the implementation in Python that `protection.rs` tells of.
+    #[test]
+    fn exports_are_sealed_as_an_independent_implementation_does() {
+        const SEALED: [u8; 25] = [
+            0xB8, 0x20, 0xF0, 0x20, 0x08, 0x5D, 0x87, 0x84, 0x71, 0xE3, 0x98, 0xFD, 0xD6, 0x66, 0x75, 0x5D,
+            0xAA, 0x41, 0xC9, 0x03, 0x9E, 0xF7, 0xD7, 0xE8, 0x33,
+        ];
+        let mut header = [0; HEADER];
+        header[..MAGIC.len()].copy_from_slice(MAGIC);
+        (0..).zip(&mut header[MAGIC.len()..]).for_each(|(number, byte)| *byte = number);
+        let key = ExportKey::from_secret(b"shared");
+        let mut packed = [&header[..], b"a context"].concat();
+        key.seal(&mut packed).unwrap();
+        assert_eq!(packed, [&header[..], &SEALED].concat());
+        assert_eq!(**key.open(&packed).unwrap(), *b"a context");
     }
 
     /// S5

@@ -305,7 +305,8 @@ impl Keys {
     }
 }
 
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
+/// HMAC under this key.
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
