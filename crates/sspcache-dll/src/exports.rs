@@ -63,6 +63,112 @@ macro_rules! export_ssp {
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
                 = query_credentials_attributes::<abi::Wide>(handle, attribute, buffer, Some(size));
+            /// The initiator's next step.
+            fn InitializeSecurityContextA(
+                credential: *mut abi::SecHandle, context: *mut abi::SecHandle, target: *mut i8, requirements: u32,
+                _reserved1: u32, _representation: u32, input: *mut abi::SecBufferDesc, _reserved2: u32,
+                new_context: *mut abi::SecHandle, output: *mut abi::SecBufferDesc, attributes: *mut u32,
+                expiry: *mut i64
+            ) -> i32
+                = initialize_security_context::<abi::Ansi>(target, &abi::StepParameters {
+                    credential, context, requirements, input, new_context, output, attributes, expiry
+                });
+            /// The initiator's next step.
+            fn InitializeSecurityContextW(
+                credential: *mut abi::SecHandle, context: *mut abi::SecHandle, target: *mut u16, requirements: u32,
+                _reserved1: u32, _representation: u32, input: *mut abi::SecBufferDesc, _reserved2: u32,
+                new_context: *mut abi::SecHandle, output: *mut abi::SecBufferDesc, attributes: *mut u32,
+                expiry: *mut i64
+            ) -> i32
+                = initialize_security_context::<abi::Wide>(target, &abi::StepParameters {
+                    credential, context, requirements, input, new_context, output, attributes, expiry
+                });
+            /// The acceptor's next step.
+            fn AcceptSecurityContext(
+                credential: *mut abi::SecHandle, context: *mut abi::SecHandle, input: *mut abi::SecBufferDesc,
+                requirements: u32, _representation: u32, new_context: *mut abi::SecHandle,
+                output: *mut abi::SecBufferDesc, attributes: *mut u32, expiry: *mut i64
+            ) -> i32
+                = accept_security_context(&abi::StepParameters {
+                    credential, context, requirements, input, new_context, output, attributes, expiry
+                });
+            /// Completes a token.
+            fn CompleteAuthToken(context: *mut abi::SecHandle, token: *mut abi::SecBufferDesc) -> i32
+                = complete_auth_token(context, token);
+            /// Ends a context.
+            fn DeleteSecurityContext(context: *mut abi::SecHandle) -> i32 = delete_security_context(context);
+            /// Not supported by the mock's packages.
+            fn ApplyControlToken(context: *mut abi::SecHandle, _token: *mut abi::SecBufferDesc) -> i32
+                = apply_control_token(context);
+            /// Pretends to act for the client, if the configuration says so.
+            fn ImpersonateSecurityContext(context: *mut abi::SecHandle) -> i32
+                = impersonate_security_context(context);
+            /// Ends what `ImpersonateSecurityContext` began.
+            fn RevertSecurityContext(context: *mut abi::SecHandle) -> i32 = revert_security_context(context);
+            /// There is no access token.
+            fn QuerySecurityContextToken(context: *mut abi::SecHandle, _token: *mut *mut c_void) -> i32
+                = query_security_context_token(context);
+            /// Packs a context.
+            fn ExportSecurityContext(
+                context: *mut abi::SecHandle, flags: u32, packed: *mut abi::SecBuffer, token: *mut *mut c_void
+            ) -> i32
+                = export_security_context(context, flags, packed, token);
+            /// Makes a context of a packed one.
+            fn ImportSecurityContextA(
+                package: *mut i8, packed: *mut abi::SecBuffer, _token: *mut c_void, context: *mut abi::SecHandle
+            ) -> i32
+                = import_security_context::<abi::Ansi>(package, packed, context);
+            /// Makes a context of a packed one.
+            fn ImportSecurityContextW(
+                package: *mut u16, packed: *mut abi::SecBuffer, _token: *mut c_void, context: *mut abi::SecHandle
+            ) -> i32
+                = import_security_context::<abi::Wide>(package, packed, context);
+            /// Tells about a context.
+            fn QueryContextAttributesA(context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
+                = query_context_attributes::<abi::Ansi>(context, attribute, buffer, None);
+            /// Tells about a context.
+            fn QueryContextAttributesW(context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
+                = query_context_attributes::<abi::Wide>(context, attribute, buffer, None);
+            /// Tells about a context.
+            fn QueryContextAttributesExA(
+                context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
+            ) -> i32
+                = query_context_attributes::<abi::Ansi>(context, attribute, buffer, Some(size));
+            /// Tells about a context.
+            fn QueryContextAttributesExW(
+                context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
+            ) -> i32
+                = query_context_attributes::<abi::Wide>(context, attribute, buffer, Some(size));
+            /// Not supported by the mock's packages.
+            fn SetContextAttributesA(
+                context: *mut abi::SecHandle, _attribute: u32, _buffer: *mut c_void, _size: u32
+            ) -> i32
+                = set_context_attributes(context);
+            /// Not supported by the mock's packages.
+            fn SetContextAttributesW(
+                context: *mut abi::SecHandle, _attribute: u32, _buffer: *mut c_void, _size: u32
+            ) -> i32
+                = set_context_attributes(context);
+            /// Signs a message. The context numbers its messages by itself.
+            fn MakeSignature(
+                context: *mut abi::SecHandle, qop: u32, message: *mut abi::SecBufferDesc, _number: u32
+            ) -> i32
+                = make_signature(context, qop, message);
+            /// Verifies a signed message.
+            fn VerifySignature(
+                context: *mut abi::SecHandle, message: *mut abi::SecBufferDesc, _number: u32, qop: *mut u32
+            ) -> i32
+                = verify_signature(context, message, qop);
+            /// Encrypts a message. The context numbers its messages by itself.
+            fn EncryptMessage(
+                context: *mut abi::SecHandle, qop: u32, message: *mut abi::SecBufferDesc, _number: u32
+            ) -> i32
+                = encrypt_message(context, qop, message);
+            /// Decrypts a message.
+            fn DecryptMessage(
+                context: *mut abi::SecHandle, message: *mut abi::SecBufferDesc, _number: u32, qop: *mut u32
+            ) -> i32
+                = decrypt_message(context, message, qop);
             /// Frees memory that this SSP handed out.
             fn FreeContextBuffer(buffer: *mut c_void) -> i32 = free_context_buffer(buffer);
             /// Gives the table of functions.
@@ -72,57 +178,20 @@ macro_rules! export_ssp {
         }
 
         $crate::__export_unsupported! {
-            AcceptSecurityContext: AcceptSecurityContext(
-                *mut abi::SecHandle, *mut abi::SecHandle, *mut abi::SecBufferDesc, u32, u32, *mut abi::SecHandle,
-                *mut abi::SecBufferDesc, *mut u32, *mut i64
-            );
             AddCredentialsA: AddCredentials(
                 *mut abi::SecHandle, *mut i8, *mut i8, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
             );
             AddCredentialsW: AddCredentials(
                 *mut abi::SecHandle, *mut u16, *mut u16, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
             );
-            ApplyControlToken: ApplyControlToken(*mut abi::SecHandle, *mut abi::SecBufferDesc);
             ChangeAccountPasswordA: ChangeAccountPassword(
                 *mut i8, *mut i8, *mut i8, *mut i8, *mut i8, bool, u32, *mut abi::SecBufferDesc
             );
             ChangeAccountPasswordW: ChangeAccountPassword(
                 *mut u16, *mut u16, *mut u16, *mut u16, *mut u16, bool, u32, *mut abi::SecBufferDesc
             );
-            CompleteAuthToken: CompleteAuthToken(*mut abi::SecHandle, *mut abi::SecBufferDesc);
-            DecryptMessage: DecryptMessage(*mut abi::SecHandle, *mut abi::SecBufferDesc, u32, *mut u32);
-            DeleteSecurityContext: DeleteSecurityContext(*mut abi::SecHandle);
-            EncryptMessage: EncryptMessage(*mut abi::SecHandle, u32, *mut abi::SecBufferDesc, u32);
-            ExportSecurityContext: ExportSecurityContext(
-                *mut abi::SecHandle, u32, *mut abi::SecBuffer, *mut *mut c_void
-            );
-            ImpersonateSecurityContext: ImpersonateSecurityContext(*mut abi::SecHandle);
-            ImportSecurityContextA: ImportSecurityContext(
-                *mut i8, *mut abi::SecBuffer, *mut c_void, *mut abi::SecHandle
-            );
-            ImportSecurityContextW: ImportSecurityContext(
-                *mut u16, *mut abi::SecBuffer, *mut c_void, *mut abi::SecHandle
-            );
-            InitializeSecurityContextA: InitializeSecurityContext(
-                *mut abi::SecHandle, *mut abi::SecHandle, *mut i8, u32, u32, u32, *mut abi::SecBufferDesc, u32,
-                *mut abi::SecHandle, *mut abi::SecBufferDesc, *mut u32, *mut i64
-            );
-            InitializeSecurityContextW: InitializeSecurityContext(
-                *mut abi::SecHandle, *mut abi::SecHandle, *mut u16, u32, u32, u32, *mut abi::SecBufferDesc, u32,
-                *mut abi::SecHandle, *mut abi::SecBufferDesc, *mut u32, *mut i64
-            );
-            MakeSignature: MakeSignature(*mut abi::SecHandle, u32, *mut abi::SecBufferDesc, u32);
-            QueryContextAttributesA: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void);
-            QueryContextAttributesExA: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
-            QueryContextAttributesExW: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
-            QueryContextAttributesW: QueryContextAttributes(*mut abi::SecHandle, u32, *mut c_void);
-            QuerySecurityContextToken: QuerySecurityContextToken(*mut abi::SecHandle, *mut *mut c_void);
-            RevertSecurityContext: RevertSecurityContext(*mut abi::SecHandle);
-            SetContextAttributesA: SetContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
-            SetContextAttributesW: SetContextAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
             SetCredentialsAttributesA: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
             SetCredentialsAttributesW: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
-            VerifySignature: VerifySignature(*mut abi::SecHandle, *mut abi::SecBufferDesc, u32, *mut u32);
         }
 
         $crate::__export_table!(TABLE_A, SecurityFunctionTableA,

@@ -24,11 +24,15 @@
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
 
 mod allocator;
+mod attributes;
+mod buffers;
+mod contexts;
 mod credentials;
 mod exports;
 mod guard;
 mod identity;
 mod memory;
+mod messages;
 mod packages;
 mod platform;
 mod state;
@@ -41,9 +45,17 @@ pub use state::Ssp;
 #[doc(hidden)]
 pub mod abi {
     pub use crate::{
+        attributes::query_context_attributes,
+        contexts::{
+            StepParameters, accept_security_context, apply_control_token, complete_auth_token,
+            delete_security_context, export_security_context, impersonate_security_context,
+            import_security_context, initialize_security_context, query_security_context_token,
+            revert_security_context, set_context_attributes,
+        },
         credentials::*,
         memory::free_context_buffer,
-        packages::*,
+        messages::{decrypt_message, encrypt_message, make_signature, verify_signature},
+        packages::{enumerate_security_packages, query_security_package_info},
         state::*,
         text::{Ansi, Wide},
     };

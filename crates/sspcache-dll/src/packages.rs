@@ -60,7 +60,7 @@ pub unsafe fn query_security_package_info<E: Encoding>(
 }
 
 /// The structures, and behind them their strings, in one buffer.
-fn hand_out<E: Encoding>(ssp: &Ssp, packages: &[PackageInfo]) -> *mut E::PackageInfo {
+pub(crate) fn hand_out<E: Encoding>(ssp: &Ssp, packages: &[PackageInfo]) -> *mut E::PackageInfo {
     let strings: Vec<[Vec<E::Unit>; 2]> = packages
         .iter()
         .map(|package| [E::encode(package.name.units()), E::encode(package.comment.units())])

@@ -80,6 +80,21 @@ impl Engine {
         self.with_established(operation, handle, |_, _| Err(Status::UnsupportedFunction))
     }
 
+    /// `SetContextAttributes`: nothing that these packages know.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], of an unfinished context too, else [`Status::UnsupportedFunction`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [SetContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcontextattributesw).
+    pub fn set_context_attributes(&self, handle: ContextHandle) -> Result<(), Status> {
+        let operation = Operation::SetContextAttributes;
+        self.enter(operation)?;
+        self.with_established(operation, handle, |_, _| Err(Status::UnsupportedFunction))
+    }
+
     /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the
     /// operating system changes; the journal has it.
     ///
