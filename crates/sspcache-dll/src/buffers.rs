@@ -141,6 +141,12 @@ impl Buffer {
         Ok(unsafe { slice::from_raw_parts_mut(self.data, self.length) })
     }
 
+    /// Its first bytes and the others, as buffers of their own. There are that many.
+    pub(crate) fn split_at(&self, length: usize) -> (Self, Self) {
+        let rest = self.length - length;
+        (Self { length, ..*self }, Self { data: self.data.wrapping_add(length), length: rest, ..*self })
+    }
+
     /// Tells the caller how much is in the buffer.
     ///
     /// # Safety

@@ -25,13 +25,21 @@ use crate::{
 /// The parameters that both sides' steps have.
 #[derive(Debug)]
 pub struct StepParameters {
+    /// Needed in the first step.
     pub credential: *const SecHandle,
+    /// Null in the first step.
     pub context: *const SecHandle,
+    /// `ISC_REQ_…` or `ASC_REQ_…`.
     pub requirements: u32,
+    /// The other side's token, and channel bindings.
     pub input: *const SecBufferDesc,
+    /// Where the context's handle goes; needed in the first step.
     pub new_context: *mut SecHandle,
+    /// Where the token to send goes.
     pub output: *mut SecBufferDesc,
+    /// Where `ISC_RET_…` or `ASC_RET_…` goes.
     pub attributes: *mut u32,
+    /// Where the local time goes at which the context expires.
     pub expiry: *mut i64,
 }
 

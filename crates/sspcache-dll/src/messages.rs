@@ -164,12 +164,7 @@ impl Stream {
         if stream.data.is_null() || stream.length < MESSAGE_TOKEN {
             return Err(Status::InvalidToken);
         }
-        let token = Buffer { length: MESSAGE_TOKEN, ..stream };
-        let data = Buffer {
-            data: stream.data.wrapping_add(MESSAGE_TOKEN),
-            length: stream.length - MESSAGE_TOKEN,
-            ..stream
-        };
+        let (token, data) = stream.split_at(MESSAGE_TOKEN);
         Ok(Self { token, data, place })
     }
 
