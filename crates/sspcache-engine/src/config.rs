@@ -157,7 +157,7 @@ impl Config {
         self.contexts = Contexts {
             lifetime: context.optional("lifetime-seconds", seconds)?,
             handshake: context.optional("handshake-seconds", seconds)?,
-            complete_tokens: context.optional("complete-tokens", |value| value.as_bool())?,
+            complete_tokens: context.optional("complete-tokens", truth)?,
             simulate_impersonation: context.optional("impersonation", |value| match value.as_str()? {
                 "refuse" => Some(false),
                 "simulate" => Some(true),
@@ -397,6 +397,10 @@ impl<'t> Section<'t> {
 
 fn name(value: &DeValue<'_>) -> Option<Name> {
     value.as_str().map(Name::from)
+}
+
+fn truth(value: &DeValue<'_>) -> Option<bool> {
+    value.as_bool()
 }
 
 fn names(value: &DeValue<'_>) -> Option<Vec<Name>> {

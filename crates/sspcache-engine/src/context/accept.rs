@@ -168,8 +168,7 @@ impl Accepting {
         }
         let bindings = request.bindings.map(proof::bindings).or(self.bindings);
         check_bindings(bindings.as_ref(), proof.bindings.as_ref(), requested)?;
-        let (token, flags, expires) =
-            (self.confirm(&proof, &proofs), self.flags(&proof, requested), self.expires);
+        let (token, flags, expires) = (confirm(&proof, &proofs), self.flags(&proof, requested), self.expires);
         let info = ContextInfo {
             role: Role::Acceptor,
             flags,
@@ -197,16 +196,17 @@ impl Accepting {
             && (proof.client.is_some() || !proof.flags.intersects(of_users))
     }
 
-    fn confirm(&self, proof: &Proof, proofs: &Proofs) -> Vec<u8> {
-        if proof.flags.contains(ContextFlags::MUTUAL_AUTH) {
-            token::confirm(&proofs.confirmation())
-        } else {
-            Vec::new()
-        }
-    }
-
     fn flags(&self, proof: &Proof, requested: ContextFlags) -> ContextFlags {
         proof.flags | grant_acceptor(requested, self.package.capabilities)
+    }
+}
+
+/// What the initiator awaits still, if it wants to know whom it talks to.
+fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
+    if proof.flags.contains(ContextFlags::MUTUAL_AUTH) {
+        token::confirm(&proofs.confirmation())
+    } else {
+        Vec::new()
     }
 }
 

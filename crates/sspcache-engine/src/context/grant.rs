@@ -49,7 +49,7 @@ pub(super) fn grant_acceptor(requested: ContextFlags, package: Capabilities) -> 
 
 /// What the initiator of a null session has: nobody is authenticated.
 pub(super) fn of_nobody(granted: ContextFlags) -> ContextFlags {
-    granted - ContextFlags::MUTUAL_AUTH - ContextFlags::DELEGATE | ContextFlags::NULL_SESSION
+    (granted - ContextFlags::MUTUAL_AUTH - ContextFlags::DELEGATE) | ContextFlags::NULL_SESSION
 }
 
 /// Flags, and the capability of a package that each needs.

@@ -44,9 +44,15 @@ impl Handshakes {
 /// there until it makes up half of it: each operation costs a constant time, taken together.
 #[derive(Default)]
 pub(super) struct HalfOpen {
-    /// By context, the credential that it holds.
-    waiting: HashMap<usize, Option<Slot>, FixedState>,
+    waiting: HashMap<usize, Waiting, FixedState>,
     queue: VecDeque<(FileTime, usize)>,
+}
+
+/// A context that waits for its next step.
+#[derive(Debug, PartialEq)]
+pub(super) struct Waiting {
+    /// The credential that it holds.
+    pub(super) credential: Option<Slot>,
 }
 
 impl HalfOpen {
@@ -56,7 +62,7 @@ impl HalfOpen {
         if queue.len() > FEW + 2 * waiting.len() {
             queue.retain(|(_, context)| waiting.contains_key(context));
         }
-        waiting.insert(context, credential);
+        waiting.insert(context, Waiting { credential });
         queue.push_back((deadline, context));
     }
 
@@ -64,22 +70,19 @@ impl HalfOpen {
         self.waiting.contains_key(&context)
     }
 
-    /// A handshake is done, one way or the other: the credential that its context held, or `None` when it was no half-open
-    /// one.
-    pub(super) fn settle(&mut self, context: usize) -> Option<Option<Slot>> {
+    /// A handshake is done, one way or the other; `None` when it was not half-open any more.
+    pub(super) fn settle(&mut self, context: usize) -> Option<Waiting> {
         self.waiting.remove(&context)
     }
 
     /// A context needs its credential no longer.
     pub(super) fn let_go(&mut self, context: usize) -> Option<Slot> {
-        self.waiting.get_mut(&context)?.take()
+        self.waiting.get_mut(&context)?.credential.take()
     }
 
     /// The next context whose time is up.
     pub(super) fn next_overdue(&mut self, now: FileTime) -> Option<usize> {
-        while let Some(&(deadline, context)) = self.queue.front().filter(|(deadline, _)| *deadline <= now) {
-            let _ = deadline;
-            self.queue.pop_front();
+        while let Some((_, context)) = self.queue.pop_front_if(|(deadline, _)| *deadline <= now) {
             if self.waiting.contains_key(&context) {
                 return Some(context);
             }
@@ -108,7 +111,7 @@ impl Nonces {
 }
 
 /// How long a handshake may take, unless the configuration says otherwise.
-pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(300);
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests {
@@ -120,7 +123,7 @@ mod tests {
         for context in 0..10_000 {
             half_open.add(context, None, FileTime(1_000_000));
             if context >= 10 {
-                assert_eq!(half_open.settle(context), Some(None));
+                assert_eq!(half_open.settle(context), Some(Waiting { credential: None }));
             }
         }
         assert!(half_open.queue.len() <= 64 + 2 * 11, "{}", half_open.queue.len());

@@ -225,7 +225,7 @@ impl State {
     /// A context's handshake is over, whatever came of it. Whether it was not before.
     pub(super) fn settle(&mut self, handle: ContextHandle) -> bool {
         let settled = self.handshakes.half_open.settle(handle.word());
-        if let Some(slot) = settled.flatten() {
+        if let Some(slot) = settled.as_ref().and_then(|waiting| waiting.credential) {
             self.book.release(slot);
         }
         settled.is_some()
@@ -291,11 +291,10 @@ impl Context {
     fn check_step(&self, call: &Call) -> Result<(), Halt> {
         let (role, credential) = match self {
             Self::Abandoned => return Err(Halt::Keep(Status::ContextExpired)),
-            Self::Failed => return Err(Halt::Keep(Status::InvalidHandle)),
             Self::Established(established) if established.info.role == call.role => {
                 return Err(Halt::Keep(Status::InvalidToken));
             }
-            Self::Established(_) => return Err(Halt::Keep(Status::InvalidHandle)),
+            Self::Established(_) | Self::Failed => return Err(Halt::Keep(Status::InvalidHandle)),
             Self::Accepting(accepting) => (Role::Acceptor, accepting.credential),
             Self::Completing(completing) => (Role::Initiator, completing.credential),
             Self::Confirming(confirming) => (Role::Initiator, confirming.credential),
