@@ -230,6 +230,35 @@ fn the_timeline_shows_the_number_cached_over_time() {
 }
 
 #[test]
+fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
+    insta::assert_snapshot!(show("contexts", &[]), @r"
+    MSNSSPC.dll in both-ends (412), 19 events
+     time      event                                                      cached
+    ────────────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                                            0
+     +0.001 s  cached    CONTOSO\alice for NTLM                                1  █
+     +0.002 s  acquired  as CONTOSO\alice, for NTLM                            1  █
+     +0.003 s  acquired  inbound, for Negotiate                                1  █
+     +0.004 s  handshake for NTLM, initiating                                  1  █
+     +0.005 s  handshake for NTLM, accepting                                   1  █
+     +0.006 s  context   CONTOSO\alice for NTLM, initiating                    1  █
+     +0.007 s  context   CONTOSO\alice for NTLM, accepting                     1  █
+     +0.008 s  simulated impersonation of CONTOSO\alice                        1  █
+     +0.009 s  reverted                                                        1  █
+     +0.010 s  exported                                                        1  █
+     +0.011 s  deleted                                                         1  █
+     +0.012 s  imported  CONTOSO\alice for NTLM, accepting                     1  █
+     +0.013 s  handshake for NTLM, initiating                                  1  █
+     +0.014 s  flushed                                                         0
+     +0.015 s  refused   InitializeSecurityContext: SEC_E_NO_CREDENTIALS       0
+     +0.016 s  failed    handshake: SEC_E_NO_CREDENTIALS                       0
+     +0.017 s  context   nobody for NTLM, accepting                            0
+     +0.018 s  ended     process exit                                          0
+    ");
+    check("contexts").exits_with(0);
+}
+
+#[test]
 fn like_events_are_drawn_as_one_row_unless_all_are_wanted() {
     insta::assert_snapshot!(show("many", &[]), @r"
     MSNSSPC.dll in load-test (412), 124 events

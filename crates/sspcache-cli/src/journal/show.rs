@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::CellAlignment;
-use sspcache_engine::{Ending, Event, EventKind, FileTime, Source, journal::Journal};
+use sspcache_engine::{Ending, Event, EventKind, FileTime, Source, context::Role, journal::Journal};
 
 use super::{CheckError, Journals};
 use crate::{
@@ -134,6 +134,12 @@ fn describe(kind: &EventKind) -> String {
             let how = if *source == Source::Preloaded { ", preloaded" } else { "" };
             format!("{principal} for {package}{how}")
         }
+        EventKind::ContextEstablished { principal, package, role, .. }
+        | EventKind::ContextImported { principal, package, role, .. } => {
+            format!("{} for {package}, {}", whom(principal), side(*role))
+        }
+        EventKind::ContextFailed { status, .. } => format!("handshake: {}", status.name()),
+        EventKind::ContextStarted { package, role, .. } => format!("for {package}, {}", side(*role)),
         EventKind::Ended { how, left, .. } => {
             let how = match how {
                 // An ELF destructor can't tell.
@@ -143,6 +149,7 @@ fn describe(kind: &EventKind) -> String {
             if *left > 0 { format!("{how}; {} left", count(*left, "credential")) } else { how }
         }
         EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
+        EventKind::Impersonated { principal, .. } => format!("impersonation of {}", whom(principal)),
         EventKind::Refused { operation, status, principal, .. } => {
             let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
             format!("{operation}{whom}: {}", status.name())
@@ -154,19 +161,39 @@ fn describe(kind: &EventKind) -> String {
     format!("{:<9} {about}", word(kind)).trim_end().to_owned()
 }
 
+/// Who initiated a context.
+fn whom(principal: &str) -> &str {
+    if principal.is_empty() { "nobody" } else { principal }
+}
+
+fn side(role: Role) -> &'static str {
+    match role {
+        Role::Acceptor => "accepting",
+        Role::Initiator => "initiating",
+    }
+}
+
 fn word(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::Acquired { .. } => "acquired",
         EventKind::Cached { .. } => "cached",
+        EventKind::ContextDeleted { .. } => "deleted",
+        EventKind::ContextEstablished { .. } => "context",
+        EventKind::ContextExported { .. } => "exported",
+        EventKind::ContextFailed { .. } => "failed",
+        EventKind::ContextImported { .. } => "imported",
+        EventKind::ContextStarted { .. } => "handshake",
         EventKind::Ended { .. } => "ended",
         EventKind::Evicted { .. } => "evicted",
         EventKind::Expired { .. } => "expired",
         EventKind::Faulted { .. } => "fault",
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
+        EventKind::Impersonated { .. } => "simulated",
         EventKind::Refreshed { .. } => "refreshed",
         EventKind::Refused { .. } => "refused",
         EventKind::Replaced { .. } => "replaced",
+        EventKind::Reverted { .. } => "reverted",
         EventKind::Started { .. } => "started",
         _ => "other",
     }

@@ -73,3 +73,34 @@ pub(super) fn null_key() -> AccountKey {
 pub(super) fn bindings(application_data: &[u8]) -> Digest {
     Sha256::new_with_prefix(b"sspcache channel bindings 1").chain_update(application_data).finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Identity;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// S3: the numbers are those of Python's `hmac` and `hashlib`, by the description in `docs/handshake.md`.
+    #[test]
+    fn proofs_are_those_of_an_independent_implementation() {
+        let key = AccountKey::of(&Identity::password("alice", "CONTOSO", "correct horse"));
+        assert_eq!(hex(key.bytes()), "fadda78867cd10165bb992b1c1388065547d4ee750ea13c4d5c02684cf938762");
+        let proofs = Proofs::new(&key, Transcript::new(b"hello").with(b"challenge").with(b"proof"));
+        for (made, known) in [
+            (&proofs.proof()[..], "fdf13667583bbf9067b2db8f0a52c55b28b6e06948f7ff1d308d52f124db9646"),
+            (&proofs.confirmation(), "9d8fe30f9ea8b4e966e3cbf0da31daf2c3a820cb672955ec8829f9a25d257e5f"),
+            (
+                proofs.session_key().bytes(),
+                "200bd2ccc38c3e77f602e2e363acbc8768544afb74eb6ef930064ed5227af08b",
+            ),
+            (&bindings(b"tls-unique:1"), "ead452bd56cd541e190f8283e1e383e8ee933cc754c171f6540ef7e4064dbd67"),
+        ] {
+            assert_eq!(hex(made), known);
+        }
+        assert!(proofs.is_proof(&proofs.proof()) && !proofs.is_proof(&proofs.confirmation()));
+        assert!(proofs.is_confirmation(&proofs.confirmation()) && !proofs.is_confirmation(&proofs.proof()));
+    }
+}

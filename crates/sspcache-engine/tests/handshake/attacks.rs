@@ -219,8 +219,8 @@ impl Given {
         self.tokens.iter().rev().nth(at).cloned().unwrap_or_default()
     }
 
-    fn make(&mut self, ssp: &Engine, call: Call) -> Result<(), Status> {
-        match call {
+    fn make(&mut self, ssp: &Engine, call: &Call) -> Result<(), Status> {
+        match *call {
             Call::Accept { credential, context, token, flags, room } => {
                 let token = self.token(token);
                 let request = AcceptRequest {
@@ -313,7 +313,7 @@ proptest! {
         let mut given = Given::default();
         for call in calls {
             let what = format!("{call:?}");
-            if let Err(status) = given.make(&ssp, call) {
+            if let Err(status) = given.make(&ssp, &call) {
                 prop_assert!(DOCUMENTED.contains(&status), "{what}: {status}");
             }
         }

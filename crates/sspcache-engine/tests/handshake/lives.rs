@@ -268,7 +268,7 @@ fn an_abandoned_handshake_ends_and_lets_its_credential_go() {
     ssp.free(confirming.client_credential).unwrap();
     assert!(ssp.cleanup());
     assert_eq!(ssp.retained(), 1);
-    clock.advance(Duration::from_secs(300));
+    clock.advance(Duration::from_mins(5));
     let late = |ends: &Ends<'_>, token: &[u8]| {
         let context = ends.client_context;
         let late = InitializeRequest { credential: None, context, token: Some(token), ..request(ends) };
