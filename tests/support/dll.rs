@@ -100,13 +100,13 @@ impl Mock {
         self.library.close().expect("unloading succeeds");
     }
 
-    fn expect<T: Copy>(&self, name: &str) -> T {
+    pub(crate) fn expect<T: Copy>(&self, name: &str) -> T {
         self.export(name).unwrap_or_else(|| panic!("{name} is not exported"))
     }
 }
 
 /// The functions that end in A, or those that end in W.
-pub(crate) trait Form {
+pub(crate) trait Form: Copy {
     type Unit: Copy + Default + PartialEq + 'static;
     const SUFFIX: &str;
     /// `SEC_WINNT_AUTH_IDENTITY_ANSI` or `…_UNICODE`.
@@ -116,13 +116,21 @@ pub(crate) trait Form {
     fn units(text: &str) -> Vec<Self::Unit>;
     fn text(units: &[Self::Unit]) -> String;
 
+    /// The text that a string from the mock holds.
+    fn text_at(text: *const Self::Unit) -> String
+    where
+        Self: Sized,
+    {
+        text_at::<Self>(text)
+    }
+
     /// With a terminating null.
     fn terminated(text: &str) -> Vec<Self::Unit> {
         Self::units(text).into_iter().chain([Self::Unit::default()]).collect()
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Ansi {}
 
 impl Form for Ansi {
@@ -139,7 +147,7 @@ impl Form for Ansi {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Wide {}
 
 impl Form for Wide {
