@@ -1,9 +1,16 @@
 //! The table of an SSP that a test makes up: what the mock doesn't do, and others may.
 
-use std::{ffi::c_void, ptr, slice, sync::Arc};
+use std::{
+    ffi::c_void,
+    ptr, slice,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst},
+    },
+};
 
 use windows_sys::Win32::{
-    Foundation::{SEC_E_OK, SEC_I_INCOMPLETE_CREDENTIALS},
+    Foundation::{SEC_E_INVALID_TOKEN, SEC_E_OK, SEC_I_INCOMPLETE_CREDENTIALS},
     Security::{
         Authentication::Identity::{
             SECBUFFER_DATA, SECBUFFER_PADDING, SECBUFFER_STREAM, SECBUFFER_TOKEN, SECPKG_ATTR_SIZES,
@@ -17,6 +24,7 @@ use super::{FunctionTable, Handle, SecurityInterface, memory::ChannelBindings};
 use crate::{
     SecurityStatus,
     context::{ContextRequest, Sealed, Side},
+    loader::{Progress, Refused},
 };
 
 /// An interface over a table that lives as long as the test.
@@ -76,6 +84,32 @@ fn an_informational_status_of_another_kind_is_a_refusal() {
     assert!(context.is_some());
 }
 
+/// S6: a token is given back by the SSP's own function, once and overwritten, of a step that fails too. An acceptor always
+/// gets a token, were it an empty one.
+#[test]
+fn what_an_ssp_hands_out_is_overwritten_and_given_back_once() {
+    let interface = interface(SecurityFunctionTableW {
+        AcceptSecurityContext: Some(accept),
+        FreeContextBuffer: Some(take_back),
+        ..SecurityFunctionTableW::default()
+    });
+    let (mut context, credential) = (None, Handle(SecHandle::default()));
+    for (given_back, received, is_met) in [(1, &b"hello"[..], true), (2, b"", false)] {
+        for (byte, value) in HANDED_OUT.iter().zip(b"token") {
+            byte.store(*value, SeqCst);
+        }
+        let step =
+            interface.step(Side::Acceptor, &credential, &mut context, &ContextRequest::new(), received);
+        let expected = if is_met {
+            Ok((Progress::Complete, b"token".to_vec()))
+        } else {
+            Err(Refused { status: SecurityStatus::INVALID_TOKEN, token: Some(b"token".to_vec()) })
+        };
+        assert_eq!(step, expected);
+        assert_eq!(GIVEN_BACK.load(SeqCst), given_back);
+    }
+}
+
 /// S2: an empty place in the table.
 #[test]
 fn an_empty_table_supports_nothing() {
@@ -119,17 +153,49 @@ unsafe extern "system" fn initialize<const STATUS: i32>(
     _flags: u32,
     _reserved: u32,
     _representation: u32,
-    _input: *mut SecBufferDesc,
+    input: *mut SecBufferDesc,
     _reserved_too: u32,
     new: *mut SecHandle,
     _output: *mut SecBufferDesc,
     _attributes: *mut u32,
     _expiry: *mut i64,
 ) -> i32 {
+    assert!(input.is_null(), "a first step has no token");
     // SAFETY: the caller passes a place for the handle.
     unsafe { new.write(SecHandle { dwLower: 1, dwUpper: 1 }) };
     STATUS
 }
+
+unsafe extern "system" fn accept(
+    _credential: *mut SecHandle,
+    _context: *mut SecHandle,
+    input: *mut SecBufferDesc,
+    _flags: u32,
+    _representation: u32,
+    new: *mut SecHandle,
+    output: *mut SecBufferDesc,
+    _attributes: *mut u32,
+    _expiry: *mut i64,
+) -> i32 {
+    // SAFETY: the caller passes buffers for this call.
+    let ([received], [sent]) = (unsafe { (buffers(input), buffers(output)) }) else { panic!("two buffers") };
+    assert_eq!([received.BufferType, sent.BufferType], [SECBUFFER_TOKEN; 2]);
+    sent.pvBuffer = HANDED_OUT.as_ptr().cast_mut().cast();
+    sent.cbBuffer = 5;
+    // SAFETY: the caller passes a place for the handle.
+    unsafe { new.write(SecHandle { dwLower: 1, dwUpper: 1 }) };
+    if received.cbBuffer == 0 { SEC_E_INVALID_TOKEN } else { SEC_E_OK }
+}
+
+unsafe extern "system" fn take_back(memory: *mut c_void) -> i32 {
+    assert_eq!(memory.addr(), HANDED_OUT.as_ptr().addr());
+    assert!(HANDED_OUT.iter().all(|byte| byte.load(SeqCst) == 0));
+    GIVEN_BACK.fetch_add(1, SeqCst);
+    SEC_E_OK
+}
+
+static HANDED_OUT: [AtomicU8; 5] = [const { AtomicU8::new(0) }; 5];
+static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
 
 unsafe extern "system" fn query_sizes(_: *mut SecHandle, attribute: u32, structure: *mut c_void) -> i32 {
     assert_eq!(attribute, SECPKG_ATTR_SIZES);
