@@ -2,6 +2,8 @@
 
 use std::sync::PoisonError;
 
+use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
+
 use super::{Context, ContextFlags, ContextHandle, ContextInfo, Role, token};
 use crate::{Engine, EventKind, Operation, Status, event::shown};
 
@@ -100,7 +102,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Status::InvalidHandle`]; [`Status::NoImpersonation`] unless the configuration asks to simulate it, and for an
-    /// initiator's context, or one without a token (`ASC_REQ_NO_TOKEN`).
+    /// initiator's context, a package without the capability, or a context without a token (`ASC_REQ_NO_TOKEN`).
     ///
     /// # Panics
     /// When a fault says so.
@@ -168,6 +170,7 @@ impl Engine {
             let mut state = self.lock();
             let may = state.handshakes.settings.simulate_impersonation
                 && info.role == Role::Acceptor
+                && info.package.capabilities.0 & SECPKG_FLAG_IMPERSONATION != 0
                 && !info.flags.contains(ContextFlags::NO_TOKEN);
             if !may {
                 return Err(Status::NoImpersonation);

@@ -414,6 +414,46 @@ fn an_error_token_is_never_taken_for_a_success() {
     }
 }
 
+/// S3, M6: handshakes of several threads, with flushes, deletions and abandoned ones among them.
+#[test]
+fn threads_share_an_instance_and_leave_nothing_behind() {
+    let clock = ManualClock::default();
+    let ssp = engine("MSN")
+        .handle_policy(HandlePolicy::Retain)
+        .clock(clock.clone())
+        .handshake_time(Duration::from_secs(10))
+        .record_events(false)
+        .build();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (ssp, clock) = (&ssp, &clock);
+            scope.spawn(move || {
+                for round in 0..100 {
+                    let mut ends = Ends::new(ssp).asking(F::MUTUAL_AUTH);
+                    let run = status(ends.run());
+                    assert!(matches!(run, Ok(()) | Err(Status::ContextExpired)), "{run:?}");
+                    let mut given_up = Ends::new(ssp);
+                    given_up.initialize(None).unwrap();
+                    match (thread + round) % 16 {
+                        0 => assert!(ssp.cleanup()),
+                        1 => clock.advance(Duration::from_secs(10)),
+                        _ => {}
+                    }
+                    for ends in [ends, given_up] {
+                        ssp.free(ends.client_credential).unwrap();
+                        ssp.free(ends.server_credential).unwrap();
+                        for context in [ends.client_context, ends.server_context].into_iter().flatten() {
+                            ssp.delete_context(context).unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert!(ssp.cleanup());
+    assert_eq!((ssp.open_contexts(), ssp.open_handles(), ssp.retained()), (0, 0, 0));
+}
+
 /// M7, M10: nothing of a context outlives its instance's end.
 #[test]
 fn an_end_takes_every_context_with_it() {

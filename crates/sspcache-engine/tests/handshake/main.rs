@@ -14,6 +14,7 @@ use sspcache_engine::{
     PackageList, Principal, Status,
     context::{ContextFlags as F, Progress, Role},
 };
+use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
 /// S3: three legs, or four with mutual authentication; who has to send what, and what comes next, at each of them.
 #[test]
@@ -250,12 +251,16 @@ fn a_null_session_needs_the_acceptors_leave_and_names_nobody() {
 /// S9
 #[test]
 fn impersonation_is_refused_unless_it_is_to_be_simulated() {
-    for (simulate, demanded, result) in [
-        (false, F::empty(), Err(Status::NoImpersonation)),
-        (true, F::empty(), Ok(())),
-        (true, F::NO_TOKEN, Err(Status::NoImpersonation)),
+    let can = sspi::SECPKG_FLAG_IMPERSONATION;
+    for (simulate, capabilities, demanded, result) in [
+        (false, can, F::empty(), Err(Status::NoImpersonation)),
+        (true, can, F::empty(), Ok(())),
+        (true, !can, F::empty(), Err(Status::NoImpersonation)),
+        (true, can, F::NO_TOKEN, Err(Status::NoImpersonation)),
     ] {
-        let ssp = engine("MSN").simulate_impersonation(simulate).build();
+        let mut package = PackageInfo::named("MSN");
+        package.capabilities.0 = capabilities;
+        let ssp = engine("MSN").package(package).simulate_impersonation(simulate).build();
         let mut ends = Ends::new(&ssp).demanding(demanded);
         ends.run().unwrap();
         let (client, server) = (ends.client_context.unwrap(), ends.server_context.unwrap());
