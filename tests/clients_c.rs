@@ -1,0 +1,74 @@
+//! A C program that is both ends of an authentication, compiled here and run with the mock for this system.
+#![cfg(unix)]
+
+#[path = "support/stage.rs"]
+mod stage;
+mod support;
+
+use std::{ffi::OsString, fs};
+
+use stage::{Stage, words};
+use support::{Ran, fixture};
+
+/// The program that calls the A functions, and the one that calls the W functions.
+fn programs(stage: &Stage) -> [OsString; 2] {
+    [("ansi", &["-ldl"][..]), ("wide", &["-DUNICODE", "-ldl"])]
+        .map(|(name, options)| stage.compile("cc", name, &fixture("clients/both_ends.c"), options))
+}
+
+/// Runs a command under `sspcache exec`, with the packages and the account that it signs in with.
+fn exec(stage: &Stage, command: &[OsString]) -> Ran {
+    let mut exec = stage.exec();
+    exec.args(["--expect-clean", "--config"]).arg(fixture("clients/both_ends.toml")).arg("--").args(command);
+    Ran::of(&mut exec)
+}
+
+/// S2, S3, S4, M3
+#[test]
+fn a_c_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
+    let stage = Stage::new();
+    let mut outputs = Vec::new();
+    for program in programs(&stage) {
+        for from in ["table", "exports"] {
+            let ran = exec(&stage, &words(&[&program, &"MSNSSPC.dll", &from, &"NTLM"])).exits_with(0);
+            assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+            outputs.push(ran.stdout);
+        }
+    }
+    let expected = fs::read_to_string(fixture("clients/both_ends.txt")).unwrap();
+    assert!(outputs.iter().all(|output| *output == expected), "{outputs:#?}");
+}
+
+/// S6: whatever the mock hands out can be given back, and nothing else is left; nothing is read that was never written.
+#[cfg(target_os = "linux")]
+#[test]
+fn valgrind_finds_nothing_left_and_nothing_misread() {
+    let stage = Stage::new();
+    for program in programs(&stage) {
+        for package in ["NTLM", "Negotiate"] {
+            let valgrind = valgrind(&words(&[&program, &"MSNSSPC.dll", &"table", &package]));
+            let ran = exec(&stage, &valgrind).exits_with(0);
+            assert!(ran.stdout.ends_with("silent: 8009030E\n"), "{ran:?}");
+        }
+    }
+}
+
+/// A command, watched.
+#[cfg(target_os = "linux")]
+fn valgrind(command: &[OsString]) -> Vec<OsString> {
+    let found = std::process::Command::new("valgrind").arg("--version").output();
+    found.unwrap_or_else(|error| {
+        panic!(
+            "can't run valgrind, which this test needs ({error}): `cargo xtask setup` installs it or says how"
+        )
+    });
+    let options = [
+        "valgrind",
+        "--quiet",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=all",
+        "--keep-debuginfo=yes",
+        "--error-exitcode=9",
+    ];
+    options.into_iter().map(OsString::from).chain(command.iter().cloned()).collect()
+}
