@@ -14,7 +14,6 @@ use crate::{
     CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
     account::AccountKey,
     engine::{Held, State},
-    package::Capabilities,
     vault::Slot,
 };
 
@@ -244,8 +243,7 @@ impl Initiating {
     fn agree(&self, challenge: &Challenge) -> Result<(PackageInfo, ContextFlags), Status> {
         let chosen = self.choices.iter().find(|package| package.name == challenge.package);
         let package = chosen.ok_or(Status::InvalidToken)?;
-        let possible = grant(self.requested, Capabilities(u32::MAX));
-        if challenge.answers != self.nonce || !possible.contains(challenge.granted) {
+        if challenge.answers != self.nonce {
             return Err(Status::InvalidToken);
         }
         let granted = challenge.granted & grant(self.requested, package.capabilities);

@@ -94,7 +94,7 @@ impl Hello {
         let (nonce, requested, negotiated) = (from.array()?, from.flags()?, from.flag()?);
         let offered = (0..from.length()?).map(|_| from.name()).collect::<Option<Vec<_>>>()?;
         let target = if from.flag()? { Some(from.name()?) } else { None };
-        (!offered.is_empty()).then_some(Self { nonce, requested, negotiated, offered, target })
+        Some(Self { nonce, requested, negotiated, offered, target })
     }
 }
 
@@ -248,10 +248,9 @@ impl<'a> Reader<'a> {
         ContextFlags::from_bits(u32::from_le_bytes(self.array()?))
     }
 
-    /// A count of things that take at least a byte each: never more than there are bytes left.
+    /// As a token says it: nothing is reserved for it before as much has been read.
     fn length(&mut self) -> Option<usize> {
-        let length = usize::try_from(u32::from_le_bytes(self.array()?)).ok()?;
-        (length <= self.0.len()).then_some(length)
+        usize::try_from(u32::from_le_bytes(self.array()?)).ok()
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {

@@ -1,6 +1,8 @@
 //! What others may try: changed, cut, repeated, exchanged and foreign tokens, and any order of any calls.
 
+use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 use sspcache_engine::{
     AcquireRequest, CredentialHandle, Engine, HandlePolicy, Status,
     context::{
@@ -136,22 +138,57 @@ fn foreign_tokens_are_refused() {
     assert!(!ours.starts_with(b"NTLMSSP") && !matches!(ours[0], 0x60 | 0x6E | 0xA0..=0xA3 | 0x05));
 }
 
-/// S3: a length that a token does not have the bytes for costs no memory.
+/// S3: a length that a token does not have the bytes for is refused at once.
 #[test]
 fn lengths_past_the_end_are_refused() {
     let ssp = engine("MSN").build();
-    let ours = Ends::new(&ssp).initialize(None).unwrap().token;
-    // The header, the nonce, the flags and the marker stand before the number of names.
-    let at = 16 + 16 + 4 + 1;
-    for count in [0, 2, 3, 1 << 16, u32::MAX] {
-        for at in [at, at + 4] {
+    let ours = Ends::new(&ssp).to("HTTP/web").initialize(None).unwrap().token;
+    let accept = |token: &[u8]| Ends::new(&ssp).accept(token).map(|_| ()).map_err(|refusal| refusal.status);
+    assert_eq!(accept(&ours), Ok(()));
+    // Header, random number, flags and marker stand before the number of names; then the length of the first.
+    let names = 16 + 16 + 4 + 1;
+    let target = ours.len() - 4 - 2 * "HTTP/web".len();
+    for at in [names, names + 4, target] {
+        let said = u32::from_le_bytes(ours[at..at + 4].try_into().unwrap());
+        for length in [0, said + 1, 1 << 16, u32::MAX] {
             let mut token = ours.clone();
-            token[at..at + 4].copy_from_slice(&u32::to_le_bytes(count));
-            let accepted = Ends::new(&ssp).accept(&token);
-            if (at, count) != (at, 3) || token != ours {
-                assert_eq!(accepted.unwrap_err().status, Status::InvalidToken, "{count} at {at}");
-            }
+            token[at..at + 4].copy_from_slice(&length.to_le_bytes());
+            assert_eq!(accept(&token), Err(Status::InvalidToken), "{length} at {at}");
         }
+    }
+    for cut in 0..ours.len() {
+        assert_eq!(accept(&ours[..cut]), Err(Status::InvalidToken), "cut to {cut}");
+    }
+}
+
+/// S3: an initiator that knows how, as everybody does of a null session, still gets what was granted and no more.
+#[test]
+fn an_initiator_cannot_claim_what_it_was_not_granted() {
+    let invalid = Err(Status::InvalidToken);
+    let session = F::NULL_SESSION;
+    for (claimed, result) in [
+        (session, Ok(())),
+        (session | F::INTEGRITY, Ok(())),
+        (F::empty(), invalid),
+        (session | F::CONFIDENTIALITY, invalid),
+        (session | F::MUTUAL_AUTH, invalid),
+        (session | F::MUTUAL_AUTH | F::DELEGATE, invalid),
+    ] {
+        let ssp = engine("MSN").build();
+        let mut ends = Ends::new(&ssp).asking(F::INTEGRITY | F::MUTUAL_AUTH).demanding(session);
+        let hello = ends.initialize(None).unwrap().token;
+        let challenge = ends.accept(&hello).unwrap().token;
+        let mut proof = hello[..15].to_vec();
+        proof.push(3);
+        proof.extend_from_slice(&claimed.bits().to_le_bytes());
+        proof.extend_from_slice(&[0, 0]); // nobody, without bindings
+        let transcript = Sha256::new_with_prefix(b"sspcache handshake 1");
+        let transcript =
+            transcript.chain_update(&hello).chain_update(&challenge).chain_update(&proof).finalize();
+        let mac = Hmac::<Sha256>::new_from_slice(&[0; 32]).unwrap();
+        proof.extend_from_slice(&mac.chain_update(transcript).chain_update(b"proof").finalize().into_bytes());
+        let accepted = ends.accept(&proof).map(|_| ()).map_err(|refusal| refusal.status);
+        assert_eq!(accepted, result, "{claimed:?}");
     }
 }
 
