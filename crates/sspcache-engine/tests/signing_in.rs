@@ -403,7 +403,34 @@ fn a_refused_configuration_is_located_and_never_quoted() {
             "[[account]]\npassword = 'hunter2'",
             "line 1, column 1: account[0]: `user` is missing; allowed is a string",
         ),
-        ("hunter2 = 1", "line 1, column 1: there is no such key; allowed is [cache], [[package]]"),
+        (
+            "hunter2 = 1",
+            "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [[package]]",
+        ),
+        (
+            "[context]\nexport-key = ['hunter2']",
+            "line 2, column 14: context.export-key: not valid here; allowed is a string that is not empty",
+        ),
+        (
+            "[context]\nimpersonation = 'hunter2'",
+            "context.impersonation: not valid here; allowed is \"refuse\" or \"simulate\"",
+        ),
+        (
+            "[context]\ncomplete-tokens = 'hunter2'",
+            "context.complete-tokens: not valid here; allowed is true or false",
+        ),
+        (
+            "[context]\nhandshake-seconds = 0",
+            "context.handshake-seconds: not valid here; allowed is a whole number of seconds, at least 1",
+        ),
+        (
+            "[context]\nhunter2 = 1",
+            "context: there is no such key; allowed is a table of lifetime-seconds, handshake-seconds, ",
+        ),
+        (
+            "[targets]\nknown = 'hunter2'",
+            "line 2, column 9: targets.known: not valid here; allowed is a list of targets' names",
+        ),
         (
             "[cache]\nhandle-policy = 'hunter2'",
             "line 2, column 17: cache.handle-policy: not valid here; allowed is \"revoke\" or \"retain\"",
