@@ -8,8 +8,8 @@ use crate::{
     context::{ExportKey, Settings},
 };
 
-/// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must survive
-/// both.
+/// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must
+/// survive both.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum HandlePolicy {
@@ -65,7 +65,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Makes the initiator's proof one that `CompleteAuthToken` is to complete: without that, the acceptor refuses it.
+    /// Makes the initiator's proof one that `CompleteAuthToken` is to complete: without that, the acceptor refuses
+    /// it.
     pub fn complete_tokens(mut self, complete: bool) -> Self {
         self.contexts.complete_tokens = complete;
         self
@@ -107,7 +108,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Limits the cache to this many credentials: the least recently used one makes room. Without it there is none.
+    /// Limits the cache to this many credentials: the least recently used one makes room. Without it there is
+    /// none.
     pub fn capacity(mut self, credentials: NonZeroU32) -> Self {
         self.capacity = Some(credentials);
         self

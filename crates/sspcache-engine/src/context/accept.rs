@@ -49,8 +49,9 @@ impl Engine {
     /// | [`Status::ContextExpired`] | the handshake took too long |
     /// | [`Status::InsufficientMemory`] | no handle is left |
     ///
-    /// What the initiator says in an error token comes as its status. After a wrong handle, a step on an established context
-    /// and too little room the context is as it was; after anything else it can only be deleted.
+    /// What the initiator says in an error token comes as its status. After a wrong handle, a step on an
+    /// established context and too little room the context is as it was; after anything else it can only be
+    /// deleted.
     ///
     /// # Panics
     /// When a fault says so.
@@ -137,8 +138,8 @@ impl State {
         Ok(Opening { advance, slot: None, package: name })
     }
 
-    /// The first of the packages that an initiator offers which this credential may use. Negotiate takes the bare token of
-    /// any of them; a bare package takes its own alone.
+    /// The first of the packages that an initiator offers which this credential may use. Negotiate takes the bare
+    /// token of any of them; a bare package takes its own alone.
     fn choose(&self, held: &Held, hello: &Hello) -> Result<PackageInfo, Status> {
         if hello.negotiated && !self.is_negotiate(held) {
             return Err(Status::InvalidToken);
@@ -210,8 +211,8 @@ fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
     }
 }
 
-/// Checks that the initiator knows its account's secret. Neither the status nor the time tells an unknown account from a
-/// wrong secret.
+/// Checks that the initiator knows its account's secret. Neither the status nor the time tells an unknown account
+/// from a wrong secret.
 fn authenticate(
     engine: &Engine,
     proof: &Proof,

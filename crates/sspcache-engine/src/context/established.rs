@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{Engine, FileTime, Operation, Status, handle::HandleTable, sync::Mutex};
 
-/// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for each
-/// other; the engine's own lock may be taken while a context's is held, and never the other way round.
+/// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for
+/// each other; the engine's own lock may be taken while a context's is held, and never the other way round.
 pub(crate) type Contexts = HandleTable<Arc<Mutex<Context>>>;
 
 /// A context, in any stage of its life.

@@ -62,7 +62,7 @@ bitflags! {
         const NULL_SESSION = 1 << 20;
         /// The user is asked for credentials.
         const PROMPT_FOR_CREDS = 1 << 21;
-        /// The acceptor has bindings if the initiator has.
+        /// Acceptor: the initiator has to send channel bindings, whatever they are.
         const PROXY_BINDINGS = 1 << 22;
         /// A message that comes again is refused.
         const REPLAY_DETECT = 1 << 23;

@@ -40,8 +40,8 @@ impl Handshakes {
 
 /// Contexts whose handshake is not done, and when they will have been abandoned.
 ///
-/// All have the same time, so those that are overdue stand at the head of one queue. What has left it otherwise is let be
-/// there until it makes up half of it: each operation costs a constant time, taken together.
+/// All have the same time, so those that are overdue stand at the head of one queue. What has left it otherwise is
+/// let be there until it makes up half of it: each operation costs a constant time, taken together.
 #[derive(Default)]
 pub(super) struct HalfOpen {
     waiting: HashMap<usize, Waiting, FixedState>,
@@ -91,8 +91,8 @@ impl HalfOpen {
     }
 }
 
-/// Random numbers in stock, since asking the operating system for each takes longer than all the rest of a handshake's
-/// step. They travel in the clear, so they are no secret.
+/// Random numbers in stock, since asking the operating system for each takes longer than all the rest of a
+/// handshake's step. They travel in the clear, so they are no secret.
 #[derive(Default)]
 pub(super) struct Nonces(Vec<Nonce>);
 

@@ -256,8 +256,8 @@ impl State {
         credential.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
     }
 
-    /// The packages that a context of this credential may use, the best one first: its own, or for Negotiate those that are
-    /// offered beside it, or else the two that Windows' own knows.
+    /// The packages that a context of this credential may use, the best one first: its own, or for Negotiate those
+    /// that are offered beside it, or else the two that Windows' own knows.
     pub(super) fn choices(&self, held: &Held) -> Vec<PackageInfo> {
         let [negotiate, kerberos, ntlm] = ["Negotiate", "Kerberos", "NTLM"].map(Name::from);
         let own = &self.packages[usize::from(held.package)];

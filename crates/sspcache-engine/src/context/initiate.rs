@@ -72,8 +72,9 @@ impl Engine {
     /// | [`Status::ContextExpired`] | the handshake took too long |
     /// | [`Status::InsufficientMemory`] | no handle is left |
     ///
-    /// What the acceptor says in an error token comes as its status. After a wrong handle, a step on an established context
-    /// and too little room the context is as it was; after anything else it can only be deleted.
+    /// What the acceptor says in an error token comes as its status. After a wrong handle, a step on an
+    /// established context and too little room the context is as it was; after anything else it can only be
+    /// deleted.
     ///
     /// # Panics
     /// When a fault says so.

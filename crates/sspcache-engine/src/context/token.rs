@@ -280,7 +280,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Begins every token: neither NTLM's signature (`NTLMSSP`), nor the first byte of anything in ASN.1 that GSS-API has.
+/// Begins every token: neither NTLM's signature (`NTLMSSP`), nor the first byte of anything in ASN.1 that GSS-API
+/// has.
 const MAGIC: &[u8] = b"SSPCACHE mock\0";
 const VERSION: u8 = 1;
 

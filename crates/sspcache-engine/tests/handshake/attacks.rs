@@ -338,7 +338,8 @@ impl Given {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// S5: whatever is called in whatever order, each call has a documented status, and nothing is left in the end.
+    /// S5: whatever is called in whatever order, each call has a documented status, and nothing is left in the
+    /// end.
     #[test]
     fn any_order_of_any_calls_gives_documented_statuses(
         calls in proptest::collection::vec(call(), 1..120),
