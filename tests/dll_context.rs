@@ -201,7 +201,8 @@ fn channel_bindings_are_compared() {
         let [one, other] = [bindings(b"tls-unique:one"), bindings(b"tls-unique:other")];
         let cut = &one[..one.len() - 1];
         let lenient = ASC_REQ_ALLOW_MISSING_BINDINGS;
-        let rows: [(Option<&[u8]>, Option<&[u8]>, u32, Option<(&str, i32)>); 7] = [
+        type Bindings<'a> = Option<&'a [u8]>;
+        let rows: [(Bindings<'_>, Bindings<'_>, u32, Option<(&str, i32)>); 7] = [
             (Some(&one), Some(&one), 0, None),
             (Some(&one), Some(&other), 0, Some(("server", SEC_E_BAD_BINDINGS))),
             (None, Some(&one), 0, Some(("server", SEC_E_BAD_BINDINGS))),
