@@ -194,6 +194,9 @@ fn a_token_that_does_not_fit_can_be_asked_for_again() {
     in_both_forms("a_token_that_does_not_fit_can_be_asked_for_again", ask, ask);
 }
 
+/// The bindings of client and server, the server's flags, and who refuses, with what.
+type BindingsRow<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, u32, Option<(&'static str, i32)>);
+
 /// S5
 #[test]
 fn channel_bindings_are_compared() {
@@ -201,8 +204,7 @@ fn channel_bindings_are_compared() {
         let [one, other] = [bindings(b"tls-unique:one"), bindings(b"tls-unique:other")];
         let cut = &one[..one.len() - 1];
         let lenient = ASC_REQ_ALLOW_MISSING_BINDINGS;
-        type Bindings<'a> = Option<&'a [u8]>;
-        let rows: [(Bindings<'_>, Bindings<'_>, u32, Option<(&str, i32)>); 7] = [
+        let rows: [BindingsRow<'_>; 7] = [
             (Some(&one), Some(&one), 0, None),
             (Some(&one), Some(&other), 0, Some(("server", SEC_E_BAD_BINDINGS))),
             (None, Some(&one), 0, Some(("server", SEC_E_BAD_BINDINGS))),
