@@ -5,7 +5,7 @@
 //! medians, and `docs/performance.md` has results. Both files are in the page cache.
 
 #[cfg(unix)]
-#[path = "shipped.rs"]
+#[path = "support/shipped.rs"]
 mod shipped;
 
 #[cfg(unix)]

@@ -11,7 +11,7 @@ mod client;
 #[cfg(unix)]
 mod library;
 #[cfg(unix)]
-#[path = "../shipped.rs"]
+#[path = "../support/shipped.rs"]
 mod shipped;
 #[cfg(unix)]
 mod tables;
