@@ -152,6 +152,7 @@ fn buffers_that_make_no_message_are_refused() {
         let null = SecBuffer { pvBuffer: ptr::null_mut(), ..body };
         let mut over = body;
         over.pvBuffer = whole.pvBuffer;
+        let fixed = SecBuffer { BufferType: SECBUFFER_TOKEN | SECBUFFER_READONLY, ..whole };
         for (mut buffers, status) in [
             (vec![], SEC_E_INVALID_TOKEN),
             (vec![body], SEC_E_INVALID_TOKEN),
@@ -160,11 +161,14 @@ fn buffers_that_make_no_message_are_refused() {
             (vec![body, short], SEC_E_BUFFER_TOO_SMALL),
             (vec![body, body, whole], SEC_E_INVALID_PARAMETER),
             (vec![over, whole], SEC_E_INVALID_PARAMETER),
+            (vec![over, fixed], SEC_E_INVALID_PARAMETER),
+            (vec![body, fixed], SEC_E_INVALID_TOKEN),
         ] {
             assert_eq!(contexts.encrypt(client, 0, &mut buffers), status, "{}", buffers.len());
             assert_eq!(contexts.sign(client, 0, &mut buffers), status, "{}", buffers.len());
         }
         assert_eq!(data, [1; 16]);
+        assert_eq!(contexts.decrypt(client, &mut [over, fixed]).0, SEC_E_INVALID_PARAMETER);
         let half = contexts.client("NTLM", "correct horse");
         let half = contexts.initialize(Some(&half), None, None, &Terms::default()).context;
         assert_eq!(contexts.encrypt(&half, 0, &mut [body, whole]), SEC_E_INVALID_HANDLE);

@@ -7,8 +7,8 @@ use std::{ptr, slice};
 use smallvec::SmallVec;
 use sspcache_engine::Status;
 use windows_sys::Win32::Security::Authentication::Identity::{
-    SECBUFFER_ATTRMASK, SECBUFFER_READONLY, SECBUFFER_READONLY_WITH_CHECKSUM, SECBUFFER_VERSION, SecBuffer,
-    SecBufferDesc,
+    SECBUFFER_ATTRMASK, SECBUFFER_READONLY, SECBUFFER_READONLY_WITH_CHECKSUM, SECBUFFER_TOKEN,
+    SECBUFFER_VERSION, SecBuffer, SecBufferDesc,
 };
 
 /// The buffers of a descriptor, in its order.
@@ -128,12 +128,15 @@ impl Buffer {
     /// What is in the buffer, to be changed.
     ///
     /// # Safety
-    /// It may be read and written, and is used by nobody else, for as long as the slice lives.
+    /// It may be read and, unless it says otherwise, written, and is used by nobody else, for as long as the slice lives.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for a length at a null pointer.
+    /// [`Status::InvalidToken`] for a read-only buffer, or a length at a null pointer.
     pub(crate) unsafe fn bytes_mut<'b>(&self) -> Result<&'b mut [u8], Status> {
         self.check()?;
+        if self.access != Access::Full {
+            return Err(Status::InvalidToken);
+        }
         if self.length == 0 {
             return Ok(&mut []);
         }
@@ -191,7 +194,9 @@ impl Buffer {
 
     /// Whether both are used and lie in one another.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        let used = |buffer: &Self| buffer.access != Access::Ignored && buffer.length > 0;
+        // A token is read even if it is read-only.
+        let ignored = |buffer: &Self| buffer.access == Access::Ignored && buffer.kind != SECBUFFER_TOKEN;
+        let used = |buffer: &Self| !ignored(buffer) && buffer.length > 0;
         let end = |buffer: &Self| buffer.data.addr().saturating_add(buffer.length);
         used(self) && used(other) && self.data.addr() < end(other) && other.data.addr() < end(self)
     }
