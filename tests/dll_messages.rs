@@ -91,8 +91,8 @@ fn a_message_in_one_piece_arrives() {
     });
 }
 
-/// S4: a header and a trailer that are signed, around a body that is encrypted, as DCE/RPC sends them; what is read-only
-/// without a checksum takes no part.
+/// S4: a header and a trailer that are signed, around a body that is encrypted, as DCE/RPC sends them; what is
+/// read-only without a checksum takes no part.
 #[test]
 fn what_is_checked_stays_readable_and_can_not_be_changed() {
     with_flags("what_is_checked_stays_readable_and_can_not_be_changed", ALL, |contexts, pair| {

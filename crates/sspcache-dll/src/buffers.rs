@@ -128,7 +128,8 @@ impl Buffer {
     /// What is in the buffer, to be changed.
     ///
     /// # Safety
-    /// It may be read and, unless it says otherwise, written, and is used by nobody else, for as long as the slice lives.
+    /// It may be read and, unless it says otherwise, written, and is used by nobody else, for as long as the slice
+    /// lives.
     ///
     /// # Errors
     /// [`Status::InvalidToken`] for a read-only buffer, or a length at a null pointer.
