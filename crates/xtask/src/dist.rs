@@ -79,10 +79,14 @@ struct File {
 /// Builds the mock DLLs, each in a build of its own: together with the program they would get the features of its
 /// dependencies, and as cargo builds them for tests, as Rust libraries too, it leaves out the link-time optimization. That
 /// halves them, and removes the parts of std that would keep them from being unloaded.
+///
+/// The standard library is built with them, without its feature that prints backtraces: nobody reads one of a DLL without
+/// symbols, and it would be a quarter of the file. That is no stable feature of cargo; what it takes is allowed to this build
+/// alone, with the compiler that everything is tested with.
 fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
     let build = |(package, library, to): &(&str, &str, &str)| {
         let only = ["rustc", "--package", package, "--lib", "--crate-type", "cdylib"];
-        let built = build(workspace, triple, &only)?;
+        let built = build(workspace, triple, &[&only[..], &OWN_STD].concat())?;
         Ok(File { from: built.join(library_file(triple, library)), to: to.into() })
     };
     MOCKS.iter().map(build).collect()
@@ -104,12 +108,18 @@ fn build_shim(workspace: &Workspace, triple: &str) -> Result<File> {
     Ok(File { from, to: Path::new("wine").join(wine::SHIM) })
 }
 
+/// Builds the standard library too, without features: see [`build_mocks`].
+const OWN_STD: [&str; 2] = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features="];
+
 /// Has cargo build something for a target as it ships, and returns the folder it lies in.
 fn build(workspace: &Workspace, triple: &str, command: &[&str]) -> Result<PathBuf> {
     let mut cargo =
         workspace.cargo().args(command).args(["--locked", "--profile", "dist", "--target", triple]);
     cargo = cargo.arg("--target-dir").arg(&workspace.target);
-    cargo = reproducible(workspace, cargo);
+    if command.ends_with(&OWN_STD) {
+        cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
+    }
+    cargo = reproducible(workspace, cargo)?;
     if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
         cargo = zig::link_with(workspace, triple, cargo)?;
     }
@@ -118,16 +128,17 @@ fn build(workspace: &Workspace, triple: &str, command: &[&str]) -> Result<PathBu
 }
 
 /// Keeps the machine's own paths out of what is built.
-fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Cmd<'a> {
+fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
         .unwrap_or_default();
-    let remapped = [(&cargo_home, "/cargo"), (&workspace.root, "/sspcache")]
+    let rust = workspace.sysroot()?;
+    let remapped = [(&cargo_home, "/cargo"), (&rust, "/rust"), (&workspace.root, "/sspcache")]
         .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
     let given = env::var("CARGO_ENCODED_RUSTFLAGS").ok().filter(|flags| !flags.is_empty());
     let flags: Vec<_> = given.into_iter().chain(remapped).collect();
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+    Ok(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")))
 }
 
 /// Replaces a distribution, once everything for it is built, and says what is in it.

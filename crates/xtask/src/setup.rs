@@ -23,7 +23,7 @@ const RUST_TARGETS: &[&str] = &[
 ];
 
 /// Parts of the toolchain beside the compiler, which minimal installations leave out.
-const RUST_COMPONENTS: &[&str] = &["clippy", "rustfmt"];
+const RUST_COMPONENTS: &[&str] = &["clippy", "rustfmt", "rust-src"];
 
 /// What was asked for.
 pub(crate) struct Options {
@@ -143,8 +143,12 @@ fn complete_rust(workspace: &Workspace) -> Result<()> {
 fn missing_in_rust(workspace: &Workspace) -> Result<Vec<(&'static str, Vec<&'static str>)>> {
     let sysroot = workspace.sysroot()?;
     let has_target = |triple: &&str| sysroot.join("lib/rustlib").join(triple).join("lib").is_dir();
-    let has_component = |name: &&str| {
-        sysroot.join("bin").join(format!("cargo-{}{EXE_SUFFIX}", name.trim_start_matches("rust"))).is_file()
+    let has_component = |name: &&str| match *name {
+        "rust-src" => sysroot.join("lib/rustlib/src/rust/library").is_dir(),
+        name => {
+            let program = format!("cargo-{}{EXE_SUFFIX}", name.trim_start_matches("rust"));
+            sysroot.join("bin").join(program).is_file()
+        }
     };
     let targets: Vec<_> = RUST_TARGETS.iter().copied().filter(|triple| !has_target(triple)).collect();
     let components: Vec<_> = RUST_COMPONENTS.iter().copied().filter(|name| !has_component(name)).collect();

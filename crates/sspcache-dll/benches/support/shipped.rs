@@ -11,12 +11,18 @@ pub(crate) fn mock(folder: &Path) -> PathBuf {
     // This program lies in `target/release/deps`.
     let this = env::current_exe().expect("a program knows its own path");
     let target = this.ancestors().nth(3).expect("cargo built it");
-    let arguments = "rustc --quiet --profile dist --package sspcache-msnsspc --lib --crate-type cdylib";
+    let host =
+        Command::new("rustc").args(["--print", "host-tuple"]).output().expect("rustc tells its host").stdout;
+    let host = String::from_utf8(host).expect("a triple");
+    // As `cargo xtask dist` does, which says why.
+    let arguments = "rustc --quiet --profile dist --package sspcache-msnsspc --lib --crate-type cdylib \
+        -Zbuild-std=std,panic_unwind -Zbuild-std-features=";
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    run(cargo.args(arguments.split(' ')).arg("--target-dir").arg(target));
+    cargo.args(arguments.split_whitespace()).args(["--target", host.trim()]);
+    run(cargo.arg("--target-dir").arg(target).env("RUSTC_BOOTSTRAP", "1"));
     let built = format!("{}MSNSSPC{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
     let library = folder.join("MSNSSPC.dll");
-    fs::copy(target.join("dist").join(built), &library).expect("cargo built it");
+    fs::copy(target.join(host.trim()).join("dist").join(built), &library).expect("cargo built it");
     library
 }
 
