@@ -5,9 +5,9 @@ mod dll;
 
 use std::{ffi::OsStr, fs, ptr};
 
-use dll::{Ask, Form, Identity, Mock, Wide, in_own_process, succeed};
+use dll::{Ask, Form, Handle, Identity, Mock, Wide, in_own_process, succeed};
 use windows_sys::Win32::Foundation::{
-    SEC_E_INTERNAL_ERROR, SEC_E_INVALID_HANDLE, SEC_E_LOGON_DENIED, SEC_E_OK, SEC_E_UNSUPPORTED_FUNCTION,
+    SEC_E_INTERNAL_ERROR, SEC_E_INVALID_HANDLE, SEC_E_LOGON_DENIED, SEC_E_OK,
 };
 
 /// A fault that strikes the first call of an operation, and no more.
@@ -73,7 +73,7 @@ fn an_injected_status_is_what_the_call_returns() {
     let config = [
         first_call("AcquireCredentialsHandle", "SEC_E_LOGON_DENIED"),
         first_call("CleanupCredentialCache", "false"),
-        first_call("DeleteSecurityContext", "SEC_E_INVALID_HANDLE"),
+        first_call("DeleteSecurityContext", "SEC_E_LOGON_DENIED"),
         first_call("InitSecurityInterface", "false"),
     ];
     configured("an_injected_status_is_what_the_call_returns", &config.concat(), || {
@@ -86,9 +86,9 @@ fn an_injected_status_is_what_the_call_returns() {
         let init: extern "system" fn() -> usize = mock.export("InitSecurityInterfaceA").unwrap();
         assert_eq!(init(), 0);
         assert_ne!(init(), 0);
-        // An operation that the mock doesn't have can fail in other ways too.
-        let delete: extern "system" fn(usize) -> i32 = mock.export("DeleteSecurityContext").unwrap();
-        assert_eq!([delete(0), delete(0)], [SEC_E_INVALID_HANDLE, SEC_E_UNSUPPORTED_FUNCTION]);
+        let delete: extern "system" fn(*const Handle) -> i32 = mock.expect("DeleteSecurityContext");
+        let nobodys: *const Handle = &Handle { lower: 1, upper: 0 };
+        assert_eq!([delete(nobodys), delete(nobodys)], [SEC_E_LOGON_DENIED, SEC_E_INVALID_HANDLE]);
     });
 }
 
