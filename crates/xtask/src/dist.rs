@@ -16,7 +16,7 @@ use lexopt::prelude::*;
 use xshell::Cmd;
 
 use crate::workspace::Workspace;
-use crate::{wine, zig};
+use crate::{setup, wine, zig};
 
 /// The mock DLLs: the package, the name that cargo gives its library, and the name that ships.
 pub(crate) const MOCKS: [(&str, &str, &str); 2] =
@@ -84,6 +84,7 @@ struct File {
 /// symbols, and it would be a quarter of the file. That is no stable feature of cargo; what it takes is allowed to this build
 /// alone, with the compiler that everything is tested with.
 fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
+    setup::add_rust_source(workspace)?;
     let build = |(package, library, to): &(&str, &str, &str)| {
         let only = ["rustc", "--package", package, "--lib", "--crate-type", "cdylib"];
         let built = build(workspace, triple, &[&only[..], &OWN_STD].concat())?;

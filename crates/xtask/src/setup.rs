@@ -3,6 +3,7 @@
 //! Each part looks first whether it is done, so a second run changes nothing and takes a moment.
 
 use std::env::consts::EXE_SUFFIX;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use lexopt::prelude::*;
@@ -139,12 +140,26 @@ fn complete_rust(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Adds the standard library's source, from which distributions build it.
+pub(crate) fn add_rust_source(workspace: &Workspace) -> Result<()> {
+    if has_rust_source(&workspace.sysroot()?) {
+        return Ok(());
+    }
+    cmd!(workspace.shell, "rustup component add rust-src").run().context(
+        "a distribution is built with a standard library of its own, which needs rustup's component rust-src",
+    )
+}
+
+fn has_rust_source(sysroot: &Path) -> bool {
+    sysroot.join("lib/rustlib/src/rust/library").is_dir()
+}
+
 /// What the Rust toolchain lacks, by rustup's name for its kind.
 fn missing_in_rust(workspace: &Workspace) -> Result<Vec<(&'static str, Vec<&'static str>)>> {
     let sysroot = workspace.sysroot()?;
     let has_target = |triple: &&str| sysroot.join("lib/rustlib").join(triple).join("lib").is_dir();
     let has_component = |name: &&str| match *name {
-        "rust-src" => sysroot.join("lib/rustlib/src/rust/library").is_dir(),
+        "rust-src" => has_rust_source(&sysroot),
         name => {
             let program = format!("cargo-{}{EXE_SUFFIX}", name.trim_start_matches("rust"));
             sysroot.join("bin").join(program).is_file()
