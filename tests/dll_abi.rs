@@ -167,9 +167,8 @@ fn every_function_answers_null_pointers_by_a_status() {
             | "ImportSecurityContext"
             | "InitializeSecurityContext"
             | "QuerySecurityPackageInfo" => SEC_E_INVALID_PARAMETER,
-            "AddCredentials" | "ChangeAccountPassword" | "SetCredentialsAttributes" => {
-                SEC_E_UNSUPPORTED_FUNCTION
-            }
+            "AddCredentials" | "SetCredentialsAttributes" => SEC_E_UNSUPPORTED_FUNCTION,
+            "ChangeAccountPassword" => SEC_E_SECPKG_NOT_FOUND,
             _ => SEC_E_INVALID_HANDLE,
         };
         for suffix in if *forms { &["A", "W"][..] } else { &[""] } {

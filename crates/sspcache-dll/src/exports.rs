@@ -169,6 +169,22 @@ macro_rules! export_ssp {
                 context: *mut abi::SecHandle, message: *mut abi::SecBufferDesc, _number: u32, qop: *mut u32
             ) -> i32
                 = decrypt_message(context, message, qop);
+            /// Changes an account's password.
+            fn ChangeAccountPasswordA(
+                package: *mut i8, domain: *mut i8, account: *mut i8, old: *mut i8, new: *mut i8,
+                _impersonating: bool, reserved: u32, output: *mut abi::SecBufferDesc
+            ) -> i32
+                = change_account_password::<abi::Ansi>(
+                    package, [domain.cast_const(), account, old, new], reserved, output
+                );
+            /// Changes an account's password.
+            fn ChangeAccountPasswordW(
+                package: *mut u16, domain: *mut u16, account: *mut u16, old: *mut u16, new: *mut u16,
+                _impersonating: bool, reserved: u32, output: *mut abi::SecBufferDesc
+            ) -> i32
+                = change_account_password::<abi::Wide>(
+                    package, [domain.cast_const(), account, old, new], reserved, output
+                );
             /// Frees memory that this SSP handed out.
             fn FreeContextBuffer(buffer: *mut c_void) -> i32 = free_context_buffer(buffer);
             /// Gives the table of functions.
@@ -183,12 +199,6 @@ macro_rules! export_ssp {
             );
             AddCredentialsW: AddCredentials(
                 *mut abi::SecHandle, *mut u16, *mut u16, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
-            );
-            ChangeAccountPasswordA: ChangeAccountPassword(
-                *mut i8, *mut i8, *mut i8, *mut i8, *mut i8, bool, u32, *mut abi::SecBufferDesc
-            );
-            ChangeAccountPasswordW: ChangeAccountPassword(
-                *mut u16, *mut u16, *mut u16, *mut u16, *mut u16, bool, u32, *mut abi::SecBufferDesc
             );
             SetCredentialsAttributesA: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
             SetCredentialsAttributesW: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);

@@ -23,6 +23,7 @@
 //! wrong versions and lengths, freed and forged handles are answered by a status.
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
 
+mod accounts;
 mod allocator;
 mod attributes;
 mod buffers;
@@ -45,6 +46,7 @@ pub use state::Ssp;
 #[doc(hidden)]
 pub mod abi {
     pub use crate::{
+        accounts::change_account_password,
         attributes::query_context_attributes,
         contexts::{
             StepParameters, accept_security_context, apply_control_token, complete_auth_token,

@@ -152,6 +152,11 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         principal: String,
     },
+    /// An account has another password now.
+    PasswordChanged {
+        /// Whose it is.
+        principal: String,
+    },
     /// A cached credential was presented again: same secret, new time.
     Refreshed {
         /// The credential.

@@ -149,6 +149,7 @@ fn describe(kind: &EventKind) -> String {
             if *left > 0 { format!("{how}; {} left", count(*left, "credential")) } else { how }
         }
         EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
+        EventKind::PasswordChanged { principal } => format!("new password for {}", whom(principal)),
         EventKind::Impersonated { principal, .. } => format!("impersonation of {}", whom(principal)),
         EventKind::Refused { operation, status, principal, .. } => {
             let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
@@ -189,6 +190,7 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Faulted { .. } => "fault",
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
+        EventKind::PasswordChanged { .. } => "new password",
         EventKind::Impersonated { .. } => "simulated",
         EventKind::Refreshed { .. } => "refreshed",
         EventKind::Refused { .. } => "refused",
