@@ -110,6 +110,20 @@ pub enum EventKind {
         /// The package: the credential's own for an initiator, the one that was chosen for an acceptor.
         package: String,
     },
+    /// A handle was given one more credential.
+    CredentialsAdded {
+        /// The handle's word.
+        handle: usize,
+        /// The package that it is for.
+        package: String,
+        /// Whose it is; empty when anonymous.
+        principal: String,
+        /// The cached credential it uses, if it uses one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<u64>,
+        /// Where it came from.
+        source: Source,
+    },
     /// The SSP ended: unloaded, dropped, or its process ended. What it still held is wiped, and counts as left.
     Ended {
         /// How.
@@ -151,6 +165,15 @@ pub enum EventKind {
         /// The client; empty for a null session.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         principal: String,
+    },
+    /// A handle was told of a proxy for Kerberos.
+    KdcProxySet {
+        /// The handle's word.
+        handle: usize,
+        /// The proxy's address; empty when none was given.
+        server: String,
+        /// Whether it has to be used.
+        force: bool,
     },
     /// An account has another password now.
     PasswordChanged {

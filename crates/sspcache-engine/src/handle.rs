@@ -74,6 +74,11 @@ impl<T> HandleTable<T> {
         self.entries[self.find(word)?].value.as_ref()
     }
 
+    pub(crate) fn get_mut(&mut self, word: usize) -> Option<&mut T> {
+        let index = self.find(word)?;
+        self.entries[index].value.as_mut()
+    }
+
     /// Takes a value out; its handle is dead from then on.
     pub(crate) fn remove(&mut self, word: usize) -> Option<T> {
         let index = self.find(word)?;

@@ -4,13 +4,15 @@ use super::{
     AcceptRequest, Context, ContextFlags, ContextInfo, Progress, Refusal, Role, Step,
     established::Established,
     grant::{grant, grant_acceptor},
+    half_open::Slots,
     handshake::{Advance, Call, Halt, Opening, check_bindings},
     proof::{self, Proofs, Transcript, null_key},
     token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
 };
 use crate::{
     CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
-    engine::{Held, State},
+    credentials::{Credential, Held},
+    engine::State,
 };
 
 /// An acceptor that awaits the initiator's proof.
@@ -70,7 +72,7 @@ impl Engine {
             let information: Vec<u8> = self.module().encode_utf16().flat_map(u16::to_le_bytes).collect();
             return self.begin(&call, |state, held, nonce, now| {
                 state.challenge(request, held, nonce, information, now).map_err(|status| {
-                    let package = &state.packages[usize::from(held.package)];
+                    let package = &state.packages[usize::from(held.own.package)];
                     Halt::Fail { status, tell: tells(request, package) }
                 })
             });
@@ -103,7 +105,7 @@ impl State {
         }
         let received = request.token.ok_or(Status::InvalidToken)?;
         let Token::Hello(hello) = Token::parse(received)? else { return Err(Status::InvalidToken) };
-        let package = self.choose(held, &hello)?;
+        let (package, credential) = self.choose(held, &hello)?;
         if !self.handshakes.settings.accepts(hello.target.as_ref()) {
             return Err(Status::WrongPrincipal);
         }
@@ -112,19 +114,19 @@ impl State {
             nonce,
             granted: grant(hello.requested, package.capabilities),
             package: package.name.clone(),
-            server: held.principal.clone(),
+            server: credential.principal.clone(),
             information,
         };
         let token = challenge.write();
         let Challenge { granted, server, information, .. } = challenge;
         let flags = granted | grant_acceptor(request.flags, package.capabilities);
-        let expires = self.context_expiry(held.slot, now);
+        let expires = self.context_expiry(credential.slot, now);
         let name = package.name.clone();
         let accepting = Accepting {
             credential: request.credential.unwrap_or(CredentialHandle::from_word(0)),
             server,
             package,
-            negotiated: self.is_negotiate(held),
+            negotiated: self.is_negotiate(held.own.package),
             granted,
             requested: request.flags,
             target: hello.target,
@@ -135,19 +137,18 @@ impl State {
         };
         let next = Context::Accepting(Box::new(accepting));
         let advance = Advance { next, progress: Progress::Continue, token, flags, expires };
-        Ok(Opening { advance, slot: None, package: name })
+        Ok(Opening { advance, slots: Slots::default(), package: name })
     }
 
     /// The first of the packages that an initiator offers which this credential may use. Negotiate takes the bare
     /// token of any of them; a bare package takes its own alone.
-    fn choose(&self, held: &Held, hello: &Hello) -> Result<PackageInfo, Status> {
-        if hello.negotiated && !self.is_negotiate(held) {
+    fn choose<'a>(&self, held: &'a Held, hello: &Hello) -> Result<(PackageInfo, &'a Credential), Status> {
+        if hello.negotiated && !self.is_negotiate(held.own.package) {
             return Err(Status::InvalidToken);
         }
-        let mut choices = self.choices(held);
-        let is = |choice: &PackageInfo, offered: &Name| choice.name == *offered;
-        let found =
-            hello.offered.iter().find_map(|offered| choices.iter().position(|choice| is(choice, offered)));
+        let mut choices = self.choices(held, Role::Acceptor);
+        let position = |offered: &Name| choices.iter().position(|(choice, _)| choice.name == *offered);
+        let found = hello.offered.iter().find_map(position);
         found.map(|at| choices.swap_remove(at)).ok_or(Status::InvalidToken)
     }
 }

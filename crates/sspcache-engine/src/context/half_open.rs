@@ -1,6 +1,6 @@
 //! What an engine keeps of handshakes that are not done yet.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -51,18 +51,40 @@ pub(super) struct HalfOpen {
 /// A context that waits for its next step.
 #[derive(Debug, PartialEq)]
 pub(super) struct Waiting {
-    /// The credential that it holds.
-    pub(super) credential: Option<Slot>,
+    /// The credentials that it holds.
+    pub(super) credentials: Slots,
+}
+
+/// Cached credentials: mostly one; several where Negotiate has one for each package.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Slots {
+    first: Option<Slot>,
+    others: Vec<Slot>,
+}
+
+impl Slots {
+    /// Adds one, unless it is there.
+    pub(super) fn add(&mut self, slot: Slot) {
+        match self.first {
+            None => self.first = Some(slot),
+            Some(first) if first == slot || self.others.contains(&slot) => {}
+            Some(_) => self.others.push(slot),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
 }
 
 impl HalfOpen {
-    pub(super) fn add(&mut self, context: usize, credential: Option<Slot>, deadline: FileTime) {
+    pub(super) fn add(&mut self, context: usize, credentials: Slots, deadline: FileTime) {
         const FEW: usize = 64;
         let Self { waiting, queue } = self;
         if queue.len() > FEW + 2 * waiting.len() {
             queue.retain(|(_, context)| waiting.contains_key(context));
         }
-        waiting.insert(context, Waiting { credential });
+        waiting.insert(context, Waiting { credentials });
         queue.push_back((deadline, context));
     }
 
@@ -75,9 +97,9 @@ impl HalfOpen {
         self.waiting.remove(&context)
     }
 
-    /// A context needs its credential no longer.
-    pub(super) fn let_go(&mut self, context: usize) -> Option<Slot> {
-        self.waiting.get_mut(&context)?.credential.take()
+    /// A context needs its credentials no longer.
+    pub(super) fn let_go(&mut self, context: usize) -> Slots {
+        self.waiting.get_mut(&context).map(|waiting| mem::take(&mut waiting.credentials)).unwrap_or_default()
     }
 
     /// The next context whose time is up.
@@ -121,9 +143,9 @@ mod tests {
     fn what_is_done_leaves_the_queue_before_its_time() {
         let mut half_open = HalfOpen::default();
         for context in 0..10_000 {
-            half_open.add(context, None, FileTime(1_000_000));
+            half_open.add(context, Slots::default(), FileTime(1_000_000));
             if context >= 10 {
-                assert_eq!(half_open.settle(context), Some(Waiting { credential: None }));
+                assert_eq!(half_open.settle(context), Some(Waiting { credentials: Slots::default() }));
             }
         }
         assert!(half_open.queue.len() <= 64 + 2 * 11, "{}", half_open.queue.len());

@@ -3,12 +3,15 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{
-    Context, ContextFlags, ContextHandle, Progress, Refusal, Role, Step, token,
+    Context, ContextFlags, ContextHandle, Progress, Refusal, Role, Step,
+    half_open::Slots,
+    token,
     token::{Digest, Nonce},
 };
 use crate::{
     CredentialHandle, Engine, EventKind, FileTime, Name, Operation, PackageInfo, Status,
-    engine::{Held, State},
+    credentials::{Credential, Held},
+    engine::State,
     event::shown,
     sync::{Mutex, MutexGuard},
     vault::Slot,
@@ -35,8 +38,8 @@ pub(super) struct Advance {
 /// A first step that can be taken.
 pub(super) struct Opening {
     pub(super) advance: Advance,
-    /// The credential that the context holds until its handshake needs it no more.
-    pub(super) slot: Option<Slot>,
+    /// The credentials that the context holds until its handshake needs them no more.
+    pub(super) slots: Slots,
     pub(super) package: Name,
 }
 
@@ -153,18 +156,16 @@ impl State {
     ) -> Result<(ContextHandle, Advance), Halt> {
         let nonce = self.handshakes.nonces.next().map_err(|_| Halt::Keep(Status::InternalError))?;
         let held = self.credential_for(call).map_err(Halt::Keep)?;
-        let Opening { mut advance, slot, package } = open(self, held, nonce, now)?;
+        let Opening { mut advance, slots, package } = open(self, held, nonce, now)?;
         if advance.token.len() > call.room {
             return Err(Halt::Keep(Status::BufferTooSmall));
         }
         let next = std::mem::replace(&mut advance.next, Context::Failed);
         let word = self.contexts.insert(Arc::new(Mutex::new(next)));
         let word = word.ok_or(Halt::Keep(Status::InsufficientMemory))?;
-        if let Some(slot) = slot {
-            self.book.hold(slot);
-        }
+        slots.iter().for_each(|slot| self.book.hold(slot));
         let deadline = now.after(self.handshakes.settings.handshake);
-        self.handshakes.half_open.add(word, slot, deadline);
+        self.handshakes.half_open.add(word, slots, deadline);
         let role = call.role;
         self.book.record_with(now, || EventKind::ContextStarted {
             context: word,
@@ -178,11 +179,7 @@ impl State {
     fn credential_for(&self, call: &Call) -> Result<&Held, Status> {
         let credential = call.credential.ok_or(Status::InvalidHandle)?;
         let held = self.handles.get(credential.word()).ok_or(Status::InvalidHandle)?;
-        let may = match call.role {
-            Role::Acceptor => held.direction.is_inbound(),
-            Role::Initiator => held.direction.is_outbound(),
-        };
-        if may { Ok(held) } else { Err(Status::NoCredentials) }
+        if held.is_for(call.role) { Ok(held) } else { Err(Status::NoCredentials) }
     }
 
     /// The context of a later step, whose credential may have been freed, but not be a freed one.
@@ -206,9 +203,8 @@ impl State {
         }
         let Context::Established(established) = next else {
             // With its proof made, an initiator has no use for its credential.
-            if let Some(slot) = self.handshakes.half_open.let_go(handle.word()) {
-                self.book.release(slot);
-            }
+            let slots = self.handshakes.half_open.let_go(handle.word());
+            slots.iter().for_each(|slot| self.book.release(slot));
             return Ok(());
         };
         self.settle(handle);
@@ -225,9 +221,8 @@ impl State {
     /// A context's handshake is over, whatever came of it. Whether it was not before.
     pub(super) fn settle(&mut self, handle: ContextHandle) -> bool {
         let settled = self.handshakes.half_open.settle(handle.word());
-        if let Some(slot) = settled.as_ref().and_then(|waiting| waiting.credential) {
-            self.book.release(slot);
-        }
+        let slots = settled.iter().flat_map(|waiting| waiting.credentials.iter());
+        slots.for_each(|slot| self.book.release(slot));
         settled.is_some()
     }
 
@@ -256,22 +251,32 @@ impl State {
         credential.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
     }
 
-    /// The packages that a context of this credential may use, the best one first: its own, or for Negotiate those
-    /// that are offered beside it, or else the two that Windows' own knows.
-    pub(super) fn choices(&self, held: &Held) -> Vec<PackageInfo> {
-        let [negotiate, kerberos, ntlm] = ["Negotiate", "Kerberos", "NTLM"].map(Name::from);
-        let own = &self.packages[usize::from(held.package)];
-        if own.name != negotiate {
-            return vec![own.clone()];
+    /// The packages that a context of this handle may use, the best one first, each with the credential for it: the
+    /// handle's own, or for Negotiate those that are offered beside it, or else the two that Windows' own knows.
+    pub(super) fn choices<'a>(&self, held: &'a Held, role: Role) -> Vec<(PackageInfo, &'a Credential)> {
+        let own = held.own.package;
+        if !self.is_negotiate(own) {
+            let credential = held.credentials().find(|credential| credential.direction.is_for(role));
+            return credential
+                .map(|credential| (self.packages[usize::from(own)].clone(), credential))
+                .into_iter()
+                .collect();
         }
-        let others = || self.packages.iter().filter(|package| package.name != negotiate);
-        let mut choices: Vec<_> = if others().next().is_none() {
-            [kerberos.clone(), ntlm.clone()].into_iter().map(PackageInfo::named).collect()
-        } else {
-            others().cloned().collect()
+        let [kerberos, ntlm] = ["Kerberos", "NTLM"].map(Name::from);
+        let with_credential = |package: PackageInfo| {
+            self.credential_over(held, &package.name, role).map(|credential| (package, credential))
         };
-        choices.retain(|package| held.allowed.allows(&package.name));
-        let at = |name: &Name| choices.iter().position(|package| package.name == *name);
+        let mut choices: Vec<_> = if let [_] = &*self.packages {
+            [kerberos.clone(), ntlm.clone()]
+                .into_iter()
+                .map(PackageInfo::named)
+                .filter_map(with_credential)
+                .collect()
+        } else {
+            let others = (0_u16..).zip(&self.packages).filter(|(at, _)| *at != own);
+            others.filter_map(|(_, package)| with_credential(package.clone())).collect()
+        };
+        let at = |name: &Name| choices.iter().position(|(package, _)| package.name == *name);
         if let (Some(kerberos), Some(_)) = (at(&kerberos), at(&ntlm)) {
             choices[..=kerberos].rotate_right(1);
         }

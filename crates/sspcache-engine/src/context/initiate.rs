@@ -6,6 +6,7 @@ use super::{
     Context, ContextFlags, ContextInfo, InitializeRequest, Progress, Refusal, Role, Step,
     established::Established,
     grant::{grant, of_nobody},
+    half_open::Slots,
     handshake::{Advance, Call, Halt, Opening},
     proof::{self, Proofs, Transcript, null_key},
     token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
@@ -13,26 +14,31 @@ use super::{
 use crate::{
     CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
     account::AccountKey,
-    engine::{Held, State},
+    credentials::{Credential, Held},
+    engine::State,
     vault::Slot,
 };
 
 /// An initiator that awaits the acceptor's challenge.
 pub(crate) struct Initiating {
     pub(super) credential: CredentialHandle,
-    client: Client,
-    choices: Vec<PackageInfo>,
+    choices: Vec<Choice>,
     negotiated: bool,
     requested: ContextFlags,
     target: Option<Name>,
     bindings: Option<Digest>,
     nonce: Nonce,
     transcript: Transcript,
+}
+
+/// A package that the acceptor may choose, and who initiates then.
+struct Choice {
+    package: PackageInfo,
+    client: Client,
     expires: FileTime,
 }
 
 /// Who initiates.
-#[derive(Clone)]
 enum Client {
     Nobody,
     User { principal: Principal, slot: Slot },
@@ -127,25 +133,27 @@ impl State {
         if !self.handshakes.settings.knows(request.target.as_ref()) {
             return Err(Halt::Keep(Status::TargetUnknown));
         }
-        let choices = self.choices(held);
+        // Those whose credential has left the cache are no choice any more (clause M4).
+        let choices = self.choices(held, Role::Initiator).into_iter();
+        let choices: Vec<_> = choices
+            .filter_map(|(package, credential)| self.choice(package, credential, request.flags, now))
+            .collect();
         let [best, ..] = &*choices else { return Err(Halt::Keep(Status::NoCredentials)) };
-        let client = self.client(held, request.flags).map_err(Halt::Keep)?;
-        let slot = client.slot();
-        let flags = client.limit(grant(request.flags, best.capabilities));
+        let (flags, expires) = (best.grant(request.flags), best.expires);
+        let mut slots = Slots::default();
+        choices.iter().filter_map(|choice| choice.client.slot()).for_each(|slot| slots.add(slot));
         let hello = Hello {
             nonce,
             requested: request.flags - ContextFlags::ALLOCATE_MEMORY,
-            negotiated: self.is_negotiate(held),
-            offered: choices.iter().map(|package| package.name.clone()).collect(),
+            negotiated: self.is_negotiate(held.own.package),
+            offered: choices.iter().map(|choice| choice.package.name.clone()).collect(),
             target: request.target.clone(),
         };
         let token = hello.write();
-        let expires = self.context_expiry(slot, now);
-        let package = self.packages[usize::from(held.package)].name.clone();
+        let package = self.packages[usize::from(held.own.package)].name.clone();
         let Hello { requested, negotiated, target, .. } = hello;
         let initiating = Initiating {
             credential: request.credential.unwrap_or(CredentialHandle::from_word(0)),
-            client,
             choices,
             negotiated,
             requested,
@@ -153,22 +161,29 @@ impl State {
             bindings: request.bindings.map(proof::bindings),
             nonce,
             transcript: Transcript::new(&token),
-            expires,
         };
         let next = Context::Initiating(Box::new(initiating));
         let advance = Advance { next, progress: Progress::Continue, token, flags, expires };
-        Ok(Opening { advance, slot, package })
+        Ok(Opening { advance, slots, package })
     }
 
-    fn client(&self, held: &Held, requested: ContextFlags) -> Result<Client, Status> {
-        match held.slot {
-            Some(_) if requested.contains(ContextFlags::NULL_SESSION) => Ok(Client::Nobody),
-            None => Ok(Client::Nobody),
-            Some(slot) => match self.secret(slot) {
-                Some(_) => Ok(Client::User { principal: held.principal.clone(), slot }),
-                None => Err(Status::NoCredentials),
-            },
-        }
+    /// What there is for a package, unless its credential is gone.
+    fn choice(
+        &self,
+        package: PackageInfo,
+        credential: &Credential,
+        requested: ContextFlags,
+        now: FileTime,
+    ) -> Option<Choice> {
+        let client = match credential.slot {
+            Some(slot) if !requested.contains(ContextFlags::NULL_SESSION) => {
+                self.secret(slot)?;
+                Client::User { principal: credential.principal.clone(), slot }
+            }
+            _ => Client::Nobody,
+        };
+        let expires = self.context_expiry(client.slot(), now);
+        Some(Choice { package, client, expires })
     }
 
     /// The key of whoever initiates, as long as its credential is there (clause M4).
@@ -197,20 +212,20 @@ impl Initiating {
             Token::Error(status) => return Err(status),
             _ => return Err(Status::InvalidToken),
         };
-        let (package, flags) = self.agree(&challenge)?;
+        let (Choice { package, client, expires }, flags) = self.agree(&challenge)?;
         let (key, complete_later) = {
             let state = engine.lock();
-            (state.key_of(&self.client)?, state.handshakes.settings.complete_tokens)
+            (state.key_of(client)?, state.handshakes.settings.complete_tokens)
         };
         let bindings = request.bindings.map(proof::bindings).or(self.bindings);
-        let client = self.client.principal();
+        let client = client.principal();
         let mut token = Proof { flags, client: client.cloned(), bindings, mac: Digest::default() }.write();
         let transcript = self.transcript.clone().with(received).with(token::unproved(&token));
         let proofs = Proofs::new(&key, transcript);
         let info = ContextInfo {
             role: Role::Initiator,
             flags,
-            package,
+            package: package.clone(),
             negotiated: self.negotiated,
             client: client.cloned().unwrap_or_default(),
             server: challenge.server,
@@ -218,10 +233,10 @@ impl Initiating {
             target_information: challenge.information,
             session_key: proofs.session_key(),
             started_local: engine.to_local(now),
-            expires_local: engine.to_local(self.expires),
+            expires_local: engine.to_local(*expires),
         };
         let mac = Zeroizing::new(proofs.proof());
-        let (credential, expires) = (self.credential, self.expires);
+        let (credential, expires) = (self.credential, *expires);
         let (next, progress) = if flags.contains(ContextFlags::MUTUAL_AUTH) {
             let confirming = Confirming { credential, proofs, info, expires };
             (Context::Confirming(Box::new(confirming)), Progress::Continue)
@@ -240,21 +255,28 @@ impl Initiating {
         Ok(Advance { next: Context::Completing(Box::new(completing)), progress, token, flags, expires })
     }
 
-    /// The package that the acceptor chose, and what the context will have.
-    fn agree(&self, challenge: &Challenge) -> Result<(PackageInfo, ContextFlags), Status> {
-        let chosen = self.choices.iter().find(|package| package.name == challenge.package);
-        let package = chosen.ok_or(Status::InvalidToken)?;
+    /// What the acceptor chose, and what the context will have.
+    fn agree(&self, challenge: &Challenge) -> Result<(&Choice, ContextFlags), Status> {
+        let chosen = self.choices.iter().find(|choice| choice.package.name == challenge.package);
+        let choice = chosen.ok_or(Status::InvalidToken)?;
         if challenge.answers != self.nonce {
             return Err(Status::InvalidToken);
         }
-        let granted = challenge.granted & grant(self.requested, package.capabilities);
-        Ok((package.clone(), self.client.limit(granted)))
+        let granted = challenge.granted & grant(self.requested, choice.package.capabilities);
+        Ok((choice, choice.client.limit(granted)))
     }
 
     fn tells(&self, flags: ContextFlags) -> bool {
-        let told =
-            |package: &PackageInfo| grant(flags, package.capabilities).contains(ContextFlags::EXTENDED_ERROR);
+        let told = |choice: &Choice| {
+            grant(flags, choice.package.capabilities).contains(ContextFlags::EXTENDED_ERROR)
+        };
         self.choices.iter().any(told)
+    }
+}
+
+impl Choice {
+    fn grant(&self, requested: ContextFlags) -> ContextFlags {
+        self.client.limit(grant(requested, self.package.capabilities))
     }
 }
 

@@ -1,0 +1,182 @@
+//! What an instance keeps about its cache beside the cache: events, counts, and the copies that live handles keep.
+
+use hashbrown::HashMap;
+
+use crate::{
+    Event, EventKind, FileTime,
+    builder::{HandlePolicy, Sinks},
+    vault::{Chunk, Entry, Gone, Reason, Slab, Slot, Vault},
+};
+
+/// What is kept about the cache beside the cache: events, counts, and the copies that live handles keep.
+pub(crate) struct Book {
+    module: String,
+    policy: HandlePolicy,
+    seq: u64,
+    pub(crate) cached: u32,
+    pub(crate) lost: u64,
+    pub(crate) ended: bool,
+    record: bool,
+    pub(crate) events: Vec<Event>,
+    sinks: Sinks,
+    /// Live handles by credential; kept under [`HandlePolicy::Retain`] alone.
+    holders: BySlot<u32>,
+    /// With the tag of the secret's kind.
+    pub(crate) retained: BySlot<(u8, Chunk)>,
+    pub(crate) copies: Slab,
+}
+
+impl Book {
+    pub(crate) fn new(module: String, policy: HandlePolicy, record: bool, sinks: Sinks) -> Self {
+        Self {
+            module,
+            policy,
+            seq: 0,
+            cached: 0,
+            lost: 0,
+            ended: false,
+            record,
+            events: Vec::new(),
+            sinks,
+            holders: BySlot::default(),
+            retained: BySlot::default(),
+            copies: Slab::new(),
+        }
+    }
+
+    pub(crate) fn started(&mut self, now: FileTime, forked: bool) {
+        let module = self.module.clone();
+        self.record_with(now, || EventKind::Started {
+            module,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            program: program(),
+            forked,
+        });
+    }
+
+    pub(crate) fn start_over(&mut self, now: FileTime) {
+        self.seq = 0;
+        self.cached = 0;
+        self.lost = 0;
+        self.ended = false;
+        self.events.clear();
+        self.sinks.0.iter_mut().for_each(|sink| sink.forked());
+        self.started(now, true);
+    }
+
+    /// A live handle more uses this credential.
+    pub(crate) fn hold(&mut self, slot: Slot) {
+        if self.policy == HandlePolicy::Retain {
+            *self.holders.entry(slot).or_insert(0) += 1;
+        }
+    }
+
+    /// A live handle fewer uses it; the last one's copy is wiped.
+    pub(crate) fn release(&mut self, slot: Slot) {
+        let Some(count) = self.holders.get_mut(&slot) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.holders.remove(&slot);
+            if let Some((_, copy)) = self.retained.remove(&slot) {
+                self.copies.release(copy);
+            }
+        }
+    }
+
+    /// A credential is about to be overwritten.
+    pub(crate) fn gone(&mut self, gone: &Gone<'_>, now: FileTime) {
+        if self.holders.contains_key(&gone.slot) {
+            self.retain(gone.slot, gone.entry);
+        }
+        let credential = gone.slot.to_u64();
+        self.cached -= 1;
+        match gone.reason {
+            Reason::Evicted => self.record_dropped(now, EventKind::Evicted { credential }),
+            Reason::Expired => self.record_dropped(now, EventKind::Expired { credential }),
+            // Its event, which names the new credential, follows once that one is in.
+            Reason::Replaced => {}
+        }
+    }
+
+    /// Copies what live handles use, before a flush.
+    pub(crate) fn retain_from(&mut self, vault: &Vault) {
+        let slots: Vec<Slot> = self.holders.keys().copied().collect();
+        for slot in slots {
+            if let Some(entry) = vault.get(slot) {
+                self.retain(slot, entry);
+            }
+        }
+    }
+
+    /// Keeps a copy for a credential's handles. When there is no room for it, they are revoked, as under the other policy:
+    /// whatever overwrites the credential must not fail for it.
+    fn retain(&mut self, slot: Slot, entry: Entry<'_>) {
+        if let Ok(copy) = self.copies.store(entry.secret()) {
+            self.retained.insert(slot, (entry.kind(), copy));
+        }
+    }
+
+    pub(crate) fn forget_copies(&mut self) {
+        self.holders.clear();
+        self.retained.clear();
+        self.copies = Slab::new();
+    }
+
+    /// The event that cached a credential.
+    pub(crate) fn cached_by(&self, slot: Slot) -> Option<u64> {
+        let wanted = slot.to_u64();
+        let caching = |event: &&Event| matches!(event.kind, EventKind::Cached { credential, .. } if credential == wanted);
+        self.events.iter().rev().find(caching).map(|event| event.seq)
+    }
+
+    pub(crate) fn record(&mut self, now: FileTime, kind: EventKind) {
+        self.record_with(now, || kind);
+    }
+
+    pub(crate) fn record_with(&mut self, now: FileTime, kind: impl FnOnce() -> EventKind) {
+        self.write(now, self.cached, kind);
+    }
+
+    pub(crate) fn record_cached(&mut self, now: FileTime, kind: impl FnOnce() -> EventKind) {
+        let before = self.cached;
+        self.cached += 1;
+        self.write(now, before, kind);
+    }
+
+    pub(crate) fn record_dropped(&mut self, now: FileTime, kind: EventKind) {
+        self.write(now, self.cached + 1, || kind);
+    }
+
+    pub(crate) fn record_emptied(&mut self, now: FileTime, kind: EventKind) {
+        let before = std::mem::take(&mut self.cached);
+        self.write(now, before, || kind);
+    }
+
+    fn write(&mut self, now: FileTime, before: u32, kind: impl FnOnce() -> EventKind) {
+        let seq = self.seq;
+        self.seq += 1;
+        if !self.record && self.sinks.0.is_empty() {
+            return;
+        }
+        let retained = u32::try_from(self.retained.len()).unwrap_or(u32::MAX);
+        let event = Event { seq, time: now, before, after: self.cached, retained, kind: kind() };
+        for sink in &mut self.sinks.0 {
+            if sink.record(&event).is_err() {
+                self.lost += 1;
+            }
+        }
+        if self.record {
+            self.events.push(event);
+        }
+    }
+}
+
+/// A map whose keys nobody outside chooses, so that any quick hash will do.
+type BySlot<T> = HashMap<Slot, T, foldhash::fast::FixedState>;
+
+/// The file name of the program that this process runs.
+fn program() -> String {
+    let path = std::env::current_exe().unwrap_or_default();
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,576 @@
+//! Credentials: signing in, the handles that stand for it, and what is cached of it.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    CredentialHandle, Engine, EventKind, FileTime, Identity, Name, Operation, PackageList, Principal, Secret,
+    Source, Status,
+    context::Role,
+    engine::State,
+    event::shown,
+    vault::{Entry, Inserted, KeyRef, OutOfMemory, Slot},
+};
+
+impl Engine {
+    /// `AcquireCredentialsHandle`: signs in with an explicit identity, or silently with what is cached (clause M2).
+    ///
+    /// # Errors
+    /// [`Status::SecpkgNotFound`] for an unknown package, [`Status::NoCredentials`] when there is nothing to sign in
+    /// with, [`Status::InsufficientMemory`] when the handle or the secret has no room, or what a [`Fault`] says.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
+    pub fn acquire(&self, request: &AcquireRequest) -> Result<Acquired, Status> {
+        let operation = Operation::AcquireCredentialsHandle;
+        let result = self.enter(operation).and_then(|()| {
+            let (mut state, now) = self.lock_at_now();
+            let result = state.acquire(request, now);
+            if let Err(status) = result {
+                state.refused(operation, status, Some(request), now);
+            }
+            result
+        });
+        result.map(|mut acquired| {
+            acquired.expires_local = self.to_local(acquired.expires);
+            acquired
+        })
+    }
+
+    /// `FreeCredentialsHandle`: gives a handle back, and wipes the copy that it alone still kept. The cached
+    /// credential stays.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`] for a handle that is none of this instance's, or was freed; or what a [`Fault`] says.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
+    pub fn free(&self, handle: CredentialHandle) -> Result<(), Status> {
+        self.enter(Operation::FreeCredentialsHandle)?;
+        let (mut state, now) = self.lock_at_now();
+        let Some(held) = state.handles.remove(handle.word()) else {
+            state.refused(Operation::FreeCredentialsHandle, Status::InvalidHandle, None, now);
+            return Err(Status::InvalidHandle);
+        };
+        held.slots().for_each(|slot| state.book.release(slot));
+        state.book.record(now, EventKind::Freed { handle: handle.word() });
+        Ok(())
+    }
+
+    /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`: whom a handle stands for.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], or what a [`Fault`] says.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [QueryCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycredentialsattributesw).
+    pub fn principal(&self, handle: CredentialHandle) -> Result<Principal, Status> {
+        self.enter(Operation::QueryCredentialsAttributes)?;
+        let (mut state, now) = self.lock_at_now();
+        let found = state.handles.get(handle.word()).map(|held| held.own.principal.clone());
+        found.ok_or_else(|| {
+            state.refused(Operation::QueryCredentialsAttributes, Status::InvalidHandle, None, now);
+            Status::InvalidHandle
+        })
+    }
+
+    /// What starting a security context with a handle would find: whether its credential is still there (clause M4).
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::NoCredentials`] when the credential has left the cache and the policy is
+    /// [`HandlePolicy::Revoke`], or the handle is for inbound use alone.
+    pub fn check_usable(&self, handle: CredentialHandle) -> Result<(), Status> {
+        let (state, _) = self.lock_at_now();
+        let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+        if !held.own.direction.is_outbound() {
+            return Err(Status::NoCredentials);
+        }
+        match held.own.slot {
+            None => Ok(()),
+            Some(slot) => state.secret(slot).map(|_| ()).ok_or(Status::NoCredentials),
+        }
+    }
+
+    /// Whether a handle's credential is this secret: lets a test see that the right one is kept.
+    ///
+    /// # Errors
+    /// As [`Self::check_usable`]; an anonymous handle has no secret and gives [`Status::NoCredentials`].
+    pub fn holds_secret(&self, handle: CredentialHandle, secret: &Secret) -> Result<bool, Status> {
+        let (state, _) = self.lock_at_now();
+        let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+        let kept = held.own.slot.and_then(|slot| state.secret(slot)).ok_or(Status::NoCredentials)?;
+        Ok(kept == secret.bytes())
+    }
+
+    /// `AddCredentials`: signs in as [`Self::acquire`] does, with one more credential for an existing handle. Contexts over the
+    /// request's package use it from then on, in the place of what the handle had for them.
+    ///
+    /// A handle of Negotiate takes credentials of any package, and of Negotiate itself, which count for all that their
+    /// package list allows; any other handle those of its own package.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::UnknownCredentials`] for a package that this handle has no use for; else as
+    /// [`Self::acquire`].
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [AddCredentials](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-addcredentialsw).
+    pub fn add_credentials(
+        &self,
+        handle: CredentialHandle,
+        request: &AcquireRequest,
+    ) -> Result<Acquired, Status> {
+        let operation = Operation::AddCredentials;
+        self.enter(operation)?;
+        let (mut state, now) = self.lock_at_now();
+        let result = state.add_credentials(handle, request, now);
+        if let Err(status) = result {
+            state.refused(operation, status, Some(request), now);
+        }
+        drop(state);
+        result.map(|acquired| Acquired { expires_local: self.to_local(acquired.expires), ..acquired })
+    }
+
+    /// `SetCredentialsAttributes` with `SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS`: where Kerberos finds its proxy. The mock asks
+    /// no key distribution centre, so nothing comes of it; the settings are kept with the handle, and an
+    /// [event](EventKind::KdcProxySet) tells them. They are asked for once the handle has been found good.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`]; [`Status::UnsupportedFunction`] for a handle of another package than Kerberos or
+    /// Negotiate; or what the settings are refused with.
+    ///
+    /// # Panics
+    /// When a fault says so.
+    ///
+    /// Reference: [SetCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcredentialsattributesw).
+    pub fn set_kdc_proxy(
+        &self,
+        handle: CredentialHandle,
+        settings: impl FnOnce() -> Result<KdcProxy, Status>,
+    ) -> Result<(), Status> {
+        let operation = Operation::SetCredentialsAttributes;
+        self.enter(operation)?;
+        let (mut state, now) = self.lock_at_now();
+        let set = state.set_kdc_proxy(handle, settings, now);
+        set.inspect_err(|&status| state.refused(operation, status, None, now))
+    }
+
+    /// What [`Self::set_kdc_proxy`] set last, if anything.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`].
+    pub fn kdc_proxy(&self, handle: CredentialHandle) -> Result<Option<KdcProxy>, Status> {
+        let (state, _) = self.lock_at_now();
+        let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+        Ok(held.kdc_proxy.as_deref().cloned())
+    }
+}
+
+/// What to acquire: the parameters of `AcquireCredentialsHandle`.
+#[derive(Clone, Debug)]
+pub struct AcquireRequest {
+    /// The package's name.
+    pub package: Name,
+    /// What the handle is for.
+    pub direction: Direction,
+    /// Whose cached credential is wanted; any, if nobody's.
+    pub principal: Option<Principal>,
+    /// Authentication data, for an explicit sign-in.
+    pub identity: Option<Identity>,
+    /// `SECPKG_CRED_AUTOLOGON_RESTRICTED`: no silent sign-in.
+    pub autologon_restricted: bool,
+    /// `SECPKG_CRED_PROCESS_POLICY_ONLY`: only ask for the policy, which is to prompt for credentials.
+    pub process_policy_only: bool,
+}
+
+impl AcquireRequest {
+    /// A client's request: a silent sign-in, until it is given an identity.
+    pub fn outbound(package: impl Into<Name>) -> Self {
+        Self::new(package, Direction::Outbound)
+    }
+
+    /// A server's request.
+    pub fn inbound(package: impl Into<Name>) -> Self {
+        Self::new(package, Direction::Inbound)
+    }
+
+    /// A request in this direction.
+    pub fn new(package: impl Into<Name>, direction: Direction) -> Self {
+        Self {
+            package: package.into(),
+            direction,
+            principal: None,
+            identity: None,
+            autologon_restricted: false,
+            process_policy_only: false,
+        }
+    }
+
+    /// Signs in with this identity.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Asks for this principal's cached credential: `DOMAIN\user`, `user@realm` or `user`.
+    #[must_use]
+    pub fn with_principal(mut self, principal: impl Into<Name>) -> Self {
+        self.principal = Some(Principal::parse(principal));
+        self
+    }
+}
+
+/// What a credential handle is for: `SECPKG_CRED_INBOUND`, `…_OUTBOUND` and `…_BOTH`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// Accepting and initializing.
+    Both,
+    /// Accepting: a server's.
+    Inbound,
+    /// Initializing: a client's.
+    Outbound,
+}
+
+impl Direction {
+    /// Whether a context can be initialized with it.
+    pub fn is_outbound(self) -> bool {
+        self != Self::Inbound
+    }
+
+    /// Whether a context can be accepted with it.
+    pub fn is_inbound(self) -> bool {
+        self != Self::Outbound
+    }
+
+    pub(crate) fn is_for(self, role: Role) -> bool {
+        match role {
+            Role::Acceptor => self.is_inbound(),
+            Role::Initiator => self.is_outbound(),
+        }
+    }
+}
+
+/// A credential handle, as it was given out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Acquired {
+    /// The handle, to be freed with [`Engine::free`].
+    pub handle: CredentialHandle,
+    /// Where its credential came from.
+    pub source: Source,
+    /// When it expires, in UTC.
+    pub expires: FileTime,
+    /// When it expires, in local time, as the ABI has it.
+    pub expires_local: FileTime,
+}
+
+/// `SecPkgCredentials_KdcProxySettings`: where Kerberos finds the proxy of its key distribution centre.
+///
+/// `Debug` leaves out the TLS credential.
+///
+/// Reference: [SecPkgCredentials_KdcProxySettingsW](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcredentials_kdcproxysettingsw).
+#[derive(Clone, Eq, PartialEq)]
+pub struct KdcProxy {
+    /// The proxy's address; empty when none was given.
+    pub server: Name,
+    /// `KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY`: use the proxy alone.
+    pub force: bool,
+    /// What the client shows the proxy; kept as it is.
+    pub client_tls_credential: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for KdcProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, force, client_tls_credential: _ } = self;
+        f.debug_struct("KdcProxy").field("server", server).field("force", force).finish_non_exhaustive()
+    }
+}
+
+/// What a handle stands for.
+pub(crate) struct Held {
+    /// What it was acquired with.
+    pub(crate) own: Credential,
+    /// What `AddCredentials` added, the latest last.
+    added: Vec<Credential>,
+    kdc_proxy: Option<Box<KdcProxy>>,
+}
+
+/// One of a handle's credentials.
+pub(crate) struct Credential {
+    pub(crate) direction: Direction,
+    /// Its place in `State::packages`.
+    pub(crate) package: u16,
+    /// The packages that its identity allows.
+    pub(crate) allowed: PackageList,
+    pub(crate) principal: Principal,
+    /// The cached credential; none for anonymous and inbound ones.
+    pub(crate) slot: Option<Slot>,
+}
+
+impl Held {
+    /// The cached credentials that it uses.
+    fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.credentials().filter_map(|credential| credential.slot)
+    }
+
+    /// Its credentials, the one first that comes before the others.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.added.iter().rev().chain([&self.own])
+    }
+
+    /// Whether any of them may be used in this role.
+    pub(crate) fn is_for(&self, role: Role) -> bool {
+        self.credentials().any(|credential| credential.direction.is_for(role))
+    }
+
+    /// Adds a credential; those that it stands in for are given back.
+    fn add(&mut self, credential: Credential) -> Vec<Credential> {
+        let (package, direction) = (credential.package, credential.direction);
+        let replaced = |old: &mut Credential| {
+            old.package == package && (direction == Direction::Both || direction == old.direction)
+        };
+        let replaced = self.added.extract_if(.., replaced).collect();
+        self.added.push(credential);
+        replaced
+    }
+}
+
+impl State {
+    fn acquire(&mut self, request: &AcquireRequest, now: FileTime) -> Result<Acquired, Status> {
+        let package = self.package_id(&request.package)?;
+        let (own, source) = self.sign_in(package, request, now)?;
+        let (slot, principal) = (own.slot, shown(&own.principal));
+        let expires = self.expiry(slot);
+        let held = Held { own, added: Vec::new(), kdc_proxy: None };
+        let handle = self.handles.insert(held).ok_or(Status::InsufficientMemory)?;
+        if let Some(slot) = slot {
+            self.book.hold(slot);
+        }
+        let name = &self.packages[usize::from(package)].name;
+        self.book.record_with(now, || EventKind::Acquired {
+            handle,
+            package: name.to_string(),
+            principal,
+            credential: slot.map(Slot::to_u64),
+            source,
+        });
+        Ok(Acquired { handle: CredentialHandle::from_word(handle), source, expires, expires_local: expires })
+    }
+
+    fn add_credentials(
+        &mut self,
+        handle: CredentialHandle,
+        request: &AcquireRequest,
+        now: FileTime,
+    ) -> Result<Acquired, Status> {
+        let held = self.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+        let own = held.own.package;
+        let package = self.package_id(&request.package)?;
+        if package != own && !self.is_negotiate(own) {
+            return Err(Status::UnknownCredentials);
+        }
+        let (credential, source) = self.sign_in(package, request, now)?;
+        let (slot, principal) = (credential.slot, credential.principal.clone());
+        if let Some(slot) = slot {
+            self.book.hold(slot);
+        }
+        let held = self.handles.get_mut(handle.word()).ok_or(Status::InvalidHandle)?;
+        let replaced = held.add(credential);
+        replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.book.release(slot));
+        let name = &self.packages[usize::from(package)].name;
+        self.book.record_with(now, || EventKind::CredentialsAdded {
+            handle: handle.word(),
+            package: name.to_string(),
+            principal: shown(&principal),
+            credential: slot.map(Slot::to_u64),
+            source,
+        });
+        let expires = self.expiry(slot);
+        Ok(Acquired { handle, source, expires, expires_local: expires })
+    }
+
+    fn set_kdc_proxy(
+        &mut self,
+        handle: CredentialHandle,
+        settings: impl FnOnce() -> Result<KdcProxy, Status>,
+        now: FileTime,
+    ) -> Result<(), Status> {
+        let held = self.handles.get_mut(handle.word()).ok_or(Status::InvalidHandle)?;
+        let package = &self.packages[usize::from(held.own.package)].name;
+        if !["Kerberos", "Negotiate"].into_iter().any(|known| *package == Name::from(known)) {
+            return Err(Status::UnsupportedFunction);
+        }
+        let proxy = settings()?;
+        let (server, force) = (proxy.server.to_string(), proxy.force);
+        held.kdc_proxy = Some(Box::new(proxy));
+        self.book.record_with(now, || EventKind::KdcProxySet { handle: handle.word(), server, force });
+        Ok(())
+    }
+
+    /// What a request signs in with (clause M2).
+    fn sign_in(
+        &mut self,
+        package: u16,
+        request: &AcquireRequest,
+        now: FileTime,
+    ) -> Result<(Credential, Source), Status> {
+        let (principal, source, slot) = if !request.direction.is_outbound() {
+            (request.principal.clone().unwrap_or_default(), Source::Inbound, None)
+        } else if request.process_policy_only {
+            return Err(Status::NoCredentials);
+        } else if let Some(identity) = &request.identity {
+            self.explicit(package, request, identity, now)?
+        } else if request.autologon_restricted {
+            return Err(Status::NoCredentials);
+        } else {
+            self.silent(package, request.principal.as_ref())?
+        };
+        let allowed = request.identity.as_ref().map(|identity| identity.packages.clone()).unwrap_or_default();
+        Ok((Credential { direction: request.direction, package, allowed, principal, slot }, source))
+    }
+
+    fn expiry(&self, slot: Option<Slot>) -> FileTime {
+        let entry = slot.and_then(|slot| self.vault.get(slot));
+        entry.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
+    }
+
+    fn explicit(
+        &mut self,
+        package: u16,
+        request: &AcquireRequest,
+        identity: &Identity,
+        now: FileTime,
+    ) -> Result<(Principal, Source, Option<Slot>), Status> {
+        if !self.may_use(&identity.packages, &request.package) {
+            return Err(Status::NoCredentials);
+        }
+        if identity.is_anonymous() {
+            return Ok((Principal::default(), Source::Anonymous, None));
+        }
+        let slot = self.cache(package, identity, Source::Explicit, now)?;
+        Ok((identity.principal.clone(), Source::Explicit, Some(slot)))
+    }
+
+    /// Whether an identity's package list leaves a package for this request. What the list says to Negotiate is which
+    /// others it may choose: those that are offered beside it, or else the two that Windows' own knows.
+    pub(crate) fn may_use(&self, list: &PackageList, wanted: &Name) -> bool {
+        let negotiate = Name::from("Negotiate");
+        if *wanted != negotiate {
+            return list.allows(wanted);
+        }
+        let mut others =
+            self.packages.iter().map(|package| &package.name).filter(|&name| *name != negotiate).peekable();
+        if others.peek().is_none() {
+            return ["Kerberos", "NTLM"].into_iter().any(|name| list.allows(&Name::from(name)));
+        }
+        others.any(|name| list.allows(name))
+    }
+
+    fn silent(
+        &mut self,
+        package: u16,
+        wanted: Option<&Principal>,
+    ) -> Result<(Principal, Source, Option<Slot>), Status> {
+        let slot = match wanted {
+            None => self.vault.most_recent(package),
+            Some(principal) => self.vault.find(key(package, principal)),
+        };
+        let slot = slot.ok_or(Status::NoCredentials)?;
+        let entry = self.vault.get(slot).ok_or(Status::NoCredentials)?;
+        Ok((principal_of(&entry), Source::Cache, Some(slot)))
+    }
+
+    pub(crate) fn cache(
+        &mut self,
+        package: u16,
+        identity: &Identity,
+        source: Source,
+        now: FileTime,
+    ) -> Result<Slot, Status> {
+        let expires = self.lifetime.map_or(FileTime::NEVER, |lifetime| now.after(lifetime));
+        let Self { vault, book, packages, .. } = self;
+        let secret = &identity.secret;
+        let inserted = vault
+            .insert(
+                key(package, &identity.principal),
+                secret.kind().tag(),
+                secret.bytes(),
+                now.0,
+                expires.0,
+                &mut |gone| book.gone(&gone, now),
+            )
+            .map_err(|OutOfMemory| Status::InsufficientMemory)?;
+        let Inserted { slot, how } = inserted;
+        let credential = slot.to_u64();
+        match how {
+            crate::vault::How::Refreshed => {
+                book.record(now, EventKind::Refreshed { credential, expires });
+                return Ok(slot);
+            }
+            crate::vault::How::Replaced { old } => {
+                book.record_dropped(now, EventKind::Replaced { credential: old.to_u64(), by: credential });
+            }
+            crate::vault::How::Added => {}
+        }
+        let name = &packages[usize::from(package)].name;
+        book.record_cached(now, || EventKind::Cached {
+            credential,
+            package: name.to_string(),
+            principal: shown(&identity.principal),
+            source,
+            expires,
+        });
+        Ok(slot)
+    }
+
+    /// The secret of a credential: the cached one, or the copy that its handles keep.
+    pub(crate) fn secret(&self, slot: Slot) -> Option<&[u8]> {
+        self.kind_and_secret(slot).map(|(_, secret)| secret)
+    }
+
+    /// The secret of a credential, and the tag of its kind.
+    pub(crate) fn kind_and_secret(&self, slot: Slot) -> Option<(u8, &[u8])> {
+        match self.vault.get(slot) {
+            Some(entry) => Some((entry.kind(), entry.secret())),
+            None => self.book.retained.get(&slot).map(|(kind, copy)| (*kind, self.book.copies.bytes(copy))),
+        }
+    }
+
+    /// Whether a package is Negotiate, which chooses among the others.
+    pub(crate) fn is_negotiate(&self, package: u16) -> bool {
+        self.negotiate == Some(package)
+    }
+
+    /// The credential of a handle for contexts over this package: the one added last, or its own. One for Negotiate is for
+    /// all that its package list allows.
+    pub(crate) fn credential_over<'a>(
+        &self,
+        held: &'a Held,
+        package: &Name,
+        role: Role,
+    ) -> Option<&'a Credential> {
+        held.credentials().filter(|credential| credential.direction.is_for(role)).find(|credential| {
+            if self.is_negotiate(credential.package) {
+                credential.allowed.allows(package)
+            } else {
+                self.packages[usize::from(credential.package)].name == *package
+            }
+        })
+    }
+}
+
+fn key(package: u16, principal: &Principal) -> KeyRef<'_> {
+    KeyRef { package, user: principal.user.units(), domain: principal.domain.units() }
+}
+
+pub(crate) fn principal_of(entry: &Entry<'_>) -> Principal {
+    Principal { user: Name::from_units(entry.user()), domain: Name::from_units(entry.domain()) }
+}
