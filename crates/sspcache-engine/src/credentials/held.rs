@@ -1,0 +1,53 @@
+//! What a credential handle stands for.
+
+use super::{Direction, KdcProxy};
+use crate::{PackageList, Principal, context::Role, vault::Slot};
+
+/// What a handle stands for.
+pub(crate) struct Held {
+    /// What it was acquired with.
+    pub(crate) own: Credential,
+    /// What `AddCredentials` added, the latest last.
+    pub(super) added: Vec<Credential>,
+    pub(super) kdc_proxy: Option<Box<KdcProxy>>,
+}
+
+/// One of a handle's credentials.
+pub(crate) struct Credential {
+    pub(crate) direction: Direction,
+    /// Its place in `State::packages`.
+    pub(crate) package: u16,
+    /// The packages that its identity allows.
+    pub(crate) allowed: PackageList,
+    pub(crate) principal: Principal,
+    /// The cached credential; none for anonymous and inbound ones.
+    pub(crate) slot: Option<Slot>,
+}
+
+impl Held {
+    /// The cached credentials that it uses.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.credentials().filter_map(|credential| credential.slot)
+    }
+
+    /// Its credentials, the one first that comes before the others.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.added.iter().rev().chain([&self.own])
+    }
+
+    /// Whether any of them may be used in this role.
+    pub(crate) fn is_for(&self, role: Role) -> bool {
+        self.credentials().any(|credential| credential.direction.is_for(role))
+    }
+
+    /// Adds a credential; those that it stands in for are given back.
+    pub(super) fn add(&mut self, credential: Credential) -> Vec<Credential> {
+        let (package, direction) = (credential.package, credential.direction);
+        let replaced = |old: &mut Credential| {
+            old.package == package && (direction == Direction::Both || direction == old.direction)
+        };
+        let replaced = self.added.extract_if(.., replaced).collect();
+        self.added.push(credential);
+        replaced
+    }
+}

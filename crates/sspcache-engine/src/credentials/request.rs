@@ -1,0 +1,127 @@
+//! What to sign in with, and what comes of it.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::{CredentialHandle, FileTime, Identity, Name, Principal, Source, context::Role};
+
+/// What to acquire: the parameters of `AcquireCredentialsHandle`.
+#[derive(Clone, Debug)]
+pub struct AcquireRequest {
+    /// The package's name.
+    pub package: Name,
+    /// What the handle is for.
+    pub direction: Direction,
+    /// Whose cached credential is wanted; any, if nobody's.
+    pub principal: Option<Principal>,
+    /// Authentication data, for an explicit sign-in.
+    pub identity: Option<Identity>,
+    /// `SECPKG_CRED_AUTOLOGON_RESTRICTED`: no silent sign-in.
+    pub autologon_restricted: bool,
+    /// `SECPKG_CRED_PROCESS_POLICY_ONLY`: only ask for the policy, which is to prompt for credentials.
+    pub process_policy_only: bool,
+}
+
+impl AcquireRequest {
+    /// A client's request: a silent sign-in, until it is given an identity.
+    pub fn outbound(package: impl Into<Name>) -> Self {
+        Self::new(package, Direction::Outbound)
+    }
+
+    /// A server's request.
+    pub fn inbound(package: impl Into<Name>) -> Self {
+        Self::new(package, Direction::Inbound)
+    }
+
+    /// A request in this direction.
+    pub fn new(package: impl Into<Name>, direction: Direction) -> Self {
+        Self {
+            package: package.into(),
+            direction,
+            principal: None,
+            identity: None,
+            autologon_restricted: false,
+            process_policy_only: false,
+        }
+    }
+
+    /// Signs in with this identity.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Asks for this principal's cached credential: `DOMAIN\user`, `user@realm` or `user`.
+    #[must_use]
+    pub fn with_principal(mut self, principal: impl Into<Name>) -> Self {
+        self.principal = Some(Principal::parse(principal));
+        self
+    }
+}
+
+/// What a credential handle is for: `SECPKG_CRED_INBOUND`, `…_OUTBOUND` and `…_BOTH`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// Accepting and initializing.
+    Both,
+    /// Accepting: a server's.
+    Inbound,
+    /// Initializing: a client's.
+    Outbound,
+}
+
+impl Direction {
+    /// Whether a context can be initialized with it.
+    pub fn is_outbound(self) -> bool {
+        self != Self::Inbound
+    }
+
+    /// Whether a context can be accepted with it.
+    pub fn is_inbound(self) -> bool {
+        self != Self::Outbound
+    }
+
+    pub(crate) fn is_for(self, role: Role) -> bool {
+        match role {
+            Role::Acceptor => self.is_inbound(),
+            Role::Initiator => self.is_outbound(),
+        }
+    }
+}
+
+/// A credential handle, as it was given out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Acquired {
+    /// The handle, to be freed with [`Engine::free`].
+    pub handle: CredentialHandle,
+    /// Where its credential came from.
+    pub source: Source,
+    /// When it expires, in UTC.
+    pub expires: FileTime,
+    /// When it expires, in local time, as the ABI has it.
+    pub expires_local: FileTime,
+}
+
+/// `SecPkgCredentials_KdcProxySettings`: where Kerberos finds the proxy of its key distribution centre.
+///
+/// `Debug` leaves out the TLS credential.
+///
+/// Reference: [SecPkgCredentials_KdcProxySettingsW](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcredentials_kdcproxysettingsw).
+#[derive(Clone, Eq, PartialEq)]
+pub struct KdcProxy {
+    /// The proxy's address; empty when none was given.
+    pub server: Name,
+    /// `KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY`: use the proxy alone.
+    pub force: bool,
+    /// What the client shows the proxy; kept as it is.
+    pub client_tls_credential: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for KdcProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, force, client_tls_credential: _ } = self;
+        f.debug_struct("KdcProxy").field("server", server).field("force", force).finish_non_exhaustive()
+    }
+}
