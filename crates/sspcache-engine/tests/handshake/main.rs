@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod added;
 mod attacks;
 #[path = "../ends/mod.rs"]
 mod ends;
