@@ -1,12 +1,15 @@
-//! Credential handles: acquiring, freeing, and asking whom they stand for.
+//! Credential handles: acquiring and freeing them, adding to them, and asking whom they stand for.
 
-use std::ffi::c_void;
+use std::{ffi::c_void, slice};
 
-use sspcache_engine::{AcquireRequest, CredentialHandle, Direction, Name, Principal, Status};
+use sspcache_engine::{
+    AcquireRequest, Acquired, CredentialHandle, Direction, KdcProxy, Name, Principal, Status,
+};
 use windows_sys::Win32::Security::{
     Authentication::Identity::{
+        KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY, KDC_PROXY_SETTINGS_V1, SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS,
         SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_AUTOLOGON_RESTRICTED, SECPKG_CRED_BOTH, SECPKG_CRED_INBOUND,
-        SECPKG_CRED_OUTBOUND, SECPKG_CRED_PROCESS_POLICY_ONLY,
+        SECPKG_CRED_OUTBOUND, SECPKG_CRED_PROCESS_POLICY_ONLY, SecPkgCredentials_KdcProxySettingsW,
     },
     Credentials::SecHandle,
 };
@@ -35,31 +38,80 @@ pub unsafe fn acquire_credentials_handle<E: Encoding>(
         }
         let engine = ssp.engine()?;
         // SAFETY: by this function's contract.
-        let package = unsafe { text::terminated::<E>(package) }?.ok_or(Status::SecpkgNotFound)?;
-        let direction = match credential_use & SECPKG_CRED_BOTH {
-            SECPKG_CRED_INBOUND => Direction::Inbound,
-            SECPKG_CRED_OUTBOUND => Direction::Outbound,
-            SECPKG_CRED_BOTH => Direction::Both,
-            _ => return Err(Status::UnknownCredentials),
-        };
-        let mut request = AcquireRequest::new(Name::from_units(&package), direction);
-        request.autologon_restricted = credential_use & SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
-        request.process_policy_only = credential_use & SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
-        // SAFETY: by this function's contract.
-        let principal = unsafe { text::terminated::<E>(principal) }?.filter(|name| !name.is_empty());
-        request.principal = principal.map(|name| Principal::parse(Name::from_units(&name)));
-        // SAFETY: by this function's contract.
-        request.identity = unsafe { identity::read(auth_data) }?;
+        let request = unsafe { request::<E>(principal, package, credential_use, auth_data) }?;
         let acquired = engine.acquire(&request)?;
         // SAFETY: the handle is not null; both are the caller's to have written.
         unsafe {
             handle.write(SecHandle { dwLower: acquired.handle.word(), dwUpper: 0 });
-            if !expiry.is_null() {
-                expiry.write(acquired.expires_local.0.cast_signed());
-            }
+            tell_expiry(expiry, &acquired);
         }
         Ok(())
     })
+}
+
+/// `AddCredentials`: one more credential for a handle.
+///
+/// # Safety
+/// As [`acquire_credentials_handle`]; a handle that isn't null may be read.
+///
+/// Reference: [AddCredentials](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-addcredentialsw).
+pub unsafe fn add_credentials<E: Encoding>(
+    ssp: &Ssp,
+    handle: *const SecHandle,
+    [principal, package]: [*const E::Unit; 2],
+    credential_use: u32,
+    auth_data: *const c_void,
+    expiry: *mut i64,
+) -> i32 {
+    guard::status(|| {
+        let engine = ssp.engine()?;
+        // SAFETY: by this function's contract.
+        unsafe {
+            let handle = word(handle)?;
+            let request = request::<E>(principal, package, credential_use, auth_data)?;
+            let added = engine.add_credentials(handle, &request)?;
+            tell_expiry(expiry, &added);
+        }
+        Ok(())
+    })
+}
+
+/// What the parameters of `AcquireCredentialsHandle` and `AddCredentials` ask for.
+///
+/// # Safety
+/// Strings that aren't null end in a null; authentication data that isn't null is an identity.
+unsafe fn request<E: Encoding>(
+    principal: *const E::Unit,
+    package: *const E::Unit,
+    credential_use: u32,
+    auth_data: *const c_void,
+) -> Result<AcquireRequest, Status> {
+    // SAFETY: by this function's contract.
+    let package = unsafe { text::terminated::<E>(package) }?.ok_or(Status::SecpkgNotFound)?;
+    let direction = match credential_use & SECPKG_CRED_BOTH {
+        SECPKG_CRED_INBOUND => Direction::Inbound,
+        SECPKG_CRED_OUTBOUND => Direction::Outbound,
+        SECPKG_CRED_BOTH => Direction::Both,
+        _ => return Err(Status::UnknownCredentials),
+    };
+    let mut request = AcquireRequest::new(Name::from_units(&package), direction);
+    request.autologon_restricted = credential_use & SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
+    request.process_policy_only = credential_use & SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
+    // SAFETY: by this function's contract.
+    let principal = unsafe { text::terminated::<E>(principal) }?.filter(|name| !name.is_empty());
+    request.principal = principal.map(|name| Principal::parse(Name::from_units(&name)));
+    // SAFETY: by this function's contract.
+    request.identity = unsafe { identity::read(auth_data) }?;
+    Ok(request)
+}
+
+/// # Safety
+/// An expiry that isn't null may be written to.
+unsafe fn tell_expiry(expiry: *mut i64, acquired: &Acquired) {
+    if !expiry.is_null() {
+        // SAFETY: by this function's contract.
+        unsafe { expiry.write(acquired.expires_local.0.cast_signed()) };
+    }
 }
 
 /// `FreeCredentialsHandle`.
@@ -109,6 +161,64 @@ pub unsafe fn query_credentials_attributes<E: Encoding>(
             buffer.cast::<*mut E::Unit>().write(copy);
         }
         Ok(())
+    })
+}
+
+/// `SetCredentialsAttributes`: `SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS`, for handles of Kerberos and Negotiate. Its structure has
+/// a W form alone, which both functions take. Other attributes give `SEC_E_UNSUPPORTED_FUNCTION`.
+///
+/// # Safety
+/// A handle that isn't null may be read; a buffer that isn't null has the size that is given.
+///
+/// Reference: [SetCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcredentialsattributesw).
+pub unsafe fn set_credentials_attributes(
+    ssp: &Ssp,
+    handle: *const SecHandle,
+    attribute: u32,
+    buffer: *const c_void,
+    size: u32,
+) -> i32 {
+    guard::status(|| {
+        let engine = ssp.engine()?;
+        // SAFETY: by this function's contract.
+        let handle = unsafe { word(handle) }?;
+        engine.set_kdc_proxy(handle, || {
+            if attribute != SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS {
+                return Err(Status::UnsupportedFunction);
+            }
+            if buffer.is_null() {
+                return Err(Status::InvalidParameter);
+            }
+            // SAFETY: by this function's contract.
+            kdc_proxy(unsafe { slice::from_raw_parts(buffer.cast(), size as usize) })
+        })
+    })
+}
+
+/// Reads a `SecPkgCredentials_KdcProxySettingsW`: a header, whose offsets and lengths count bytes, from its beginning.
+///
+/// Reference: [SecPkgCredentials_KdcProxySettingsW](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcredentials_kdcproxysettingsw).
+fn kdc_proxy(settings: &[u8]) -> Result<KdcProxy, Status> {
+    if settings.len() < size_of::<SecPkgCredentials_KdcProxySettingsW>() {
+        return Err(Status::InvalidParameter);
+    }
+    // SAFETY: there are as many bytes, wherever they lie, and any bits are a value.
+    let header = unsafe { settings.as_ptr().cast::<SecPkgCredentials_KdcProxySettingsW>().read_unaligned() };
+    if header.Version != KDC_PROXY_SETTINGS_V1 || header.Flags & !KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY != 0 {
+        return Err(Status::InvalidParameter);
+    }
+    let part = |offset: u16, length: u16| {
+        let rest = settings.get(usize::from(offset)..).ok_or(Status::InvalidParameter)?;
+        rest.get(..usize::from(length)).ok_or(Status::InvalidParameter)
+    };
+    let (units, []) = part(header.ProxyServerOffset, header.ProxyServerLength)?.as_chunks::<2>() else {
+        return Err(Status::InvalidParameter);
+    };
+    let server: Vec<u16> = units.iter().map(|&unit| u16::from_ne_bytes(unit)).collect();
+    Ok(KdcProxy {
+        server: Name::from_units(&server),
+        force: header.Flags & KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY != 0,
+        client_tls_credential: part(header.ClientTlsCredOffset, header.ClientTlsCredLength)?.to_vec().into(),
     })
 }
 

@@ -45,6 +45,18 @@ macro_rules! export_ssp {
                 _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, handle: *mut abi::SecHandle, expiry: *mut i64
             ) -> i32
                 = acquire_credentials_handle::<abi::Wide>(principal, package, credential_use, auth, handle, expiry);
+            /// Signs in, with one more credential for a handle.
+            fn AddCredentialsA(
+                handle: *mut abi::SecHandle, principal: *mut i8, package: *mut i8, credential_use: u32,
+                auth: *mut c_void, _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, expiry: *mut i64
+            ) -> i32
+                = add_credentials::<abi::Ansi>(handle, [principal.cast_const(), package], credential_use, auth, expiry);
+            /// Signs in, with one more credential for a handle.
+            fn AddCredentialsW(
+                handle: *mut abi::SecHandle, principal: *mut u16, package: *mut u16, credential_use: u32,
+                auth: *mut c_void, _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, expiry: *mut i64
+            ) -> i32
+                = add_credentials::<abi::Wide>(handle, [principal.cast_const(), package], credential_use, auth, expiry);
             /// Gives a credential handle back.
             fn FreeCredentialsHandle(handle: *mut abi::SecHandle) -> i32 = free_credentials_handle(handle);
             /// Tells whom a credential handle stands for.
@@ -63,6 +75,16 @@ macro_rules! export_ssp {
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
                 = query_credentials_attributes::<abi::Wide>(handle, attribute, buffer, Some(size));
+            /// Tells a credential handle of a proxy.
+            fn SetCredentialsAttributesA(
+                handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
+            ) -> i32
+                = set_credentials_attributes(handle, attribute, buffer, size);
+            /// Tells a credential handle of a proxy.
+            fn SetCredentialsAttributesW(
+                handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
+            ) -> i32
+                = set_credentials_attributes(handle, attribute, buffer, size);
             /// The initiator's next step.
             fn InitializeSecurityContextA(
                 credential: *mut abi::SecHandle, context: *mut abi::SecHandle, target: *mut i8, requirements: u32,
@@ -193,17 +215,6 @@ macro_rules! export_ssp {
             fn InitSecurityInterfaceW() -> *const abi::SecurityFunctionTableW = init_security_interface(&TABLE_W.0);
         }
 
-        $crate::__export_unsupported! {
-            AddCredentialsA: AddCredentials(
-                *mut abi::SecHandle, *mut i8, *mut i8, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
-            );
-            AddCredentialsW: AddCredentials(
-                *mut abi::SecHandle, *mut u16, *mut u16, u32, *mut c_void, abi::SEC_GET_KEY_FN, *mut c_void, *mut i64
-            );
-            SetCredentialsAttributesA: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
-            SetCredentialsAttributesW: SetCredentialsAttributes(*mut abi::SecHandle, u32, *mut c_void, u32);
-        }
-
         $crate::__export_table!(TABLE_A, SecurityFunctionTableA,
             EnumerateSecurityPackagesA, QueryCredentialsAttributesA, AcquireCredentialsHandleA,
             InitializeSecurityContextA, QueryContextAttributesA, QuerySecurityPackageInfoA, ImportSecurityContextA,
@@ -241,23 +252,6 @@ macro_rules! __export {
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
                 // SAFETY: by this function's contract.
                 unsafe { abi::$target $(::<$encoding>)? (&SSP $(, $argument)*) }
-            }
-        )*
-    };
-}
-
-/// Exports functions that the mock doesn't have: each counts as a call of its operation and answers
-/// `SEC_E_UNSUPPORTED_FUNCTION`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_unsupported {
-    ($($name:ident: $operation:ident($($type:ty),* $(,)?);)*) => {
-        $(
-            /// Not supported by the mock: answers `SEC_E_UNSUPPORTED_FUNCTION`.
-            #[unsafe(no_mangle)]
-            #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
-            pub extern "system" fn $name($(_: $type),*) -> i32 {
-                abi::unsupported(&SSP, abi::Operation::$operation)
             }
         )*
     };

@@ -106,14 +106,6 @@ pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> *const T {
     if matches!(entered, Some(Ok(()))) { table } else { std::ptr::null() }
 }
 
-/// What a function returns that the mock doesn't have.
-pub fn unsupported(ssp: &Ssp, operation: Operation) -> i32 {
-    guard::status(|| {
-        ssp.engine()?.enter(operation)?;
-        Err(Status::UnsupportedFunction)
-    })
-}
-
 fn set(variable: &str) -> Option<std::ffi::OsString> {
     env::var_os(variable).filter(|value| !value.is_empty())
 }

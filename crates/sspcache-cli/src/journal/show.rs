@@ -121,7 +121,8 @@ impl Run {
 /// An event: what, and about whom.
 fn describe(kind: &EventKind) -> String {
     let about = match kind {
-        EventKind::Acquired { principal, package, source, .. } => {
+        EventKind::Acquired { principal, package, source, .. }
+        | EventKind::CredentialsAdded { principal, package, source, .. } => {
             let how = match source {
                 Source::Anonymous => "anonymously".to_owned(),
                 Source::Cache => format!("as {principal}, silently"),
@@ -149,7 +150,11 @@ fn describe(kind: &EventKind) -> String {
             if *left > 0 { format!("{how}; {} left", count(*left, "credential")) } else { how }
         }
         EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
-        EventKind::PasswordChanged { principal } => format!("new password for {}", whom(principal)),
+        EventKind::KdcProxySet { server, force, .. } => {
+            let server = if server.is_empty() { "none" } else { server };
+            format!("proxy for Kerberos: {server}{}", if *force { ", and no other way" } else { "" })
+        }
+        EventKind::PasswordChanged { principal } => format!("password of {}", whom(principal)),
         EventKind::Impersonated { principal, .. } => format!("impersonation of {}", whom(principal)),
         EventKind::Refused { operation, status, principal, .. } => {
             let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
@@ -184,14 +189,16 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::ContextFailed { .. } => "failed",
         EventKind::ContextImported { .. } => "imported",
         EventKind::ContextStarted { .. } => "handshake",
+        EventKind::CredentialsAdded { .. } => "added",
         EventKind::Ended { .. } => "ended",
         EventKind::Evicted { .. } => "evicted",
         EventKind::Expired { .. } => "expired",
         EventKind::Faulted { .. } => "fault",
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
-        EventKind::PasswordChanged { .. } => "new password",
         EventKind::Impersonated { .. } => "simulated",
+        EventKind::KdcProxySet { .. } => "set",
+        EventKind::PasswordChanged { .. } => "changed",
         EventKind::Refreshed { .. } => "refreshed",
         EventKind::Refused { .. } => "refused",
         EventKind::Replaced { .. } => "replaced",

@@ -107,7 +107,8 @@ impl<'journal> Replay<'journal> {
     fn step(&mut self, event: &Event, process: &mut Process) {
         let moment = self.moment(event);
         match &event.kind {
-            EventKind::Acquired { credential: Some(credential), source: Source::Cache, .. } => {
+            EventKind::Acquired { credential: Some(credential), source: Source::Cache, .. }
+            | EventKind::CredentialsAdded { credential: Some(credential), source: Source::Cache, .. } => {
                 if let Some(&index) = self.cached.get(credential) {
                     process.credentials[index].silent_sign_ins += 1;
                 }
