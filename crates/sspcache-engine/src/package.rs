@@ -32,21 +32,21 @@ impl PackageInfo {
     /// | name | RPC id, of `rpcdce.h` | capabilities and token size |
     /// | --- | --- | --- |
     /// | `MSN`, `DPA` | `RPC_C_AUTHN_MSN` 18, `RPC_C_AUTHN_DPA` 17 | nobody verified them: no public page states them |
-    /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | nobody verified them; the token sizes are those that Microsoft's pages give as usual (2,888, 48,000 and 48,000 bytes) |
+    /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | what Wine 8's `EnumerateSecurityPackages` lists (0x82B37, 0x83BB3 and 0x8F3BBF); the token sizes are those that Microsoft's pages give as usual (2,888, 48,000 and 48,000 bytes) |
     /// | any other | 0xFFFF, `SECPKG_ID_NONE` | the mock's own |
+    ///
+    /// So NTLM has no mutual authentication, Kerberos and Negotiate can tell each other why a handshake failed, and
+    /// Kerberos delegates.
     pub fn named(name: impl Into<Name>) -> Self {
         let name = name.into();
-        let (rpc_id, max_token) = DEFAULTS
-            .iter()
-            .find(|(known, ..)| Name::from(*known) == name)
-            .map_or((sspi::SECPKG_ID_NONE, DEFAULT_MAX_TOKEN), |&(_, rpc_id, max_token)| (rpc_id, max_token));
+        let known = DEFAULTS.iter().find(|known| Name::from(known.name) == name).unwrap_or(&OTHERS);
         Self {
             comment: Name::from(format!("{name}: a mock of sspcache, not for authentication")),
             name,
-            capabilities: Capabilities::default(),
+            capabilities: known.capabilities,
             // Every id of the table, and SECPKG_ID_NONE, is below 0x1_0000.
-            rpc_id: u16::try_from(rpc_id).unwrap_or(u16::MAX),
-            max_token,
+            rpc_id: u16::try_from(known.rpc_id).unwrap_or(u16::MAX),
+            max_token: known.max_token,
             version: 1,
         }
     }
@@ -80,26 +80,80 @@ impl Capabilities {
 /// What a connection-oriented package that signs and seals has; for the two SSPs nobody verified it.
 impl Default for Capabilities {
     fn default() -> Self {
-        Self(
-            sspi::SECPKG_FLAG_INTEGRITY
-                | sspi::SECPKG_FLAG_PRIVACY
-                | sspi::SECPKG_FLAG_CONNECTION
-                | sspi::SECPKG_FLAG_MULTI_REQUIRED
-                | sspi::SECPKG_FLAG_IMPERSONATION
-                | sspi::SECPKG_FLAG_ACCEPT_WIN32_NAME
-                | sspi::SECPKG_FLAG_MUTUAL_AUTH,
-        )
+        UNVERIFIED
     }
 }
 
-/// Name, RPC id, largest token.
-const DEFAULTS: &[(&str, u32, u32)] = &[
-    ("MSN", rpc::RPC_C_AUTHN_MSN, DEFAULT_MAX_TOKEN),
-    ("DPA", rpc::RPC_C_AUTHN_DPA, DEFAULT_MAX_TOKEN),
-    ("NTLM", rpc::RPC_C_AUTHN_WINNT, 2_888),
-    ("Negotiate", rpc::RPC_C_AUTHN_GSS_NEGOTIATE, 48_000),
-    ("Kerberos", rpc::RPC_C_AUTHN_GSS_KERBEROS, 48_000),
+/// What a package has unless the configuration says otherwise.
+struct Defaults {
+    name: &'static str,
+    rpc_id: u32,
+    capabilities: Capabilities,
+    max_token: u32,
+}
+
+const DEFAULTS: &[Defaults] = &[
+    Defaults { name: "MSN", rpc_id: rpc::RPC_C_AUTHN_MSN, ..OTHERS },
+    Defaults { name: "DPA", rpc_id: rpc::RPC_C_AUTHN_DPA, ..OTHERS },
+    Defaults {
+        name: "NTLM",
+        rpc_id: rpc::RPC_C_AUTHN_WINNT,
+        capabilities: Capabilities(OF_ALL | sspi::SECPKG_FLAG_TOKEN_ONLY),
+        max_token: 2_888,
+    },
+    Defaults {
+        name: "Negotiate",
+        rpc_id: rpc::RPC_C_AUTHN_GSS_NEGOTIATE,
+        capabilities: Capabilities(
+            OF_ALL | sspi::SECPKG_FLAG_EXTENDED_ERROR | sspi::SECPKG_FLAG_GSS_COMPATIBLE,
+        ),
+        max_token: 48_000,
+    },
+    Defaults {
+        name: "Kerberos",
+        rpc_id: rpc::RPC_C_AUTHN_GSS_KERBEROS,
+        capabilities: Capabilities(
+            OF_ALL
+                | sspi::SECPKG_FLAG_APPCONTAINER_CHECKS
+                | sspi::SECPKG_FLAG_DATAGRAM
+                | sspi::SECPKG_FLAG_DELEGATION
+                | sspi::SECPKG_FLAG_EXTENDED_ERROR
+                | sspi::SECPKG_FLAG_GSS_COMPATIBLE
+                | sspi::SECPKG_FLAG_MUTUAL_AUTH
+                | sspi::SECPKG_FLAG_READONLY_WITH_CHECKSUM
+                | sspi::SECPKG_FLAG_TOKEN_ONLY,
+        ),
+        max_token: 48_000,
+    },
 ];
+
+const OTHERS: Defaults = Defaults {
+    name: "",
+    rpc_id: sspi::SECPKG_ID_NONE,
+    capabilities: UNVERIFIED,
+    max_token: DEFAULT_MAX_TOKEN,
+};
+
+const UNVERIFIED: Capabilities = Capabilities(
+    sspi::SECPKG_FLAG_INTEGRITY
+        | sspi::SECPKG_FLAG_PRIVACY
+        | sspi::SECPKG_FLAG_CONNECTION
+        | sspi::SECPKG_FLAG_MULTI_REQUIRED
+        | sspi::SECPKG_FLAG_IMPERSONATION
+        | sspi::SECPKG_FLAG_ACCEPT_WIN32_NAME
+        | sspi::SECPKG_FLAG_MUTUAL_AUTH,
+);
+
+/// What NTLM, Negotiate and Kerberos have in common, as Wine 8 lists them.
+const OF_ALL: u32 = sspi::SECPKG_FLAG_INTEGRITY
+    | sspi::SECPKG_FLAG_PRIVACY
+    | sspi::SECPKG_FLAG_CONNECTION
+    | sspi::SECPKG_FLAG_MULTI_REQUIRED
+    | sspi::SECPKG_FLAG_IMPERSONATION
+    | sspi::SECPKG_FLAG_ACCEPT_WIN32_NAME
+    | sspi::SECPKG_FLAG_NEGOTIABLE
+    | sspi::SECPKG_FLAG_LOGON
+    | sspi::SECPKG_FLAG_RESTRICTED_TOKENS;
 
 /// Room for the mock's own handshake; no source.
 const DEFAULT_MAX_TOKEN: u32 = 4_096;
@@ -144,6 +198,18 @@ mod tests {
             [("MSN", 18), ("dpa", 17), ("NTLM", 10), ("Negotiate", 9), ("Kerberos", 16), ("Other", 0xFFFF)]
         {
             assert_eq!(PackageInfo::named(name).rpc_id, rpc_id, "{name}");
+        }
+    }
+
+    /// S1: the numbers that Wine 8 lists.
+    #[test]
+    fn packages_can_do_what_was_observed() {
+        for (name, capabilities) in [("ntlm", 0x8_2B37), ("Negotiate", 0x8_3BB3), ("Kerberos", 0x8F_3BBF)] {
+            let found = PackageInfo::named(name).capabilities.0;
+            assert_eq!(found, capabilities, "{name}: {found:#x}");
+        }
+        for name in ["MSN", "DPA", "Other"] {
+            assert_eq!(PackageInfo::named(name).capabilities, Capabilities::default());
         }
     }
 

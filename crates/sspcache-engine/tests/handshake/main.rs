@@ -46,11 +46,11 @@ fn a_handshake_is_done_after_three_legs_and_with_mutual_authentication_after_fou
 fn both_ends_agree_on_names_flags_and_key() {
     let user = Name::from_units(&[0xD83D, 0xDE00, 0x00E9, 0xD800]);
     let identity = || Identity::password(user.clone(), "CONTOSO", "x");
-    let client = engine("NTLM").build();
-    let server = engine("NTLM").account(user.clone(), "contoso", "x").build();
-    let inbound = AcquireRequest::inbound("NTLM").with_principal(r"CONTOSO\web$");
+    let client = engine("Kerberos").build();
+    let server = engine("Kerberos").account(user.clone(), "contoso", "x").build();
+    let inbound = AcquireRequest::inbound("Kerberos").with_principal(r"CONTOSO\web$");
     let mut ends =
-        Ends::with(&client, &AcquireRequest::outbound("NTLM").with_identity(identity()), &server, &inbound)
+        Ends::with(&client, &AcquireRequest::outbound("Kerberos").with_identity(identity()), &server, &inbound)
             .asking(F::MUTUAL_AUTH | F::CONFIDENTIALITY)
             .to("HTTP/web");
     ends.run().unwrap();
@@ -60,7 +60,7 @@ fn both_ends_agree_on_names_flags_and_key() {
         assert_eq!(info.client.user.units(), user.units());
         assert_eq!(info.server, Principal::new("web$", "CONTOSO"));
         assert_eq!(info.target, Some("HTTP/web".into()));
-        assert_eq!(info.package.name, "NTLM".into());
+        assert_eq!(info.package.name, "Kerberos".into());
         assert!(!info.negotiated);
         assert_eq!(info.flags, F::MUTUAL_AUTH | F::CONFIDENTIALITY | F::INTEGRITY);
     }
