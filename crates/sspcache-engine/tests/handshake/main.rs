@@ -49,10 +49,14 @@ fn both_ends_agree_on_names_flags_and_key() {
     let client = engine("Kerberos").build();
     let server = engine("Kerberos").account(user.clone(), "contoso", "x").build();
     let inbound = AcquireRequest::inbound("Kerberos").with_principal(r"CONTOSO\web$");
-    let mut ends =
-        Ends::with(&client, &AcquireRequest::outbound("Kerberos").with_identity(identity()), &server, &inbound)
-            .asking(F::MUTUAL_AUTH | F::CONFIDENTIALITY)
-            .to("HTTP/web");
+    let mut ends = Ends::with(
+        &client,
+        &AcquireRequest::outbound("Kerberos").with_identity(identity()),
+        &server,
+        &inbound,
+    )
+    .asking(F::MUTUAL_AUTH | F::CONFIDENTIALITY)
+    .to("HTTP/web");
     ends.run().unwrap();
     let (client, server) = ends.infos();
     assert_eq!((client.role, server.role), (Role::Initiator, Role::Acceptor));

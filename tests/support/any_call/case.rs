@@ -1,0 +1,242 @@
+//! What the calls of one case bring, and how each is made.
+
+use std::{ffi::c_void, ptr};
+
+use proptest::sample::Index;
+use windows_sys::Win32::{
+    Foundation::{SEC_E_INVALID_HANDLE, SEC_E_OK},
+    Security::Authentication::Identity::SECBUFFER_TOKEN,
+};
+
+use super::{Memory, Pick, Place, Token, What, World, world::Functions};
+use crate::{
+    context::{Pair, Terms, buffer, describe},
+    dll::{Form, Handle},
+};
+
+/// What the calls of one case have brought.
+pub(super) struct Case<'w> {
+    pub(super) world: &'w World<'w>,
+    pub(super) credentials: Handles,
+    pub(super) contexts: Handles,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) sent: Vec<Vec<u8>>,
+    /// Addresses that may be the mock's to free; it refuses the others.
+    pub(super) held: Vec<*mut c_void>,
+}
+
+#[derive(Default)]
+pub(super) struct Handles {
+    pub(super) live: Vec<Handle>,
+    pub(super) freed: Vec<Handle>,
+}
+
+impl Handles {
+    fn pick(&self, pick: Pick, other: &Self) -> Option<Handle> {
+        let of = |handles: &[Handle], index: Index| {
+            // Where there is none yet, one that never was.
+            if handles.is_empty() { Handle { lower: 7, upper: 0 } } else { *index.get(handles) }
+        };
+        match pick {
+            Pick::Forged(lower) => Some(Handle { lower, upper: lower }),
+            Pick::Freed(index) => Some(of(&self.freed, index)),
+            Pick::Live(index) => Some(of(&self.live, index)),
+            Pick::Null => None,
+            Pick::Other(index) => Some(of(&other.live, index)),
+        }
+    }
+
+    pub(super) fn ended(&mut self, handle: Option<Handle>) {
+        self.live.retain(|live| handle.is_none_or(|handle| handle.lower != live.lower));
+        self.freed.extend(handle);
+    }
+}
+
+pub(super) fn pointer(handle: &Option<Handle>) -> *const Handle {
+    handle.as_ref().map_or(ptr::null(), ptr::from_ref)
+}
+
+impl<'w> Case<'w> {
+    pub(super) fn new(world: &'w World<'w>) -> Self {
+        let (credentials, contexts) = Default::default();
+        Self { world, credentials, contexts, pairs: Vec::new(), sent: Vec::new(), held: Vec::new() }
+    }
+
+    pub(super) fn credential(&self, pick: Pick) -> Option<Handle> {
+        self.credentials.pick(pick, &self.contexts)
+    }
+
+    pub(super) fn context(&self, pick: Pick) -> Option<Handle> {
+        self.contexts.pick(pick, &self.credentials)
+    }
+
+    pub(super) fn make<F: Form>(&mut self, functions: &Functions<'_, F>, what: &What) {
+        let world = self.world;
+        match what {
+            What::Acquire { package, credential_use, who } => {
+                self.acquire(functions, package, *credential_use, *who);
+            }
+            What::Add { credential, package, credential_use, who } => {
+                let credential = self.credential(*credential);
+                self.add(functions, credential, package, *credential_use, *who);
+            }
+            What::Initialize { credential, context, token, terms } => {
+                let credential = self.credential(*credential);
+                let context = context.and_then(|pick| self.context(pick));
+                let token = self.token(token);
+                let step = |terms: &Terms<'_>| {
+                    functions.contexts.initialize(credential.as_ref(), context, token.as_deref(), terms)
+                };
+                self.stepped("InitializeSecurityContext", context, &step(&terms.terms()));
+            }
+            What::Accept { credential, context, token, terms } => {
+                let credential = self.credential(*credential);
+                let context = context.and_then(|pick| self.context(pick));
+                let token = self.token(token);
+                let step = |terms: &Terms<'_>| {
+                    functions.contexts.accept(credential.as_ref(), context, token.as_deref(), terms)
+                };
+                self.stepped("AcceptSecurityContext", context, &step(&terms.terms()));
+            }
+            What::Attribute { context, attribute, place } => {
+                self.attribute(functions, *context, *attribute, *place)
+            }
+            What::CredentialAttribute { credential, attribute, place } => {
+                self.credential_attribute(functions, *credential, *attribute, *place);
+            }
+            What::Change { package, old, kind, reserved } => {
+                self.change(functions, [package, old], *kind, *reserved)
+            }
+            What::Complete { context, token } => {
+                let (context, mut token) = (self.context(*context), self.token(token).unwrap_or_default());
+                let mut buffers = [buffer(SECBUFFER_TOKEN, &mut token)];
+                // SAFETY: everything is null or lives until the call returns.
+                let status = unsafe { (functions.complete)(pointer(&context), &mut describe(&mut buffers)) };
+                if world.note("CompleteAuthToken", status) {
+                    self.sent.push(token);
+                }
+            }
+            What::Delete(pick) => {
+                let context = self.context(*pick);
+                if world.note("DeleteSecurityContext", functions.contexts.delete(pointer(&context))) {
+                    self.contexts.ended(context);
+                }
+            }
+            What::Enumerate => {
+                let (mut count, mut packages) = (0, ptr::null_mut());
+                let status = functions.sspi.enumerate_into(&raw mut count, &raw mut packages);
+                world.note("EnumerateSecurityPackages", status);
+                self.held.push(packages.cast());
+            }
+            What::Export { context, flags } => {
+                self.export(functions, *context, *flags);
+            }
+            What::Flush => assert!(world.mock.cleanup()),
+            What::Free(pick) => {
+                let credential = self.credential(*pick);
+                if world.note("FreeCredentialsHandle", functions.sspi.free(pointer(&credential))) {
+                    self.credentials.ended(credential);
+                }
+            }
+            What::Import { package, packed } => {
+                let packed = self.token(packed).unwrap_or_default();
+                let imported = functions.contexts.import(package, &packed);
+                world.note("ImportSecurityContext", imported.err().unwrap_or(SEC_E_OK));
+                self.contexts.live.extend(imported);
+            }
+            What::KdcProxy { credential, attribute, version, lengths, size } => {
+                let credential = self.credential(*credential);
+                self.kdc_proxy(functions, credential, *attribute, *version, *lengths, *size);
+            }
+            What::Move { context, package, spoilt } => self.carry(functions, *context, package, *spoilt),
+            What::OfContext { function, context } => self.of_context(functions, *function, *context),
+            What::Package(name) => {
+                let mut package = ptr::null_mut();
+                let status = functions.sspi.package_into(F::terminated(name).as_ptr(), &raw mut package);
+                world.note("QuerySecurityPackageInfo", status);
+                self.held.push(package.cast());
+            }
+            What::Protect { function, context, qop, descriptor, shapes } => {
+                let context = self.context(*context);
+                self.protect(*function, context, *qop, *descriptor, shapes);
+            }
+            What::Release(memory) => {
+                let address = match memory {
+                    Memory::Forged(address) => ptr::without_provenance_mut(*address),
+                    Memory::Held(index) if !self.held.is_empty() => *index.get(&self.held),
+                    Memory::Held(_) | Memory::Null => ptr::null_mut(),
+                };
+                world.note("FreeContextBuffer", functions.sspi.free_buffer(address));
+            }
+            What::Shake { package, flags } => self.shake(functions, package, *flags),
+            What::Talk { pair, sealed, spoilt } => self.talk(functions, *pair, *sealed, *spoilt),
+        }
+    }
+
+    pub(super) fn token(&self, token: &Token) -> Option<Vec<u8>> {
+        let sent =
+            |index: &Index| if self.sent.is_empty() { Vec::new() } else { index.get(&self.sent).clone() };
+        match token {
+            Token::Cut(index, at) => {
+                let token = sent(index);
+                Some(token[..at.index(token.len() + 1)].to_vec())
+            }
+            Token::Last => self.sent.last().cloned(),
+            Token::Made(bytes) => Some(bytes.clone()),
+            Token::None => None,
+            Token::Sent(index) => Some(sent(index)),
+            Token::Spoilt(index, at) => {
+                let mut token = sent(index);
+                if !token.is_empty() {
+                    *at.get_mut(&mut token) ^= 0x10;
+                }
+                Some(token)
+            }
+        }
+    }
+
+    /// Keeps what an attribute handed out, to be freed.
+    pub(super) fn keep(&mut self, status: i32, room: &Room) {
+        if status == SEC_E_OK {
+            self.held.extend(room.pointers());
+        } else {
+            assert!(room.pointers().next().is_none(), "{status:#x} and something is written");
+        }
+    }
+
+    /// Gives back what is left. What was deleted by an export, or freed by a guess, is refused.
+    pub(super) fn end(self) {
+        let Functions { sspi, contexts, .. } = &self.world.wide;
+        let gone = |status: i32| {
+            assert!(status == SEC_E_OK || status == SEC_E_INVALID_HANDLE, "{status:#x}");
+        };
+        self.contexts.live.iter().for_each(|context| gone(contexts.delete(context)));
+        self.credentials.live.iter().for_each(|credential| gone(sspi.free(credential)));
+        self.held.into_iter().for_each(|address| gone(sspi.free_buffer(address)));
+    }
+}
+
+/// Room for an attribute's structure; no more than is said, so that whatever lies behind it is nobody's.
+pub(super) struct Room(Box<[usize]>);
+
+impl Room {
+    /// The longest structure of an attribute that the mock has.
+    const LONGEST: usize = 64;
+
+    pub(super) fn new(place: Place) -> Self {
+        let bytes = match place {
+            Place::Sized(size) => size as usize,
+            Place::Null | Place::Plain => Self::LONGEST,
+        };
+        Self(vec![0; bytes.div_ceil(size_of::<usize>())].into_boxed_slice())
+    }
+
+    pub(super) fn place(&mut self) -> *mut c_void {
+        self.0.as_mut_ptr().cast()
+    }
+
+    /// Everything in it that may be a pointer.
+    pub(super) fn pointers(&self) -> impl Iterator<Item = *mut c_void> {
+        self.0.iter().filter(|&&word| word != 0).map(|&word| ptr::with_exposed_provenance_mut(word))
+    }
+}

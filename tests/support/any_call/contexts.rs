@@ -1,0 +1,181 @@
+//! Calls about contexts as a whole: handshakes, attributes, exports.
+
+use std::{ffi::c_void, ptr};
+
+use windows_sys::Win32::{
+    Foundation::{SEC_E_OK, SEC_I_COMPLETE_AND_CONTINUE, SEC_I_COMPLETE_NEEDED, SEC_I_CONTINUE_NEEDED},
+    Security::Authentication::Identity::{SecBuffer, SecBufferDesc},
+};
+
+use super::{
+    OfContext, Pick, Place,
+    case::{Case, Room, pointer},
+    world::Functions,
+};
+use crate::{
+    context::{Pair, Stepped, Terms},
+    dll::{Form, Handle, UNTOUCHED, UNTOUCHED_TIME},
+};
+
+impl Case<'_> {
+    pub(super) fn stepped(&mut self, function: &'static str, context: Option<Handle>, stepped: &Stepped) {
+        self.world.note(function, stepped.status);
+        if stepped.status < 0 {
+            let untouched = context.unwrap_or(Handle { lower: UNTOUCHED, upper: UNTOUCHED });
+            let found = (stepped.context, stepped.flags, stepped.expiry);
+            assert_eq!(found, (untouched, u32::MAX, UNTOUCHED_TIME), "{function} refuses and writes");
+            return;
+        }
+        self.sent.push(stepped.token.clone());
+        if context.is_none() {
+            self.contexts.live.push(stepped.context);
+        }
+    }
+
+    pub(super) fn shake<F: Form>(&mut self, functions: &Functions<'_, F>, package: &str, flags: u32) {
+        let contexts = functions.contexts;
+        let [alice, service] = [contexts.client(package, "correct horse"), contexts.server(package)];
+        self.credentials.live.extend([alice, service]);
+        let terms = Terms { flags, target: Some("host/server"), ..Terms::default() };
+        let mut first = contexts.initialize(Some(&alice), None, None, &terms);
+        let mut server = None;
+        while self.goes_on(functions, &mut first) {
+            let mut second = contexts.accept(Some(&service), server, Some(&first.token), &Terms::default());
+            if !self.goes_on(functions, &mut second) {
+                break;
+            }
+            server = Some(second.context);
+            if first.status == SEC_E_OK && second.status == SEC_E_OK {
+                let pair = Pair {
+                    client: first.context,
+                    server: second.context,
+                    client_flags: first.flags,
+                    server_flags: second.flags,
+                };
+                self.contexts.live.extend([pair.client, pair.server]);
+                self.pairs.push(pair);
+                return;
+            }
+            if first.status != SEC_E_OK {
+                first = contexts.initialize(Some(&alice), Some(first.context), Some(&second.token), &terms);
+            }
+        }
+        // A context that failed is still the caller's to delete.
+        let gone = [first.context, server.unwrap_or(first.context)];
+        self.contexts.live.extend(gone);
+    }
+
+    /// Completes what a step gave, if it asks for that; whether the handshake goes on.
+    pub(super) fn goes_on<F: Form>(&self, functions: &Functions<'_, F>, step: &mut Stepped) -> bool {
+        self.world.note("a handshake", step.status);
+        step.status = match step.status {
+            SEC_I_COMPLETE_NEEDED | SEC_I_COMPLETE_AND_CONTINUE => {
+                let status = functions.contexts.complete(&step.context, &mut step.token);
+                assert!(self.world.note("CompleteAuthToken", status), "{status:#x}");
+                if step.status == SEC_I_COMPLETE_NEEDED { SEC_E_OK } else { SEC_I_CONTINUE_NEEDED }
+            }
+            status => status,
+        };
+        step.status >= 0
+    }
+
+    pub(super) fn attribute<F: Form>(
+        &mut self,
+        functions: &Functions<'_, F>,
+        context: Pick,
+        attribute: u32,
+        place: Place,
+    ) {
+        let context = self.context(context);
+        let mut room = Room::new(place);
+        let status = match place {
+            Place::Null => functions.contexts.query_into(pointer(&context), attribute, ptr::null_mut()),
+            Place::Plain => functions.contexts.query_into(pointer(&context), attribute, room.place()),
+            // SAFETY: there is as much room as is said.
+            Place::Sized(size) => unsafe {
+                (functions.attribute)(pointer(&context), attribute, room.place(), size)
+            },
+        };
+        self.world.note("QueryContextAttributes", status);
+        self.keep(status, &room);
+    }
+
+    pub(super) fn export<F: Form>(
+        &mut self,
+        functions: &Functions<'_, F>,
+        context: Pick,
+        flags: u32,
+    ) -> Option<Vec<u8>> {
+        let context = self.context(context);
+        let mut packed = SecBuffer { cbBuffer: 0, BufferType: 0, pvBuffer: ptr::null_mut() };
+        // SAFETY: everything is null or lives until the call returns.
+        let status =
+            unsafe { (functions.export)(pointer(&context), flags, &raw mut packed, ptr::null_mut()) };
+        if !self.world.note("ExportSecurityContext", status) {
+            assert!(packed.pvBuffer.is_null());
+            return None;
+        }
+        // SAFETY: that much was handed out, and is not freed yet.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(packed.pvBuffer.cast::<u8>(), packed.cbBuffer as usize) };
+        self.sent.push(bytes.to_vec());
+        self.held.push(packed.pvBuffer);
+        Some(bytes.to_vec())
+    }
+
+    /// Exports a context, and imports what came of it.
+    pub(super) fn carry<F: Form>(
+        &mut self,
+        functions: &Functions<'_, F>,
+        context: Pick,
+        package: &str,
+        spoilt: bool,
+    ) {
+        let Some(mut packed) = self.export(functions, context, 0) else { return };
+        if spoilt {
+            let middle = packed.len() / 2;
+            packed[middle] ^= 1;
+        }
+        let imported = functions.contexts.import(package, &packed);
+        let status = imported.err().unwrap_or(SEC_E_OK);
+        assert!(!(self.world.note("ImportSecurityContext", status) && spoilt), "what was altered is taken");
+        self.contexts.live.extend(imported);
+    }
+
+    pub(super) fn of_context<F: Form>(
+        &mut self,
+        functions: &Functions<'_, F>,
+        function: OfContext,
+        context: Pick,
+    ) {
+        type One = unsafe extern "system" fn(*const Handle) -> i32;
+        type Two<T> = unsafe extern "system" fn(*const Handle, *mut T) -> i32;
+        let (mock, context) = (self.world.mock, self.context(context));
+        let context = pointer(&context);
+        // SAFETY: a handle that isn't null may be read; the others are answered by a status.
+        let (name, status) = unsafe {
+            match function {
+                OfContext::ApplyControlToken => {
+                    let name = "ApplyControlToken";
+                    (name, mock.expect::<Two<SecBufferDesc>>(name)(context, ptr::null_mut()))
+                }
+                OfContext::Impersonate => {
+                    let name = "ImpersonateSecurityContext";
+                    (name, mock.expect::<One>(name)(context))
+                }
+                OfContext::QueryToken => {
+                    let name = "QuerySecurityContextToken";
+                    (name, mock.expect::<Two<*mut c_void>>(name)(context, ptr::null_mut()))
+                }
+                OfContext::Revert => {
+                    let name = "RevertSecurityContext";
+                    (name, mock.expect::<One>(name)(context))
+                }
+                OfContext::SetAttributes => {
+                    ("SetContextAttributes", (functions.set)(context, 0, ptr::null_mut(), 0))
+                }
+            }
+        };
+        self.world.note(name, status);
+    }
+}
