@@ -249,6 +249,7 @@ impl Engine {
             packages,
             accounts,
             export_key: builder.export_key.unwrap_or_else(ExportKey::random),
+            process_key: ExportKey::random(),
             lifetime: builder.lifetime,
             faults: builder.faults,
             book: Book::new(module.clone(), handle_policy, builder.record, builder.sinks),
@@ -369,6 +370,8 @@ pub(crate) struct State {
     pub(crate) negotiate: Option<u16>,
     pub(crate) accounts: Accounts,
     pub(crate) export_key: ExportKey,
+    /// What identities are encrypted under that only this instance is to decrypt.
+    pub(crate) process_key: ExportKey,
     pub(crate) lifetime: Option<Duration>,
     faults: Vec<Fault>,
     pub(crate) book: Book,

@@ -75,6 +75,15 @@ impl Secret {
     }
 }
 
+/// Whether it is the same secret: of one kind, with the same bytes.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &*self.bytes) == (other.kind, &*other.bytes)
+    }
+}
+
+impl Eq for Secret {}
+
 impl Clone for Secret {
     fn clone(&self) -> Self {
         Self::opaque(self.kind, &self.bytes)

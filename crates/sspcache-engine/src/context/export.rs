@@ -60,8 +60,8 @@ impl ExportKey {
         Ok(body)
     }
 
-    /// The cipher of one export, for which its header makes a key of its own.
-    fn cipher(&self, header: &[u8]) -> ChaCha20Poly1305 {
+    /// The cipher of what begins with this header, which makes a key of its own for it.
+    pub(crate) fn cipher(&self, header: &[u8]) -> ChaCha20Poly1305 {
         let mut mac = protection::keyed(&*self.0);
         mac.update(header);
         let key = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
