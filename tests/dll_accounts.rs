@@ -7,7 +7,7 @@ mod dll;
 
 use std::ptr;
 
-use context::{CONFIG, Contexts, Terms, buffer, configured, describe};
+use context::{CONFIG, Contexts, Terms, configured};
 use dll::{Ansi, Form, Mock, Wide};
 use windows_sys::Win32::{
     Foundation::{
@@ -24,26 +24,13 @@ type Change<U> =
 
 /// `ChangeAccountPassword` for an account of CONTOSO, with a response buffer of this kind.
 fn change<F: Form>(mock: &Mock, [package, account, old, new]: [&str; 4], kind: u32, reserved: u32) -> i32 {
-    let change: Change<F::Unit> = mock.expect(&format!("ChangeAccountPassword{}", F::SUFFIX));
-    let [package, domain, account, old, new] = [package, "CONTOSO", account, old, new].map(F::terminated);
-    let mut responses = [buffer(kind, &mut [])];
-    let mut output = describe(&mut responses);
-    let status = change(
-        package.as_ptr(),
-        domain.as_ptr(),
-        account.as_ptr(),
-        old.as_ptr(),
-        new.as_ptr(),
-        0,
-        reserved,
-        &raw mut output,
-    );
-    let [response] = responses;
+    let (status, response) =
+        mock.contexts::<F>().change([package, "CONTOSO", account, old, new], kind, reserved);
     if status == SEC_E_OK {
         assert_eq!(response.cbBuffer as usize, size_of::<DOMAIN_PASSWORD_INFORMATION>());
         assert_eq!(mock.sspi::<F>().free_buffer(response.pvBuffer), SEC_E_OK);
     } else {
-        assert_eq!(response.cbBuffer, 0, "nothing is written");
+        assert!(response.cbBuffer == 0 && response.pvBuffer.is_null(), "nothing is written");
     }
     status
 }

@@ -6,13 +6,10 @@ mod context;
 #[path = "support/dll.rs"]
 mod dll;
 
-use std::{
-    ffi::{OsStr, c_void},
-    fs, ptr, slice,
-};
+use std::{ffi::OsStr, fs, ptr, slice};
 
 use context::{CONFIG, Terms, configured};
-use dll::{Ansi, Ask, Form, Handle, Identity, Mock, UNTOUCHED_TIME, Wide, in_own_process, succeed};
+use dll::{Ansi, Ask, Form, Identity, Mock, UNTOUCHED_TIME, Wide, in_own_process, succeed};
 use windows_sys::Win32::{
     Foundation::{
         SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER, SEC_E_NO_CREDENTIALS, SEC_E_OK,
@@ -24,31 +21,6 @@ use windows_sys::Win32::{
         SecPkgCredentials_KdcProxySettingsW,
     },
 };
-
-type Add<U> = unsafe extern "system" fn(
-    *const Handle,
-    *const U,
-    *const U,
-    u32,
-    *const c_void,
-    *const c_void,
-    *const c_void,
-    *mut i64,
-) -> i32;
-
-/// `AddCredentials`: the status, and the expiry, which begins as [`UNTOUCHED_TIME`].
-fn add<F: Form>(mock: &Mock, handle: *const Handle, ask: Ask<'_>) -> (i32, i64) {
-    let function: Add<F::Unit> = mock.expect(&format!("AddCredentials{}", F::SUFFIX));
-    let package = ask.package.map(F::terminated);
-    let package = package.as_ref().map_or(ptr::null(), Vec::as_ptr);
-    let mut expiry = UNTOUCHED_TIME;
-    let null = ptr::null();
-    // SAFETY: the package's name ends in a null; a handle that isn't null may be read, and the expiry written to.
-    let status = unsafe {
-        function(handle, ptr::null(), package, ask.credential_use, ask.auth_data, null, null, &raw mut expiry)
-    };
-    (status, expiry)
-}
 
 fn signs_in_with_what_was_added<F: Form>() {
     let mock = Mock::own("MSNSSPC");
@@ -64,7 +36,7 @@ fn signs_in_with_what_was_added<F: Form>() {
         ("no use", &raw const handle, Ask { credential_use: 0, ..ask("NTLM") }, SEC_E_UNKNOWN_CREDENTIALS),
         ("nothing cached", &raw const handle, silent, SEC_E_NO_CREDENTIALS),
     ] {
-        assert_eq!(add::<F>(&mock, handle, ask), (status, UNTOUCHED_TIME), "{what}");
+        assert_eq!(sspi.add(handle, ask), (status, UNTOUCHED_TIME), "{what}");
     }
     let service = contexts.server("Negotiate");
     let initiator = || {
@@ -73,14 +45,14 @@ fn signs_in_with_what_was_added<F: Form>() {
         contexts.take_text(names.sUserName)
     };
     assert_eq!(initiator(), r"CONTOSO\alice");
-    assert_eq!(add::<F>(&mock, &raw const handle, ask("Kerberos")), (SEC_E_OK, i64::MAX));
+    assert_eq!(sspi.add(&raw const handle, ask("Kerberos")), (SEC_E_OK, i64::MAX));
     assert_eq!(initiator(), r"CONTOSO\bob");
     assert!(mock.cleanup());
-    assert_eq!(add::<F>(&mock, &raw const handle, ask("NTLM")), (SEC_E_OK, i64::MAX));
-    assert_eq!(add::<F>(&mock, &raw const handle, silent), (SEC_E_OK, i64::MAX), "cached just now");
+    assert_eq!(sspi.add(&raw const handle, ask("NTLM")), (SEC_E_OK, i64::MAX));
+    assert_eq!(sspi.add(&raw const handle, silent), (SEC_E_OK, i64::MAX), "cached just now");
     assert_eq!(initiator(), r"CONTOSO\bob", "over NTLM, as nothing else is left");
     assert_eq!(sspi.free(&raw const handle), SEC_E_OK);
-    assert_eq!(add::<F>(&mock, &raw const handle, silent).0, SEC_E_INVALID_HANDLE);
+    assert_eq!(sspi.add(&raw const handle, silent).0, SEC_E_INVALID_HANDLE);
 }
 
 /// S3, S5, S7
@@ -119,14 +91,6 @@ fn settings(spoil: fn(&mut SecPkgCredentials_KdcProxySettingsW)) -> Vec<u8> {
 fn takes_a_proxy<F: Form>() {
     let mock = Mock::own("MSNSSPC");
     let (sspi, contexts) = (mock.sspi::<F>(), mock.contexts::<F>());
-    let set: unsafe extern "system" fn(*const Handle, u32, *const c_void, u32) -> i32 =
-        mock.expect(&format!("SetCredentialsAttributes{}", F::SUFFIX));
-    let set = |handle: *const Handle, attribute, buffer: Option<&[u8]>| {
-        let length = buffer.map_or(64, |buffer| u32::try_from(buffer.len()).unwrap());
-        let buffer = buffer.map_or(ptr::null(), <[u8]>::as_ptr);
-        // SAFETY: a handle that isn't null may be read, and as many bytes as the length says.
-        unsafe { set(handle, attribute, buffer.cast(), length) }
-    };
     const PROXY: u32 = SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS;
     let [kerberos, ntlm] = ["Kerberos", "NTLM"].map(|package| contexts.client(package, "correct horse"));
     let good = settings(|_| {});
@@ -144,7 +108,7 @@ fn takes_a_proxy<F: Form>() {
         ),
         ("a cut buffer", &raw const kerberos, PROXY, Some(&good[..good.len() - 1]), SEC_E_INVALID_PARAMETER),
     ] {
-        assert_eq!(set(handle, attribute, buffer), status, "{what}");
+        assert_eq!(sspi.set(handle, attribute, buffer), status, "{what}");
     }
     for (what, spoilt) in [
         ("another version", settings(|header| header.Version += 1)),
@@ -154,18 +118,18 @@ fn takes_a_proxy<F: Form>() {
         ("half a character", settings(|header| header.ProxyServerLength -= 1)),
         ("a certificate past the end", settings(|header| header.ClientTlsCredLength += 1)),
     ] {
-        assert_eq!(set(&raw const kerberos, PROXY, Some(&spoilt)), SEC_E_INVALID_PARAMETER, "{what}");
+        assert_eq!(sspi.set(&raw const kerberos, PROXY, Some(&spoilt)), SEC_E_INVALID_PARAMETER, "{what}");
     }
-    assert_eq!(set(&raw const kerberos, PROXY, Some(&good)), SEC_E_OK);
+    assert_eq!(sspi.set(&raw const kerberos, PROXY, Some(&good)), SEC_E_OK);
     // From an odd address, without anything that is optional.
     let none = settings(|header| {
         *header = SecPkgCredentials_KdcProxySettingsW { Version: KDC_PROXY_SETTINGS_V1, ..Default::default() }
     });
     let odd = [&[0], &none[..HEADER]].concat();
     let negotiate = contexts.client("Negotiate", "correct horse");
-    assert_eq!(set(&raw const negotiate, PROXY, Some(&odd[1..])), SEC_E_OK);
+    assert_eq!(sspi.set(&raw const negotiate, PROXY, Some(&odd[1..])), SEC_E_OK);
     assert_eq!(sspi.free(&raw const kerberos), SEC_E_OK);
-    assert_eq!(set(&raw const kerberos, PROXY, Some(&good)), SEC_E_INVALID_HANDLE);
+    assert_eq!(sspi.set(&raw const kerberos, PROXY, Some(&good)), SEC_E_INVALID_HANDLE);
 }
 
 /// S5, M8, M12: what was refused changed nothing, and the journal tells the rest, but for what is secret.

@@ -67,6 +67,16 @@ type Accept = unsafe extern "system" fn(
     *mut u32,
     *mut i64,
 ) -> i32;
+type Change<U> = unsafe extern "system" fn(
+    *const U,
+    *const U,
+    *const U,
+    *const U,
+    *const U,
+    u8,
+    u32,
+    *mut SecBufferDesc,
+) -> i32;
 type Protect = unsafe extern "system" fn(*const Handle, u32, *mut SecBufferDesc, u32) -> i32;
 type Unprotect = unsafe extern "system" fn(*const Handle, *mut SecBufferDesc, u32, *mut u32) -> i32;
 
@@ -76,6 +86,7 @@ pub(crate) struct Contexts<'m, F: Form> {
     pub(crate) mock: &'m Mock,
     initialize: Initialize<F::Unit>,
     accept: Accept,
+    change: Change<F::Unit>,
     complete: unsafe extern "system" fn(*const Handle, *mut SecBufferDesc) -> i32,
     delete: unsafe extern "system" fn(*const Handle) -> i32,
     query: unsafe extern "system" fn(*const Handle, u32, *mut c_void) -> i32,
@@ -132,6 +143,7 @@ impl Mock {
             mock: self,
             initialize: self.expect(&form("InitializeSecurityContext")),
             accept: self.expect("AcceptSecurityContext"),
+            change: self.expect(&form("ChangeAccountPassword")),
             complete: self.expect("CompleteAuthToken"),
             delete: self.expect("DeleteSecurityContext"),
             query: self.expect(&form("QueryContextAttributes")),
@@ -337,6 +349,27 @@ impl<F: Form> Contexts<'_, F> {
         assert!(size as usize <= size_of_val(room));
         // SAFETY: there is as much room as is said.
         unsafe { (self.query_ex)(context, attribute, room.as_mut_ptr().cast(), size) }
+    }
+
+    /// `ChangeAccountPassword` with package, domain, account, old and new password, and a buffer of this kind for the
+    /// response, which is empty at first.
+    pub(crate) fn change(&self, names: [&str; 5], kind: u32, reserved: u32) -> (i32, SecBuffer) {
+        let [package, domain, account, old, new] = names.map(F::terminated);
+        let mut responses = [SecBuffer { cbBuffer: 0, BufferType: kind, pvBuffer: ptr::null_mut() }];
+        // SAFETY: the strings end in a null; the descriptor lives until the call returns.
+        let status = unsafe {
+            (self.change)(
+                package.as_ptr(),
+                domain.as_ptr(),
+                account.as_ptr(),
+                old.as_ptr(),
+                new.as_ptr(),
+                0,
+                reserved,
+                &mut describe(&mut responses),
+            )
+        };
+        (status, responses[0])
     }
 
     /// A string that an attribute handed out, which is freed.

@@ -79,12 +79,14 @@ impl Mock {
     pub(crate) fn sspi<F: Form>(&self) -> Sspi<'_, F> {
         Sspi {
             acquire: self.expect(&format!("AcquireCredentialsHandle{}", F::SUFFIX)),
+            add: self.expect(&format!("AddCredentials{}", F::SUFFIX)),
             enumerate: self.expect(&format!("EnumerateSecurityPackages{}", F::SUFFIX)),
             free: self.expect("FreeCredentialsHandle"),
             free_buffer: self.expect("FreeContextBuffer"),
             query: self.expect(&format!("QueryCredentialsAttributes{}", F::SUFFIX)),
             query_ex: self.expect(&format!("QueryCredentialsAttributesEx{}", F::SUFFIX)),
             query_package: self.expect(&format!("QuerySecurityPackageInfo{}", F::SUFFIX)),
+            set: self.expect(&format!("SetCredentialsAttributes{}", F::SUFFIX)),
             loaded: PhantomData,
         }
     }
@@ -204,18 +206,31 @@ type Acquire<U> = unsafe extern "system" fn(
     *mut i64,
 ) -> i32;
 
+type Add<U> = unsafe extern "system" fn(
+    *const Handle,
+    *const U,
+    *const U,
+    u32,
+    *const c_void,
+    *const c_void,
+    *const c_void,
+    *mut i64,
+) -> i32;
+
 /// The functions of one form, with their own types.
 ///
 /// The methods pass on whatever they are given: what the page forbids is answered by a status (clause S5).
 #[derive(Clone, Copy)]
 pub(crate) struct Sspi<'m, F: Form> {
     acquire: Acquire<F::Unit>,
+    add: Add<F::Unit>,
     enumerate: unsafe extern "system" fn(*mut u32, *mut *mut SecPkgInfo<F::Unit>) -> i32,
     free: unsafe extern "system" fn(*const Handle) -> i32,
     free_buffer: unsafe extern "system" fn(*mut c_void) -> i32,
     query: unsafe extern "system" fn(*const Handle, u32, *mut c_void) -> i32,
     query_ex: unsafe extern "system" fn(*const Handle, u32, *mut c_void, u32) -> i32,
     query_package: unsafe extern "system" fn(*const F::Unit, *mut *mut SecPkgInfo<F::Unit>) -> i32,
+    set: unsafe extern "system" fn(*const Handle, u32, *const c_void, u32) -> i32,
     loaded: PhantomData<&'m Library>,
 }
 
@@ -283,6 +298,35 @@ impl<F: Form> Sspi<'_, F> {
                 ptr::null_mut(),
             )
         }
+    }
+
+    /// `AddCredentials`: the status, and the expiry, which begins as [`UNTOUCHED_TIME`].
+    pub(crate) fn add(&self, handle: *const Handle, ask: Ask<'_>) -> (i32, i64) {
+        let [principal, package] = [ask.principal, ask.package].map(|text| text.map(F::terminated));
+        let text = |text: &Option<Vec<F::Unit>>| text.as_ref().map_or(ptr::null(), Vec::as_ptr);
+        let mut expiry = UNTOUCHED_TIME;
+        // SAFETY: strings end in a null; a handle that isn't null may be read, and the expiry written to.
+        let status = unsafe {
+            (self.add)(
+                handle,
+                text(&principal),
+                text(&package),
+                ask.credential_use,
+                ask.auth_data,
+                ptr::null(),
+                ptr::null(),
+                &raw mut expiry,
+            )
+        };
+        (status, expiry)
+    }
+
+    /// `SetCredentialsAttributes`; no buffer is a null pointer to 64 bytes.
+    pub(crate) fn set(&self, handle: *const Handle, attribute: u32, buffer: Option<&[u8]>) -> i32 {
+        let length = buffer.map_or(64, |buffer| u32::try_from(buffer.len()).expect("a short buffer"));
+        let buffer = buffer.map_or(ptr::null(), <[u8]>::as_ptr);
+        // SAFETY: a handle that isn't null may be read, and as many bytes as the length says.
+        unsafe { (self.set)(handle, attribute, buffer.cast(), length) }
     }
 
     /// Signs in with a password and keeps the handle.

@@ -11,10 +11,7 @@ use super::{
     case::{Case, Room, pointer},
     world::Functions,
 };
-use crate::{
-    context::{buffer, describe},
-    dll::{Ask, Form, Handle, Identity, UNTOUCHED, UNTOUCHED_TIME},
-};
+use crate::dll::{Ask, Form, Handle, Identity, UNTOUCHED, UNTOUCHED_TIME};
 
 impl Case<'_> {
     pub(super) fn acquire<F: Form>(
@@ -43,22 +40,10 @@ impl Case<'_> {
         credential_use: u32,
         who: Who,
     ) {
-        let (identity, package) = (identity::<F>(who), F::terminated(package));
+        let identity = identity::<F>(who);
         let auth_data = identity.as_ref().map_or(ptr::null(), Identity::as_ptr);
-        let mut expiry = UNTOUCHED_TIME;
-        // SAFETY: everything is null or lives until the call returns.
-        let status = unsafe {
-            (functions.add)(
-                pointer(&credential),
-                ptr::null(),
-                package.as_ptr(),
-                credential_use,
-                auth_data,
-                ptr::null(),
-                ptr::null(),
-                &raw mut expiry,
-            )
-        };
+        let ask = Ask { principal: None, package: Some(package), credential_use, auth_data };
+        let (status, expiry) = functions.sspi.add(pointer(&credential), ask);
         let added = self.world.note("AddCredentials", status);
         assert_eq!(added, expiry != UNTOUCHED_TIME);
     }
@@ -86,11 +71,7 @@ impl Case<'_> {
         let header = unsafe { std::slice::from_raw_parts((&raw const header).cast::<u8>(), 16) };
         let common = size.min(header.len());
         settings[..common].copy_from_slice(&header[..common]);
-        let length = u32::try_from(size).expect("short");
-        // SAFETY: everything is null or lives until the call returns.
-        let status = unsafe {
-            (functions.set_credential)(pointer(&credential), attribute, settings.as_ptr().cast(), length)
-        };
+        let status = functions.sspi.set(pointer(&credential), attribute, Some(&settings));
         self.world.note("SetCredentialsAttributes", status);
     }
 
@@ -101,27 +82,12 @@ impl Case<'_> {
         kind: u32,
         reserved: u32,
     ) {
-        let [package, domain, account, old, new] =
-            [package, "CONTOSO", "alice", old, "correct horse"].map(F::terminated);
-        let mut responses = [buffer(kind, &mut [])];
-        responses[0].pvBuffer = ptr::null_mut();
-        // SAFETY: the strings end in a null; the descriptor lives until the call returns.
-        let status = unsafe {
-            (functions.change)(
-                package.as_ptr(),
-                domain.as_ptr(),
-                account.as_ptr(),
-                old.as_ptr(),
-                new.as_ptr(),
-                0,
-                reserved,
-                &mut describe(&mut responses),
-            )
-        };
+        let names = [package, "CONTOSO", "alice", old, "correct horse"];
+        let (status, response) = functions.contexts.change(names, kind, reserved);
         let changed = self.world.note("ChangeAccountPassword", status);
-        assert_eq!(changed, !responses[0].pvBuffer.is_null());
+        assert_eq!(changed, !response.pvBuffer.is_null());
         assert!(!changed || kind == SECBUFFER_CHANGE_PASS_RESPONSE);
-        self.held.push(responses[0].pvBuffer);
+        self.held.push(response.pvBuffer);
     }
 
     pub(super) fn credential_attribute<F: Form>(

@@ -14,26 +14,6 @@ use crate::{
     dll::{Ansi, Form, Handle, Mock, Sspi, Wide},
 };
 
-type Add<U> = unsafe extern "system" fn(
-    *const Handle,
-    *const U,
-    *const U,
-    u32,
-    *const c_void,
-    *const c_void,
-    *const c_void,
-    *mut i64,
-) -> i32;
-type Change<U> = unsafe extern "system" fn(
-    *const U,
-    *const U,
-    *const U,
-    *const U,
-    *const U,
-    u8,
-    u32,
-    *mut SecBufferDesc,
-) -> i32;
 pub(super) type Message = unsafe extern "system" fn(*const Handle, u32, *mut SecBufferDesc, u32) -> i32;
 pub(super) type Read = unsafe extern "system" fn(*const Handle, *mut SecBufferDesc, u32, *mut u32) -> i32;
 
@@ -41,11 +21,8 @@ pub(super) type Read = unsafe extern "system" fn(*const Handle, *mut SecBufferDe
 pub(super) struct Functions<'m, F: Form> {
     pub(super) sspi: Sspi<'m, F>,
     pub(super) contexts: Contexts<'m, F>,
-    pub(super) change: Change<F::Unit>,
     pub(super) attribute: unsafe extern "system" fn(*const Handle, u32, *mut c_void, u32) -> i32,
     pub(super) set: unsafe extern "system" fn(*const Handle, u32, *mut c_void, u32) -> i32,
-    pub(super) add: Add<F::Unit>,
-    pub(super) set_credential: unsafe extern "system" fn(*const Handle, u32, *const c_void, u32) -> i32,
     pub(super) export: unsafe extern "system" fn(*const Handle, u32, *mut SecBuffer, *mut *mut c_void) -> i32,
     pub(super) complete: unsafe extern "system" fn(*const Handle, *mut SecBufferDesc) -> i32,
 }
@@ -55,11 +32,8 @@ impl<'m, F: Form> Functions<'m, F> {
         Self {
             sspi: mock.sspi(),
             contexts: mock.contexts(),
-            change: mock.expect(&format!("ChangeAccountPassword{}", F::SUFFIX)),
             attribute: mock.expect(&format!("QueryContextAttributesEx{}", F::SUFFIX)),
             set: mock.expect(&format!("SetContextAttributes{}", F::SUFFIX)),
-            add: mock.expect(&format!("AddCredentials{}", F::SUFFIX)),
-            set_credential: mock.expect(&format!("SetCredentialsAttributes{}", F::SUFFIX)),
             export: mock.expect("ExportSecurityContext"),
             complete: mock.expect("CompleteAuthToken"),
         }

@@ -2,7 +2,9 @@
 
 use std::{ffi::c_void, ptr};
 
-use windows_sys::Win32::Security::Authentication::Identity::{SECBUFFER_DATA, SECBUFFER_TOKEN};
+use windows_sys::Win32::Security::Authentication::Identity::{
+    SECBUFFER_CHANGE_PASS_RESPONSE, SECBUFFER_DATA, SECBUFFER_TOKEN,
+};
 
 use super::{
     row::Out,
@@ -50,18 +52,47 @@ fn stepped(leg: &Leg, stepped: Stepped) -> Answer<Sent> {
     answer(status, (context.lower, token), written)
 }
 
+impl Ask {
+    fn identity<F: Form>(&self) -> Option<Identity<F>> {
+        let [user, domain, password] = self.identity.as_ref()?;
+        Some(Identity::new(user, domain, password))
+    }
+
+    fn with<F: Form>(&self, identity: &Option<Identity<F>>) -> dll::Ask<'_> {
+        dll::Ask {
+            principal: self.principal.as_deref(),
+            package: Some(&self.package),
+            credential_use: self.credential_use,
+            auth_data: identity.as_ref().map_or(ptr::null(), Identity::as_ptr),
+        }
+    }
+}
+
 impl<F: Form> Driver for Abi<'_, F> {
     fn acquire(&mut self, ask: &Ask) -> Answer<usize> {
-        let identity =
-            ask.identity.as_ref().map(|[user, domain, password]| Identity::<F>::new(user, domain, password));
-        let (status, handle, expiry) = self.mock.sspi::<F>().acquire(dll::Ask {
-            principal: ask.principal.as_deref(),
-            package: Some(&ask.package),
-            credential_use: ask.credential_use,
-            auth_data: identity.as_ref().map_or(ptr::null(), Identity::as_ptr),
-        });
+        let identity = ask.identity::<F>();
+        let (status, handle, expiry) = self.mock.sspi::<F>().acquire(ask.with(&identity));
         let written = handle.lower != UNTOUCHED || handle.upper != UNTOUCHED || expiry != UNTOUCHED_TIME;
         answer(status, handle.lower, written)
+    }
+
+    fn add(&mut self, credential: usize, ask: &Ask) -> Answer<()> {
+        let identity = ask.identity::<F>();
+        let (status, expiry) = self.mock.sspi::<F>().add(&handle(credential), ask.with(&identity));
+        answer(status, (), expiry != UNTOUCHED_TIME)
+    }
+
+    fn change_password(&mut self, names: [&str; 5]) -> Answer<()> {
+        let (status, response) = self.contexts.change(names, SECBUFFER_CHANGE_PASS_RESPONSE, 0);
+        let written = !response.pvBuffer.is_null();
+        if written {
+            assert_eq!(self.mock.sspi::<F>().free_buffer(response.pvBuffer), 0);
+        }
+        answer(status, (), written)
+    }
+
+    fn set(&mut self, credential: usize, attribute: u32, value: &[u8]) -> Answer<()> {
+        answer(self.mock.sspi::<F>().set(&handle(credential), attribute, Some(value)), (), false)
     }
 
     fn free(&mut self, credential: usize) -> Answer<()> {

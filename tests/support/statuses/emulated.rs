@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Direction, Engine, Identity, Name, Operation, Status,
+    AcquireRequest, CredentialHandle, Direction, Engine, Identity, KdcProxy, Name, Operation, Principal,
+    Secret, Status,
     context::{
         AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Part, Refusal, Step,
     },
@@ -40,23 +41,46 @@ fn stepped(call: impl FnOnce() -> Result<Step, Refusal>) -> Answer<Sent> {
     }
 }
 
+fn request(ask: &Ask) -> AcquireRequest {
+    let direction = match ask.credential_use & sspi::SECPKG_CRED_BOTH {
+        sspi::SECPKG_CRED_INBOUND => Direction::Inbound,
+        sspi::SECPKG_CRED_OUTBOUND => Direction::Outbound,
+        _ => Direction::Both,
+    };
+    let mut request = AcquireRequest::new(ask.package.as_str(), direction);
+    request.autologon_restricted = ask.credential_use & sspi::SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
+    request.process_policy_only = ask.credential_use & sspi::SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
+    if let Some([user, domain, password]) = &ask.identity {
+        request = request.with_identity(Identity::password(user.as_str(), domain.as_str(), password));
+    }
+    if let Some(principal) = &ask.principal {
+        request = request.with_principal(principal.as_str());
+    }
+    request
+}
+
 impl Driver for Emulated {
     fn acquire(&mut self, ask: &Ask) -> Answer<usize> {
-        let direction = match ask.credential_use & sspi::SECPKG_CRED_BOTH {
-            sspi::SECPKG_CRED_INBOUND => Direction::Inbound,
-            sspi::SECPKG_CRED_OUTBOUND => Direction::Outbound,
-            _ => Direction::Both,
-        };
-        let mut request = AcquireRequest::new(ask.package.as_str(), direction);
-        request.autologon_restricted = ask.credential_use & sspi::SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
-        request.process_policy_only = ask.credential_use & sspi::SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
-        if let Some([user, domain, password]) = &ask.identity {
-            request = request.with_identity(Identity::password(user.as_str(), domain.as_str(), password));
-        }
-        if let Some(principal) = &ask.principal {
-            request = request.with_principal(principal.as_str());
-        }
-        answer(|| self.0.acquire(&request).map(|acquired| acquired.handle.word()))
+        answer(|| self.0.acquire(&request(ask)).map(|acquired| acquired.handle.word()))
+    }
+
+    fn add(&mut self, credential: usize, ask: &Ask) -> Answer<()> {
+        let credential = CredentialHandle::from_word(credential);
+        answer(|| self.0.add_credentials(credential, &request(ask)).map(drop))
+    }
+
+    fn change_password(&mut self, [package, domain, account, old, new]: [&str; 5]) -> Answer<()> {
+        let [old, new] = [old, new].map(Secret::password);
+        let principal = Principal::new(account, domain);
+        answer(|| self.0.change_password(&Name::from(package), &principal, old, new))
+    }
+
+    fn set(&mut self, credential: usize, attribute: u32, _: &[u8]) -> Answer<()> {
+        let proxy =
+            KdcProxy { server: "proxy".into(), force: false, client_tls_credential: Vec::new().into() };
+        let known = attribute == sspi::SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS;
+        let settings = || if known { Ok(proxy) } else { Err(Status::UnsupportedFunction) };
+        answer(|| self.0.set_kdc_proxy(CredentialHandle::from_word(credential), settings))
     }
 
     fn free(&mut self, credential: usize) -> Answer<()> {

@@ -76,6 +76,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let files = [
         ("setups.toml", include_str!("../../../fixtures/sspi/setups.toml")),
         ("credentials.toml", include_str!("../../../fixtures/sspi/credentials.toml")),
+        ("handles.toml", include_str!("../../../fixtures/sspi/handles.toml")),
         ("contexts.toml", include_str!("../../../fixtures/sspi/contexts.toml")),
         ("messages.toml", include_str!("../../../fixtures/sspi/messages.toml")),
         ("attributes.toml", include_str!("../../../fixtures/sspi/attributes.toml")),

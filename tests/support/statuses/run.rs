@@ -10,6 +10,11 @@ use super::row::{Out, Row, Step};
 /// Who answers the calls of a row. Handles are words.
 pub(crate) trait Driver {
     fn acquire(&mut self, ask: &Ask) -> Answer<usize>;
+    fn add(&mut self, credential: usize, ask: &Ask) -> Answer<()>;
+    /// Package, domain, account, old and new password.
+    fn change_password(&mut self, names: [&str; 5]) -> Answer<()>;
+    /// An attribute, set to these bytes.
+    fn set(&mut self, credential: usize, attribute: u32, value: &[u8]) -> Answer<()>;
     fn free(&mut self, credential: usize) -> Answer<()>;
     fn names(&mut self, credential: usize) -> Answer<()>;
     fn package(&mut self, name: &str) -> Answer<()>;
@@ -104,6 +109,21 @@ impl World {
                 let (status, handle) = driver.acquire(&ask(step))?;
                 self.credentials.insert(name, handle);
                 Ok(status)
+            }
+            "add" => only_status(driver.add(self.credential(&name), &ask(step))),
+            "change-password" => {
+                let [package, domain, old, new] =
+                    ["package", "domain", "old", "new"].map(|key| step.take(key).unwrap_or_default());
+                only_status(driver.change_password([&package, &domain, &name, &old, &new]))
+            }
+            "set-proxy" => {
+                let attribute = if step.take("names").is_some() {
+                    sspi::SECPKG_CRED_ATTR_NAMES
+                } else {
+                    sspi::SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS
+                };
+                let settings = proxy(step);
+                only_status(driver.set(self.credential(&name), attribute, &settings))
             }
             "free" => only_status(driver.free(self.credential(&name))),
             "names" => only_status(driver.names(self.credential(&name))),
@@ -271,6 +291,22 @@ fn ask(step: &mut Step) -> Ask {
         principal: step.take("principal"),
         identity,
     }
+}
+
+/// A `SecPkgCredentials_KdcProxySettingsW` with a server, and what a step says otherwise of its header.
+fn proxy(step: &mut Step) -> Vec<u8> {
+    let mut given = |key, usual: usize| {
+        step.take(key).map_or(usual, |value| usize::try_from(number(&value)).expect("a number"))
+    };
+    let server: Vec<u8> = "proxy".encode_utf16().flat_map(u16::to_ne_bytes).collect();
+    let (version, flags) = (given("version", 1), given("flags", 0));
+    let header = [given("offset", 16), given("length", server.len()), given("certificate-offset", 0), 0];
+    let numbers =
+        [version, flags].into_iter().flat_map(|number| u32::try_from(number).expect("32 bits").to_ne_bytes());
+    let places = header.into_iter().flat_map(|number| u16::try_from(number).expect("16 bits").to_ne_bytes());
+    let mut settings: Vec<u8> = numbers.chain(places).chain(server).collect();
+    settings.truncate(given("size", settings.len()));
+    settings
 }
 
 fn number(text: &str) -> u32 {
