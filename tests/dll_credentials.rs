@@ -17,7 +17,7 @@ use windows_sys::Win32::{
     },
     Security::Authentication::Identity::{
         KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY, KDC_PROXY_SETTINGS_V1, SECPKG_ATTR_NAMES,
-        SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS, SECPKG_CRED_ATTR_NAMES, SecPkgContext_NamesW,
+        SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS as PROXY, SECPKG_CRED_ATTR_NAMES, SecPkgContext_NamesW,
         SecPkgCredentials_KdcProxySettingsW,
     },
 };
@@ -91,7 +91,6 @@ fn settings(spoil: fn(&mut SecPkgCredentials_KdcProxySettingsW)) -> Vec<u8> {
 fn takes_a_proxy<F: Form>() {
     let mock = Mock::own("MSNSSPC");
     let (sspi, contexts) = (mock.sspi::<F>(), mock.contexts::<F>());
-    const PROXY: u32 = SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS;
     let [kerberos, ntlm] = ["Kerberos", "NTLM"].map(|package| contexts.client(package, "correct horse"));
     let good = settings(|_| {});
     for (what, handle, attribute, buffer, status) in [

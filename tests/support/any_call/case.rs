@@ -52,8 +52,8 @@ impl Handles {
     }
 }
 
-pub(super) fn pointer(handle: &Option<Handle>) -> *const Handle {
-    handle.as_ref().map_or(ptr::null(), ptr::from_ref)
+pub(super) fn pointer(handle: Option<&Handle>) -> *const Handle {
+    handle.map_or(ptr::null(), ptr::from_ref)
 }
 
 impl<'w> Case<'w> {
@@ -99,26 +99,27 @@ impl<'w> Case<'w> {
                 self.stepped("AcceptSecurityContext", context, &step(&terms.terms()));
             }
             What::Attribute { context, attribute, place } => {
-                self.attribute(functions, *context, *attribute, *place)
+                self.attribute(functions, *context, *attribute, *place);
             }
             What::CredentialAttribute { credential, attribute, place } => {
                 self.credential_attribute(functions, *credential, *attribute, *place);
             }
             What::Change { package, old, kind, reserved } => {
-                self.change(functions, [package, old], *kind, *reserved)
+                self.change(functions, [package, old], *kind, *reserved);
             }
             What::Complete { context, token } => {
                 let (context, mut token) = (self.context(*context), self.token(token).unwrap_or_default());
                 let mut buffers = [buffer(SECBUFFER_TOKEN, &mut token)];
                 // SAFETY: everything is null or lives until the call returns.
-                let status = unsafe { (functions.complete)(pointer(&context), &mut describe(&mut buffers)) };
+                let status =
+                    unsafe { (functions.complete)(pointer(context.as_ref()), &mut describe(&mut buffers)) };
                 if world.note("CompleteAuthToken", status) {
                     self.sent.push(token);
                 }
             }
             What::Delete(pick) => {
                 let context = self.context(*pick);
-                if world.note("DeleteSecurityContext", functions.contexts.delete(pointer(&context))) {
+                if world.note("DeleteSecurityContext", functions.contexts.delete(pointer(context.as_ref()))) {
                     self.contexts.ended(context);
                 }
             }
@@ -134,7 +135,7 @@ impl<'w> Case<'w> {
             What::Flush => assert!(world.mock.cleanup()),
             What::Free(pick) => {
                 let credential = self.credential(*pick);
-                if world.note("FreeCredentialsHandle", functions.sspi.free(pointer(&credential))) {
+                if world.note("FreeCredentialsHandle", functions.sspi.free(pointer(credential.as_ref()))) {
                     self.credentials.ended(credential);
                 }
             }

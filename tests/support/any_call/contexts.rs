@@ -89,11 +89,13 @@ impl Case<'_> {
         let context = self.context(context);
         let mut room = Room::new(place);
         let status = match place {
-            Place::Null => functions.contexts.query_into(pointer(&context), attribute, ptr::null_mut()),
-            Place::Plain => functions.contexts.query_into(pointer(&context), attribute, room.place()),
+            Place::Null => {
+                functions.contexts.query_into(pointer(context.as_ref()), attribute, ptr::null_mut())
+            }
+            Place::Plain => functions.contexts.query_into(pointer(context.as_ref()), attribute, room.place()),
             // SAFETY: there is as much room as is said.
             Place::Sized(size) => unsafe {
-                (functions.attribute)(pointer(&context), attribute, room.place(), size)
+                (functions.attribute)(pointer(context.as_ref()), attribute, room.place(), size)
             },
         };
         self.world.note("QueryContextAttributes", status);
@@ -110,7 +112,7 @@ impl Case<'_> {
         let mut packed = SecBuffer { cbBuffer: 0, BufferType: 0, pvBuffer: ptr::null_mut() };
         // SAFETY: everything is null or lives until the call returns.
         let status =
-            unsafe { (functions.export)(pointer(&context), flags, &raw mut packed, ptr::null_mut()) };
+            unsafe { (functions.export)(pointer(context.as_ref()), flags, &raw mut packed, ptr::null_mut()) };
         if !self.world.note("ExportSecurityContext", status) {
             assert!(packed.pvBuffer.is_null());
             return None;
@@ -151,7 +153,7 @@ impl Case<'_> {
         type One = unsafe extern "system" fn(*const Handle) -> i32;
         type Two<T> = unsafe extern "system" fn(*const Handle, *mut T) -> i32;
         let (mock, context) = (self.world.mock, self.context(context));
-        let context = pointer(&context);
+        let context = pointer(context.as_ref());
         // SAFETY: a handle that isn't null may be read; the others are answered by a status.
         let (name, status) = unsafe {
             match function {

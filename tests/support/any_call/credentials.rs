@@ -43,7 +43,7 @@ impl Case<'_> {
         let identity = identity::<F>(who);
         let auth_data = identity.as_ref().map_or(ptr::null(), Identity::as_ptr);
         let ask = Ask { principal: None, package: Some(package), credential_use, auth_data };
-        let (status, expiry) = functions.sspi.add(pointer(&credential), ask);
+        let (status, expiry) = functions.sspi.add(pointer(credential.as_ref()), ask);
         let added = self.world.note("AddCredentials", status);
         assert_eq!(added, expiry != UNTOUCHED_TIME);
     }
@@ -71,7 +71,7 @@ impl Case<'_> {
         let header = unsafe { std::slice::from_raw_parts((&raw const header).cast::<u8>(), 16) };
         let common = size.min(header.len());
         settings[..common].copy_from_slice(&header[..common]);
-        let status = functions.sspi.set(pointer(&credential), attribute, Some(&settings));
+        let status = functions.sspi.set(pointer(credential.as_ref()), attribute, Some(&settings));
         self.world.note("SetCredentialsAttributes", status);
     }
 
@@ -98,7 +98,7 @@ impl Case<'_> {
         place: Place,
     ) {
         let (credential, mut room) = (self.credential(credential), Room::new(place));
-        let credential = pointer(&credential);
+        let credential = pointer(credential.as_ref());
         let status = match place {
             Place::Null => functions.sspi.query(credential, attribute, ptr::null_mut()),
             Place::Plain => functions.sspi.query(credential, attribute, room.place()),

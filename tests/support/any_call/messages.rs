@@ -34,17 +34,19 @@ impl Case<'_> {
         let (contexts, Pair { client, server, .. }) = (functions.contexts, *pair.get(&self.pairs));
         let (mut token, mut data) = ([0; 28], *b"message");
         let mut buffers = [buffer(SECBUFFER_TOKEN, &mut token), buffer(SECBUFFER_DATA, &mut data)];
-        let status = match sealed {
-            true => contexts.encrypt(&client, 0, &mut buffers),
-            false => contexts.sign(&client, 0, &mut buffers),
+        let status = if sealed {
+            contexts.encrypt(&client, 0, &mut buffers)
+        } else {
+            contexts.sign(&client, 0, &mut buffers)
         };
         if !self.world.note(if sealed { "EncryptMessage" } else { "MakeSignature" }, status) {
             return;
         }
         data[3] ^= u8::from(spoilt);
-        let (status, _) = match sealed {
-            true => contexts.decrypt(&server, &mut buffers),
-            false => contexts.verify(&server, &mut buffers),
+        let (status, _) = if sealed {
+            contexts.decrypt(&server, &mut buffers)
+        } else {
+            contexts.verify(&server, &mut buffers)
         };
         if self.world.note(if sealed { "DecryptMessage" } else { "VerifySignature" }, status) {
             assert!(!spoilt, "what was altered is taken");
@@ -91,7 +93,7 @@ impl Case<'_> {
             Descriptor::Null => ptr::null_mut(),
             _ => &raw mut whole,
         };
-        let (mock, context) = (self.world.mock, pointer(&context));
+        let (mock, context) = (self.world.mock, pointer(context.as_ref()));
         let mut found = 0;
         // SAFETY: everything is null or lives until the call returns.
         let (name, status) = unsafe {

@@ -58,12 +58,12 @@ impl Ask {
         Some(Identity::new(user, domain, password))
     }
 
-    fn with<F: Form>(&self, identity: &Option<Identity<F>>) -> dll::Ask<'_> {
+    fn with<F: Form>(&self, identity: Option<&Identity<F>>) -> dll::Ask<'_> {
         dll::Ask {
             principal: self.principal.as_deref(),
             package: Some(&self.package),
             credential_use: self.credential_use,
-            auth_data: identity.as_ref().map_or(ptr::null(), Identity::as_ptr),
+            auth_data: identity.map_or(ptr::null(), Identity::as_ptr),
         }
     }
 }
@@ -71,14 +71,14 @@ impl Ask {
 impl<F: Form> Driver for Abi<'_, F> {
     fn acquire(&mut self, ask: &Ask) -> Answer<usize> {
         let identity = ask.identity::<F>();
-        let (status, handle, expiry) = self.mock.sspi::<F>().acquire(ask.with(&identity));
+        let (status, handle, expiry) = self.mock.sspi::<F>().acquire(ask.with(identity.as_ref()));
         let written = handle.lower != UNTOUCHED || handle.upper != UNTOUCHED || expiry != UNTOUCHED_TIME;
         answer(status, handle.lower, written)
     }
 
     fn add(&mut self, credential: usize, ask: &Ask) -> Answer<()> {
         let identity = ask.identity::<F>();
-        let (status, expiry) = self.mock.sspi::<F>().add(&handle(credential), ask.with(&identity));
+        let (status, expiry) = self.mock.sspi::<F>().add(&handle(credential), ask.with(identity.as_ref()));
         answer(status, (), expiry != UNTOUCHED_TIME)
     }
 
