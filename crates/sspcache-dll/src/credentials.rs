@@ -38,7 +38,7 @@ pub unsafe fn acquire_credentials_handle<E: Encoding>(
         }
         let engine = ssp.engine()?;
         // SAFETY: by this function's contract.
-        let request = unsafe { request::<E>(principal, package, credential_use, auth_data) }?;
+        let request = unsafe { request::<E>(ssp, [principal, package], credential_use, auth_data) }?;
         let acquired = engine.acquire(&request)?;
         // SAFETY: the handle is not null; both are the caller's to have written.
         unsafe {
@@ -68,7 +68,7 @@ pub unsafe fn add_credentials<E: Encoding>(
         // SAFETY: by this function's contract.
         unsafe {
             let handle = word(handle)?;
-            let request = request::<E>(principal, package, credential_use, auth_data)?;
+            let request = request::<E>(ssp, [principal, package], credential_use, auth_data)?;
             let added = engine.add_credentials(handle, &request)?;
             tell_expiry(expiry, &added);
         }
@@ -81,8 +81,8 @@ pub unsafe fn add_credentials<E: Encoding>(
 /// # Safety
 /// Strings that aren't null end in a null; authentication data that isn't null is an identity.
 unsafe fn request<E: Encoding>(
-    principal: *const E::Unit,
-    package: *const E::Unit,
+    ssp: &Ssp,
+    [principal, package]: [*const E::Unit; 2],
     credential_use: u32,
     auth_data: *const c_void,
 ) -> Result<AcquireRequest, Status> {
@@ -101,7 +101,7 @@ unsafe fn request<E: Encoding>(
     let principal = unsafe { text::terminated::<E>(principal) }?.filter(|name| !name.is_empty());
     request.principal = principal.map(|name| Principal::parse(Name::from_units(&name)));
     // SAFETY: by this function's contract.
-    request.identity = unsafe { identity::read(auth_data) }?;
+    request.identity = unsafe { identity::read(ssp, auth_data) }?;
     Ok(request)
 }
 

@@ -18,6 +18,9 @@ macro_rules! export_ssp {
 
         static SSP: $crate::Ssp = $crate::Ssp::new($module);
 
+        use ::core::ffi::c_void;
+        use $crate::abi;
+
         $crate::__export! {
             /// Empties the credential cache.
             fn CleanupCredentialCache() -> i32 = cleanup_credential_cache();
@@ -207,6 +210,16 @@ macro_rules! export_ssp {
                 = change_account_password::<abi::Wide>(
                     package, [domain.cast_const(), account, old, new], reserved, output
                 );
+            /// Adds a package, which has to be there.
+            fn AddSecurityPackageA(name: *const i8, options: *const abi::SECURITY_PACKAGE_OPTIONS) -> i32
+                = add_security_package::<abi::Ansi>(name, options);
+            /// Adds a package, which has to be there.
+            fn AddSecurityPackageW(name: *const u16, options: *const abi::SECURITY_PACKAGE_OPTIONS) -> i32
+                = add_security_package::<abi::Wide>(name, options);
+            /// Not supported: the packages are those of the configuration.
+            fn DeleteSecurityPackageA(name: *const i8) -> i32 = delete_security_package::<abi::Ansi>(name);
+            /// Not supported: the packages are those of the configuration.
+            fn DeleteSecurityPackageW(name: *const u16) -> i32 = delete_security_package::<abi::Wide>(name);
             /// Frees memory that this SSP handed out.
             fn FreeContextBuffer(buffer: *mut c_void) -> i32 = free_context_buffer(buffer);
             /// Gives the table of functions.
@@ -214,6 +227,8 @@ macro_rules! export_ssp {
             /// Gives the table of functions.
             fn InitSecurityInterfaceW() -> *const abi::SecurityFunctionTableW = init_security_interface(&TABLE_W.0);
         }
+
+        $crate::__export_auth_identity!();
 
         $crate::__export_table!(TABLE_A, SecurityFunctionTableA,
             EnumerateSecurityPackagesA, QueryCredentialsAttributesA, AcquireCredentialsHandleA,
@@ -239,9 +254,6 @@ macro_rules! __export {
         fn $name:ident($($parameter:ident: $type:ty),* $(,)?) -> $result:ty
             = $target:ident $(::<$encoding:ty>)? ($($argument:expr),*);
     )*) => {
-        use ::core::ffi::c_void;
-        use $crate::abi;
-
         $(
             #[doc = $doc]
             ///

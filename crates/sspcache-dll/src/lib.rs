@@ -26,6 +26,7 @@
 mod accounts;
 mod allocator;
 mod attributes;
+mod auth_identity;
 mod buffers;
 mod contexts;
 mod credentials;
@@ -36,6 +37,7 @@ mod memory;
 mod messages;
 mod packages;
 mod platform;
+mod security_packages;
 mod state;
 mod text;
 
@@ -48,6 +50,7 @@ pub mod abi {
     pub use crate::{
         accounts::change_account_password,
         attributes::query_context_attributes,
+        auth_identity::*,
         contexts::{
             StepParameters, accept_security_context, apply_control_token, complete_auth_token,
             delete_security_context, export_security_context, impersonate_security_context,
@@ -58,14 +61,17 @@ pub mod abi {
         memory::free_context_buffer,
         messages::{decrypt_message, encrypt_message, make_signature, verify_signature},
         packages::{enumerate_security_packages, query_security_package_info},
+        security_packages::{add_security_package, delete_security_package},
         state::*,
         text::{Ansi, Wide},
     };
     pub use sspcache_engine::{Ending, Operation};
     pub use windows_sys::Win32::Security::{
         Authentication::Identity::{
-            SEC_GET_KEY_FN, SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5 as INTERFACE_VERSION, SecBuffer,
-            SecBufferDesc, SecPkgInfoA, SecPkgInfoW, SecurityFunctionTableA, SecurityFunctionTableW,
+            SEC_GET_KEY_FN, SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS as SAME_PROCESS,
+            SECURITY_PACKAGE_OPTIONS, SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5 as INTERFACE_VERSION,
+            SecBuffer, SecBufferDesc, SecPkgContext_Bindings, SecPkgInfoA, SecPkgInfoW,
+            SecurityFunctionTableA, SecurityFunctionTableW,
         },
         Credentials::SecHandle,
     };

@@ -1,4 +1,4 @@
-//! Memory that the SSP hands out, and takes back through `FreeContextBuffer` (clause S6).
+//! Memory that the SSP hands out, and takes back through the function that the page names (clause S6).
 
 use std::{collections::BTreeMap, ffi::c_void, sync::PoisonError};
 
@@ -9,7 +9,16 @@ use crate::{guard, state::Ssp};
 
 /// The buffers that callers hold, by address: what is none of them is refused instead of freed.
 #[derive(Debug)]
-pub(crate) struct Buffers(BTreeMap<usize, Raw>);
+pub(crate) struct Buffers(BTreeMap<usize, (FreedBy, Raw)>);
+
+/// The functions that take a buffer back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FreedBy {
+    /// `FreeContextBuffer`
+    ContextBuffer,
+    /// `SspiFreeAuthIdentity` and `SspiLocalFree`
+    Sspi,
+}
 
 /// A boxed slice that a caller has a pointer into.
 #[derive(Debug)]
@@ -32,22 +41,49 @@ impl Buffers {
     }
 
     pub(crate) fn release_all(&mut self) {
-        std::mem::take(&mut self.0).into_values().for_each(Raw::release);
+        for (_, buffer) in std::mem::take(&mut self.0).into_values() {
+            buffer.release();
+        }
     }
 }
 
 impl Ssp {
-    /// Memory for the caller: zeroed, so many bytes, aligned for anything that SSPI hands out.
+    /// Memory for the caller: zeroed, so many bytes, aligned for anything that SSPI hands out. `FreeContextBuffer` frees it.
     pub(crate) fn hand_out(&self, bytes: usize) -> *mut c_void {
+        self.hand_out_until(FreedBy::ContextBuffer, bytes)
+    }
+
+    /// The same, to be freed by another function.
+    pub(crate) fn hand_out_until(&self, freed_by: FreedBy, bytes: usize) -> *mut c_void {
         let buffer = Box::into_raw(vec![0u64; bytes.div_ceil(8).max(1)].into_boxed_slice());
         let address: *mut c_void = buffer.cast();
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).0.insert(address.addr(), Raw(buffer));
+        self.buffers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .insert(address.addr(), (freed_by, Raw(buffer)));
         address
     }
 
-    fn take_back(&self, address: *mut c_void) -> Result<(), Status> {
-        let taken = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).0.remove(&address.addr());
-        taken.map(Raw::release).ok_or(Status::InvalidHandle)
+    /// How many bytes a caller got at this address, if it is one that was handed out.
+    pub(crate) fn size_of_handed_out(&self, address: *const c_void) -> Option<usize> {
+        let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.0.get(&address.addr()).map(|(_, buffer)| buffer.0.len() * size_of::<u64>())
+    }
+
+    /// Overwrites and frees what this function is to free.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`] for an address that was not handed out, was freed, or is another function's to free.
+    pub(crate) fn take_back(&self, freed_by: FreedBy, address: *const c_void) -> Result<(), Status> {
+        let taken = {
+            let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+            match buffers.0.get(&address.addr()) {
+                Some((by, _)) if *by == freed_by => buffers.0.remove(&address.addr()),
+                _ => None,
+            }
+        };
+        taken.map(|(_, buffer)| buffer.release()).ok_or(Status::InvalidHandle)
     }
 }
 
@@ -59,6 +95,6 @@ impl Ssp {
 pub fn free_context_buffer(ssp: &Ssp, buffer: *mut c_void) -> i32 {
     guard::status(|| {
         ssp.engine()?.enter(Operation::FreeContextBuffer)?;
-        ssp.take_back(buffer)
+        ssp.take_back(FreedBy::ContextBuffer, buffer)
     })
 }

@@ -133,7 +133,7 @@ pub(crate) unsafe fn counted<E: Encoding>(text: *const E::Unit, length: u32) -> 
 }
 
 /// More than any user name, domain or password has, packed credentials included: 64 Ki units.
-const MAX_LENGTH: u32 = 0x1_0000;
+pub(crate) const MAX_LENGTH: u32 = 0x1_0000;
 
 #[cfg(unix)]
 mod ansi {

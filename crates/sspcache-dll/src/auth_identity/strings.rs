@@ -1,0 +1,142 @@
+//! Identities as three strings, and back.
+//!
+//! The third one is the password, as long as that says all there is to say. Else, for a key, a certificate, a list of
+//! packages or flags, it is [`MARK`] and one block with all of it, in hexadecimal digits: what the page calls an encoded
+//! string version of `SEC_WINNT_AUTH_IDENTITY_EX2`, in a form of the mock's own.
+
+use std::ffi::c_void;
+
+use sspcache_engine::{Operation, Status};
+use windows_sys::Win32::Foundation::{SEC_E_OK, STATUS_INVALID_PARAMETER};
+use zeroize::Zeroizing;
+
+use super::{copy_string, give, given, opaque::encryption_of};
+use crate::{
+    guard,
+    identity::{self, Block, Credential, Parts},
+    state::Ssp,
+    text::{self, Units, Wide},
+};
+
+/// `SspiEncodeStringsAsAuthIdentity`: a null pointer is a part that isn't given. None at all is `SEC_E_INVALID_TOKEN`, as
+/// seen under Wine.
+///
+/// # Safety
+/// Strings that aren't null end in a null; the place may be written to unless it is null.
+///
+/// Reference: [SspiEncodeStringsAsAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencodestringsasauthidentity).
+pub unsafe fn encode_strings_as_auth_identity(
+    ssp: &Ssp,
+    [user, domain, packed]: [*const u16; 3],
+    place: *mut *mut c_void,
+) -> i32 {
+    super::call(ssp, Operation::SspiEncodeStringsAsAuthIdentity, |_| {
+        given([place.cast()])?;
+        // SAFETY: by this function's contract, and there is a place.
+        unsafe {
+            let (user, domain) = (text::terminated::<Wide>(user)?, text::terminated::<Wide>(domain)?);
+            let packed = text::terminated::<Wide>(packed)?;
+            if user.is_none() && domain.is_none() && packed.is_none() {
+                return Err(Status::InvalidToken);
+            }
+            give(ssp, &Parts { user, domain, ..decode(ssp, packed)? }, place)
+        }
+    })
+}
+
+/// `SspiEncodeAuthIdentityAsStrings`: the third string need not be asked for. What is encrypted gives
+/// `STATUS_INVALID_PARAMETER`, as the page says of what is encrypted for the process.
+///
+/// # Safety
+/// A pointer that isn't null is to an identity, or may be written to.
+///
+/// Reference: [SspiEncodeAuthIdentityAsStrings](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencodeauthidentityasstrings).
+pub unsafe fn encode_auth_identity_as_strings(
+    ssp: &Ssp,
+    identity: *const c_void,
+    [user, domain, packed]: [*mut *const u16; 3],
+) -> i32 {
+    guard::code(|| {
+        let engine = ssp.engine()?;
+        engine.enter(Operation::SspiEncodeAuthIdentityAsStrings)?;
+        given([identity, user.cast(), domain.cast()])?;
+        // SAFETY: by this function's contract, and none of those is null.
+        unsafe {
+            if encryption_of(ssp, identity)? != 0 {
+                return Ok(STATUS_INVALID_PARAMETER);
+            }
+            let mut parts = Parts::read(ssp, identity)?;
+            let names = [parts.user.take(), parts.domain.take()];
+            let encoded = if packed.is_null() { None } else { encode(&parts)? };
+            user.write(copy_string(ssp, names[0].as_ref()));
+            domain.write(copy_string(ssp, names[1].as_ref()));
+            if !packed.is_null() {
+                packed.write(copy_string(ssp, encoded.as_ref()));
+            }
+        }
+        Ok(SEC_E_OK)
+    })
+}
+
+/// What the third string says.
+fn decode(ssp: &Ssp, text: Option<Units>) -> Result<Parts, Status> {
+    let Some(text) = text else { return Ok(plain(Credential::Missing)) };
+    match coded(&text) {
+        Some(block) => Block::of(&block)?.read(ssp),
+        None => Ok(plain(Credential::Password(text))),
+    }
+}
+
+/// The third string; `None` when there is nothing to say.
+fn encode(parts: &Parts) -> Result<Option<Units>, Status> {
+    if parts.flags == 0 && parts.packages.is_empty() {
+        match &parts.credential {
+            Credential::Missing => return Ok(None),
+            // One with a null would end there.
+            Credential::Password(password) if coded(password).is_none() && !password.contains(&0) => {
+                return Ok(Some(password.clone()));
+            }
+            _ => {}
+        }
+    }
+    identity::build(parts).map(|block| Some(digits(&block)))
+}
+
+fn plain(credential: Credential) -> Parts {
+    Parts { user: None, domain: None, credential, packages: Units::default(), flags: 0 }
+}
+
+/// The block that a string stands for. What only begins like one of those is a password, too.
+fn coded(text: &[u16]) -> Option<Zeroizing<Vec<u8>>> {
+    let block = bytes(text.strip_prefix(&mark()[..])?)?;
+    Block::of(&block).is_ok().then_some(block)
+}
+
+/// Bytes as a marked string.
+fn digits(bytes: &[u8]) -> Units {
+    let mut text = Zeroizing::new(Vec::with_capacity(MARK.len() + 2 * bytes.len()));
+    text.extend_from_slice(&mark());
+    for byte in bytes {
+        text.extend([byte >> 4, byte & 15].map(|digit| u16::from(DIGITS[usize::from(digit)])));
+    }
+    text
+}
+
+/// The bytes that these digits stand for.
+fn bytes(digits: &[u16]) -> Option<Zeroizing<Vec<u8>>> {
+    let value = |unit: u16| DIGITS.iter().position(|&digit| u16::from(digit) == unit);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
+    for &[high, low] in pairs {
+        bytes.push(u8::try_from(value(high)? << 4 | value(low)?).ok()?);
+    }
+    rest.is_empty().then_some(bytes)
+}
+
+fn mark() -> [u16; MARK.len()] {
+    MARK.map(u16::from)
+}
+
+/// What a string begins with that is more than a password.
+const MARK: [u8; 14] = *b"@@sspcache:v1:";
+const DIGITS: [u8; 16] = *b"0123456789abcdef";

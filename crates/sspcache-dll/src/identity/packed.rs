@@ -1,0 +1,158 @@
+//! What an identity signs in with, and the form it has in one block: `SEC_WINNT_AUTH_PACKED_CREDENTIALS`.
+//!
+//! | bytes | field |
+//! | --- | --- |
+//! | 0, 2 | `cbHeaderLength`, `cbStructureLength` |
+//! | 4 | `AuthData.CredType`, a GUID |
+//! | 20 | `AuthData.CredData`, an offset from the start of the structure, and a length |
+//!
+//! Reference: [SEC_WINNT_AUTH_PACKED_CREDENTIALS](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_packed_credentials).
+
+use sspcache_engine::{Secret, SecretKind, Status};
+use zeroize::Zeroizing;
+
+use super::block::{part, u16_at, u32_at, utf16};
+use crate::text::Units;
+
+/// A password, a key or a certificate.
+pub(crate) enum Credential {
+    /// None was given, which signs in like a blank password.
+    Missing,
+    /// What is none, with its type as sspi.h names it.
+    Opaque {
+        kind: SecretKind,
+        credential_type: [u8; 16],
+        data: Zeroizing<Vec<u8>>,
+    },
+    Password(Units),
+}
+
+impl Credential {
+    /// Reads what is packed; nothing is no credential.
+    ///
+    /// # Errors
+    /// [`Status::UnknownCredentials`] for what isn't one of the types below, or isn't whole.
+    pub(crate) fn unpack(packed: &[u8]) -> Result<Self, Status> {
+        if packed.is_empty() {
+            return Ok(Self::Missing);
+        }
+        let header = packed.first_chunk::<HEADER>().ok_or(Status::UnknownCredentials)?;
+        let [header_length, length] = [0, 2].map(|at| usize::from(u16_at(header, at)));
+        let bytes = packed.get(..length).ok_or(Status::UnknownCredentials)?;
+        if header_length < HEADER || length < header_length {
+            return Err(Status::UnknownCredentials);
+        }
+        let data = vector(bytes, header_length, DATA)?;
+        let mut credential_type = [0; 16];
+        credential_type.copy_from_slice(&header[TYPE..DATA]);
+        let kind = match credential_type {
+            TYPE_PASSWORD => return Ok(Self::Password(utf16(password(data)?)?)),
+            TYPE_KEYTAB => SecretKind::Keytab,
+            TYPE_CERT | TYPE_CREDMAN_CERT | TYPE_CSP_DATA => SecretKind::Certificate,
+            _ => return Err(Status::UnknownCredentials),
+        };
+        Ok(Self::Opaque { kind, credential_type, data: Zeroizing::new(data.to_vec()) })
+    }
+
+    /// Packs it; no credential is nothing.
+    ///
+    /// # Errors
+    /// [`Status::InvalidParameter`] for one that is too long.
+    pub(crate) fn pack(&self) -> Result<Zeroizing<Vec<u8>>, Status> {
+        match self {
+            Self::Missing => Ok(Zeroizing::default()),
+            Self::Opaque { credential_type, data, .. } => pack(*credential_type, &[data]),
+            Self::Password(password) => {
+                let bytes = bytes_of(password);
+                let length = u16::try_from(bytes.len()).map_err(|_| Status::InvalidParameter)?;
+                let mut header = [0; PASSWORD_HEADER];
+                header[..4].copy_from_slice(&8u32.to_ne_bytes());
+                header[4..6].copy_from_slice(&length.to_ne_bytes());
+                pack(TYPE_PASSWORD, &[&header, &bytes])
+            }
+        }
+    }
+
+    /// It as a secret.
+    pub(crate) fn secret(&self) -> Secret {
+        match self {
+            Self::Missing => Secret::password_units(&[]),
+            Self::Opaque { kind, data, .. } => Secret::opaque(*kind, data),
+            Self::Password(password) => Secret::password_units(password),
+        }
+    }
+}
+
+/// Units as they lie in memory.
+pub(crate) fn bytes_of(units: &[u16]) -> Zeroizing<Vec<u8>> {
+    // Reserved in full, so that no growth leaves a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size_of_val(units)));
+    for unit in units {
+        bytes.extend_from_slice(&unit.to_ne_bytes());
+    }
+    bytes
+}
+
+fn pack(credential_type: [u8; 16], data: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, Status> {
+    let length = HEADER + data.iter().map(|part| part.len()).sum::<usize>();
+    let short = u16::try_from(length).map_err(|_| Status::InvalidParameter)?;
+    let mut packed = Zeroizing::new(Vec::with_capacity(length));
+    packed.resize(HEADER, 0);
+    packed[..2].copy_from_slice(&HEADER_LENGTH.to_ne_bytes());
+    packed[2..TYPE].copy_from_slice(&short.to_ne_bytes());
+    packed[TYPE..DATA].copy_from_slice(&credential_type);
+    packed[DATA..DATA + 4].copy_from_slice(&u32::from(HEADER_LENGTH).to_ne_bytes());
+    packed[DATA + 4..DATA + 6].copy_from_slice(&(short - HEADER_LENGTH).to_ne_bytes());
+    for part in data {
+        packed.extend_from_slice(part);
+    }
+    Ok(packed)
+}
+
+/// The password in a packed credential: `SEC_WINNT_AUTH_DATA_PASSWORD`, whose vector is filled by what follows it, or the
+/// bare UTF-16 that callers pass as well. No password begins like such a vector: its second character would be a null.
+///
+/// Reference: [SEC_WINNT_AUTH_DATA_PASSWORD](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_data_password).
+fn password(data: &[u8]) -> Result<&[u8], Status> {
+    if data.len() < PASSWORD_HEADER || u16_at(data, 2) != 0 {
+        return Ok(data);
+    }
+    vector(data, PASSWORD_HEADER, 0)
+}
+
+/// The part that the `SEC_WINNT_AUTH_BYTE_VECTOR` at this place of the header names.
+fn vector(bytes: &[u8], header: usize, at: usize) -> Result<&[u8], Status> {
+    part(bytes, header, u32_at(bytes, at), u16_at(bytes, at + 4))
+}
+
+/// The length of the structure's header, and where its fields lie.
+const HEADER_LENGTH: u16 = 28;
+const HEADER: usize = HEADER_LENGTH as usize;
+const TYPE: usize = 4;
+const DATA: usize = 20;
+/// The length of `SEC_WINNT_AUTH_DATA_PASSWORD`.
+const PASSWORD_HEADER: usize = 8;
+
+// The credential types of sspi.h that are accepted, as they lie in memory. windows-sys has none of them.
+
+/// `SEC_WINNT_AUTH_DATA_TYPE_PASSWORD`
+const TYPE_PASSWORD: [u8; 16] =
+    guid(0x28bf_c32f, 0x10f6, 0x4738, [0x98, 0xd1, 0x1a, 0xc0, 0x61, 0xdf, 0x71, 0x6a]);
+/// `SEC_WINNT_AUTH_DATA_TYPE_KEYTAB`
+const TYPE_KEYTAB: [u8; 16] =
+    guid(0xd587_aae8, 0xf78f, 0x4455, [0xa1, 0x12, 0xc9, 0x34, 0xbe, 0xee, 0x7c, 0xe1]);
+/// `SEC_WINNT_AUTH_DATA_TYPE_CERT`
+const TYPE_CERT: [u8; 16] =
+    guid(0x235f_69ad, 0x73fb, 0x4dbc, [0x82, 0x03, 0x06, 0x29, 0xe7, 0x39, 0x33, 0x9b]);
+/// `SEC_WINNT_AUTH_DATA_TYPE_CREDMAN_CERT`
+const TYPE_CREDMAN_CERT: [u8; 16] =
+    guid(0x7cb7_2412, 0x1016, 0x491a, [0x8c, 0x87, 0x4d, 0x2a, 0xa1, 0xb7, 0xdd, 0x3a]);
+/// `SEC_WINNT_AUTH_DATA_TYPE_CSP_DATA`: a smart card's certificate.
+const TYPE_CSP_DATA: [u8; 16] =
+    guid(0x68fd_9879, 0x079c, 0x4dfe, [0x82, 0x81, 0x57, 0x8a, 0xad, 0xc1, 0xc1, 0x00]);
+
+/// A GUID as it lies in memory.
+const fn guid(data1: u32, data2: u16, data3: u16, data4: [u8; 8]) -> [u8; 16] {
+    let (a, b, c, d) = (data1.to_ne_bytes(), data2.to_ne_bytes(), data3.to_ne_bytes(), data4);
+    [a[0], a[1], a[2], a[3], b[0], b[1], c[0], c[1], d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]]
+}
