@@ -1,10 +1,16 @@
 //! The `Sspi…AuthIdentity` functions as a foreign program calls them.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(unsafe_code, reason = "calls a C ABI")]
 
-use std::{ffi::c_void, ptr, slice};
+use std::{ffi::c_void, fs, ptr, slice};
 
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use windows_sys::Win32::Foundation::SEC_E_OK;
 
-use crate::dll::Mock;
+use crate::dll::{Mock, in_own_process, succeed};
 
 /// An identity that only the SSP looks into.
 pub(crate) type Opaque = *mut c_void;
@@ -66,7 +72,7 @@ impl Family {
         let [user, domain, packed] =
             strings.each_ref().map(|text| text.as_ref().map_or(ptr::null(), Vec::as_ptr));
         // SAFETY: strings end in a null, and the place may be written to.
-        self.made(|place| unsafe { (self.encode)(user, domain, packed, place) })
+        made(|place| unsafe { (self.encode)(user, domain, packed, place) })
     }
 
     /// `SspiEncodeAuthIdentityAsStrings`; what it hands out is freed.
@@ -90,7 +96,7 @@ impl Family {
 
     pub(crate) fn copy(&self, identity: *const c_void) -> Result<Opaque, i32> {
         // SAFETY: as above, and the place may be written to.
-        self.made(|place| unsafe { (self.copy)(identity, place) })
+        made(|place| unsafe { (self.copy)(identity, place) })
     }
 
     pub(crate) fn free(&self, identity: *const c_void) {
@@ -149,23 +155,24 @@ impl Family {
     pub(crate) fn unmarshal(&self, bytes: &[u8]) -> Result<Opaque, i32> {
         let length = u32::try_from(bytes.len()).expect("few bytes");
         // SAFETY: so many bytes are there, and the place may be written to.
-        self.made(|place| unsafe { (self.unmarshal)(length, bytes.as_ptr(), place) })
+        made(|place| unsafe { (self.unmarshal)(length, bytes.as_ptr(), place) })
     }
 
     pub(crate) fn exclude(&self, identity: *const c_void, package: &str) -> Result<Opaque, i32> {
         let package: Vec<u16> = package.encode_utf16().chain([0]).collect();
         // SAFETY: the identity is one, the name ends in a null, and the place may be written to.
-        self.made(|place| unsafe { (self.exclude)(identity, package.as_ptr(), place) })
+        made(|place| unsafe { (self.exclude)(identity, package.as_ptr(), place) })
     }
+}
 
-    /// What a function puts into its place, which it leaves alone when it fails.
-    fn made(&self, call: impl FnOnce(*mut Opaque) -> i32) -> Result<Opaque, i32> {
-        let untouched: Opaque = ptr::without_provenance_mut(0x5A5A);
-        let mut place = untouched;
-        let status = call(&raw mut place);
-        assert_eq!(status == SEC_E_OK, place != untouched, "{status:#010X}");
-        answer(status, || place)
-    }
+/// What a function puts into its place, which it leaves alone when it fails.
+#[track_caller]
+fn made(call: impl FnOnce(*mut Opaque) -> i32) -> Result<Opaque, i32> {
+    let untouched: Opaque = ptr::without_provenance_mut(0x5A5A);
+    let mut place = untouched;
+    let status = call(&raw mut place);
+    assert_eq!(status == SEC_E_OK, place != untouched, "{status:#010X}");
+    answer(status, || place)
 }
 
 fn answer<T>(status: i32, value: impl FnOnce() -> T) -> Result<T, i32> {
@@ -179,5 +186,27 @@ pub(crate) fn units_at(text: *const u16) -> Text {
     }
     // SAFETY: the mock's strings end in a null, and nothing is read behind it.
     let unit = |index| unsafe { *text.add(index) };
-    Some((0..).map(unit).take_while(|&unit| unit != 0).collect())
+    Some((0..1 << 20).map(unit).take_while(|&unit| unit != 0).collect())
+}
+
+pub(crate) fn utf16(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
+}
+
+/// Runs a property. Nothing is written where it failed: the values are printed.
+#[track_caller]
+pub(crate) fn holds<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(strategy, property).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Runs `body` in a process whose mocks have this configuration.
+#[track_caller]
+pub(crate) fn configured(test: &str, config: &str, body: impl FnOnce()) {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let file = folder.path().join("mock.toml");
+    fs::write(&file, config).expect("the folder can be written to");
+    if let Some(command) = in_own_process(test, &[("SSPCACHE_CONFIG", file.as_os_str())], body) {
+        assert_eq!(succeed(command), "", "nothing is printed");
+    }
 }

@@ -98,3 +98,23 @@ pub fn free_context_buffer(ssp: &Ssp, buffer: *mut c_void) -> i32 {
         ssp.take_back(FreedBy::ContextBuffer, buffer)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S6
+    #[test]
+    fn only_the_function_that_frees_a_buffer_takes_it_back_and_only_once() {
+        let ssp = Ssp::new("MSNSSPC.dll");
+        let ways = [FreedBy::ContextBuffer, FreedBy::Sspi];
+        for (right, wrong) in [(ways[0], ways[1]), (ways[1], ways[0])] {
+            let buffer = ssp.hand_out_until(right, 20);
+            assert_eq!(ssp.take_back(wrong, buffer), Err(Status::InvalidHandle));
+            assert_eq!(ssp.size_of_handed_out(buffer), Some(24), "whole words");
+            assert_eq!(ssp.take_back(right, buffer), Ok(()));
+            assert_eq!(ssp.size_of_handed_out(buffer), None);
+            assert_eq!(ssp.take_back(right, buffer), Err(Status::InvalidHandle));
+        }
+    }
+}

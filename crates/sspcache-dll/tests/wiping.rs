@@ -143,3 +143,43 @@ fn what_the_ssp_hands_out_is_overwritten_when_it_is_freed() {
     let buffer: *mut c_void = package.cast();
     assert_eq!(marked_by(|| assert_eq!(abi::free_context_buffer(&SSP, buffer), SEC_E_OK)), 0);
 }
+
+/// S6, M7: identities, and all that is made of one.
+#[test]
+fn identities_are_overwritten_when_they_are_freed() {
+    static SSP: Ssp = Ssp::new("MSNSSPC.dll");
+    // Not freed: this is the caller's own copy.
+    let password: &'static [u16] =
+        Box::leak([MARK.map(u16::from).as_slice(), &[0]].concat().into_boxed_slice());
+    let user: Vec<u16> = "alice\0".encode_utf16().collect();
+    let marked = marked_by(|| {
+        let [mut identity, mut copy, mut restricted] = [ptr::null_mut(); 3];
+        let [mut name, mut domain, mut secret] = [ptr::null(); 3];
+        let (mut length, mut bytes) = (0, ptr::null_mut());
+        // SAFETY: strings end in a null, identities are some, and places may be written to.
+        unsafe {
+            let strings = [user.as_ptr(), ptr::null(), password.as_ptr()];
+            let places = [&raw mut name, &raw mut domain, &raw mut secret];
+            let package = user.as_ptr();
+            for status in [
+                abi::encode_strings_as_auth_identity(&SSP, strings, &raw mut identity),
+                abi::encode_auth_identity_as_strings(&SSP, identity, places),
+                abi::marshal_auth_identity(&SSP, identity, &raw mut length, &raw mut bytes),
+                abi::encrypt_auth_identity(&SSP, abi::SAME_PROCESS, identity),
+                abi::copy_auth_identity(&SSP, identity, &raw mut copy),
+                abi::exclude_package(&SSP, identity, package, &raw mut restricted),
+                abi::decrypt_auth_identity(&SSP, abi::SAME_PROCESS, restricted),
+                abi::decrypt_auth_identity(&SSP, abi::SAME_PROCESS, identity),
+            ] {
+                assert_eq!(status, SEC_E_OK);
+            }
+        }
+        for buffer in
+            [identity, copy, restricted, bytes.cast(), name.cast_mut().cast(), secret.cast_mut().cast()]
+        {
+            abi::free_auth_identity(&SSP, buffer);
+        }
+        assert!(domain.is_null());
+    });
+    assert_eq!(marked, 0);
+}
