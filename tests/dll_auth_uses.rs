@@ -133,7 +133,7 @@ const CERTIFICATE: [u8; 16] = 0x9b33_39e7_2906_0382_4dbc_73fb_235f_69ad_u128.to_
 
 /// S5
 #[test]
-fn a_target_s_host_is_found_in_names_of_every_form() {
+fn the_host_of_a_target_is_found_in_names_of_every_form() {
     type Host = unsafe extern "system" fn(*const u16, *mut *mut u16) -> i32;
     let mock = Mock::own("MSNSSPC");
     let (family, host): (_, Host) = (Family::of(&mock), mock.expect("SspiGetTargetHostName"));
