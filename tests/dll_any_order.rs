@@ -190,6 +190,7 @@ fn of_credentials() -> impl Strategy<Value = What> {
         6 => any::<Index>().prop_map(Memory::Held),
         1 => any::<usize>().prop_map(Memory::Forged),
         1 => Just(Memory::Null),
+        2 => any::<Index>().prop_map(Memory::Released),
     ];
     prop_oneof![
         6 => (package(), credential_use, who())
@@ -197,7 +198,7 @@ fn of_credentials() -> impl Strategy<Value = What> {
         2 => (pick(), package(), prop_oneof![6 => 1_u32..4, 1 => any::<u32>()], who()).prop_map(
             |(credential, package, credential_use, who)| What::Add { credential, package, credential_use, who }
         ),
-        1 => (pick(), prop_oneof![6 => Just(PROXY), 1 => any::<u32>()], prop_oneof![6 => Just(1), 1 => any::<u32>()],
+        3 => (pick(), prop_oneof![6 => Just(PROXY), 1 => any::<u32>()], prop_oneof![6 => Just(1), 1 => any::<u32>()],
             [0_u16..7, 0_u16..20], prop_oneof![6 => 24_usize..40, 1 => 0_usize..24])
             .prop_map(|(credential, attribute, version, lengths, size)| What::KdcProxy {
                 credential,
@@ -216,7 +217,7 @@ fn of_credentials() -> impl Strategy<Value = What> {
             .prop_map(|(package, old, kind, reserved)| What::Change { package, old, kind, reserved }),
         1 => Just(What::Flush),
         1 => Just(What::Enumerate),
-        1 => package().prop_map(What::Package),
+        1 => select(vec!["NTLM", "Kerberos", "kerberos", "None", ""]).prop_map(What::Package),
         2 => memory.prop_map(What::Release),
     ]
 }
@@ -280,7 +281,10 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         credential_use: SECPKG_CRED_BOTH,
         who: Who::Named("alice", "correct horse"),
     };
-    let first = select(vec![vec![], vec![Call { wide: true, what: alice }]]);
+    let shake = |package| What::Shake { package, flags: 0 };
+    let first = [vec![], vec![alice.clone()], vec![alice, shake("NTLM")], vec![shake("Kerberos")]]
+        .map(|first| first.into_iter().map(|what| Call { wide: true, what }).collect::<Vec<_>>());
+    let first = select(first.to_vec());
     let what = prop_oneof![of_credentials().boxed(), of_contexts().boxed(), of_messages().boxed()];
     let others = vec((any::<bool>(), what).prop_map(|(wide, what)| Call { wide, what }), 1..40);
     (first, others).prop_map(|(first, others)| [first, others].concat())

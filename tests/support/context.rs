@@ -42,6 +42,9 @@ pub(crate) fn configured(test: &str, config: &str, body: impl FnOnce()) {
     }
 }
 
+/// What the room for a token is full of, until one is written.
+pub(crate) const ROOM: u8 = 0xEE;
+
 type Initialize<U> = unsafe extern "system" fn(
     *const Handle,
     *const Handle,
@@ -245,7 +248,7 @@ impl<F: Form> Contexts<'_, F> {
         inputs.extend(token.as_mut().map(|token| buffer(SECBUFFER_TOKEN, token)));
         inputs.extend(bindings.as_mut().map(|bytes| buffer(SECBUFFER_CHANNEL_BINDINGS, bytes)));
         let input = describe(&mut inputs);
-        let mut room = vec![0xEE; terms.room];
+        let mut room = vec![ROOM; terms.room];
         let mut outputs = [buffer(SECBUFFER_TOKEN, &mut room)];
         if allocates {
             outputs[0] = SecBuffer { cbBuffer: 0, BufferType: SECBUFFER_TOKEN, pvBuffer: ptr::null_mut() };

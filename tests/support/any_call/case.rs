@@ -11,7 +11,7 @@ use windows_sys::Win32::{
 use super::{Memory, Pick, Place, Token, What, World, world::Functions};
 use crate::{
     context::{Pair, Terms, buffer, describe},
-    dll::{Form, Handle},
+    dll::{Form, Handle, UNTOUCHED},
 };
 
 /// What the calls of one case have brought.
@@ -23,6 +23,8 @@ pub(super) struct Case<'w> {
     pub(super) sent: Vec<Vec<u8>>,
     /// Addresses that may be the mock's to free; it refuses the others.
     pub(super) held: Vec<*mut c_void>,
+    /// Addresses that the mock has freed.
+    pub(super) released: Vec<*mut c_void>,
 }
 
 #[derive(Default)]
@@ -46,6 +48,11 @@ impl Handles {
         }
     }
 
+    /// Whether a handle was given, and not taken back. Its upper half says nothing.
+    fn has(&self, handle: Option<Handle>) -> bool {
+        handle.is_some_and(|handle| self.live.iter().any(|live| live.lower == handle.lower))
+    }
+
     pub(super) fn ended(&mut self, handle: Option<Handle>) {
         self.live.retain(|live| handle.is_none_or(|handle| handle.lower != live.lower));
         self.freed.extend(handle);
@@ -59,7 +66,8 @@ pub(super) fn pointer(handle: Option<&Handle>) -> *const Handle {
 impl<'w> Case<'w> {
     pub(super) fn new(world: &'w World<'w>) -> Self {
         let (credentials, contexts) = Default::default();
-        Self { world, credentials, contexts, pairs: Vec::new(), sent: Vec::new(), held: Vec::new() }
+        let (held, released) = Default::default();
+        Self { world, credentials, contexts, pairs: Vec::new(), sent: Vec::new(), held, released }
     }
 
     pub(super) fn credential(&self, pick: Pick) -> Option<Handle> {
@@ -68,6 +76,25 @@ impl<'w> Case<'w> {
 
     pub(super) fn context(&self, pick: Pick) -> Option<Handle> {
         self.contexts.pick(pick, &self.credentials)
+    }
+
+    /// Takes note of an answer about a context: one that isn't alive is refused.
+    #[track_caller]
+    pub(super) fn note_context(&self, function: &'static str, context: Option<Handle>, status: i32) -> bool {
+        assert!(status < 0 || self.contexts.has(context), "{function} takes a context that is none");
+        self.world.note(function, status)
+    }
+
+    /// The same of a credential.
+    #[track_caller]
+    pub(super) fn note_credential(
+        &self,
+        function: &'static str,
+        credential: Option<Handle>,
+        status: i32,
+    ) -> bool {
+        assert!(status < 0 || self.credentials.has(credential), "{function} takes a credential that is none");
+        self.world.note(function, status)
     }
 
     pub(super) fn make<F: Form>(&mut self, functions: &Functions<'_, F>, what: &What) {
@@ -87,7 +114,7 @@ impl<'w> Case<'w> {
                 let step = |terms: &Terms<'_>| {
                     functions.contexts.initialize(credential.as_ref(), context, token.as_deref(), terms)
                 };
-                self.stepped("InitializeSecurityContext", context, &step(&terms.terms()));
+                self.stepped("InitializeSecurityContext", [credential, context], &step(&terms.terms()));
             }
             What::Accept { credential, context, token, terms } => {
                 let credential = self.credential(*credential);
@@ -96,7 +123,7 @@ impl<'w> Case<'w> {
                 let step = |terms: &Terms<'_>| {
                     functions.contexts.accept(credential.as_ref(), context, token.as_deref(), terms)
                 };
-                self.stepped("AcceptSecurityContext", context, &step(&terms.terms()));
+                self.stepped("AcceptSecurityContext", [credential, context], &step(&terms.terms()));
             }
             What::Attribute { context, attribute, place } => {
                 self.attribute(functions, *context, *attribute, *place);
@@ -113,13 +140,14 @@ impl<'w> Case<'w> {
                 // SAFETY: everything is null or lives until the call returns.
                 let status =
                     unsafe { (functions.complete)(pointer(context.as_ref()), &mut describe(&mut buffers)) };
-                if world.note("CompleteAuthToken", status) {
+                if self.note_context("CompleteAuthToken", context, status) {
                     self.sent.push(token);
                 }
             }
             What::Delete(pick) => {
                 let context = self.context(*pick);
-                if world.note("DeleteSecurityContext", functions.contexts.delete(pointer(context.as_ref()))) {
+                let status = functions.contexts.delete(pointer(context.as_ref()));
+                if self.note_context("DeleteSecurityContext", context, status) {
                     self.contexts.ended(context);
                 }
             }
@@ -135,7 +163,8 @@ impl<'w> Case<'w> {
             What::Flush => assert!(world.mock.cleanup()),
             What::Free(pick) => {
                 let credential = self.credential(*pick);
-                if world.note("FreeCredentialsHandle", functions.sspi.free(pointer(credential.as_ref()))) {
+                let status = functions.sspi.free(pointer(credential.as_ref()));
+                if self.note_credential("FreeCredentialsHandle", credential, status) {
                     self.credentials.ended(credential);
                 }
             }
@@ -152,25 +181,40 @@ impl<'w> Case<'w> {
             What::Move { context, package, spoilt } => self.carry(functions, *context, package, *spoilt),
             What::OfContext { function, context } => self.of_context(functions, *function, *context),
             What::Package(name) => {
-                let mut package = ptr::null_mut();
+                let mut package = ptr::without_provenance_mut(UNTOUCHED);
                 let status = functions.sspi.package_into(F::terminated(name).as_ptr(), &raw mut package);
-                world.note("QuerySecurityPackageInfo", status);
-                self.held.push(package.cast());
+                if world.note("QuerySecurityPackageInfo", status) {
+                    self.held.push(package.cast());
+                } else {
+                    assert_eq!(package.addr(), UNTOUCHED, "{name}");
+                }
             }
             What::Protect { function, context, qop, descriptor, shapes } => {
                 let context = self.context(*context);
                 self.protect(*function, context, *qop, *descriptor, shapes);
             }
-            What::Release(memory) => {
-                let address = match memory {
-                    Memory::Forged(address) => ptr::without_provenance_mut(*address),
-                    Memory::Held(index) if !self.held.is_empty() => *index.get(&self.held),
-                    Memory::Held(_) | Memory::Null => ptr::null_mut(),
-                };
-                world.note("FreeContextBuffer", functions.sspi.free_buffer(address));
-            }
+            What::Release(memory) => self.release(functions, *memory),
             What::Shake { package, flags } => self.shake(functions, package, *flags),
             What::Talk { pair, sealed, spoilt } => self.talk(functions, *pair, *sealed, *spoilt),
+        }
+    }
+
+    /// Has memory freed, which only what is held can be, and only once.
+    fn release<F: Form>(&mut self, functions: &Functions<'_, F>, memory: Memory) {
+        let of = |addresses: &[*mut c_void], index: Index| {
+            if addresses.is_empty() { ptr::null_mut() } else { *index.get(addresses) }
+        };
+        let address = match memory {
+            Memory::Forged(address) => ptr::without_provenance_mut(address),
+            Memory::Held(index) => of(&self.held, index),
+            Memory::Null => ptr::null_mut(),
+            Memory::Released(index) => of(&self.released, index),
+        };
+        if self.world.note("FreeContextBuffer", functions.sspi.free_buffer(address)) {
+            let before = self.held.len();
+            self.held.retain(|held| *held != address);
+            assert_ne!(self.held.len(), before, "what is not the caller's is freed");
+            self.released.push(address);
         }
     }
 
@@ -201,19 +245,19 @@ impl<'w> Case<'w> {
         if status == SEC_E_OK {
             self.held.extend(room.pointers());
         } else {
-            assert!(room.pointers().next().is_none(), "{status:#x} and something is written");
+            assert!(room.is_untouched(), "{status:#x} and something is written");
         }
     }
 
-    /// Gives back what is left. What was deleted by an export, or freed by a guess, is refused.
+    /// Gives back what is left. Whatever an attribute has beside pointers is refused.
     pub(super) fn end(self) {
         let Functions { sspi, contexts, .. } = &self.world.wide;
-        let gone = |status: i32| {
+        self.contexts.live.iter().for_each(|context| assert_eq!(contexts.delete(context), SEC_E_OK));
+        self.credentials.live.iter().for_each(|credential| assert_eq!(sspi.free(credential), SEC_E_OK));
+        for address in self.held {
+            let status = sspi.free_buffer(address);
             assert!(status == SEC_E_OK || status == SEC_E_INVALID_HANDLE, "{status:#x}");
-        };
-        self.contexts.live.iter().for_each(|context| gone(contexts.delete(context)));
-        self.credentials.live.iter().for_each(|credential| gone(sspi.free(credential)));
-        self.held.into_iter().for_each(|address| gone(sspi.free_buffer(address)));
+        }
     }
 }
 
@@ -229,15 +273,20 @@ impl Room {
             Place::Sized(size) => size as usize,
             Place::Null | Place::Plain => Self::LONGEST,
         };
-        Self(vec![0; bytes.div_ceil(size_of::<usize>())].into_boxed_slice())
+        Self(vec![UNTOUCHED; bytes.div_ceil(size_of::<usize>())].into_boxed_slice())
     }
 
     pub(super) fn place(&mut self) -> *mut c_void {
         self.0.as_mut_ptr().cast()
     }
 
+    fn is_untouched(&self) -> bool {
+        self.0.iter().all(|&word| word == UNTOUCHED)
+    }
+
     /// Everything in it that may be a pointer.
     pub(super) fn pointers(&self) -> impl Iterator<Item = *mut c_void> {
-        self.0.iter().filter(|&&word| word != 0).map(|&word| ptr::with_exposed_provenance_mut(word))
+        let words = self.0.iter().filter(|&&word| word != 0 && word != UNTOUCHED);
+        words.map(|&word| ptr::with_exposed_provenance_mut(word))
     }
 }

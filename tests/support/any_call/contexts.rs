@@ -3,8 +3,12 @@
 use std::{ffi::c_void, ptr};
 
 use windows_sys::Win32::{
-    Foundation::{SEC_E_OK, SEC_I_COMPLETE_AND_CONTINUE, SEC_I_COMPLETE_NEEDED, SEC_I_CONTINUE_NEEDED},
-    Security::Authentication::Identity::{SecBuffer, SecBufferDesc},
+    Foundation::{
+        SEC_E_BAD_BINDINGS, SEC_E_CONTEXT_EXPIRED, SEC_E_INTERNAL_ERROR, SEC_E_INVALID_TOKEN,
+        SEC_E_LOGON_DENIED, SEC_E_NO_CREDENTIALS, SEC_E_OK, SEC_E_SECPKG_NOT_FOUND, SEC_E_TARGET_UNKNOWN,
+        SEC_E_WRONG_PRINCIPAL, SEC_I_COMPLETE_AND_CONTINUE, SEC_I_COMPLETE_NEEDED, SEC_I_CONTINUE_NEEDED,
+    },
+    Security::Authentication::Identity::{SECPKG_CONTEXT_EXPORT_DELETE_OLD, SecBuffer, SecBufferDesc},
 };
 
 use super::{
@@ -13,17 +17,32 @@ use super::{
     world::Functions,
 };
 use crate::{
-    context::{Pair, Stepped, Terms},
+    context::{Pair, ROOM, Stepped, Terms},
     dll::{Form, Handle, UNTOUCHED, UNTOUCHED_TIME},
 };
 
 impl Case<'_> {
-    pub(super) fn stepped(&mut self, function: &'static str, context: Option<Handle>, stepped: &Stepped) {
-        self.world.note(function, stepped.status);
+    /// Takes note of a step with these handles of a credential and a context.
+    pub(super) fn stepped(
+        &mut self,
+        function: &'static str,
+        [credential, context]: [Option<Handle>; 2],
+        stepped: &Stepped,
+    ) {
+        // A later step needs no credential.
+        if context.is_none() {
+            self.note_credential(function, credential, stepped.status);
+        } else {
+            self.note_context(function, context, stepped.status);
+        }
         if stepped.status < 0 {
             let untouched = context.unwrap_or(Handle { lower: UNTOUCHED, upper: UNTOUCHED });
             let found = (stepped.context, stepped.flags, stepped.expiry);
             assert_eq!(found, (untouched, u32::MAX, UNTOUCHED_TIME), "{function} refuses and writes");
+            let is_untouched = stepped.token.iter().all(|&byte| byte == ROOM);
+            let is_error = stepped.token == error(stepped.status);
+            assert!(is_untouched || is_error, "{function} refuses and writes");
+            self.sent.extend((!is_untouched).then(|| stepped.token.clone()));
             return;
         }
         self.sent.push(stepped.token.clone());
@@ -38,9 +57,13 @@ impl Case<'_> {
         self.credentials.live.extend([alice, service]);
         let terms = Terms { flags, target: Some("host/server"), ..Terms::default() };
         let mut first = contexts.initialize(Some(&alice), None, None, &terms);
+        self.contexts.live.extend(begun(&first));
         let mut server = None;
         while self.goes_on(functions, &mut first) {
             let mut second = contexts.accept(Some(&service), server, Some(&first.token), &Terms::default());
+            if server.is_none() {
+                self.contexts.live.extend(begun(&second));
+            }
             if !self.goes_on(functions, &mut second) {
                 break;
             }
@@ -52,7 +75,6 @@ impl Case<'_> {
                     client_flags: first.flags,
                     server_flags: second.flags,
                 };
-                self.contexts.live.extend([pair.client, pair.server]);
                 self.pairs.push(pair);
                 return;
             }
@@ -60,9 +82,6 @@ impl Case<'_> {
                 first = contexts.initialize(Some(&alice), Some(first.context), Some(&second.token), &terms);
             }
         }
-        // A context that failed is still the caller's to delete.
-        let gone = [first.context, server.unwrap_or(first.context)];
-        self.contexts.live.extend(gone);
     }
 
     /// Completes what a step gave, if it asks for that; whether the handshake goes on.
@@ -98,7 +117,7 @@ impl Case<'_> {
                 (functions.attribute)(pointer(context.as_ref()), attribute, room.place(), size)
             },
         };
-        self.world.note("QueryContextAttributes", status);
+        self.note_context("QueryContextAttributes", context, status);
         self.keep(status, &room);
     }
 
@@ -109,12 +128,12 @@ impl Case<'_> {
         flags: u32,
     ) -> Option<Vec<u8>> {
         let context = self.context(context);
-        let mut packed = SecBuffer { cbBuffer: 0, BufferType: 0, pvBuffer: ptr::null_mut() };
+        let mut packed = SecBuffer { cbBuffer: u32::MAX, BufferType: 0, pvBuffer: ptr::null_mut() };
         // SAFETY: everything is null or lives until the call returns.
         let status =
             unsafe { (functions.export)(pointer(context.as_ref()), flags, &raw mut packed, ptr::null_mut()) };
-        if !self.world.note("ExportSecurityContext", status) {
-            assert!(packed.pvBuffer.is_null());
+        if !self.note_context("ExportSecurityContext", context, status) {
+            assert_eq!((packed.cbBuffer, packed.pvBuffer), (u32::MAX, ptr::null_mut()));
             return None;
         }
         // SAFETY: that much was handed out, and is not freed yet.
@@ -122,6 +141,9 @@ impl Case<'_> {
             unsafe { std::slice::from_raw_parts(packed.pvBuffer.cast::<u8>(), packed.cbBuffer as usize) };
         self.sent.push(bytes.to_vec());
         self.held.push(packed.pvBuffer);
+        if flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD != 0 {
+            self.contexts.ended(context);
+        }
         Some(bytes.to_vec())
     }
 
@@ -152,8 +174,9 @@ impl Case<'_> {
     ) {
         type One = unsafe extern "system" fn(*const Handle) -> i32;
         type Two<T> = unsafe extern "system" fn(*const Handle, *mut T) -> i32;
-        let (mock, context) = (self.world.mock, self.context(context));
-        let context = pointer(context.as_ref());
+        let (mock, handle) = (self.world.mock, self.context(context));
+        let context = pointer(handle.as_ref());
+        let mut token = ptr::without_provenance_mut(UNTOUCHED);
         // SAFETY: a handle that isn't null may be read; the others are answered by a status.
         let (name, status) = unsafe {
             match function {
@@ -167,7 +190,7 @@ impl Case<'_> {
                 }
                 OfContext::QueryToken => {
                     let name = "QuerySecurityContextToken";
-                    (name, mock.expect::<Two<*mut c_void>>(name)(context, ptr::null_mut()))
+                    (name, mock.expect::<Two<*mut c_void>>(name)(context, &raw mut token))
                 }
                 OfContext::Revert => {
                     let name = "RevertSecurityContext";
@@ -178,6 +201,30 @@ impl Case<'_> {
                 }
             }
         };
-        self.world.note(name, status);
+        self.note_context(name, handle, status);
+        assert_eq!(token.addr(), UNTOUCHED, "there is no token");
     }
 }
+
+/// The context of a first step that was not refused: also one that fails later is the caller's to delete.
+fn begun(step: &Stepped) -> Option<Handle> {
+    (step.status >= 0).then_some(step.context)
+}
+
+/// The token that a side sends with its refusal, if somebody asked for extended errors.
+fn error(status: i32) -> Vec<u8> {
+    let told = if TOLD.contains(&status) { status } else { SEC_E_INTERNAL_ERROR };
+    [b"SSPCACHE mock\0\x01\x05".as_slice(), &told.to_le_bytes()].concat()
+}
+
+/// What an error token says as it is, by `docs/handshake.md`.
+const TOLD: &[i32] = &[
+    SEC_E_BAD_BINDINGS,
+    SEC_E_CONTEXT_EXPIRED,
+    SEC_E_INVALID_TOKEN,
+    SEC_E_LOGON_DENIED,
+    SEC_E_NO_CREDENTIALS,
+    SEC_E_SECPKG_NOT_FOUND,
+    SEC_E_TARGET_UNKNOWN,
+    SEC_E_WRONG_PRINCIPAL,
+];

@@ -44,7 +44,7 @@ impl Case<'_> {
         let auth_data = identity.as_ref().map_or(ptr::null(), Identity::as_ptr);
         let ask = Ask { principal: None, package: Some(package), credential_use, auth_data };
         let (status, expiry) = functions.sspi.add(pointer(credential.as_ref()), ask);
-        let added = self.world.note("AddCredentials", status);
+        let added = self.note_credential("AddCredentials", credential, status);
         assert_eq!(added, expiry != UNTOUCHED_TIME);
     }
 
@@ -72,7 +72,7 @@ impl Case<'_> {
         let common = size.min(header.len());
         settings[..common].copy_from_slice(&header[..common]);
         let status = functions.sspi.set(pointer(credential.as_ref()), attribute, Some(&settings));
-        self.world.note("SetCredentialsAttributes", status);
+        self.note_credential("SetCredentialsAttributes", credential, status);
     }
 
     pub(super) fn change<F: Form>(
@@ -97,14 +97,14 @@ impl Case<'_> {
         attribute: u32,
         place: Place,
     ) {
-        let (credential, mut room) = (self.credential(credential), Room::new(place));
-        let credential = pointer(credential.as_ref());
+        let (handle, mut room) = (self.credential(credential), Room::new(place));
+        let credential = pointer(handle.as_ref());
         let status = match place {
             Place::Null => functions.sspi.query(credential, attribute, ptr::null_mut()),
             Place::Plain => functions.sspi.query(credential, attribute, room.place()),
             Place::Sized(size) => functions.sspi.query_ex(credential, attribute, room.place(), size),
         };
-        self.world.note("QueryCredentialsAttributes", status);
+        self.note_credential("QueryCredentialsAttributes", handle, status);
         self.keep(status, &room);
     }
 }

@@ -1,6 +1,6 @@
 //! Calls about messages.
 
-use std::ptr;
+use std::{ffi::c_void, ptr};
 
 use windows_sys::Win32::{
     Foundation::SEC_E_OK,
@@ -39,7 +39,8 @@ impl Case<'_> {
         } else {
             contexts.sign(&client, 0, &mut buffers)
         };
-        if !self.world.note(if sealed { "EncryptMessage" } else { "MakeSignature" }, status) {
+        let function = if sealed { "EncryptMessage" } else { "MakeSignature" };
+        if !self.note_context(function, Some(client), status) {
             return;
         }
         data[3] ^= u8::from(spoilt);
@@ -48,7 +49,8 @@ impl Case<'_> {
         } else {
             contexts.verify(&server, &mut buffers)
         };
-        if self.world.note(if sealed { "DecryptMessage" } else { "VerifySignature" }, status) {
+        let function = if sealed { "DecryptMessage" } else { "VerifySignature" };
+        if self.note_context(function, Some(server), status) {
             assert!(!spoilt, "what was altered is taken");
             assert_eq!(data, *b"message");
         }
@@ -93,8 +95,10 @@ impl Case<'_> {
             Descriptor::Null => ptr::null_mut(),
             _ => &raw mut whole,
         };
-        let (mock, context) = (self.world.mock, pointer(context.as_ref()));
-        let mut found = 0;
+        let (mock, handle) = (self.world.mock, context);
+        let (context, mut found) = (pointer(handle.as_ref()), u32::MAX);
+        let given: Vec<_> = buffers.iter().map(told).collect();
+        let before = own.clone();
         // SAFETY: everything is null or lives until the call returns.
         let (name, status) = unsafe {
             match function {
@@ -116,8 +120,17 @@ impl Case<'_> {
                 }
             }
         };
-        self.world.note(name, status);
+        if !self.note_context(name, handle, status) {
+            assert_eq!(found, u32::MAX, "{name} refuses and tells a quality of protection");
+            assert!(buffers.iter().map(told).eq(given), "{name} refuses and changes the buffers");
+            assert_eq!(own, before, "{name} refuses and writes");
+        }
         let forgery = matches!(function, Protect::Decrypt | Protect::Verify);
         assert!(!(forgery && status == SEC_E_OK), "{name} takes what nobody made: {shapes:?}");
     }
+}
+
+/// A buffer as a call leaves it.
+fn told(buffer: &SecBuffer) -> (u32, u32, *mut c_void) {
+    (buffer.BufferType, buffer.cbBuffer, buffer.pvBuffer)
 }

@@ -213,6 +213,7 @@ pub(crate) enum Memory {
     Forged(usize),
     Held(Index),
     Null,
+    Released(Index),
 }
 
 impl Given {
