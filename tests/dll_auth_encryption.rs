@@ -1,11 +1,12 @@
 //! Identities that are encrypted where they lie: who reads them, and that nobody else does.
+#![allow(unsafe_code, reason = "calls a C ABI")]
 
 #[path = "support/auth_identity.rs"]
 mod auth_identity;
 #[path = "support/dll.rs"]
 mod dll;
 
-use auth_identity::{Family, configured, utf16};
+use auth_identity::{Family, Opaque, configured, utf16};
 use dll::{Ansi, Ask, Identity, Mock, Wide};
 use windows_sys::Win32::{
     Foundation::{
@@ -93,6 +94,29 @@ fn an_encrypted_identity_that_was_changed_or_is_of_another_is_refused() {
         }
         family.free(identity);
     }
+}
+
+/// S7: as the page of the function with options puts it, the one without them may come first.
+#[test]
+fn what_was_encrypted_for_the_process_can_be_encrypted_for_the_logon_next() {
+    type Plain = unsafe extern "system" fn(Opaque) -> i32;
+    let mock = Mock::own("MSNSSPC");
+    let family = Family::of(&mock);
+    let (encrypt, decrypt): (Plain, Plain) =
+        (mock.expect("SspiEncryptAuthIdentity"), mock.expect("SspiDecryptAuthIdentity"));
+    let identity = family.of_strings("alice", "CONTOSO", "x");
+    let before = family.marshal(identity).unwrap();
+    // SAFETY: the identity is one that may be written to.
+    unsafe {
+        assert_eq!(encrypt(identity), SEC_E_OK);
+        assert_eq!(family.encrypt(SAME_LOGON, identity), SEC_E_OK);
+        assert_eq!(decrypt(identity), SEC_E_DECRYPT_FAILURE);
+        assert_eq!(family.decrypt(SAME_LOGON, identity), SEC_E_OK);
+        assert_eq!([encrypt(identity), encrypt(identity)], [SEC_E_OK; 2]);
+        assert_eq!([decrypt(identity), decrypt(identity)], [SEC_E_OK; 2]);
+    }
+    assert_eq!(family.marshal(identity).unwrap(), before);
+    family.free(identity);
 }
 
 /// S7: instances with one key are to each other as programs of one logon session.

@@ -14,7 +14,7 @@
 mod block;
 mod packed;
 
-use std::ffi::c_void;
+use std::{ffi::c_void, ptr, slice};
 
 use sspcache_engine::{Identity, Name, PackageList, Principal, Status};
 use windows_sys::Win32::{
@@ -28,6 +28,8 @@ use windows_sys::Win32::{
     },
     System::Rpc::{SEC_WINNT_AUTH_IDENTITY_ANSI, SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
 };
+
+use zeroize::Zeroize;
 
 pub(crate) use self::{
     block::{Block, build, length_at, seal, unseal},
@@ -93,7 +95,7 @@ impl Parts {
     }
 
     /// User and domain, as they are.
-    pub(crate) fn principal(&self) -> Principal {
+    fn principal(&self) -> Principal {
         let name = |units: &Option<Units>| Name::from_units(units.as_deref().map_or(&[], Vec::as_slice));
         Principal::new(name(&self.user), name(&self.domain))
     }
@@ -143,8 +145,8 @@ unsafe fn zero_string(text: *mut u16, length: u32, flags: u32) {
     }
     let unit = if flags & SEC_WINNT_AUTH_IDENTITY_ANSI == 0 { size_of::<u16>() } else { 1 };
     // SAFETY: by this function's contract.
-    let bytes = unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), length as usize * unit) };
-    zeroize::Zeroize::zeroize(bytes);
+    let bytes = unsafe { slice::from_raw_parts_mut(text.cast::<u8>(), length as usize * unit) };
+    bytes.zeroize();
 }
 
 /// Of a form with pointers: what both have, and the list of packages.
@@ -155,10 +157,7 @@ unsafe fn pointers(data: *const c_void) -> Result<(SEC_WINNT_AUTH_IDENTITY_W, (*
     // SAFETY: by this function's contract; each form begins with a version, or with a pointer that isn't smaller.
     unsafe {
         if data.cast::<u32>().read_unaligned() != SEC_WINNT_AUTH_IDENTITY_VERSION {
-            return Ok((
-                data.cast::<SEC_WINNT_AUTH_IDENTITY_W>().read_unaligned(),
-                (std::ptr::null_mut(), 0),
-            ));
+            return Ok((data.cast::<SEC_WINNT_AUTH_IDENTITY_W>().read_unaligned(), (ptr::null_mut(), 0)));
         }
         let data = ex(data.cast())?;
         let plain = SEC_WINNT_AUTH_IDENTITY_W {
