@@ -84,11 +84,11 @@ impl Query<'_> {
                     })
                 }),
                 SECPKG_ATTR_PACKAGE_INFO => self.put(|info| {
-                    let package = packages::hand_out::<E>(self.ssp, slice::from_ref(&info.package));
+                    let package = packages::hand_out::<E>(self.ssp, slice::from_ref(&*info.package));
                     Ok(SecPkgContext_PackageInfoW { PackageInfo: package.cast() })
                 }),
                 SECPKG_ATTR_NEGOTIATION_INFO if self.info.negotiated => self.put(|info| {
-                    let package = packages::hand_out::<E>(self.ssp, slice::from_ref(&info.package));
+                    let package = packages::hand_out::<E>(self.ssp, slice::from_ref(&*info.package));
                     Ok(SecPkgContext_NegotiationInfoW {
                         PackageInfo: package.cast(),
                         NegotiationState: SECPKG_NEGOTIATION_COMPLETE,

@@ -29,6 +29,8 @@ use crate::{
 /// In the child of a `fork` an instance starts empty.
 pub struct Engine {
     module: String,
+    /// What acceptors tell of themselves: the module's name in UTF-16.
+    pub(crate) target_information: Vec<u8>,
     clock: Arc<dyn Clock>,
     /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
     has_faults: bool,
@@ -64,7 +66,7 @@ impl Engine {
     ///
     /// Reference: [EnumerateSecurityPackages](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-enumeratesecuritypackagesw).
     pub fn packages(&self) -> Vec<PackageInfo> {
-        self.lock().packages.clone()
+        self.lock().packages.iter().map(|package| PackageInfo::clone(package)).collect()
     }
 
     /// `QuerySecurityPackageInfo`: one package.
@@ -75,7 +77,7 @@ impl Engine {
     /// Reference: [QuerySecurityPackageInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritypackageinfow).
     pub fn package(&self, name: &Name) -> Result<PackageInfo, Status> {
         let state = self.lock();
-        Ok(state.packages[usize::from(state.package_id(name)?)].clone())
+        Ok(PackageInfo::clone(&state.packages[usize::from(state.package_id(name)?)]))
     }
 
     /// Verifies an identity as an acceptor does: against the configured accounts, never against the cache.
@@ -238,6 +240,7 @@ impl Engine {
     pub(crate) fn from_builder(builder: EngineBuilder) -> Self {
         let EngineBuilder { module, packages, accounts, preloads, handle_policy, .. } = builder;
         let limits = Limits { capacity: builder.capacity };
+        let packages: Vec<_> = packages.into_iter().map(Arc::new).collect();
         let has_faults = !builder.faults.is_empty();
         let mut state = State {
             vault: Vault::new(limits),
@@ -264,7 +267,15 @@ impl Engine {
                     .expect("there is memory for what is preloaded");
             }
         }
-        Self { module, clock: builder.clock, has_faults, state: Mutex::new(state), flushing: Mutex::new(()) }
+        let target_information = module.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        Self {
+            module,
+            target_information,
+            clock: builder.clock,
+            has_faults,
+            state: Mutex::new(state),
+            flushing: Mutex::new(()),
+        }
     }
 
     /// The fault whose turn it is for a call of this operation, recorded.
@@ -365,7 +376,7 @@ pub(crate) struct State {
     pub(crate) handles: HandleTable<Held>,
     pub(crate) contexts: Contexts,
     pub(crate) handshakes: Handshakes,
-    pub(crate) packages: Vec<PackageInfo>,
+    pub(crate) packages: Vec<Arc<PackageInfo>>,
     /// Negotiate's place among them.
     pub(crate) negotiate: Option<u16>,
     pub(crate) accounts: Accounts,
@@ -437,7 +448,7 @@ impl State {
     }
 }
 
-fn position(packages: &[PackageInfo], name: &Name) -> Option<u16> {
+fn position(packages: &[Arc<PackageInfo>], name: &Name) -> Option<u16> {
     let at = packages.iter().position(|package| package.name == *name);
     at.and_then(|at| u16::try_from(at).ok())
 }

@@ -266,7 +266,7 @@ fn a_context_that_negotiate_chose_is_imported_under_either_name() {
     let mut ends = Ends::with(&ssp, &outbound, &ssp, &AcquireRequest::inbound("Negotiate"));
     ends.run().unwrap();
     let context = ends.server_context.unwrap();
-    let chosen = ssp.context(context).unwrap().package.name;
+    let chosen = ssp.context(context).unwrap().package.name.clone();
     assert_eq!(chosen, Name::from("Kerberos"));
     let packed = ssp.export(context, ExportOptions::default()).unwrap();
     for (package, expected) in [

@@ -1,5 +1,7 @@
 //! The acceptor's steps: `AcceptSecurityContext`.
 
+use std::sync::Arc;
+
 use super::{
     AcceptRequest, Context, ContextFlags, ContextInfo, Progress, Refusal, Role, Step,
     established::Established,
@@ -19,7 +21,7 @@ use crate::{
 pub(crate) struct Accepting {
     pub(super) credential: CredentialHandle,
     server: Principal,
-    package: PackageInfo,
+    package: Arc<PackageInfo>,
     negotiated: bool,
     granted: ContextFlags,
     /// What the acceptor asked for in its first step.
@@ -69,7 +71,7 @@ impl Engine {
         };
         self.enter(call.operation)?;
         let Some(handle) = request.context else {
-            let information: Vec<u8> = self.module().encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let information = self.target_information.clone();
             return self.begin(&call, |state, held, nonce, now| {
                 state.challenge(request, held, nonce, information, now).map_err(|status| {
                     let package = &state.packages[usize::from(held.own.package)];
@@ -142,7 +144,11 @@ impl State {
 
     /// The first of the packages that an initiator offers which this credential may use. Negotiate takes the bare
     /// token of any of them; a bare package takes its own alone.
-    fn choose<'a>(&self, held: &'a Held, hello: &Hello) -> Result<(PackageInfo, &'a Credential), Status> {
+    fn choose<'a>(
+        &self,
+        held: &'a Held,
+        hello: &Hello,
+    ) -> Result<(Arc<PackageInfo>, &'a Credential), Status> {
         if hello.negotiated && !self.is_negotiate(held.own.package) {
             return Err(Status::InvalidToken);
         }

@@ -177,7 +177,7 @@ impl Established {
             started_local,
             expires_local,
         } = info;
-        let PackageInfo { name, comment, capabilities, rpc_id, max_token, version } = package;
+        let PackageInfo { name, comment, capabilities, rpc_id, max_token, version } = &**package;
         let names = [name, comment, &client.user, &client.domain, &server.user, &server.domain]
             .into_iter()
             .chain(target);
@@ -242,7 +242,7 @@ impl Established {
         let info = ContextInfo {
             role,
             flags,
-            package,
+            package: package.into(),
             negotiated,
             client: from.principal()?,
             server: from.principal()?,
@@ -368,7 +368,7 @@ mod tests {
         let info = ContextInfo {
             role,
             flags: flags(),
-            package: PackageInfo::named("NTLM"),
+            package: PackageInfo::named("NTLM").into(),
             negotiated: true,
             client: Principal::new(Name::from_units(&[0xD800, 0x41]), "CONTOSO"),
             server: Principal::default(),

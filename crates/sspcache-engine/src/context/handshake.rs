@@ -253,7 +253,7 @@ impl State {
 
     /// The packages that a context of this handle may use, the best one first, each with the credential for it: the
     /// handle's own, or for Negotiate those that are offered beside it, or else the two that Windows' own knows.
-    pub(super) fn choices<'a>(&self, held: &'a Held, role: Role) -> Vec<(PackageInfo, &'a Credential)> {
+    pub(super) fn choices<'a>(&self, held: &'a Held, role: Role) -> Vec<(Arc<PackageInfo>, &'a Credential)> {
         let own = held.own.package;
         if !self.is_negotiate(own) {
             let credential = held.credentials().find(|credential| credential.direction.is_for(role));
@@ -263,13 +263,13 @@ impl State {
                 .collect();
         }
         let [kerberos, ntlm] = ["Kerberos", "NTLM"].map(Name::from);
-        let with_credential = |package: PackageInfo| {
+        let with_credential = |package: Arc<PackageInfo>| {
             self.credential_over(held, &package.name, role).map(|credential| (package, credential))
         };
         let mut choices: Vec<_> = if let [_] = &*self.packages {
             [kerberos.clone(), ntlm.clone()]
                 .into_iter()
-                .map(PackageInfo::named)
+                .map(|name| Arc::new(PackageInfo::named(name)))
                 .filter_map(with_credential)
                 .collect()
         } else {

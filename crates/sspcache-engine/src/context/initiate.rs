@@ -1,5 +1,7 @@
 //! The initiator's steps: `InitializeSecurityContext`.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::{
@@ -33,7 +35,7 @@ pub(crate) struct Initiating {
 
 /// A package that the acceptor may choose, and who initiates then.
 struct Choice {
-    package: PackageInfo,
+    package: Arc<PackageInfo>,
     client: Client,
     expires: FileTime,
 }
@@ -170,7 +172,7 @@ impl State {
     /// What there is for a package, unless its credential is gone.
     fn choice(
         &self,
-        package: PackageInfo,
+        package: Arc<PackageInfo>,
         credential: &Credential,
         requested: ContextFlags,
         now: FileTime,
@@ -225,7 +227,7 @@ impl Initiating {
         let info = ContextInfo {
             role: Role::Initiator,
             flags,
-            package: package.clone(),
+            package: Arc::clone(package),
             negotiated: self.negotiated,
             client: client.cloned().unwrap_or_default(),
             server: challenge.server,

@@ -19,6 +19,8 @@ mod sequence;
 mod settings;
 mod token;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -198,7 +200,7 @@ pub struct ContextInfo {
     /// What the context has.
     pub flags: ContextFlags,
     /// The package that was used; for Negotiate, the one that it chose.
-    pub package: PackageInfo,
+    pub package: Arc<PackageInfo>,
     /// Whether Negotiate chose the package.
     pub negotiated: bool,
     /// Who initiated; empty for a null session. Both sides agree.

@@ -180,18 +180,19 @@ impl State {
     fn acquire(&mut self, request: &AcquireRequest, now: FileTime) -> Result<Acquired, Status> {
         let package = self.package_id(&request.package)?;
         let (own, source) = self.sign_in(package, request, now)?;
-        let (slot, principal) = (own.slot, shown(&own.principal));
+        let slot = own.slot;
         let expires = self.expiry(slot);
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
         let handle = self.handles.insert(held).ok_or(Status::InsufficientMemory)?;
         if let Some(slot) = slot {
             self.book.hold(slot);
         }
-        let name = &self.packages[usize::from(package)].name;
-        self.book.record_with(now, || EventKind::Acquired {
+        let Self { book, handles, packages, .. } = self;
+        let principal = || handles.get(handle).map_or_else(String::new, |held| shown(&held.own.principal));
+        book.record_with(now, || EventKind::Acquired {
             handle,
-            package: name.to_string(),
-            principal,
+            package: packages[usize::from(package)].name.to_string(),
+            principal: principal(),
             credential: slot.map(Slot::to_u64),
             source,
         });
