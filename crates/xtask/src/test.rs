@@ -5,6 +5,7 @@
 
 use std::env::{self, consts::EXE_SUFFIX};
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -211,20 +212,35 @@ fn native(workspace: &Workspace) -> Result<()> {
 
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.
 ///
-/// The stable toolchain has the sanitizer's runtime, but not the switch for it, hence the variable. What a test loads finds
-/// the runtime in the program that loads it, which has to export it.
+/// The stable toolchain has the sanitizer's runtime, but not the switch for it, hence the variable. What a test loads
+/// finds the runtime in the program that loads it, which has to export it.
 fn sanitizer(workspace: &Workspace) -> Result<()> {
     if !cfg!(target_os = "linux") {
         bail!("this step runs on Linux alone");
     }
+    let host = workspace.host()?;
+    check_sanitizer(&workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib"))?;
     let tests = SANITIZED.iter().flat_map(|test| ["--test", test]);
     Ok(cargo(workspace, &["test", "--package", "sspcache-cli", "--no-fail-fast", "--target-dir"])
         .arg(workspace.target.join("sanitizer"))
-        .args(["--target", &workspace.host()?])
+        .args(["--target", &host])
         .args(tests)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address -Clink-arg=-rdynamic")
         .run()?)
+}
+
+/// The linker's message, where a toolchain has no runtime, names a file and not where to get it.
+fn check_sanitizer(libraries: &Path) -> Result<()> {
+    let files = fs::read_dir(libraries).with_context(|| format!("can't read {}", libraries.display()))?;
+    if files.flatten().any(|file| file.file_name().to_string_lossy().ends_with("_rt.asan.a")) {
+        return Ok(());
+    }
+    bail!(
+        "this Rust toolchain has no address sanitizer in {}; rustup's has: \
+         `rustup toolchain install stable`, then `cargo +stable xtask test sanitizer`",
+        libraries.display()
+    )
 }
 
 /// The tests that call the mock DLLs in their own process, but for those that measure its memory or end it early.
@@ -232,6 +248,9 @@ const SANITIZED: &[&str] = &[
     "dll_abi",
     "dll_accounts",
     "dll_any_order",
+    "dll_auth_encryption",
+    "dll_auth_identity",
+    "dll_auth_uses",
     "dll_context",
     "dll_credentials",
     "dll_faults",
@@ -352,6 +371,18 @@ mod tests {
         assert_eq!(names(&["docs", "format"]).expect("chosen"), ["docs", "format"]);
         let unknown = names(&["docs", "fromat"]).expect_err("misspelt").to_string();
         assert!(unknown.contains("fromat") && unknown.contains("--list"), "{unknown}");
+    }
+
+    #[test]
+    fn a_toolchain_without_the_sanitizer_is_told_where_it_is() {
+        let folder = env::temp_dir().join(format!("sspcache-xtask-{}", std::process::id()));
+        fs::create_dir(&folder).expect("created");
+        let missing = check_sanitizer(&folder).expect_err("empty").to_string();
+        fs::write(folder.join("librustc-stable_rt.asan.a"), "").expect("written");
+        let found = check_sanitizer(&folder);
+        fs::remove_dir_all(&folder).expect("removed");
+        assert!(missing.contains("rustup toolchain install"), "{missing}");
+        found.expect("found");
     }
 
     #[test]
