@@ -186,6 +186,9 @@ fn of_credentials() -> impl Strategy<Value = What> {
     let credential_use = prop_oneof![6 => 1_u32..4, 1 => any::<u32>()];
     let attribute = prop_oneof![4 => Just(1_u32), 1 => any::<u32>()];
     let kind = select(vec![SECBUFFER_CHANGE_PASS_RESPONSE, SECBUFFER_TOKEN]);
+    let proxy = prop_oneof![6 => Just(PROXY), 1 => any::<u32>()];
+    let version = prop_oneof![6 => Just(1), 1 => any::<u32>()];
+    let size = prop_oneof![6 => 24_usize..40, 1 => 0_usize..24];
     let memory = prop_oneof![
         6 => any::<Index>().prop_map(Memory::Held),
         1 => any::<usize>().prop_map(Memory::Forged),
@@ -198,8 +201,7 @@ fn of_credentials() -> impl Strategy<Value = What> {
         2 => (pick(), package(), prop_oneof![6 => 1_u32..4, 1 => any::<u32>()], who()).prop_map(
             |(credential, package, credential_use, who)| What::Add { credential, package, credential_use, who }
         ),
-        3 => (pick(), prop_oneof![6 => Just(PROXY), 1 => any::<u32>()], prop_oneof![6 => Just(1), 1 => any::<u32>()],
-            [0_u16..7, 0_u16..20], prop_oneof![6 => 24_usize..40, 1 => 0_usize..24])
+        3 => (pick(), proxy, version, [0_u16..7, 0_u16..20], size)
             .prop_map(|(credential, attribute, version, lengths, size)| What::KdcProxy {
                 credential,
                 attribute,
@@ -307,7 +309,7 @@ fn any_order(test: &str, config: &str, cases: u32, check: impl FnOnce(&World<'_>
     });
 }
 
-/// S5
+/// S5, S6
 #[test]
 fn any_order_of_any_calls_gets_documented_answers() {
     any_order("any_order_of_any_calls_gets_documented_answers", CONFIG, 2_000, |world| {
@@ -328,7 +330,7 @@ fn any_order_of_any_calls_gets_documented_answers() {
     });
 }
 
-/// S3, S5
+/// S3, S5, S6
 #[test]
 fn any_order_of_any_calls_gets_documented_answers_where_tokens_are_completed() {
     let test = "any_order_of_any_calls_gets_documented_answers_where_tokens_are_completed";

@@ -2,8 +2,8 @@
 
 use windows_sys::Win32::Foundation::*;
 
-/// The statuses of a function: those of its page, of `docs/handshake.md` and of `docs/messages.md`. No call of the cases runs
-/// out of memory, and `SEC_E_INTERNAL_ERROR` would be a panic that was caught.
+/// The statuses of a function: those of its page, of `docs/handshake.md` and of `docs/messages.md`. No call of the
+/// cases runs out of memory, and `SEC_E_INTERNAL_ERROR` would be a panic that was caught.
 pub(super) fn of(function: &str) -> &'static [i32] {
     let found = DOCUMENTED.iter().find(|(name, _)| *name == function);
     found.unwrap_or_else(|| panic!("{function} is no function")).1
