@@ -112,6 +112,7 @@ fn an_identity_is_the_same_after_every_way_that_it_can_go() {
         let same = |other: Opaque| own.with(|own| family.compare(own, other));
         prop_assert_eq!(same(identity), Ok((true, true)));
         let bytes = family.marshal(identity).unwrap();
+        prop_assert_eq!(meant(&bytes), own.flags);
         let mut ways = vec![family.unmarshal(&bytes), family.copy(identity)];
         // A name with a null in it ends there.
         if own.strings[..2].iter().all(|name| !name.contains(&0)) {
@@ -120,6 +121,7 @@ fn an_identity_is_the_same_after_every_way_that_it_can_go() {
         for way in ways {
             let other = way.unwrap();
             prop_assert_eq!(same(other), Ok((true, true)));
+            prop_assert_eq!(meant(&family.marshal(other).unwrap()), own.flags);
             family.free(other);
         }
         for options in [SAME_PROCESS, SAME_LOGON, SAME_PROCESS | SAME_LOGON] {
@@ -139,6 +141,11 @@ fn an_identity_is_the_same_after_every_way_that_it_can_go() {
         family.free(identity);
         Ok(())
     });
+}
+
+/// Of an identity's flags, the one that doesn't tell how it is written.
+fn meant(block: &[u8]) -> u32 {
+    u32::from_ne_bytes(block[36..40].try_into().unwrap()) & SEC_WINNT_AUTH_IDENTITY_ONLY
 }
 
 /// S7
