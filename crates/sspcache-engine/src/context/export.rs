@@ -14,10 +14,11 @@ use super::{
     established::Established,
     protection::{self, Branch, Position, Protection},
     sequence::Received,
+    wire::{Reader, Writer},
 };
 use crate::{
-    Engine, EventKind, FileTime, Name, Operation, PackageInfo, Principal, Status, event::shown,
-    package::Capabilities, sync::Mutex,
+    Engine, EventKind, FileTime, Name, Operation, PackageInfo, Status, event::shown, package::Capabilities,
+    sync::Mutex,
 };
 
 /// What exported contexts are sealed under.
@@ -182,13 +183,16 @@ impl Established {
             .into_iter()
             .chain(target);
         let long = names.map(|name| name.units().len() * 2).sum::<usize>() + target_information.len();
-        let mut to = Packer::new(long)?;
+        let mut packed = begin(long)?;
+        let room = packed.capacity();
+        let mut to = Writer(&mut packed);
         to.bytes(session_key.bytes());
-        to.bytes(&[u8::from(*role == Role::Acceptor), u8::from(*negotiated)]);
-        to.bytes(&flags.bits().to_le_bytes());
+        to.flag(*role == Role::Acceptor);
+        to.flag(*negotiated);
+        to.flags(*flags);
         let Position { next, received } = if reset { Position::default() } else { protection.position() };
         for number in [next, received.next, received.seen, expires.0, started_local.0, expires_local.0] {
-            to.bytes(&number.to_le_bytes());
+            to.number(number);
         }
         to.name(name);
         to.name(comment);
@@ -198,13 +202,10 @@ impl Established {
         to.bytes(&version.to_le_bytes());
         to.principal(client);
         to.principal(server);
-        to.bytes(&[u8::from(target.is_some())]);
-        if let Some(target) = target {
-            to.name(target);
-        }
+        to.optional_name(target.as_ref());
         to.field(target_information);
-        let mut packed = to.0;
         key.seal(&mut packed)?;
+        debug_assert_eq!(packed.capacity(), room, "everything has room");
         Ok(packed)
     }
 
@@ -213,7 +214,7 @@ impl Established {
             return Err(Status::InvalidToken);
         }
         let body = key.open(packed)?;
-        let read = Self::read(&mut Unpacker(&body)).ok_or(Status::InvalidToken)?;
+        let read = Self::read(&mut Reader(&body)).ok_or(Status::InvalidToken)?;
         let (info, expires, position) = read;
         let mut branch = Branch::default();
         getrandom::fill(&mut branch.0).map_err(|_| Status::InternalError)?;
@@ -222,7 +223,7 @@ impl Established {
     }
 
     /// What [`Self::pack`] wrote, in that order.
-    fn read(from: &mut Unpacker<'_>) -> Option<(ContextInfo, FileTime, Position)> {
+    fn read(from: &mut Reader<'_>) -> Option<(ContextInfo, FileTime, Position)> {
         let session_key = SessionKey(Zeroizing::new(from.array()?));
         let role = if from.flag()? { Role::Acceptor } else { Role::Initiator };
         let negotiated = from.flag()?;
@@ -256,85 +257,20 @@ impl Established {
     }
 }
 
-/// Writes a context, behind a header with a number that it draws.
-struct Packer(Zeroizing<Vec<u8>>);
-
-impl Packer {
-    /// With room for everything, so that no growth leaves a copy of the key behind.
-    fn new(long: usize) -> Result<Self, Status> {
-        let mut packed = Zeroizing::new(Vec::with_capacity(long + SHORT));
-        packed.extend_from_slice(MAGIC);
-        packed.resize(HEADER, 0);
-        getrandom::fill(&mut packed[MAGIC.len()..]).map_err(|_| Status::InternalError)?;
-        Ok(Self(packed))
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        debug_assert!(self.0.len() + bytes.len() + TAG <= self.0.capacity(), "the room is reserved");
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// Bytes after their length.
-    fn field(&mut self, bytes: &[u8]) {
-        self.bytes(&(bytes.len() as u64).to_le_bytes());
-        self.bytes(bytes);
-    }
-
-    fn name(&mut self, name: &Name) {
-        self.bytes(&(name.units().len() as u64 * 2).to_le_bytes());
-        name.units().iter().for_each(|unit| self.bytes(&unit.to_le_bytes()));
-    }
-
-    fn principal(&mut self, principal: &Principal) {
-        self.name(&principal.user);
-        self.name(&principal.domain);
-    }
-}
-
-/// Reads a context; `None` where it ends too early.
-struct Unpacker<'a>(&'a [u8]);
-
-impl<'a> Unpacker<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.array()? {
-            [0] => Some(false),
-            [1] => Some(true),
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn field(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.number()?).ok()?;
-        let (field, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(field)
-    }
-
-    fn name(&mut self) -> Option<Name> {
-        let (units, []) = self.field()?.as_chunks() else { return None };
-        Some(Name::from_units(&units.iter().map(|&unit| u16::from_le_bytes(unit)).collect::<Vec<_>>()))
-    }
-
-    fn principal(&mut self) -> Option<Principal> {
-        Some(Principal { user: self.name()?, domain: self.name()? })
-    }
+/// The beginning of an export, with a number that it draws, and room for everything, so that no growth leaves a copy of the
+/// key behind.
+fn begin(long: usize) -> Result<Zeroizing<Vec<u8>>, Status> {
+    let mut packed = Zeroizing::new(Vec::with_capacity(long + SHORT));
+    packed.extend_from_slice(MAGIC);
+    packed.resize(HEADER, 0);
+    getrandom::fill(&mut packed[MAGIC.len()..]).map_err(|_| Status::InternalError)?;
+    Ok(packed)
 }
 
 /// Begins an export; its last byte is the version.
 const MAGIC: &[u8; 8] = b"sspcctx\x01";
 /// With a random number, which no other export has.
 const HEADER: usize = MAGIC.len() + 24;
-const TAG: usize = 16;
 /// Room for everything whose length is known, and more.
 const SHORT: usize = 256;
 
@@ -343,6 +279,7 @@ mod tests {
     use proptest::{prelude::*, sample::Index};
 
     use super::*;
+    use crate::Principal;
     use crate::context::{MESSAGE_TOKEN, Part};
 
     fn engine() -> Engine {
@@ -579,13 +516,13 @@ mod tests {
             let key = ExportKey::from_secret(b"");
             let packed = established(Role::Initiator).pack(false, &key).unwrap();
             let mut plain = key.open(&packed).unwrap();
-            prop_assert!(Established::read(&mut Unpacker(&plain[..cut.index(plain.len())])).is_none());
+            prop_assert!(Established::read(&mut Reader(&plain[..cut.index(plain.len())])).is_none());
             let longer = [&plain[..], &[byte]].concat();
-            prop_assert!(Established::read(&mut Unpacker(&longer)).is_none());
+            prop_assert!(Established::read(&mut Reader(&longer)).is_none());
             let index = at.index(plain.len());
             plain[index] = byte;
-            let _ = Established::read(&mut Unpacker(&plain));
-            let _ = Established::read(&mut Unpacker(&body));
+            let _ = Established::read(&mut Reader(&plain));
+            let _ = Established::read(&mut Reader(&body));
         }
     }
 }

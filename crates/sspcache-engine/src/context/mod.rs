@@ -18,6 +18,7 @@ mod protection;
 mod sequence;
 mod settings;
 mod token;
+mod wire;
 
 use std::sync::Arc;
 

@@ -1,6 +1,9 @@
 //! The tokens of the handshake, as they travel. `docs/handshake.md` describes the format.
 
-use super::ContextFlags;
+use super::{
+    ContextFlags,
+    wire::{Reader, Writer},
+};
 use crate::{Name, Principal, Status};
 
 /// A random number that a side uses once.
@@ -79,15 +82,14 @@ impl Token {
 
 impl Hello {
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut to = Writer::new(HELLO);
-        to.0.extend_from_slice(&self.nonce);
-        to.flags(self.requested);
-        to.flag(self.negotiated);
-        to.length(self.offered.len());
-        self.offered.iter().for_each(|name| to.name(name));
-        to.flag(self.target.is_some());
-        self.target.iter().for_each(|name| to.name(name));
-        to.0
+        written(HELLO, |to| {
+            to.bytes(&self.nonce);
+            to.flags(self.requested);
+            to.flag(self.negotiated);
+            to.length(self.offered.len());
+            self.offered.iter().for_each(|name| to.name(name));
+            to.optional_name(self.target.as_ref());
+        })
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -100,15 +102,14 @@ impl Hello {
 
 impl Challenge {
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut to = Writer::new(CHALLENGE);
-        to.0.extend_from_slice(&self.answers);
-        to.0.extend_from_slice(&self.nonce);
-        to.flags(self.granted);
-        to.name(&self.package);
-        to.principal(&self.server);
-        to.length(self.information.len());
-        to.0.extend_from_slice(&self.information);
-        to.0
+        written(CHALLENGE, |to| {
+            to.bytes(&self.answers);
+            to.bytes(&self.nonce);
+            to.flags(self.granted);
+            to.name(&self.package);
+            to.principal(&self.server);
+            to.field(&self.information);
+        })
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -118,21 +119,21 @@ impl Challenge {
             granted: from.flags()?,
             package: from.name()?,
             server: from.principal()?,
-            information: from.bytes()?.to_vec(),
+            information: from.field()?.to_vec(),
         })
     }
 }
 
 impl Proof {
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut to = Writer::new(PROOF);
-        to.flags(self.flags);
-        to.flag(self.client.is_some());
-        self.client.iter().for_each(|client| to.principal(client));
-        to.flag(self.bindings.is_some());
-        self.bindings.iter().for_each(|bindings| to.0.extend_from_slice(bindings));
-        to.0.extend_from_slice(&self.mac);
-        to.0
+        written(PROOF, |to| {
+            to.flags(self.flags);
+            to.flag(self.client.is_some());
+            self.client.iter().for_each(|client| to.principal(client));
+            to.flag(self.bindings.is_some());
+            self.bindings.iter().for_each(|bindings| to.bytes(bindings));
+            to.bytes(&self.mac);
+        })
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -147,16 +148,16 @@ impl Proof {
 
 /// The acceptor's confirmation.
 pub(super) fn confirm(mac: &Digest) -> Vec<u8> {
-    let mut to = Writer::new(CONFIRM);
-    to.0.extend_from_slice(mac);
-    to.0
+    written(CONFIRM, |to| {
+        to.bytes(mac);
+    })
 }
 
 /// Tells the other side why this one gave up.
 pub(super) fn error(status: Status) -> Vec<u8> {
-    let mut to = Writer::new(ERROR);
-    to.0.extend_from_slice(&told(status).code().to_le_bytes());
-    to.0
+    written(ERROR, |to| {
+        to.bytes(&told(status).code().to_le_bytes());
+    })
 }
 
 /// Whether a token is an error's.
@@ -192,92 +193,14 @@ fn told(status: Status) -> Status {
     if TOLD.contains(&status) { status } else { Status::InternalError }
 }
 
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn new(kind: u8) -> Self {
-        let mut token = Vec::with_capacity(USUAL);
-        token.extend_from_slice(MAGIC);
-        token.extend_from_slice(&[VERSION, kind]);
-        Self(token)
-    }
-
-    fn flag(&mut self, flag: bool) {
-        self.0.push(flag.into());
-    }
-
-    fn flags(&mut self, flags: ContextFlags) {
-        self.0.extend_from_slice(&flags.bits().to_le_bytes());
-    }
-
-    /// Counts of bytes, units and names are below 2^32: the ABI has no longer buffers or strings.
-    fn length(&mut self, length: usize) {
-        self.0.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-    }
-
-    fn name(&mut self, name: &Name) {
-        self.length(name.units().len());
-        name.units().iter().for_each(|unit| self.0.extend_from_slice(&unit.to_le_bytes()));
-    }
-
-    fn principal(&mut self, principal: &Principal) {
-        self.name(&principal.user);
-        self.name(&principal.domain);
-    }
-}
-
-/// Reads a token; `None` where it ends too early.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.array()? {
-            [0] => Some(false),
-            [1] => Some(true),
-            _ => None,
-        }
-    }
-
-    fn flags(&mut self) -> Option<ContextFlags> {
-        ContextFlags::from_bits(u32::from_le_bytes(self.array()?))
-    }
-
-    /// As a token says it: nothing is reserved for it before as much has been read.
-    fn length(&mut self) -> Option<usize> {
-        usize::try_from(u32::from_le_bytes(self.array()?)).ok()
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.length()?;
-        self.take(length)
-    }
-
-    fn name(&mut self) -> Option<Name> {
-        let length = self.length()?.checked_mul(2)?;
-        let (units, _) = self.take(length)?.as_chunks();
-        let mut short = [0; 32];
-        if let Some(short) = short.get_mut(..units.len()) {
-            short.iter_mut().zip(units).for_each(|(unit, &bytes)| *unit = u16::from_le_bytes(bytes));
-            return Some(Name::from_units(short));
-        }
-        Some(Name::from_units(&units.iter().map(|&bytes| u16::from_le_bytes(bytes)).collect::<Vec<_>>()))
-    }
-
-    fn principal(&mut self) -> Option<Principal> {
-        Some(Principal { user: self.name()?, domain: self.name()? })
-    }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
+/// A token of this kind.
+fn written(kind: u8, body: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut token = Vec::with_capacity(USUAL);
+    let mut to = Writer(&mut token);
+    to.bytes(MAGIC);
+    to.bytes(&[VERSION, kind]);
+    body(&mut to);
+    token
 }
 
 /// Begins every token: neither NTLM's signature (`NTLMSSP`), nor the first byte of anything in ASN.1 that GSS-API
