@@ -1,6 +1,6 @@
 //! `ChangeAccountPassword`.
 
-use sspcache_engine::{Name, Principal, Secret, Status};
+use sspcache_engine::{Principal, Secret, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{
     DOMAIN_PASSWORD_INFORMATION, SECBUFFER_CHANGE_PASS_RESPONSE, SecBufferDesc,
 };
@@ -25,18 +25,18 @@ pub unsafe fn change_account_password<E: Encoding>(
         let engine = ssp.engine()?;
         // SAFETY: by this function's contract; what is handed out has room for the structure.
         unsafe {
-            let package = text::terminated::<E>(package)?.ok_or(Status::SecpkgNotFound)?;
+            let package = text::name::<E>(package)?.ok_or(Status::SecpkgNotFound)?;
             let response = Buffers::read(output)?.first(SECBUFFER_CHANGE_PASS_RESPONSE).copied();
             let response = response.ok_or(Status::InvalidParameter)?;
-            let account = text::terminated::<E>(account)?.ok_or(Status::InvalidParameter)?;
+            let account = text::name::<E>(account)?.ok_or(Status::InvalidParameter)?;
             if reserved != 0 {
                 return Err(Status::InvalidParameter);
             }
-            let domain = text::terminated::<E>(domain)?.unwrap_or_default();
-            let principal = Principal::new(Name::from_units(&account), Name::from_units(&domain));
+            let domain = text::name::<E>(domain)?.unwrap_or_default();
+            let principal = Principal::new(account, domain);
             let [old, new] = [text::terminated::<E>(old)?, text::terminated::<E>(new)?]
                 .map(|password| Secret::password_units(&password.unwrap_or_default()));
-            engine.change_password(&Name::from_units(&package), &principal, old, new)?;
+            engine.change_password(&package, &principal, old, new)?;
             let size = size_of::<DOMAIN_PASSWORD_INFORMATION>();
             response.set(ssp.hand_out(size).cast(), size);
         }

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use sspcache_engine::{
-    CredentialHandle, Name, Status,
+    CredentialHandle, Status,
     context::{AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Refusal, Step},
 };
 use windows_sys::Win32::Security::{
@@ -58,12 +58,12 @@ pub unsafe fn initialize_security_context<E: Encoding>(
         let engine = ssp.engine()?;
         // SAFETY: by this function's contract.
         unsafe {
-            let target = text::terminated::<E>(target)?.filter(|name| !name.is_empty());
+            let target = text::name::<E>(target)?.filter(|name| !name.is_empty());
             let step = Ends::read(parameters, ContextFlags::from_isc(parameters.requirements))?;
             let result = engine.initialize(&InitializeRequest {
                 credential: step.credential,
                 context: step.context,
-                target: target.map(|name| Name::from_units(&name)),
+                target,
                 flags: step.flags,
                 // In the first step nobody has answered yet: what some clients pass then means nothing.
                 token: step.context.and(step.token),
@@ -375,9 +375,9 @@ pub unsafe fn import_security_context<E: Encoding>(
         }
         // SAFETY: by this function's contract.
         unsafe {
-            let package = text::terminated::<E>(package)?.ok_or(Status::SecpkgNotFound)?;
+            let package = text::name::<E>(package)?.ok_or(Status::SecpkgNotFound)?;
             let packed = Buffer::read(packed).bytes()?;
-            let imported = engine.import(&Name::from_units(&package), packed)?;
+            let imported = engine.import(&package, packed)?;
             context.write(SecHandle { dwLower: imported.word(), dwUpper: 0 });
         }
         Ok(())

@@ -87,19 +87,19 @@ unsafe fn request<E: Encoding>(
     auth_data: *const c_void,
 ) -> Result<AcquireRequest, Status> {
     // SAFETY: by this function's contract.
-    let package = unsafe { text::terminated::<E>(package) }?.ok_or(Status::SecpkgNotFound)?;
+    let package = unsafe { text::name::<E>(package) }?.ok_or(Status::SecpkgNotFound)?;
     let direction = match credential_use & SECPKG_CRED_BOTH {
         SECPKG_CRED_INBOUND => Direction::Inbound,
         SECPKG_CRED_OUTBOUND => Direction::Outbound,
         SECPKG_CRED_BOTH => Direction::Both,
         _ => return Err(Status::UnknownCredentials),
     };
-    let mut request = AcquireRequest::new(Name::from_units(&package), direction);
+    let mut request = AcquireRequest::new(package, direction);
     request.autologon_restricted = credential_use & SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
     request.process_policy_only = credential_use & SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
     // SAFETY: by this function's contract.
-    let principal = unsafe { text::terminated::<E>(principal) }?.filter(|name| !name.is_empty());
-    request.principal = principal.map(|name| Principal::parse(Name::from_units(&name)));
+    let principal = unsafe { text::name::<E>(principal) }?.filter(|name| !name.is_empty());
+    request.principal = principal.map(Principal::parse);
     // SAFETY: by this function's contract.
     request.identity = unsafe { identity::read(ssp, auth_data) }?;
     Ok(request)

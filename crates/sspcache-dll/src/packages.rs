@@ -1,6 +1,6 @@
 //! `EnumerateSecurityPackages` and `QuerySecurityPackageInfo`.
 
-use sspcache_engine::{Name, Operation, PackageInfo, Status};
+use sspcache_engine::{Operation, PackageInfo, Status};
 
 use crate::{guard, state::Ssp, text, text::Encoding};
 
@@ -50,8 +50,8 @@ pub unsafe fn query_security_package_info<E: Encoding>(
         let engine = ssp.engine()?;
         engine.enter(Operation::QuerySecurityPackageInfo)?;
         // SAFETY: by this function's contract.
-        let name = unsafe { text::terminated::<E>(name) }?.ok_or(Status::SecpkgNotFound)?;
-        let info = engine.package(&Name::from_units(&name))?;
+        let name = unsafe { text::name::<E>(name) }?.ok_or(Status::SecpkgNotFound)?;
+        let info = engine.package(&name)?;
         let info = hand_out::<E>(ssp, &[info]);
         // SAFETY: it is not null, and the caller's to have written.
         unsafe { package.write(info) };

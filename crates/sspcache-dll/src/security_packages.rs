@@ -1,7 +1,7 @@
 //! `AddSecurityPackage` and `DeleteSecurityPackage`. The packages are those of the configuration: none comes or goes while a
 //! program runs.
 
-use sspcache_engine::{Name, Operation, Status};
+use sspcache_engine::{Operation, Status};
 use windows_sys::Win32::Security::Authentication::Identity::SECURITY_PACKAGE_OPTIONS;
 
 use crate::{guard, state::Ssp, text, text::Encoding};
@@ -52,6 +52,6 @@ unsafe fn known<E: Encoding>(ssp: &Ssp, operation: Operation, name: *const E::Un
     let engine = ssp.engine()?;
     engine.enter(operation)?;
     // SAFETY: by this function's contract.
-    let name = unsafe { text::terminated::<E>(name) }?.ok_or(Status::SecpkgNotFound)?;
-    engine.package(&Name::from_units(&name)).map(drop)
+    let name = unsafe { text::name::<E>(name) }?.ok_or(Status::SecpkgNotFound)?;
+    engine.package(&name).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Strings at the ABI: ANSI for the functions that end in A, UTF-16 for those that end in W.
 
-use sspcache_engine::Status;
+use sspcache_engine::{Name, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{SecPkgInfoA, SecPkgInfoW};
 use zeroize::Zeroizing;
 
@@ -19,6 +19,14 @@ pub trait Encoding {
     /// # Errors
     /// [`Status::InvalidParameter`] for bytes that are no text.
     fn decode(text: &[Self::Unit]) -> Result<Zeroizing<Vec<u16>>, Status>;
+
+    /// Text in this encoding as a name.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    fn name(text: &[Self::Unit]) -> Result<Name, Status> {
+        Self::decode(text).map(|units| Name::from_units(&units))
+    }
 
     /// UTF-16 in this encoding, with a terminating null. What it can't express is replaced.
     fn encode(text: &[u16]) -> Vec<Self::Unit>;
@@ -45,6 +53,11 @@ impl Encoding for Wide {
 
     fn decode(text: &[u16]) -> Result<Units, Status> {
         Ok(Zeroizing::new(text.to_vec()))
+    }
+
+    /// Without a copy in between.
+    fn name(text: &[u16]) -> Result<Name, Status> {
+        Ok(Name::from_units(text))
     }
 
     fn encode(text: &[u16]) -> Vec<u16> {
@@ -101,16 +114,37 @@ impl Encoding for Ansi {
 /// # Errors
 /// As [`Encoding::decode`].
 pub(crate) unsafe fn terminated<E: Encoding>(text: *const E::Unit) -> Result<Option<Units>, Status> {
+    // SAFETY: by this function's contract.
+    unsafe { units(text) }.map(E::decode).transpose()
+}
+
+/// A string that ends in a null, as a name; `None` for a null pointer.
+///
+/// # Safety
+/// A pointer that isn't null is to a string that ends in a null.
+///
+/// # Errors
+/// As [`Encoding::decode`].
+pub(crate) unsafe fn name<E: Encoding>(text: *const E::Unit) -> Result<Option<Name>, Status> {
+    // SAFETY: by this function's contract.
+    unsafe { units(text) }.map(E::name).transpose()
+}
+
+/// Everything up to the terminating null.
+///
+/// # Safety
+/// A pointer that isn't null is to a string that ends in a null, and stays as it is for as long as the slice is used.
+unsafe fn units<'a, T: Copy + Default + PartialEq>(text: *const T) -> Option<&'a [T]> {
     if text.is_null() {
-        return Ok(None);
+        return None;
     }
     let mut length = 0;
     // SAFETY: everything up to the terminating null may be read.
-    while unsafe { *text.add(length) } != E::Unit::default() {
+    while unsafe { *text.add(length) } != T::default() {
         length += 1;
     }
     // SAFETY: as above.
-    E::decode(unsafe { std::slice::from_raw_parts(text, length) }).map(Some)
+    Some(unsafe { std::slice::from_raw_parts(text, length) })
 }
 
 /// A string of so many units; empty for a null pointer.
