@@ -28,7 +28,8 @@ fn tell_of(test: &str, config: &str, story: fn(&Place<'_>)) {
         let _msn = Mock::own("MSNSSPC");
         let ssps = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
         let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
-        story(&Place { ssps: &ssps, package: &*package });
+        let ntlm = ssps.security_package("MSNSSPC.dll", "NTLM").unwrap();
+        story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
     };
     if let Some(command) = in_own_process(test, &[("SSPCACHE_CONFIG", file.as_os_str())], body) {
         succeed(command);
@@ -109,4 +110,22 @@ fn tokens_are_completed_on_the_way() {
         both_ends::both_ends_agree(place);
         both_ends::a_wrong_password_is_denied_by_the_server(place);
     });
+}
+
+/// S3, S7
+#[test]
+fn a_credential_can_be_given_another() {
+    tell("a_credential_can_be_given_another", both_ends::a_credential_can_be_given_another);
+}
+
+/// S3
+#[test]
+fn a_password_is_changed_by_who_knows_it() {
+    tell("a_password_is_changed_by_who_knows_it", both_ends::a_password_is_changed_by_who_knows_it);
+}
+
+/// S9
+#[test]
+fn nobody_acts_for_a_client() {
+    tell("nobody_acts_for_a_client", both_ends::nobody_acts_for_a_client);
 }

@@ -5,15 +5,19 @@
 use std::thread;
 
 use sspcache::{
-    Credential, CredentialProvider, Error, InboundCredential, SecurityPackage, SecurityStatus, SignIn,
+    Credential, CredentialProvider, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus,
+    SignIn,
     context::{ContextFlags, ContextRequest, Sealed, SecurityContext, Side, Step, handshake},
 };
 
-/// A package that can tell the other side of errors, the only account, two targets, and which of them the server is.
+/// A package that can tell the other side of errors, one that changes passwords, the only account, two targets, and which of them the server is.
 pub(crate) const CONFIG: &str = r#"
 [[package]]
 name = "MSN"
 capabilities = ["connection", "extended-error", "integrity", "mutual-auth", "privacy"]
+
+[[package]]
+name = "NTLM"
 
 [[account]]
 user = "alice"
@@ -28,10 +32,22 @@ accepted = ["HTTP/web.contoso.example"]
 /// Tokens are to be completed, besides.
 pub(crate) const COMPLETING: &str = "[context]\ncomplete-tokens = true\n";
 
+/// Acting for clients is pretended, besides.
+pub(crate) const IMPERSONATING: &str = r#"
+[context]
+impersonation = "simulate"
+
+[[package]]
+name = "MSN"
+capabilities = ["connection", "impersonation", "integrity", "mutual-auth", "privacy"]
+"#;
+
 /// Where a story takes place.
 pub(crate) struct Place<'a> {
     pub(crate) ssps: &'a dyn CredentialProvider,
     pub(crate) package: &'a dyn SecurityPackage,
+    /// Another package of the same module.
+    pub(crate) ntlm: &'a dyn SecurityPackage,
 }
 
 impl Place<'_> {
@@ -251,6 +267,59 @@ pub(crate) fn a_token_that_is_none_is_refused(place: &Place<'_>) {
         let initialized = handshake.step(token).map_err(Error::from);
         refused(initialized, "InitializeSecurityContext", SecurityStatus::INVALID_TOKEN);
     }
+}
+
+/// A credential is given another one for its package, which stands in its place; one that is wrong in every way is not.
+pub(crate) fn a_credential_can_be_given_another(place: &Place<'_>) {
+    let alice = SignIn::password("alice", "CONTOSO", "correct horse");
+    let credential = place.package.acquire(&SignIn::password("bob", "CONTOSO", "x")).unwrap();
+    let meet = || {
+        let (client, server) = (ContextRequest::new(), ContextRequest::new());
+        handshake(credential.initiate(client), place.server().accept(server))
+    };
+    refused(meet(), "AcceptSecurityContext", SecurityStatus::LOGON_DENIED);
+    refused(credential.add("NTLM", &alice), "AddCredentials", SecurityStatus::UNKNOWN_CREDENTIALS);
+    refused(credential.add("None", &alice), "AddCredentials", SecurityStatus::SECPKG_NOT_FOUND);
+    credential.add("MSN", &alice).unwrap();
+    assert_eq!(meet().unwrap().1.client().unwrap(), r"CONTOSO\alice");
+    assert_eq!(credential.principal().unwrap(), r"CONTOSO\bob", "its own name stays");
+    credential.add("MSN", &SignIn::silent().of(r"CONTOSO\bob")).unwrap();
+    refused(meet(), "AcceptSecurityContext", SecurityStatus::LOGON_DENIED);
+}
+
+/// A password is changed by whoever knows it, and the old one is none any more.
+pub(crate) fn a_password_is_changed_by_who_knows_it(place: &Place<'_>) {
+    let change = |package: &dyn SecurityPackage, password, new| {
+        package.change_password(Identity { user: "alice", domain: "CONTOSO", password }, new)
+    };
+    let meet = || {
+        let (client, server) = (place.alice(), place.server());
+        handshake(client.initiate(ContextRequest::new()), server.accept(ContextRequest::new()))
+    };
+    let function = "ChangeAccountPassword";
+    refused(change(place.package, "correct horse", "x"), function, SecurityStatus::UNSUPPORTED_FUNCTION);
+    refused(change(place.ntlm, "wrong", "x"), function, SecurityStatus::LOGON_DENIED);
+    meet().unwrap();
+    change(place.ntlm, "correct horse", "battery staple").unwrap();
+    refused(meet(), "AcceptSecurityContext", SecurityStatus::LOGON_DENIED);
+    change(place.ntlm, "battery staple", "correct horse").unwrap();
+    meet().unwrap();
+}
+
+/// A server may not act for its client, unless that is pretended.
+pub(crate) fn nobody_acts_for_a_client(place: &Place<'_>) {
+    let (client, server) = place.contexts();
+    for end in [&client, &server] {
+        refused(end.impersonate(), "ImpersonateSecurityContext", SecurityStatus::NO_IMPERSONATION);
+    }
+}
+
+/// A server acts for its client for as long as it says.
+pub(crate) fn a_server_acts_for_its_client(place: &Place<'_>) {
+    let (client, server) = place.contexts();
+    refused(client.impersonate(), "ImpersonateSecurityContext", SecurityStatus::NO_IMPERSONATION);
+    server.impersonate().unwrap().revert().unwrap();
+    drop(server.impersonate().unwrap());
 }
 
 /// A credential that is given back while a handshake goes on is given back after it.

@@ -8,7 +8,7 @@ use sspcache::{
     loader::{Progress, Refused, SecurityInterface},
 };
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Identity, Name, Operation, Status,
+    AcquireRequest, CredentialHandle, Identity, Name, Operation, Principal, Secret, Status,
     context::{
         self, AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN,
         Part, Refusal, Step,
@@ -83,16 +83,40 @@ impl SecurityInterface for MockInterface {
     type Context = ContextHandle;
 
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<CredentialHandle, SecurityStatus> {
-        let mut request = AcquireRequest::outbound(package);
-        if let Some(identity) = sign_in.identity() {
-            let identity = Identity::password(identity.user, identity.domain, identity.password);
-            request = request.with_identity(identity);
-        }
-        if let Some(principal) = sign_in.principal() {
-            request = request.with_principal(principal);
-        }
+        let request = outbound(package, sign_in);
         self.call(Operation::AcquireCredentialsHandle, |ssp| ssp.acquire(&request))
             .map(|acquired| acquired.handle)
+    }
+
+    fn add_credentials(
+        &self,
+        handle: &CredentialHandle,
+        package: &str,
+        sign_in: &SignIn<'_>,
+    ) -> Result<(), SecurityStatus> {
+        let request = outbound(package, sign_in);
+        self.call(Operation::AddCredentials, |ssp| ssp.add_credentials(*handle, &request)).map(drop)
+    }
+
+    fn change_password(
+        &self,
+        package: &str,
+        account: sspcache::Identity<'_>,
+        new_password: &str,
+    ) -> Result<(), SecurityStatus> {
+        let principal = Principal::new(account.user, account.domain);
+        let [old, new] = [account.password, new_password].map(Secret::password);
+        self.call(Operation::ChangeAccountPassword, |ssp| {
+            ssp.change_password(&Name::from(package), &principal, old, new)
+        })
+    }
+
+    fn impersonate(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
+        self.call(Operation::ImpersonateSecurityContext, |ssp| ssp.impersonate(*context))
+    }
+
+    fn revert(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
+        self.call(Operation::RevertSecurityContext, |ssp| ssp.revert(*context))
     }
 
     fn acquire_inbound(&self, package: &str) -> Result<CredentialHandle, SecurityStatus> {
@@ -203,6 +227,18 @@ impl SecurityInterface for MockInterface {
     fn import(&self, package: &str, _: Side, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
         self.call(Operation::ImportSecurityContext, |ssp| ssp.import(&Name::from(package), packed))
     }
+}
+
+fn outbound(package: &str, sign_in: &SignIn<'_>) -> AcquireRequest {
+    let mut request = AcquireRequest::outbound(package);
+    if let Some(identity) = sign_in.identity() {
+        request =
+            request.with_identity(Identity::password(identity.user, identity.domain, identity.password));
+    }
+    if let Some(principal) = sign_in.principal() {
+        request = request.with_principal(principal);
+    }
+    request
 }
 
 /// A panic never crosses the C ABI of the real thing: it becomes `SEC_E_INTERNAL_ERROR` (clause M11).

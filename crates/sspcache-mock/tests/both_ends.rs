@@ -11,7 +11,7 @@ use sspcache::{
     context::{ContextRequest, handshake},
 };
 use sspcache_mock::{
-    Config, Effect, Engine, EngineBuilder, Fault, HandlePolicy, MockLoader, MockSsp, Operation,
+    Config, Effect, Engine, EngineBuilder, EventKind, Fault, HandlePolicy, MockLoader, MockSsp, Operation,
 };
 
 const MSN: &str = "MSNSSPC.dll";
@@ -26,7 +26,8 @@ fn tell(story: fn(&Place<'_>)) {
     let msn = MockSsp::from(engine().build());
     let ssps = MockLoader::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
-    story(&Place { ssps: &ssps, package: &*package });
+    let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
+    story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
     assert_eq!((msn.open_handles(), msn.open_contexts()), (0, 0));
 }
 
@@ -90,6 +91,45 @@ fn a_handshake_keeps_its_credential() {
     tell(both_ends::a_handshake_keeps_its_credential);
 }
 
+/// S3, S7
+#[test]
+fn a_credential_can_be_given_another() {
+    tell(both_ends::a_credential_can_be_given_another);
+}
+
+/// S3
+#[test]
+fn a_password_is_changed_by_who_knows_it() {
+    tell(both_ends::a_password_is_changed_by_who_knows_it);
+}
+
+/// S9
+#[test]
+fn nobody_acts_for_a_client() {
+    tell(both_ends::nobody_acts_for_a_client);
+}
+
+/// S9: what is begun ends, however it does.
+#[test]
+fn a_server_acts_for_its_client_where_that_is_pretended() {
+    let config: Config = both_ends::IMPERSONATING.parse().unwrap();
+    let msn = MockSsp::from(engine().config(&config).record_events(true).build());
+    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let package = ssps.security_package(MSN, "MSN").unwrap();
+    let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
+    both_ends::a_server_acts_for_its_client(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
+    let told: Vec<_> = msn
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Impersonated { principal, .. } => Some(principal),
+            EventKind::Reverted { .. } => Some("itself".to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [r"CONTOSO\alice", "itself", r"CONTOSO\alice", "itself"]);
+}
+
 /// S3: where the configuration wants tokens to be completed, they are.
 #[test]
 fn tokens_are_completed_on_the_way() {
@@ -97,8 +137,9 @@ fn tokens_are_completed_on_the_way() {
     let msn = MockSsp::from(engine().config(&config).build());
     let ssps = MockLoader::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
+    let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
     for story in [both_ends::both_ends_agree, both_ends::a_wrong_password_is_denied_by_the_server] {
-        story(&Place { ssps: &ssps, package: &*package });
+        story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
     }
 }
 

@@ -159,6 +159,8 @@ statuses! {
     NOT_OWNER = SEC_E_NOT_OWNER,
     /// `SEC_E_NO_CREDENTIALS`: there is nothing to sign in with.
     NO_CREDENTIALS = SEC_E_NO_CREDENTIALS,
+    /// `SEC_E_NO_IMPERSONATION`: this context lets nobody act for its client.
+    NO_IMPERSONATION = SEC_E_NO_IMPERSONATION,
     /// `SEC_E_OUT_OF_SEQUENCE`: the message was seen before, or comes too early or late.
     OUT_OF_SEQUENCE = SEC_E_OUT_OF_SEQUENCE,
     /// `SEC_E_SECPKG_NOT_FOUND`: the SSP has no package of this name.

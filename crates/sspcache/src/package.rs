@@ -42,6 +42,15 @@ pub trait SecurityPackage: Send + Sync {
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
     fn acquire_inbound(&self) -> Result<InboundCredential, Error>;
 
+    /// `ChangeAccountPassword`: changes the password of an account, from the one that the identity has to a new one. What the
+    /// SSP has cached is not told of it: flush it, and sign in again.
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave.
+    ///
+    /// Reference: [ChangeAccountPassword](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-changeaccountpasswordw).
+    fn change_password(&self, account: Identity<'_>, new_password: &str) -> Result<(), Error>;
+
     /// `ImportSecurityContext`: unpacks a context that [`SecurityContext::export`] packed up, perhaps in another process
     /// of this machine. No attribute tells which side of it this is; whoever exported it knows.
     ///
@@ -128,6 +137,17 @@ impl Credential {
     /// Reference: [QueryCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycredentialsattributesw).
     pub fn principal(&self) -> Result<String, Error> {
         self.0.principal()
+    }
+
+    /// `AddCredentials`: signs in once more, with a credential that contexts over this package use from now on. Of one for
+    /// Negotiate that is any that it may choose.
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave.
+    ///
+    /// Reference: [AddCredentials](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-addcredentialsw).
+    pub fn add(&self, package: &str, sign_in: &SignIn<'_>) -> Result<(), Error> {
+        self.0.add(package, sign_in)
     }
 
     /// Begins a context as its initiator: the client. Nothing is called before the first [`Handshake::step`].
@@ -234,6 +254,11 @@ impl<M: Module> SecurityPackage for Package<M> {
         self.held(self.open.interface.acquire_inbound(&self.name)).map(|held| InboundCredential(held))
     }
 
+    fn change_password(&self, account: Identity<'_>, new_password: &str) -> Result<(), Error> {
+        let changed = self.open.interface.change_password(&self.name, account, new_password);
+        changed.map_err(self.open.failed("ChangeAccountPassword"))
+    }
+
     fn import(&self, side: Side, packed: &[u8]) -> Result<SecurityContext, Error> {
         let imported = self.open.interface.import(&self.name, side, packed);
         let context = imported.map_err(self.open.failed("ImportSecurityContext"))?;
@@ -244,6 +269,7 @@ impl<M: Module> SecurityPackage for Package<M> {
 /// What a credential can do, whichever module it is of.
 trait Held: Send + Sync {
     fn principal(&self) -> Result<String, Error>;
+    fn add(&self, package: &str, sign_in: &SignIn<'_>) -> Result<(), Error>;
     fn negotiate(self: Arc<Self>, side: Side, request: ContextRequest) -> Handshake;
     fn free(&mut self) -> Result<(), Error>;
 }
@@ -271,6 +297,11 @@ impl<M: Module> Held for HeldCredential<M> {
     fn principal(&self) -> Result<String, Error> {
         let principal = self.handle().and_then(|handle| self.open.interface.principal(handle));
         principal.map_err(self.open.failed("QueryCredentialsAttributes"))
+    }
+
+    fn add(&self, package: &str, sign_in: &SignIn<'_>) -> Result<(), Error> {
+        let add = |handle| self.open.interface.add_credentials(handle, package, sign_in);
+        self.handle().and_then(add).map_err(self.open.failed("AddCredentials"))
     }
 
     fn negotiate(self: Arc<Self>, side: Side, request: ContextRequest) -> Handshake {

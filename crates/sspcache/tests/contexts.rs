@@ -5,7 +5,7 @@ mod fake;
 
 use fake::{FakeLoader, FakeModule, Log};
 use sspcache::{
-    Credential, Error, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspProvider,
+    Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspProvider,
     context::{ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step},
     loader::Progress,
 };
@@ -125,6 +125,12 @@ fn what_an_ssp_lacks_is_unsupported() {
     for (error, function) in [
         (package.acquire_inbound().map(drop), "AcquireCredentialsHandle"),
         (package.import(Side::Acceptor, b"").map(drop), "ImportSecurityContext"),
+        (alice(&*package).add("MSN", &SignIn::silent()), "AddCredentials"),
+        (
+            package.change_password(Identity { user: "", domain: "", password: "" }, ""),
+            "ChangeAccountPassword",
+        ),
+        (context.impersonate().map(drop), "ImpersonateSecurityContext"),
         (context.client().map(drop), "QueryContextAttributes"),
         (context.package().map(drop), "QueryContextAttributes"),
         (context.flags().map(drop), "QueryContextAttributes"),

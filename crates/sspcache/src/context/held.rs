@@ -18,6 +18,8 @@ pub(crate) trait Negotiating: Send + Sync {
 
 /// What an established context can do.
 pub(crate) trait Established: Send + Sync {
+    fn impersonate(&self) -> Result<(), Error>;
+    fn revert(&self) -> Result<(), Error>;
     fn client(&self) -> Result<String, Error>;
     fn package(&self) -> Result<String, Error>;
     fn flags(&self) -> Result<ContextFlags, Error>;
@@ -119,6 +121,14 @@ impl<M: Module> HeldContext<M> {
 }
 
 impl<M: Module> Established for HeldContext<M> {
+    fn impersonate(&self) -> Result<(), Error> {
+        self.with("ImpersonateSecurityContext", SecurityInterface::impersonate)
+    }
+
+    fn revert(&self) -> Result<(), Error> {
+        self.with("RevertSecurityContext", SecurityInterface::revert)
+    }
+
     fn client(&self) -> Result<String, Error> {
         self.with(QUERY, SecurityInterface::client)
     }

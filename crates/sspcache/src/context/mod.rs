@@ -35,7 +35,7 @@
 mod held;
 mod request;
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
@@ -176,6 +176,24 @@ impl SecurityContext {
         Self { held: Box::new(held), sending: Mutex::new(()), receiving: Mutex::new(()) }
     }
 
+    /// `ImpersonateSecurityContext`: this thread acts for the client, on the server's side, until the result is dropped or
+    /// [reverted](Impersonation::revert).
+    ///
+    /// Check the result: whoever goes on after an error acts with the server's own rights.
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave.
+    ///
+    /// # Platform-specific behaviour
+    /// On Windows the thread has the client's access token meanwhile. A mock only pretends, and only where its configuration
+    /// says so; else it gives [`NO_IMPERSONATION`](crate::SecurityStatus::NO_IMPERSONATION).
+    ///
+    /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
+    pub fn impersonate(&self) -> Result<Impersonation<'_>, Error> {
+        self.held.impersonate()?;
+        Ok(Impersonation { context: Some(self), _of_this_thread: PhantomData })
+    }
+
     /// `SECPKG_ATTR_NAMES`: who initiated, on both sides.
     ///
     /// # Errors
@@ -278,6 +296,48 @@ impl SecurityContext {
 impl fmt::Debug for SecurityContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecurityContext")
+    }
+}
+
+/// A thread that acts for the client of a context, until this is dropped. It stays on that thread:
+///
+/// ```compile_fail,E0277
+/// fn elsewhere(acting: sspcache::context::Impersonation<'static>) {
+///     std::thread::spawn(move || drop(acting));
+/// }
+/// ```
+#[must_use = "the thread acts for itself again as soon as this is dropped"]
+pub struct Impersonation<'c> {
+    context: Option<&'c SecurityContext>,
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+impl Impersonation<'_> {
+    /// `RevertSecurityContext`: ends it now, as dropping does, and tells what came of it.
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with the status that the SSP gave. The thread still acts for the client then.
+    ///
+    /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
+    pub fn revert(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.context.take().map_or(Ok(()), |context| context.held.revert())
+    }
+}
+
+impl Drop for Impersonation<'_> {
+    fn drop(&mut self) {
+        // A destructor has nobody to tell; `revert` does.
+        let _ = self.end();
+    }
+}
+
+impl fmt::Debug for Impersonation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Impersonation")
     }
 }
 

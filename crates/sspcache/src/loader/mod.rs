@@ -9,7 +9,7 @@ use std::io;
 use zeroize::Zeroizing;
 
 use crate::{
-    SecurityStatus, SignIn,
+    Identity, SecurityStatus, SignIn,
     context::{ContextFlags, ContextRequest, Sealed, Side},
 };
 
@@ -93,6 +93,34 @@ pub trait SecurityInterface: Send + Sync + 'static {
         Err(SecurityStatus::UNSUPPORTED_FUNCTION)
     }
 
+    /// `AddCredentials`, outbound: one more credential for a handle, over this package.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn add_credentials(
+        &self,
+        handle: &Self::Handle,
+        package: &str,
+        sign_in: &SignIn<'_>,
+    ) -> Result<(), SecurityStatus> {
+        let _ = (handle, package, sign_in);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `ChangeAccountPassword`: from the password that the identity has to the new one.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn change_password(
+        &self,
+        package: &str,
+        account: Identity<'_>,
+        new_password: &str,
+    ) -> Result<(), SecurityStatus> {
+        let _ = (package, account, new_password);
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`.
     ///
     /// # Errors
@@ -137,6 +165,24 @@ pub trait SecurityInterface: Send + Sync + 'static {
     /// # Errors
     /// The status that the SSP gave.
     fn delete(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `ImpersonateSecurityContext`: this thread acts for the client from now on.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn impersonate(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
+        let _ = context;
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+    }
+
+    /// `RevertSecurityContext`: this thread acts for itself again.
+    ///
+    /// # Errors
+    /// The status that the SSP gave.
+    fn revert(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
         let _ = context;
         Err(SecurityStatus::UNSUPPORTED_FUNCTION)
     }

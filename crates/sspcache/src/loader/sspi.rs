@@ -21,8 +21,8 @@ use windows_sys::{
         Foundation::SEC_E_OK,
         Security::{
             Authentication::Identity::{
-                SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW,
-                SecurityFunctionTableW,
+                SECBUFFER_CHANGE_PASS_RESPONSE, SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_INBOUND,
+                SECPKG_CRED_OUTBOUND, SecPkgCredentials_NamesW, SecurityFunctionTableW,
             },
             Credentials::SecHandle,
         },
@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 use self::{context::Context, memory::HandedOut};
 use super::{Progress, Refused, SecurityInterface};
 use crate::{
-    SecurityStatus, SignIn,
+    Identity, SecurityStatus, SignIn,
     context::{ContextFlags, ContextRequest, Sealed, Side},
 };
 
@@ -81,6 +81,7 @@ impl FunctionTable {
         // SAFETY: an SSP returns null or a static table of the documented layout, and its module is referenced.
         unsafe { self.table.as_ref() }
     }
+
     /// `AcquireCredentialsHandle`, for this use.
     fn acquire_for(
         &self,
@@ -89,34 +90,17 @@ impl FunctionTable {
         sign_in: &SignIn<'_>,
     ) -> Result<Handle, SecurityStatus> {
         let acquire = self.table().AcquireCredentialsHandleW.ok_or(UNSUPPORTED)?;
-        let mut package = wide(package);
-        let mut principal = sign_in.principal().map(wide);
-        let mut parts = sign_in
-            .identity()
-            .map(|identity| [wide(identity.user), wide(identity.domain), wide(identity.password)]);
-        let identity = parts.as_mut().map(|[user, domain, password]| SEC_WINNT_AUTH_IDENTITY_W {
-            UserLength: length(user),
-            User: user.as_mut_ptr(),
-            DomainLength: length(domain),
-            Domain: domain.as_mut_ptr(),
-            PasswordLength: length(password),
-            Password: password.as_mut_ptr(),
-            Flags: SEC_WINNT_AUTH_IDENTITY_UNICODE,
-        });
+        let mut wanted = Wanted::new(package, sign_in);
         let mut handle = SecHandle { dwLower: 0, dwUpper: 0 };
         let mut expiry = 0i64;
-        // SAFETY: every pointer is null, where the page allows that, or to something that lives until the call returns:
-        // strings end in a null, and the identity's lengths are those of its strings without it.
+        // SAFETY: every pointer is null, where the page allows that, or to something that lives until the call returns.
         let status = unsafe {
             acquire(
-                principal.as_mut().map_or(ptr::null_mut(), |principal| principal.as_mut_ptr()),
-                package.as_mut_ptr(),
+                wanted.principal(),
+                wanted.package.as_mut_ptr(),
                 credential_use,
                 ptr::null_mut(),
-                identity
-                    .as_ref()
-                    .map_or(ptr::null(), |identity| ptr::from_ref(identity).cast::<c_void>())
-                    .cast_mut(),
+                wanted.identity(),
                 None,
                 ptr::null_mut(),
                 &raw mut handle,
@@ -137,6 +121,69 @@ impl SecurityInterface for FunctionTable {
 
     fn acquire_inbound(&self, package: &str) -> Result<Handle, SecurityStatus> {
         self.acquire_for(package, SECPKG_CRED_INBOUND, &SignIn::silent())
+    }
+
+    fn add_credentials(
+        &self,
+        handle: &Handle,
+        package: &str,
+        sign_in: &SignIn<'_>,
+    ) -> Result<(), SecurityStatus> {
+        let add = self.table().AddCredentialsW.ok_or(UNSUPPORTED)?;
+        let mut wanted = Wanted::new(package, sign_in);
+        let mut raw = handle.0;
+        let mut expiry = 0i64;
+        // SAFETY: every pointer is null, where the page allows that, or to something that lives until the call returns.
+        ok(unsafe {
+            add(
+                &raw mut raw,
+                wanted.principal(),
+                wanted.package.as_mut_ptr(),
+                SECPKG_CRED_OUTBOUND,
+                wanted.identity(),
+                None,
+                ptr::null_mut(),
+                &raw mut expiry,
+            )
+        })
+    }
+
+    fn change_password(
+        &self,
+        package: &str,
+        account: Identity<'_>,
+        new_password: &str,
+    ) -> Result<(), SecurityStatus> {
+        let change = self.table().ChangeAccountPasswordW.ok_or(UNSUPPORTED)?;
+        let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
+        let strings = [package, account.domain, account.user, account.password, new_password];
+        let [mut package, mut domain, mut user, mut old, mut new] = strings.map(wide);
+        let mut response = [memory::empty(SECBUFFER_CHANGE_PASS_RESPONSE)];
+        let mut output = memory::describe(&mut response);
+        // SAFETY: strings end in a null, and everything lives until the call returns.
+        let status = unsafe {
+            change(
+                package.as_mut_ptr(),
+                domain.as_mut_ptr(),
+                user.as_mut_ptr(),
+                old.as_mut_ptr(),
+                new.as_mut_ptr(),
+                false,
+                0,
+                &raw mut output,
+            )
+        };
+        // SAFETY: what the SSP put there is freed by FreeContextBuffer; nobody reads it.
+        drop(unsafe { HandedOut::new(response[0].pvBuffer, free) });
+        ok(status)
+    }
+
+    fn impersonate(&self, context: &Context) -> Result<(), SecurityStatus> {
+        self.call_with(self.table().ImpersonateSecurityContext, context)
+    }
+
+    fn revert(&self, context: &Context) -> Result<(), SecurityStatus> {
+        self.call_with(self.table().RevertSecurityContext, context)
     }
 
     fn principal(&self, handle: &Handle) -> Result<String, SecurityStatus> {
@@ -221,6 +268,46 @@ impl SecurityInterface for FunctionTable {
 
 /// A credential handle of an SSP.
 pub struct Handle(SecHandle);
+
+/// What a sign-in is asked for with, as the C ABI has it.
+struct Wanted {
+    package: Zeroizing<Vec<u16>>,
+    principal: Option<Zeroizing<Vec<u16>>>,
+    identity: Option<SEC_WINNT_AUTH_IDENTITY_W>,
+    /// What the identity's pointers lead to.
+    _parts: Option<[Zeroizing<Vec<u16>>; 3]>,
+}
+
+impl Wanted {
+    fn new(package: &str, sign_in: &SignIn<'_>) -> Self {
+        let mut parts = sign_in
+            .identity()
+            .map(|identity| [wide(identity.user), wide(identity.domain), wide(identity.password)]);
+        let identity = parts.as_mut().map(|[user, domain, password]| SEC_WINNT_AUTH_IDENTITY_W {
+            UserLength: length(user),
+            User: user.as_mut_ptr(),
+            DomainLength: length(domain),
+            Domain: domain.as_mut_ptr(),
+            PasswordLength: length(password),
+            Password: password.as_mut_ptr(),
+            Flags: SEC_WINNT_AUTH_IDENTITY_UNICODE,
+        });
+        Self { package: wide(package), principal: sign_in.principal().map(wide), identity, _parts: parts }
+    }
+
+    /// A string that ends in a null, or null.
+    fn principal(&mut self) -> *mut u16 {
+        self.principal.as_mut().map_or(ptr::null_mut(), |principal| principal.as_mut_ptr())
+    }
+
+    /// An identity whose lengths are those of its strings, or null.
+    fn identity(&self) -> *mut c_void {
+        self.identity
+            .as_ref()
+            .map_or(ptr::null(), |identity| ptr::from_ref(identity).cast::<c_void>())
+            .cast_mut()
+    }
+}
 
 const UNSUPPORTED: SecurityStatus = SecurityStatus::UNSUPPORTED_FUNCTION;
 

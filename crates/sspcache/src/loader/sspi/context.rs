@@ -173,10 +173,20 @@ impl FunctionTable {
     }
 
     pub(super) fn delete_context(&self, context: &Context) -> Result<(), SecurityStatus> {
-        let delete = self.table().DeleteSecurityContext.ok_or(UNSUPPORTED)?;
+        self.call_with(self.table().DeleteSecurityContext, context)
+    }
+
+    /// Calls a function that takes a context and nothing else.
+    #[allow(clippy::unused_self, reason = "the function lies in its module, which it keeps loaded")]
+    pub(super) fn call_with(
+        &self,
+        function: Option<unsafe extern "system" fn(*mut SecHandle) -> i32>,
+        context: &Context,
+    ) -> Result<(), SecurityStatus> {
+        let function = function.ok_or(UNSUPPORTED)?;
         let mut handle = context.handle;
         // SAFETY: the pointer lives until the call returns.
-        ok(unsafe { delete(&raw mut handle) })
+        ok(unsafe { function(&raw mut handle) })
     }
 
     pub(super) fn client_of(&self, context: &Context) -> Result<String, SecurityStatus> {

@@ -22,7 +22,7 @@ use windows_sys::Win32::{
 
 use super::{FunctionTable, Handle, SecurityInterface, memory::ChannelBindings};
 use crate::{
-    SecurityStatus,
+    Identity, SecurityStatus, SignIn,
     context::{ContextRequest, Sealed, Side},
     loader::{Progress, Refused},
 };
@@ -116,6 +116,13 @@ fn an_empty_table_supports_nothing() {
     let interface = interface(SecurityFunctionTableW::default());
     assert_eq!(first_step(&interface).err(), Some(SecurityStatus::UNSUPPORTED_FUNCTION));
     assert_eq!(interface.acquire_inbound("MSN").err(), Some(SecurityStatus::UNSUPPORTED_FUNCTION));
+    let credential = Handle(SecHandle::default());
+    for unsupported in [
+        interface.add_credentials(&credential, "MSN", &SignIn::silent()),
+        interface.change_password("NTLM", Identity { user: "", domain: "", password: "" }, ""),
+    ] {
+        assert_eq!(unsupported, Err(SecurityStatus::UNSUPPORTED_FUNCTION));
+    }
     assert_eq!(
         interface.import("MSN", Side::Acceptor, b"").err(),
         Some(SecurityStatus::UNSUPPORTED_FUNCTION)
