@@ -129,3 +129,14 @@ fn a_password_is_changed_by_who_knows_it() {
 fn nobody_acts_for_a_client() {
     tell("nobody_acts_for_a_client", both_ends::nobody_acts_for_a_client);
 }
+
+/// S9
+#[test]
+fn a_server_acts_for_its_client_where_that_is_pretended() {
+    let config = format!("{}{}", both_ends::CONFIG, both_ends::IMPERSONATING);
+    tell_of(
+        "a_server_acts_for_its_client_where_that_is_pretended",
+        &config,
+        both_ends::a_server_acts_for_its_client,
+    );
+}

@@ -14,7 +14,7 @@ use sspcache::{
 pub(crate) const CONFIG: &str = r#"
 [[package]]
 name = "MSN"
-capabilities = ["connection", "extended-error", "integrity", "mutual-auth", "privacy"]
+capabilities = ["connection", "extended-error", "impersonation", "integrity", "mutual-auth", "privacy"]
 
 [[package]]
 name = "NTLM"
@@ -33,14 +33,7 @@ accepted = ["HTTP/web.contoso.example"]
 pub(crate) const COMPLETING: &str = "[context]\ncomplete-tokens = true\n";
 
 /// Acting for clients is pretended, besides.
-pub(crate) const IMPERSONATING: &str = r#"
-[context]
-impersonation = "simulate"
-
-[[package]]
-name = "MSN"
-capabilities = ["connection", "impersonation", "integrity", "mutual-auth", "privacy"]
-"#;
+pub(crate) const IMPERSONATING: &str = "[context]\nimpersonation = 'simulate'\n";
 
 /// Where a story takes place.
 pub(crate) struct Place<'a> {
