@@ -20,7 +20,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Status::SecpkgNotFound`] for an unknown package, [`Status::NoCredentials`] when there is nothing to sign in
-    /// with, [`Status::InsufficientMemory`] when the handle or the secret has no room, or what a [`Fault`] says.
+    /// with, [`Status::InsufficientMemory`] when the handle or the secret has no room, or what a [`Fault`](crate::Fault) says.
     ///
     /// # Panics
     /// When a fault says so.
@@ -46,7 +46,7 @@ impl Engine {
     /// credential stays.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for a handle that is none of this instance's, or was freed; or what a [`Fault`] says.
+    /// [`Status::InvalidHandle`] for a handle that is none of this instance's, or was freed; or what a [`Fault`](crate::Fault) says.
     ///
     /// # Panics
     /// When a fault says so.
@@ -67,7 +67,7 @@ impl Engine {
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`: whom a handle stands for.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], or what a [`Fault`] says.
+    /// [`Status::InvalidHandle`], or what a [`Fault`](crate::Fault) says.
     ///
     /// # Panics
     /// When a fault says so.
@@ -87,7 +87,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Status::InvalidHandle`]; [`Status::NoCredentials`] when the credential has left the cache and the policy is
-    /// [`HandlePolicy::Revoke`], or the handle is for inbound use alone.
+    /// [`HandlePolicy::Revoke`](crate::HandlePolicy::Revoke), or the handle is for inbound use alone.
     pub fn check_usable(&self, handle: CredentialHandle) -> Result<(), Status> {
         let (state, _) = self.lock_at_now();
         let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;

@@ -94,7 +94,7 @@ impl Direction {
 /// A credential handle, as it was given out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Acquired {
-    /// The handle, to be freed with [`Engine::free`].
+    /// The handle, to be freed with [`Engine::free`](crate::Engine::free).
     pub handle: CredentialHandle,
     /// Where its credential came from.
     pub source: Source,
