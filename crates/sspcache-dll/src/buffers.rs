@@ -13,7 +13,7 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 
 /// The buffers of a descriptor, in its order.
 #[derive(Debug)]
-pub(crate) struct Buffers(SmallVec<[Buffer; 8]>);
+pub(crate) struct Buffers(SmallVec<[Buffer; 4]>);
 
 /// A buffer of a descriptor. The memory is the caller's.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,54 @@
 //! Strings at the ABI: ANSI for the functions that end in A, UTF-16 for those that end in W.
 
+use std::ops::Deref;
+
 use sspcache_engine::{Name, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{SecPkgInfoA, SecPkgInfoW};
 use zeroize::Zeroizing;
 
 /// Units of UTF-16 that may be secret: overwritten when dropped.
 pub(crate) type Units = Zeroizing<Vec<u16>>;
+
+/// UTF-16 that may be secret: the caller's own, or a copy that is overwritten when dropped.
+#[derive(Clone, Debug)]
+pub enum Text<'t> {
+    /// Where the caller has it.
+    Borrowed(&'t [u16]),
+    /// In another encoding than UTF-16, or put together.
+    Owned(Zeroizing<Vec<u16>>),
+}
+
+impl Text<'_> {
+    pub(crate) fn into_units(self) -> Units {
+        match self {
+            Self::Borrowed(units) => Zeroizing::new(units.to_vec()),
+            Self::Owned(units) => units,
+        }
+    }
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Borrowed(&[])
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = [u16];
+
+    fn deref(&self) -> &[u16] {
+        match self {
+            Self::Borrowed(units) => units,
+            Self::Owned(units) => units,
+        }
+    }
+}
+
+impl From<Units> for Text<'_> {
+    fn from(units: Units) -> Self {
+        Self::Owned(units)
+    }
+}
 
 /// How a function's strings are encoded, and the structures that follow from it.
 pub trait Encoding {
@@ -18,15 +61,7 @@ pub trait Encoding {
     ///
     /// # Errors
     /// [`Status::InvalidParameter`] for bytes that are no text.
-    fn decode(text: &[Self::Unit]) -> Result<Zeroizing<Vec<u16>>, Status>;
-
-    /// Text in this encoding as a name.
-    ///
-    /// # Errors
-    /// As [`Self::decode`].
-    fn name(text: &[Self::Unit]) -> Result<Name, Status> {
-        Self::decode(text).map(|units| Name::from_units(&units))
-    }
+    fn decode(text: &[Self::Unit]) -> Result<Text<'_>, Status>;
 
     /// UTF-16 in this encoding, with a terminating null. What it can't express is replaced.
     fn encode(text: &[u16]) -> Vec<Self::Unit>;
@@ -51,13 +86,8 @@ impl Encoding for Wide {
     type Unit = u16;
     type PackageInfo = SecPkgInfoW;
 
-    fn decode(text: &[u16]) -> Result<Units, Status> {
-        Ok(Zeroizing::new(text.to_vec()))
-    }
-
-    /// Without a copy in between.
-    fn name(text: &[u16]) -> Result<Name, Status> {
-        Ok(Name::from_units(text))
+    fn decode(text: &[u16]) -> Result<Text<'_>, Status> {
+        Ok(Text::Borrowed(text))
     }
 
     fn encode(text: &[u16]) -> Vec<u16> {
@@ -84,10 +114,10 @@ impl Encoding for Ansi {
     type Unit = i8;
     type PackageInfo = SecPkgInfoA;
 
-    fn decode(text: &[i8]) -> Result<Units, Status> {
+    fn decode(text: &[i8]) -> Result<Text<'_>, Status> {
         // SAFETY: i8 and u8 have one layout.
         let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
-        ansi::decode(bytes)
+        ansi::decode(bytes).map(Text::Owned)
     }
 
     fn encode(text: &[u16]) -> Vec<i8> {
@@ -109,11 +139,14 @@ impl Encoding for Ansi {
 /// A string that ends in a null; `None` for a null pointer.
 ///
 /// # Safety
-/// A pointer that isn't null is to a string that ends in a null.
+/// A pointer that isn't null is to a string that ends in a null, and stays as it is for as long as the text is used.
 ///
 /// # Errors
 /// As [`Encoding::decode`].
-pub(crate) unsafe fn terminated<E: Encoding>(text: *const E::Unit) -> Result<Option<Units>, Status> {
+pub(crate) unsafe fn terminated<'t, E: Encoding>(text: *const E::Unit) -> Result<Option<Text<'t>>, Status>
+where
+    E::Unit: 't,
+{
     // SAFETY: by this function's contract.
     unsafe { units(text) }.map(E::decode).transpose()
 }
@@ -121,13 +154,14 @@ pub(crate) unsafe fn terminated<E: Encoding>(text: *const E::Unit) -> Result<Opt
 /// A string that ends in a null, as a name; `None` for a null pointer.
 ///
 /// # Safety
-/// A pointer that isn't null is to a string that ends in a null.
+/// A pointer that isn't null is to a string that ends in a null, and stays as it is for as long as the text is used.
 ///
 /// # Errors
 /// As [`Encoding::decode`].
 pub(crate) unsafe fn name<E: Encoding>(text: *const E::Unit) -> Result<Option<Name>, Status> {
     // SAFETY: by this function's contract.
-    unsafe { units(text) }.map(E::name).transpose()
+    let text = unsafe { terminated::<E>(text) }?;
+    Ok(text.map(|text| Name::from_units(&text)))
 }
 
 /// Everything up to the terminating null.
@@ -150,14 +184,17 @@ unsafe fn units<'a, T: Copy + Default + PartialEq>(text: *const T) -> Option<&'a
 /// A string of so many units; empty for a null pointer.
 ///
 /// # Safety
-/// A pointer that isn't null is to as many units.
+/// A pointer that isn't null is to as many units, which stay as they are for as long as the text is used.
 ///
 /// # Errors
 /// As [`Encoding::decode`]; [`Status::UnknownCredentials`] for a null pointer with a length, or a length that no string
 /// can have.
-pub(crate) unsafe fn counted<E: Encoding>(text: *const E::Unit, length: u32) -> Result<Units, Status> {
+pub(crate) unsafe fn counted<'t, E: Encoding>(text: *const E::Unit, length: u32) -> Result<Text<'t>, Status>
+where
+    E::Unit: 't,
+{
     if length == 0 {
-        return Ok(Units::default());
+        return Ok(Text::default());
     }
     if text.is_null() || length > MAX_LENGTH {
         return Err(Status::UnknownCredentials);

@@ -153,10 +153,15 @@ impl Book {
         self.write(now, before, || kind);
     }
 
+    /// Whether anybody reads of events.
+    pub(crate) fn is_read(&self) -> bool {
+        self.record || !self.sinks.0.is_empty()
+    }
+
     fn write(&mut self, now: FileTime, before: u32, kind: impl FnOnce() -> EventKind) {
         let seq = self.seq;
         self.seq += 1;
-        if !self.record && self.sinks.0.is_empty() {
+        if !self.is_read() {
             return;
         }
         let retained = u32::try_from(self.retained.len()).unwrap_or(u32::MAX);

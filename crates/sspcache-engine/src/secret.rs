@@ -45,7 +45,10 @@ impl Secret {
 
     /// A password given as UTF-16 units, which need not be well-formed.
     pub fn password_units(units: &[u16]) -> Self {
-        Self::from_units(units.iter().copied(), units.len())
+        let mut bytes = Zeroizing::new(Vec::new());
+        bytes.reserve_exact(units.len() * 2);
+        append_units(&mut bytes, units);
+        Self { kind: SecretKind::Password, bytes }
     }
 
     /// A secret of another kind, kept as the bytes it came in.
@@ -73,6 +76,14 @@ impl Secret {
         units.for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
         Self { kind: SecretKind::Password, bytes }
     }
+}
+
+/// Writes units behind what is there, as bytes, little-endian.
+pub(crate) fn append_units(bytes: &mut Vec<u8>, units: &[u16]) {
+    let start = bytes.len();
+    bytes.resize(start + units.len() * 2, 0);
+    let (places, _) = bytes[start..].as_chunks_mut();
+    places.iter_mut().zip(units).for_each(|(place, unit)| *place = unit.to_le_bytes());
 }
 
 /// Whether it is the same secret: of one kind, with the same bytes.

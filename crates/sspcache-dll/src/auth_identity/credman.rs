@@ -12,7 +12,7 @@ use super::{call, copy, copy_string, given, parts};
 use crate::{
     identity::{Credential, Parts, bytes_of},
     state::Ssp,
-    text::{self, Units, Wide},
+    text::{self, Text, Units, Wide},
 };
 
 /// The out parameters of [`prepare_for_cred_write`].
@@ -49,7 +49,7 @@ pub unsafe fn prepare_for_cred_read(
         // SAFETY: by this function's contract, and neither is null.
         unsafe {
             let parts = parts(ssp, identity)?;
-            let target = text::terminated::<Wide>(target)?.unwrap_or_else(|| user_name(&parts));
+            let target = text::terminated::<Wide>(target)?.unwrap_or_else(|| user_name(&parts).into());
             credential_type.write(type_of(&parts));
             credman_target.write(copy_string(ssp, Some(&target)));
         }
@@ -77,7 +77,7 @@ pub unsafe fn prepare_for_cred_write(
         unsafe {
             let parts = parts(ssp, identity)?;
             let name = user_name(&parts);
-            let target = text::terminated::<Wide>(target)?.unwrap_or_else(|| name.clone());
+            let target = text::terminated::<Wide>(target)?.unwrap_or(Text::Borrowed(&name));
             let secret = blob_of(&parts);
             size.write(u32::try_from(secret.len()).map_err(|_| Status::InvalidParameter)?);
             credential_type.write(type_of(&parts));
@@ -106,7 +106,7 @@ pub unsafe fn get_target_host_name(ssp: &Ssp, target: *const u16, place: *mut *m
             if host.is_empty() {
                 return Err(Status::TargetUnknown);
             }
-            place.write(copy_string(ssp, Some(&Zeroizing::new(host.to_vec()))));
+            place.write(copy_string(ssp, Some(host)));
         }
         Ok(())
     })
@@ -127,8 +127,8 @@ fn host(target: &[u16]) -> &[u16] {
 }
 
 /// `DOMAIN\user`, or what there is of it.
-fn user_name(parts: &Parts) -> Units {
-    let part = |units: &Option<Units>| units.clone().unwrap_or_default();
+fn user_name(parts: &Parts<'_>) -> Units {
+    let part = |text: &Option<Text<'_>>| text.clone().unwrap_or_default().into_units();
     let (user, mut name) = (part(&parts.user), part(&parts.domain));
     if name.is_empty() {
         return user;
@@ -138,7 +138,7 @@ fn user_name(parts: &Parts) -> Units {
     name
 }
 
-fn type_of(parts: &Parts) -> u32 {
+fn type_of(parts: &Parts<'_>) -> u32 {
     match &parts.credential {
         Credential::Missing | Credential::Password(_) => CRED_TYPE_DOMAIN_PASSWORD,
         Credential::Opaque { kind: SecretKind::Certificate, .. } => CRED_TYPE_DOMAIN_CERTIFICATE,
@@ -146,7 +146,7 @@ fn type_of(parts: &Parts) -> u32 {
     }
 }
 
-fn blob_of(parts: &Parts) -> Zeroizing<Vec<u8>> {
+fn blob_of(parts: &Parts<'_>) -> Zeroizing<Vec<u8>> {
     match &parts.credential {
         Credential::Missing => Zeroizing::default(),
         Credential::Opaque { data, .. } => data.clone(),

@@ -23,7 +23,6 @@ use crate::{
     identity::{self, Parts},
     memory::FreedBy,
     state::Ssp,
-    text::Units,
 };
 
 /// Runs a call that may be made to fail.
@@ -44,7 +43,7 @@ fn given<const N: usize>(pointers: [*const c_void; N]) -> Result<(), Status> {
 ///
 /// # Safety
 /// A pointer that isn't null is to an identity.
-unsafe fn parts(ssp: &Ssp, identity: *const c_void) -> Result<Parts, Status> {
+unsafe fn parts<'t>(ssp: &Ssp, identity: *const c_void) -> Result<Parts<'t>, Status> {
     given([identity])?;
     // SAFETY: by this function's contract.
     unsafe { Parts::read(ssp, identity) }
@@ -54,7 +53,7 @@ unsafe fn parts(ssp: &Ssp, identity: *const c_void) -> Result<Parts, Status> {
 ///
 /// # Safety
 /// The place may be written to.
-unsafe fn give(ssp: &Ssp, identity: &Parts, place: *mut *mut c_void) -> Result<(), Status> {
+unsafe fn give(ssp: &Ssp, identity: &Parts<'_>, place: *mut *mut c_void) -> Result<(), Status> {
     let block = identity::build(identity)?;
     // SAFETY: by this function's contract.
     unsafe { place.write(copy(ssp, &block).cast()) };
@@ -70,9 +69,9 @@ fn copy<T: Copy>(ssp: &Ssp, data: &[T]) -> *mut T {
 }
 
 /// Hands a string out, with a terminating null; a null pointer for none.
-fn copy_string(ssp: &Ssp, text: Option<&Units>) -> *mut u16 {
+fn copy_string(ssp: &Ssp, text: Option<&[u16]>) -> *mut u16 {
     let Some(text) = text else { return ptr::null_mut() };
-    let place: *mut u16 = ssp.hand_out_until(FreedBy::Sspi, size_of_val(text.as_slice()) + 2).cast();
+    let place: *mut u16 = ssp.hand_out_until(FreedBy::Sspi, size_of_val(text) + 2).cast();
     // SAFETY: that much is there, aligned, and the null behind it is there already.
     unsafe { place.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
     place

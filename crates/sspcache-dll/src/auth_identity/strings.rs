@@ -15,7 +15,7 @@ use crate::{
     guard,
     identity::{self, Block, Credential, Parts},
     state::Ssp,
-    text::{self, Units, Wide},
+    text::{self, Text, Units, Wide},
 };
 
 /// `SspiEncodeStringsAsAuthIdentity`: a null pointer is a part that isn't given. None at all is `SEC_E_INVALID_TOKEN`, as
@@ -68,10 +68,10 @@ pub unsafe fn encode_auth_identity_as_strings(
             let mut parts = Parts::read(ssp, identity)?;
             let names = [parts.user.take(), parts.domain.take()];
             let encoded = if packed.is_null() { None } else { encode(&parts)? };
-            user.write(copy_string(ssp, names[0].as_ref()));
-            domain.write(copy_string(ssp, names[1].as_ref()));
+            user.write(copy_string(ssp, names[0].as_deref()));
+            domain.write(copy_string(ssp, names[1].as_deref()));
             if !packed.is_null() {
-                packed.write(copy_string(ssp, encoded.as_ref()));
+                packed.write(copy_string(ssp, encoded.as_deref().map(Vec::as_slice)));
             }
         }
         Ok(SEC_E_OK)
@@ -79,7 +79,7 @@ pub unsafe fn encode_auth_identity_as_strings(
 }
 
 /// What the third string says.
-fn decode(ssp: &Ssp, text: Option<Units>) -> Result<Parts, Status> {
+fn decode<'t>(ssp: &Ssp, text: Option<Text<'t>>) -> Result<Parts<'t>, Status> {
     let Some(text) = text else { return Ok(plain(Credential::Missing)) };
     match coded(&text) {
         Some(block) => Block::of(&block)?.read(ssp),
@@ -88,13 +88,13 @@ fn decode(ssp: &Ssp, text: Option<Units>) -> Result<Parts, Status> {
 }
 
 /// The third string; `None` when there is nothing to say.
-fn encode(parts: &Parts) -> Result<Option<Units>, Status> {
+fn encode(parts: &Parts<'_>) -> Result<Option<Units>, Status> {
     if parts.flags == 0 && parts.packages.is_empty() {
         match &parts.credential {
             Credential::Missing => return Ok(None),
             // One with a null would end there.
             Credential::Password(password) if coded(password).is_none() && !password.contains(&0) => {
-                return Ok(Some(password.clone()));
+                return Ok(Some(password.clone().into_units()));
             }
             _ => {}
         }
@@ -102,7 +102,7 @@ fn encode(parts: &Parts) -> Result<Option<Units>, Status> {
     identity::build(parts).map(|block| Some(digits(&block)))
 }
 
-fn plain(credential: Credential) -> Parts {
+fn plain(credential: Credential<'_>) -> Parts<'_> {
     Parts { user: None, domain: None, credential, packages: Units::default(), flags: 0 }
 }
 

@@ -21,7 +21,10 @@ use windows_sys::Win32::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Credential, ENCRYPTED, FORM, Parts, packed::bytes_of};
-use crate::{state::Ssp, text::Units};
+use crate::{
+    state::Ssp,
+    text::{Text, Units},
+};
 
 /// An identity in one block, whose lengths and offsets were looked at.
 #[derive(Clone, Copy)]
@@ -81,7 +84,7 @@ impl<'b> Block<'b> {
     ///
     /// # Errors
     /// [`Status::UnknownCredentials`]
-    pub(crate) fn read(self, ssp: &Ssp) -> Result<Parts, Status> {
+    pub(crate) fn read(self, ssp: &Ssp) -> Result<Parts<'static>, Status> {
         if !self.is_encrypted() {
             return self.parts();
         }
@@ -90,10 +93,10 @@ impl<'b> Block<'b> {
         Block { bytes: &copy, ..self }.parts()
     }
 
-    fn parts(self) -> Result<Parts, Status> {
+    fn parts(self) -> Result<Parts<'static>, Status> {
         let units = |field: Field, null: u32| {
             let units = utf16(self.part(field)?)?;
-            Ok((!units.is_empty() || self.flags() & null == 0).then_some(units))
+            Ok((!units.is_empty() || self.flags() & null == 0).then(|| units.into()))
         };
         Ok(Parts {
             user: units(USER, NULL_USER)?,
@@ -123,8 +126,8 @@ impl<'b> Block<'b> {
 ///
 /// # Errors
 /// [`Status::InvalidParameter`] for parts that are too long for one.
-pub(crate) fn build(parts: &Parts) -> Result<Zeroizing<Vec<u8>>, Status> {
-    let text = |units: &Option<Units>| bytes_of(units.as_deref().map_or(&[], Vec::as_slice));
+pub(crate) fn build(parts: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>, Status> {
+    let text = |text: &Option<Text<'_>>| bytes_of(text.as_deref().unwrap_or_default());
     // What is made of bytes comes last, so that every string is aligned.
     let written = [
         (USER, text(&parts.user)),
@@ -138,7 +141,7 @@ pub(crate) fn build(parts: &Parts) -> Result<Zeroizing<Vec<u8>>, Status> {
     put32(&mut block, 0, SEC_WINNT_AUTH_IDENTITY_VERSION_2);
     put16(&mut block, offset_of!(Ex2, cbHeaderLength), HEADER)?;
     put32(&mut block, offset_of!(Ex2, cbStructureLength), number(length)?);
-    let null = |units: &Option<Units>, flag| if units.is_none() { flag } else { 0 };
+    let null = |text: &Option<Text<'_>>, flag| if text.is_none() { flag } else { 0 };
     let nulls = null(&parts.user, NULL_USER) | null(&parts.domain, NULL_DOMAIN);
     put32(&mut block, offset_of!(Ex2, Flags), parts.flags & !FORM | OWN_FORM | nulls);
     for ((offset, length), bytes) in &written {

@@ -37,7 +37,7 @@ pub(crate) use self::{
 };
 use crate::{
     state::Ssp,
-    text::{self, Ansi, Units, Wide},
+    text::{self, Ansi, Text, Units, Wide},
 };
 
 /// Reads authentication data; `None` for a null pointer, which is a silent sign-in.
@@ -56,18 +56,18 @@ pub(crate) unsafe fn read(ssp: &Ssp, data: *const c_void) -> Result<Option<Ident
 }
 
 /// What is in an identity, before anything is made of it.
-pub(crate) struct Parts {
+pub(crate) struct Parts<'t> {
     /// `None` where a pointer is null, or a flag says that it was.
-    pub(crate) user: Option<Units>,
-    pub(crate) domain: Option<Units>,
-    pub(crate) credential: Credential,
+    pub(crate) user: Option<Text<'t>>,
+    pub(crate) domain: Option<Text<'t>>,
+    pub(crate) credential: Credential<'t>,
     /// Names, separated by commas.
     pub(crate) packages: Units,
     /// Those flags that don't tell how the identity is written.
     pub(crate) flags: u32,
 }
 
-impl Parts {
+impl Parts<'_> {
     /// Reads an identity of any form.
     ///
     /// # Safety
@@ -96,7 +96,7 @@ impl Parts {
 
     /// User and domain, as they are.
     fn principal(&self) -> Principal {
-        let name = |units: &Option<Units>| Name::from_units(units.as_deref().map_or(&[], Vec::as_slice));
+        let name = |text: &Option<Text<'_>>| Name::from_units(text.as_deref().unwrap_or_default());
         Principal::new(name(&self.user), name(&self.domain))
     }
 }
@@ -174,7 +174,7 @@ unsafe fn pointers(data: *const c_void) -> Result<(SEC_WINNT_AUTH_IDENTITY_W, (*
 }
 
 /// The A and the W structure differ in the pointers' types alone; the flags say which it is.
-unsafe fn read_plain(data: &SEC_WINNT_AUTH_IDENTITY_W) -> Result<Parts, Status> {
+unsafe fn read_plain<'t>(data: &SEC_WINNT_AUTH_IDENTITY_W) -> Result<Parts<'t>, Status> {
     // Only what is in one block can be encrypted here.
     if data.Flags & ENCRYPTED != 0 {
         return Err(Status::UnknownCredentials);
@@ -192,11 +192,11 @@ unsafe fn read_plain(data: &SEC_WINNT_AUTH_IDENTITY_W) -> Result<Parts, Status> 
     }
 }
 
-unsafe fn read_ex(data: *const SEC_WINNT_AUTH_IDENTITY_EXW) -> Result<Parts, Status> {
+unsafe fn read_ex<'t>(data: *const SEC_WINNT_AUTH_IDENTITY_EXW) -> Result<Parts<'t>, Status> {
     // SAFETY: by the contract of `read`.
     unsafe {
         let (plain, (packages, length)) = pointers(data.cast())?;
-        let packages = string(packages, length, plain.Flags)?.unwrap_or_default();
+        let packages = string(packages, length, plain.Flags)?.unwrap_or_default().into_units();
         Ok(Parts { packages, ..read_plain(&plain)? })
     }
 }
@@ -212,7 +212,7 @@ unsafe fn ex(data: *const SEC_WINNT_AUTH_IDENTITY_EXW) -> Result<SEC_WINNT_AUTH_
 }
 
 /// A string of an identity, in the encoding that its flags say; `None` for a null pointer.
-unsafe fn string(text: *const u16, length: u32, flags: u32) -> Result<Option<Units>, Status> {
+unsafe fn string<'t>(text: *const u16, length: u32, flags: u32) -> Result<Option<Text<'t>>, Status> {
     if text.is_null() && length == 0 {
         return Ok(None);
     }

@@ -12,10 +12,10 @@ use sspcache_engine::{Secret, SecretKind, Status};
 use zeroize::Zeroizing;
 
 use super::block::{part, u16_at, u32_at, utf16};
-use crate::text::Units;
+use crate::text::Text;
 
 /// A password, a key or a certificate.
-pub(crate) enum Credential {
+pub(crate) enum Credential<'t> {
     /// None was given, which signs in like a blank password.
     Missing,
     /// What is none, with its type as sspi.h names it.
@@ -24,17 +24,17 @@ pub(crate) enum Credential {
         credential_type: [u8; 16],
         data: Zeroizing<Vec<u8>>,
     },
-    Password(Units),
+    Password(Text<'t>),
 }
 
-impl Credential {
+impl Credential<'_> {
     /// Reads what is packed; nothing is no credential.
     ///
     /// # Errors
     /// [`Status::UnknownCredentials`] for what isn't one of the types below, or isn't whole.
-    pub(crate) fn unpack(packed: &[u8]) -> Result<Self, Status> {
+    pub(crate) fn unpack(packed: &[u8]) -> Result<Credential<'static>, Status> {
         if packed.is_empty() {
-            return Ok(Self::Missing);
+            return Ok(Credential::Missing);
         }
         let header = packed.first_chunk::<HEADER>().ok_or(Status::UnknownCredentials)?;
         let [header_length, length] = [0, 2].map(|at| usize::from(u16_at(header, at)));
@@ -46,12 +46,12 @@ impl Credential {
         let mut credential_type = [0; 16];
         credential_type.copy_from_slice(&header[TYPE..DATA]);
         let kind = match credential_type {
-            TYPE_PASSWORD => return Ok(Self::Password(utf16(password(data)?)?)),
+            TYPE_PASSWORD => return Ok(Credential::Password(utf16(password(data)?)?.into())),
             TYPE_KEYTAB => SecretKind::Keytab,
             TYPE_CERT | TYPE_CREDMAN_CERT | TYPE_CSP_DATA => SecretKind::Certificate,
             _ => return Err(Status::UnknownCredentials),
         };
-        Ok(Self::Opaque { kind, credential_type, data: Zeroizing::new(data.to_vec()) })
+        Ok(Credential::Opaque { kind, credential_type, data: Zeroizing::new(data.to_vec()) })
     }
 
     /// Packs it; no credential is nothing.

@@ -54,7 +54,7 @@ impl Engine {
     pub fn delete_context(&self, handle: ContextHandle) -> Result<(), Status> {
         let operation = Operation::DeleteSecurityContext;
         self.enter(operation)?;
-        let (mut state, now) = self.lock_for_step();
+        let (mut state, now) = self.lock_for_short();
         let Some(context) = state.contexts.remove(handle.word()) else {
             state.refused(operation, Status::InvalidHandle, None, now);
             return Err(Status::InvalidHandle);

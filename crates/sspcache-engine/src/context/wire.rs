@@ -1,7 +1,7 @@
 //! How tokens and exports are written: little-endian, and what has no fixed length after its length.
 
 use super::ContextFlags;
-use crate::{Name, Principal};
+use crate::{Name, Principal, secret::append_units};
 
 /// Writes behind what is there.
 pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
@@ -32,7 +32,7 @@ impl Writer<'_> {
 
     pub(super) fn name(&mut self, name: &Name) {
         self.length(name.units().len());
-        name.units().iter().for_each(|unit| self.bytes(&unit.to_le_bytes()));
+        append_units(self.0, name.units());
     }
 
     pub(super) fn number(&mut self, number: u64) {

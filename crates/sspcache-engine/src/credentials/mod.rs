@@ -54,7 +54,7 @@ impl Engine {
     /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
     pub fn free(&self, handle: CredentialHandle) -> Result<(), Status> {
         self.enter(Operation::FreeCredentialsHandle)?;
-        let (mut state, now) = self.lock_at_now();
+        let (mut state, now) = self.lock_for_short();
         let Some(held) = state.handles.remove(handle.word()) else {
             state.refused(Operation::FreeCredentialsHandle, Status::InvalidHandle, None, now);
             return Err(Status::InvalidHandle);
@@ -261,7 +261,7 @@ impl State {
         } else if request.process_policy_only {
             return Err(Status::NoCredentials);
         } else if let Some(identity) = &request.identity {
-            self.explicit(package, request, identity, now)?
+            self.explicit(package, identity, now)?
         } else if request.autologon_restricted {
             return Err(Status::NoCredentials);
         } else {
@@ -279,11 +279,10 @@ impl State {
     fn explicit(
         &mut self,
         package: u16,
-        request: &AcquireRequest,
         identity: &Identity,
         now: FileTime,
     ) -> Result<(Principal, Source, Option<Slot>), Status> {
-        if !self.may_use(&identity.packages, &request.package) {
+        if !self.may_use(&identity.packages, package) {
             return Err(Status::NoCredentials);
         }
         if identity.is_anonymous() {
@@ -295,17 +294,15 @@ impl State {
 
     /// Whether an identity's package list leaves a package for this request. What the list says to Negotiate is which
     /// others it may choose: those that are offered beside it, or else the two that Windows' own knows.
-    pub(crate) fn may_use(&self, list: &PackageList, wanted: &Name) -> bool {
-        let negotiate = Name::from("Negotiate");
-        if *wanted != negotiate {
-            return list.allows(wanted);
+    fn may_use(&self, list: &PackageList, package: u16) -> bool {
+        if !self.is_negotiate(package) {
+            return list.allows(&self.packages[usize::from(package)].name);
         }
-        let mut others =
-            self.packages.iter().map(|package| &package.name).filter(|&name| *name != negotiate).peekable();
-        if others.peek().is_none() {
+        if let [_] = &*self.packages {
             return ["Kerberos", "NTLM"].into_iter().any(|name| list.allows(&Name::from(name)));
         }
-        others.any(|name| list.allows(name))
+        let mut others = (0..).zip(&self.packages).filter(|(at, _)| *at != package);
+        others.any(|(_, other)| list.allows(&other.name))
     }
 
     fn silent(
