@@ -188,6 +188,42 @@ fn an_excluded_package_is_left_out_by_negotiate() {
     });
 }
 
+/// S7, M2: a list of packages without anybody is for whoever is signed in already; with empty strings it is nobody's.
+#[test]
+fn a_package_can_be_excluded_from_silent_sign_ins() {
+    let config =
+        ["Negotiate", "Kerberos", "NTLM"].map(|name| format!("[[package]]\nname = {name:?}\n")).concat();
+    configured("a_package_can_be_excluded_from_silent_sign_ins", &config, || {
+        let mock = Mock::own("MSNSSPC");
+        let (family, sspi) = (Family::of(&mock), mock.sspi::<Wide>());
+        let acquire = |package, auth_data| {
+            let (status, handle, _) =
+                sspi.acquire(Ask { package: Some(package), auth_data, ..Ask::default() });
+            (status, if status == SEC_E_OK { sspi.names(&handle).unwrap() } else { String::new() })
+        };
+        let whoever = family.exclude(ptr::null(), "NTLM").unwrap();
+        let nothing = family.exclude(whoever, "Kerberos").unwrap();
+        let refused = (SEC_E_NO_CREDENTIALS, String::new());
+        assert_eq!(acquire("Negotiate", whoever.cast_const()), refused, "nobody is signed in");
+        let alice = family.of_strings("alice", "CONTOSO", "x");
+        for package in ["Negotiate", "Kerberos", "NTLM"] {
+            assert_eq!(acquire(package, alice.cast_const()).0, SEC_E_OK);
+        }
+        let signed_in = (SEC_E_OK, r"CONTOSO\alice".to_owned());
+        for (package, identity, expected) in [
+            ("Negotiate", whoever, &signed_in),
+            ("Kerberos", whoever, &signed_in),
+            ("NTLM", whoever, &refused),
+            ("Negotiate", nothing, &refused),
+        ] {
+            assert_eq!(acquire(package, identity.cast_const()), *expected, "{package}");
+        }
+        let nobody = family.exclude(family.of_strings("", "", ""), "NTLM").unwrap();
+        assert_eq!(acquire("Negotiate", nobody.cast_const()), (SEC_E_OK, String::new()), "anonymous");
+        assert_eq!(family.compare(whoever, nothing), Ok((true, false)));
+    });
+}
+
 /// S7
 #[test]
 fn identities_are_compared_as_accounts_and_as_a_whole() {

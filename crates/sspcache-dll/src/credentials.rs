@@ -101,7 +101,11 @@ unsafe fn request<E: Encoding>(
     let principal = unsafe { text::name::<E>(principal) }?.filter(|name| !name.is_empty());
     request.principal = principal.map(Principal::parse);
     // SAFETY: by this function's contract.
-    request.identity = unsafe { identity::read(ssp, auth_data) }?;
+    match unsafe { identity::parts(ssp, auth_data) }? {
+        // Nobody, but a list: whoever is signed in already, over those packages.
+        Some(parts) if parts.is_list_alone() => request.packages = parts.package_list(),
+        parts => request.identity = parts.map(|parts| parts.identity()),
+    }
     Ok(request)
 }
 

@@ -126,7 +126,8 @@ pub unsafe fn compare_auth_identities(
     })
 }
 
-/// `SspiExcludePackage`: a copy that this package may not be used for. If the identity is encrypted, so is the copy.
+/// `SspiExcludePackage`: a copy that this package may not be used for. If the identity is encrypted, so is the copy. A null
+/// pointer is whoever is signed in already: the new identity signs in silently, over the other packages.
 ///
 /// A name that can't stand in a list of packages gives `SEC_E_SECPKG_NOT_FOUND`; any other one is left out, also if there is
 /// no such package.
@@ -142,14 +143,14 @@ pub unsafe fn exclude_package(
     place: *mut *mut c_void,
 ) -> i32 {
     call(ssp, Operation::SspiExcludePackage, |engine| {
-        given([identity, package.cast(), place.cast()])?;
-        // SAFETY: by this function's contract, and none is null.
+        given([package.cast(), place.cast()])?;
+        // SAFETY: by this function's contract, and neither is null.
         unsafe {
             let package = text::terminated::<Wide>(package)?.unwrap_or_default();
-            let mut parts = Parts::read(ssp, identity)?;
+            let mut parts = identity::parts(ssp, identity)?.unwrap_or_default();
             exclude(&mut parts.packages, &package)?;
             let mut block = identity::build(&parts)?;
-            let flags = encryption_of(ssp, identity)?;
+            let flags = if identity.is_null() { 0 } else { encryption_of(ssp, identity)? };
             if flags != 0 {
                 identity::seal(engine, &mut block, flags)?;
             }

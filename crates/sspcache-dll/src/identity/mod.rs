@@ -48,14 +48,27 @@ use crate::{
 /// # Errors
 /// [`Status::UnknownCredentials`] for anything else, as far as it can be told.
 pub(crate) unsafe fn read(ssp: &Ssp, data: *const c_void) -> Result<Option<Identity>, Status> {
+    // SAFETY: by this function's contract.
+    unsafe { parts(ssp, data) }.map(|parts| parts.map(|parts| parts.identity()))
+}
+
+/// The parts of authentication data; `None` for a null pointer.
+///
+/// # Safety
+/// As [`read`].
+///
+/// # Errors
+/// As [`read`].
+pub(crate) unsafe fn parts<'t>(ssp: &Ssp, data: *const c_void) -> Result<Option<Parts<'t>>, Status> {
     if data.is_null() {
         return Ok(None);
     }
     // SAFETY: by this function's contract.
-    unsafe { Parts::read(ssp, data) }.map(|parts| Some(parts.identity()))
+    unsafe { Parts::read(ssp, data) }.map(Some)
 }
 
 /// What is in an identity, before anything is made of it.
+#[derive(Default)]
 pub(crate) struct Parts<'t> {
     /// `None` where a pointer is null, or a flag says that it was.
     pub(crate) user: Option<Text<'t>>,
@@ -90,8 +103,17 @@ impl Parts<'_> {
 
     /// What they come to as a sign-in.
     pub(crate) fn identity(&self) -> Identity {
-        let packages = PackageList::parse(Name::from_units(&self.packages));
-        Identity::new(self.principal(), self.credential.secret()).with_packages(packages)
+        Identity::new(self.principal(), self.credential.secret()).with_packages(self.package_list())
+    }
+
+    pub(crate) fn package_list(&self) -> PackageList {
+        PackageList::parse(Name::from_units(&self.packages))
+    }
+
+    /// Whether they say nothing but which packages may be used.
+    pub(crate) fn is_list_alone(&self) -> bool {
+        let nobody = self.user.is_none() && self.domain.is_none();
+        nobody && matches!(self.credential, Credential::Missing) && !self.packages.is_empty()
     }
 
     /// User and domain, as they are.

@@ -15,8 +15,10 @@ use super::block::{part, u16_at, u32_at, utf16};
 use crate::text::Text;
 
 /// A password, a key or a certificate.
+#[derive(Default)]
 pub(crate) enum Credential<'t> {
     /// None was given, which signs in like a blank password.
+    #[default]
     Missing,
     /// What is none, with its type as sspi.h names it.
     Opaque {

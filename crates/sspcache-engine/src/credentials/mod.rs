@@ -265,9 +265,13 @@ impl State {
         } else if request.autologon_restricted {
             return Err(Status::NoCredentials);
         } else {
+            if !self.may_use(&request.packages, package) {
+                return Err(Status::NoCredentials);
+            }
             self.silent(package, request.principal.as_ref())?
         };
-        let allowed = request.identity.as_ref().map(|identity| identity.packages.clone()).unwrap_or_default();
+        let allowed = request.identity.as_ref().map_or(&request.packages, |identity| &identity.packages);
+        let allowed = allowed.clone();
         Ok((Credential { direction: request.direction, package, allowed, principal, slot }, source))
     }
 

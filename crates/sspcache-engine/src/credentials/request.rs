@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::{CredentialHandle, FileTime, Identity, Name, Principal, Source, context::Role};
+use crate::{CredentialHandle, FileTime, Identity, Name, PackageList, Principal, Source, context::Role};
 
 /// What to acquire: the parameters of `AcquireCredentialsHandle`.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct AcquireRequest {
     pub principal: Option<Principal>,
     /// Authentication data, for an explicit sign-in.
     pub identity: Option<Identity>,
+    /// The packages that may be used in a silent sign-in; an identity has a list of its own.
+    pub packages: PackageList,
     /// `SECPKG_CRED_AUTOLOGON_RESTRICTED`: no silent sign-in.
     pub autologon_restricted: bool,
     /// `SECPKG_CRED_PROCESS_POLICY_ONLY`: only ask for the policy, which is to prompt for credentials.
@@ -41,6 +43,7 @@ impl AcquireRequest {
             direction,
             principal: None,
             identity: None,
+            packages: PackageList::default(),
             autologon_restricted: false,
             process_policy_only: false,
         }
@@ -50,6 +53,13 @@ impl AcquireRequest {
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// Restricts the packages that may be used in a silent sign-in.
+    #[must_use]
+    pub fn with_packages(mut self, packages: PackageList) -> Self {
+        self.packages = packages;
         self
     }
 
