@@ -19,8 +19,12 @@ pub struct ModuleFile<E> {
     pub(crate) addresses: Option<Range<u64>>,
     pub(crate) names: HashMap<Box<[u8]>, E>,
     pub(crate) ordinals: HashMap<u16, E>,
+    pub(crate) resolve: Option<Box<Resolve<E>>>,
     pub(crate) entry: Option<Box<Entry<E>>>,
 }
+
+/// How exports are found that weren't listed.
+pub(crate) type Resolve<E> = dyn Fn(&[u8]) -> Option<E> + Send + Sync;
 
 /// What a module does when it is told of its load and unload: its DllMain.
 pub(crate) type Entry<E> = dyn Fn(&Notification<'_, E>) -> bool + Send + Sync;
@@ -34,6 +38,7 @@ impl<E> ModuleFile<E> {
             addresses: None,
             names: HashMap::new(),
             ordinals: HashMap::new(),
+            resolve: None,
             entry: None,
         }
     }
@@ -57,6 +62,14 @@ impl<E> ModuleFile<E> {
         self
     }
 
+    /// Finds exports of other names when they are asked for, as a real file's own table does. It is asked while the module is
+    /// loaded, or being told of its load or unload.
+    #[must_use]
+    pub fn exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self {
+        self.resolve = Some(Box::new(resolve));
+        self
+    }
+
     /// The addresses that the loaded module occupies, when its exports lie somewhere real. By default every load
     /// gets 64 KiB of an emulated address space that no host uses.
     #[must_use]
@@ -74,6 +87,12 @@ impl<E> ModuleFile<E> {
     ) -> Self {
         self.entry = Some(Box::new(entry));
         self
+    }
+}
+
+impl<E: Clone> ModuleFile<E> {
+    pub(crate) fn find_export(&self, name: &[u8]) -> Option<E> {
+        self.names.get(name).cloned().or_else(|| self.resolve.as_ref()?(name))
     }
 }
 

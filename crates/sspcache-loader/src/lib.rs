@@ -55,6 +55,7 @@
 //! Functions with buffers, the thread's last error and LoadLibraryEx's flags are matters of a C ABI, not of this one.
 #![forbid(unsafe_code)]
 
+mod disk;
 mod error;
 mod file;
 mod handle;
@@ -66,6 +67,7 @@ mod notification;
 mod sync;
 mod table;
 
+pub use disk::Disk;
 pub use error::LoaderError;
 pub use file::ModuleFile;
 pub use handle::Handle;

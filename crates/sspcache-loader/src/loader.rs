@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::{fmt, mem};
 
-use widestring::U16String;
+use widestring::{U16Str, U16String};
 
 use crate::name::{self, Purpose, Wanted};
 use crate::sync::{ReentrantMutex, RwLock};
 use crate::table::{GivenBack, Table};
 use crate::{
-    Handle, Lifetime, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure, Reason, Sought,
+    Disk, Handle, Lifetime, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure, Reason, Sought,
 };
 
 const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
@@ -28,19 +28,30 @@ pub struct EmulatedLoader<E>(Arc<Shared<E>>);
 struct Shared<E> {
     /// Taken before `table`, never while `table` is held.
     loader_lock: ReentrantMutex<()>,
+    disk: Option<Box<dyn Disk<E>>>,
     table: RwLock<Table<E>>,
 }
 
 impl<E> EmulatedLoader<E> {
     /// A process in which the program alone is loaded. A bare path lies in `C:\`, and the program's folder is the
     /// current directory.
-    pub fn new(mut program: ModuleFile<E>) -> Self {
+    pub fn new(program: ModuleFile<E>) -> Self {
+        Self::over(program, None)
+    }
+
+    /// The same, with a disk behind what is [registered](Self::register).
+    pub fn with_disk(program: ModuleFile<E>, disk: impl Disk<E> + 'static) -> Self {
+        Self::over(program, Some(Box::new(disk)))
+    }
+
+    fn over(mut program: ModuleFile<E>, disk: Option<Box<dyn Disk<E>>>) -> Self {
         program.path = whole(&program.path, r"C:\");
         let folder = name::directory(program.path.as_slice()).to_vec();
         let search = [SYSTEM_DIRECTORY, WINDOWS_DIRECTORY].map(|folder| folder.encode_utf16().collect());
         let search = [folder.clone()].into_iter().chain(search).collect();
         Self(Arc::new(Shared {
             loader_lock: ReentrantMutex::new(()),
+            disk,
             table: RwLock::new(Table::new(program, folder, search)),
         }))
     }
@@ -52,6 +63,15 @@ impl<E> EmulatedLoader<E> {
         let key = name::key(file.path.as_slice());
         let replaced = self.0.table.write().files.insert(key, Arc::new(file));
         drop(replaced); // without the lock: exports may do anything when they are dropped
+    }
+
+    /// Sets the folders in which [`load`](Self::load) seeks the file of a bare name, in their order; the current directory
+    /// comes after them. A relative one is taken from the current directory.
+    pub fn set_search_folders<'a>(&self, folders: impl IntoIterator<Item = Name<'a>>) {
+        let folders: Vec<U16String> = folders.into_iter().map(|folder| folder.to_utf16()).collect();
+        let mut table = self.0.table.write();
+        let whole = |folder: &U16String| name::absolute(folder.as_slice(), &table.current_directory);
+        table.search = folders.iter().map(whole).collect();
     }
 
     /// Changes the current directory, which relative paths and the last step of [`load`](Self::load)'s search begin in.
@@ -75,22 +95,34 @@ impl<E> EmulatedLoader<E> {
     pub fn load<'a>(&self, name: impl Into<Name<'a>>) -> Result<Handle, LoaderError> {
         let name = name.into();
         let _lock = self.0.loader_lock.lock();
-        let handle = {
+        let wanted = {
             let mut table = self.0.table.write();
             let wanted = table.parse(name, Purpose::Load)?;
             if let Some(handle) = table.find_wanted(&wanted, true) {
                 return table.reference(handle);
             }
-            let file = table.find_file(&wanted).ok_or_else(|| LoaderError::FileNotFound {
-                name: name.to_string(),
-                searched: searched(&table, &wanted),
-            })?;
-            if !file.is_module {
-                return Err(LoaderError::NotAModule { path: file.path.to_string_lossy() });
-            }
-            table.insert(file)
+            wanted
         };
+        let file = self.find_file(&wanted).ok_or_else(|| LoaderError::FileNotFound {
+            name: name.to_string(),
+            searched: searched(&self.0.table.read(), &wanted),
+        })?;
+        if !file.is_module {
+            return Err(LoaderError::NotAModule { path: file.path.to_string_lossy() });
+        }
+        let handle = self.0.table.write().insert(file);
         self.attach(handle)
+    }
+
+    /// The file that a name asks for: in each folder what was registered, then what is on the disk.
+    fn find_file(&self, wanted: &Wanted) -> Option<Arc<ModuleFile<E>>> {
+        // The disk is asked without the table's lock: it may take its time.
+        let paths = self.0.table.read().candidates(wanted);
+        paths.iter().find_map(|path| {
+            let registered = self.0.table.read().files.get(path).cloned();
+            let on_disk = || Some(Arc::new(self.0.disk.as_ref()?.open(U16Str::from_slice(path))?));
+            registered.or_else(on_disk)
+        })
     }
 
     /// Like [`load`](Self::load); the reference is given back when the result is dropped.
@@ -205,12 +237,10 @@ impl<E> EmulatedLoader<E> {
         let file = self.file(module.into())?;
         let module = || file.path.to_string_lossy();
         match procedure.into() {
-            Procedure::Name(name) => {
-                file.names.get(name).cloned().ok_or_else(|| LoaderError::ExportNotFound {
-                    module: module(),
-                    export: String::from_utf8_lossy(name).into_owned(),
-                })
-            }
+            Procedure::Name(name) => file.find_export(name).ok_or_else(|| LoaderError::ExportNotFound {
+                module: module(),
+                export: String::from_utf8_lossy(name).into_owned(),
+            }),
             Procedure::Ordinal(ordinal) => file
                 .ordinals
                 .get(&ordinal)

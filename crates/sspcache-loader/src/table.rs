@@ -130,13 +130,12 @@ impl<E> Table<E> {
         handles.iter().copied().filter(move |handle| self.is_visible(*handle, loading))
     }
 
-    /// The file that a name asks for.
-    pub(crate) fn find_file(&self, wanted: &Wanted) -> Option<Arc<ModuleFile<E>>> {
+    /// Where the file may lie that a name asks for, in the order of the search.
+    pub(crate) fn candidates(&self, wanted: &Wanted) -> Vec<Key> {
         match wanted {
-            Wanted::File(path) => self.files.get(path),
-            Wanted::Bare(base) => self.folders().find_map(|folder| self.files.get(&name::join(folder, base))),
+            Wanted::File(path) => vec![path.clone()],
+            Wanted::Bare(base) => self.folders().map(|folder| name::join(folder, base)).collect(),
         }
-        .cloned()
     }
 
     /// The folders in which a bare name's file is sought, in their order.
