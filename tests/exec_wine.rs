@@ -8,7 +8,6 @@ mod stage;
 mod support;
 
 use std::{
-    env,
     ffi::OsString,
     fs,
     io::{BufRead, BufReader, Read, Seek},
@@ -29,21 +28,9 @@ impl WineStage {
     /// None when Wine was left out by a flag, which is said.
     fn new() -> Option<Self> {
         static TURN: Mutex<()> = Mutex::new(());
-        if env::var_os("SSPCACHE_TEST_WITHOUT_WINE").is_some() {
-            eprintln!("left out: SSPCACHE_TEST_WITHOUT_WINE is set");
+        if !stage::has_wine() {
             return None;
         }
-        assert!(
-            env::var_os("WINEPREFIX").is_some(),
-            "WINEPREFIX is not set: start this through cargo, so that nobody's own prefix is touched"
-        );
-        let wine = Command::new("wine").arg("--version").stdout(Stdio::null()).status();
-        wine.unwrap_or_else(|error| {
-            panic!(
-                "can't run wine, which this test needs ({error}): `cargo xtask setup` installs it or says how; \
-                 `cargo xtask test --without-wine` does without"
-            )
-        });
         // A failed test says all there is to say about its turn.
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Self { stage: Stage::with_windows_mocks(), _turn: turn })

@@ -120,19 +120,53 @@ impl Stage {
     /// Compiles C; the path of what comes of it.
     #[cfg(unix)]
     pub(crate) fn compile(&self, compiler: &str, name: &str, source: &Path, options: &[&str]) -> OsString {
+        self.compile_as(compiler, name, "-xc", source, options)
+    }
+
+    /// Compiles a file as a language; the path of what comes of it.
+    #[cfg(unix)]
+    pub(crate) fn compile_as(
+        &self,
+        compiler: &str,
+        name: &str,
+        language: &str,
+        source: &Path,
+        options: &[&str],
+    ) -> OsString {
         // Wine looks for DLLs beside a program first, and would stop at the mocks for this system.
         let folder = self.path("programs");
         fs::create_dir_all(&folder).expect("the folder is this test's own");
         let program = folder.join(name);
         let mut command = Command::new(compiler);
         command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&program);
-        command.arg(source).args(options);
+        command.arg(language).arg(source).arg("-xnone").args(options);
         let output = command.output().unwrap_or_else(|error| {
             panic!("can't run the C compiler {compiler}, which this test needs ({error}): `cargo xtask setup` installs it or says how")
         });
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         program.into()
     }
+}
+
+/// Whether programs for Windows can be run here: not when Wine was left out by a flag, which is said.
+#[cfg(unix)]
+#[track_caller]
+pub(crate) fn has_wine() -> bool {
+    if env::var_os("SSPCACHE_TEST_WITHOUT_WINE").is_some() {
+        eprintln!("left out: SSPCACHE_TEST_WITHOUT_WINE is set");
+        return false;
+    }
+    assert!(
+        env::var_os("WINEPREFIX").is_some(),
+        "WINEPREFIX is not set: start this through cargo, so that nobody's own prefix is touched"
+    );
+    Command::new("wine").arg("--version").output().unwrap_or_else(|error| {
+        panic!(
+            "can't run wine, which this test needs ({error}): `cargo xtask setup` installs it or says how; \
+             `cargo xtask test --without-wine` does without"
+        )
+    });
+    true
 }
 
 /// The Python client.

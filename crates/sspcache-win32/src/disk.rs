@@ -1,0 +1,126 @@
+//! The host's disk, as the loader sees it: paths in capitals with backslashes, modules that the dynamic linker opens.
+
+use std::{
+    ffi::{CStr, CString, OsStr},
+    fs,
+    io::Read,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use parking_lot::Mutex;
+use sspcache_loader::{Disk, ModuleFile, Reason};
+use widestring::{U16Str, U16String};
+
+/// The address of an export.
+pub(crate) type Address = usize;
+
+/// The drive that stands for the root of the host's disk, as in Wine.
+pub(crate) const ROOT: &str = "Z:";
+
+/// The disk of this machine.
+pub(crate) struct HostDisk;
+
+impl Disk<Address> for HostDisk {
+    fn open(&self, path: &U16Str) -> Option<ModuleFile<Address>> {
+        let path = find(path)?;
+        let name = to_windows(&path);
+        if is_module(&path) { Some(module(path, &name)) } else { Some(ModuleFile::foreign(&name)) }
+    }
+}
+
+/// A file of the host in the form that the loader knows: `Z:\folder\file`.
+pub(crate) fn to_windows(path: &Path) -> U16String {
+    let text = path.to_string_lossy().replace('/', "\\");
+    U16String::from_str(&format!("{ROOT}{text}"))
+}
+
+/// A path of the loader in the form of the host; `None` for another drive.
+pub(crate) fn to_host(path: &U16Str) -> Option<String> {
+    let path = path.to_string_lossy();
+    let (drive, rest) = path.split_at_checked(ROOT.len())?;
+    drive.eq_ignore_ascii_case(ROOT).then(|| rest.replace('\\', "/"))
+}
+
+/// The file of this path, whatever the case of its letters (clause L12). Of several the first in the order of their names.
+fn find(path: &U16Str) -> Option<PathBuf> {
+    let host = to_host(path)?;
+    let mut found = PathBuf::from("/");
+    for component in host.split('/').filter(|component| !component.is_empty()) {
+        found.push(entry(&found, component)?);
+    }
+    found.is_file().then_some(found)
+}
+
+/// What is called so in a folder, ignoring case.
+fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
+    if name.starts_with('.') && fs::symlink_metadata(folder.join(name)).is_ok() {
+        return Some(name.into());
+    }
+    let is = |file: &OsStr| {
+        let units = file.to_str().into_iter().flat_map(str::encode_utf16);
+        sspcache_fold::same(units, name.encode_utf16())
+    };
+    let mut named: Vec<_> =
+        fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name()).filter(|file| is(file)).collect();
+    named.sort_unstable();
+    named.into_iter().next()
+}
+
+/// Whether a file begins like a shared object of some kind; the linker says whether it is one for this machine.
+fn is_module(path: &Path) -> bool {
+    const MAGICS: &[&[u8]] = &[b"\x7FELF", &[0xCF, 0xFA, 0xED, 0xFE], &[0xCA, 0xFE, 0xBA, 0xBE]];
+    let mut magic = [0; 4];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && MAGICS.contains(&&magic[..])
+}
+
+/// A shared object, which the dynamic linker opens when the module is told of its load: its constructors run then, under the
+/// loader lock (clauses C6 and L9).
+fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
+    let opened: Arc<Mutex<Option<Library>>> = Arc::default();
+    let (exports, own) = (opened.clone(), path.clone());
+    ModuleFile::new(name)
+        .exports_from(move |name| export(exports.lock().as_ref()?, &own, name))
+        .on_notification(move |told| {
+            if told.reason() == Reason::Load {
+                // SAFETY: the module's constructors run, as whoever loads it asks for.
+                *opened.lock() = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
+                return opened.lock().is_some();
+            }
+            // Closed without the lock: destructors may do anything.
+            let library = opened.lock().take();
+            drop(library);
+            true
+        })
+}
+
+/// An export of this very module: the linker would look into what it depends on, too.
+fn export(library: &Library, path: &Path, name: &[u8]) -> Option<Address> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the symbol is only taken as an address here.
+    let symbol = unsafe { library.get::<*const ()>(name.as_bytes_with_nul()) }.ok()?;
+    let address = symbol.as_raw_ptr();
+    let file = file_of(address.cast_const().cast())?;
+    (file == path || fs::canonicalize(file).ok() == fs::canonicalize(path).ok())
+        .then(|| address.expose_provenance())
+}
+
+/// The file of the module that an address lies in.
+pub(crate) fn file_of(address: *const std::ffi::c_void) -> Option<PathBuf> {
+    let mut info = libc::Dl_info {
+        dli_fname: std::ptr::null(),
+        dli_fbase: std::ptr::null_mut(),
+        dli_sname: std::ptr::null(),
+        dli_saddr: std::ptr::null_mut(),
+    };
+    // SAFETY: the structure is there to be filled in; the address is only compared.
+    if unsafe { libc::dladdr(address, &raw mut info) } == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: the linker gave a string that lives as long as its module is loaded.
+    let name = unsafe { CStr::from_ptr(info.dli_fname) };
+    Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+}

@@ -1,0 +1,31 @@
+//! The Win32 module loader for C and C++ programs on Unix: what `libsspcache_win32` exports, and the headers in `include/`
+//! declare under the documented names.
+//!
+//! A program after Microsoft's page (verify, GetModuleHandle, GetProcAddress, call) builds against these headers and this
+//! library as it builds against the SDK. Everything that has a rule is the [emulated loader](sspcache_loader)'s; what is added
+//! here is the host: one loader for the process, files on the real disk, the thread's last error, and C's strings.
+//!
+//! - **Symbols** are `sspcache_…`, so that a program may link another library that has the documented names.
+//! - **Modules** are the host's shared objects, whatever their file names: `LoadLibrary("MSNSSPC.dll")` opens the mock.
+//! - **Constructors** of a module run under the loader lock, as DllMain does.
+//! - **Paths** may be Windows' or Unix's; drive `Z:` is the root.
+//!
+//! On Windows this crate is empty: the SDK has all of it.
+#![cfg(unix)]
+#![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
+
+mod disk;
+mod guard;
+mod last_error;
+mod modules;
+mod process;
+mod strings;
+mod text;
+
+pub use last_error::{sspcache_GetLastError, sspcache_SetLastError};
+pub use modules::{
+    sspcache_FreeLibrary, sspcache_GetModuleFileNameA, sspcache_GetModuleFileNameW,
+    sspcache_GetModuleHandleA, sspcache_GetModuleHandleExA, sspcache_GetModuleHandleExW,
+    sspcache_GetModuleHandleW, sspcache_GetProcAddress, sspcache_LoadLibraryA, sspcache_LoadLibraryW,
+};
+pub use strings::{sspcache_lstrcmpiA, sspcache_lstrcmpiW};

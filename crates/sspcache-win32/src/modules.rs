@@ -1,0 +1,277 @@
+//! Modules and their exports: libloaderapi.h.
+
+use std::{
+    ffi::{CStr, c_char, c_void},
+    ptr,
+};
+
+use sspcache_loader::{Handle, LookupFlags, Name, Procedure, Sought};
+use widestring::U16String;
+use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER};
+
+use crate::{
+    disk::{self, Address},
+    guard::{Failure, call},
+    last_error::sspcache_SetLastError,
+    process::{loader, refresh_search},
+    text,
+};
+
+/// `HMODULE`
+type Module = *mut c_void;
+
+/// `GetModuleHandle` for UTF-8: the loaded module of this name, or the program for a null pointer. No reference is taken.
+///
+/// # Safety
+/// A name that isn't null ends in a null.
+///
+/// Reference: [GetModuleHandle](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlea).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Module {
+    // SAFETY: by this function's contract.
+    find(unsafe { text::ansi(name) }.as_ref())
+}
+
+/// `GetModuleHandle` for UTF-16: as [`sspcache_GetModuleHandleA`].
+///
+/// # Safety
+/// A name that isn't null ends in a null.
+///
+/// Reference: [GetModuleHandle](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetModuleHandleW(name: *const u16) -> Module {
+    // SAFETY: by this function's contract.
+    find(unsafe { text::wide(name) }.as_ref())
+}
+
+/// `GetModuleHandleEx` for UTF-8.
+///
+/// # Safety
+/// A name that isn't null ends in a null, unless the flags say that it is an address; a place that isn't null may be written
+/// to.
+///
+/// Reference: [GetModuleHandleEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexa).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetModuleHandleExA(
+    flags: u32,
+    name: *const c_char,
+    place: *mut Module,
+) -> i32 {
+    // SAFETY: by this function's contract.
+    unsafe { find_ex(flags, name.cast(), |name| text::ansi(name.cast()), place) }
+}
+
+/// `GetModuleHandleEx` for UTF-16.
+///
+/// # Safety
+/// As [`sspcache_GetModuleHandleExA`].
+///
+/// Reference: [GetModuleHandleEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetModuleHandleExW(
+    flags: u32,
+    name: *const u16,
+    place: *mut Module,
+) -> i32 {
+    // SAFETY: by this function's contract.
+    unsafe { find_ex(flags, name.cast(), |name| text::wide(name.cast()), place) }
+}
+
+/// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
+///
+/// # Safety
+/// A name that isn't null ends in a null. The module's constructors are run.
+///
+/// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibrarya).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LoadLibraryA(name: *const c_char) -> Module {
+    // SAFETY: by this function's contract.
+    load(unsafe { text::ansi(name) })
+}
+
+/// `LoadLibrary` for UTF-16: as [`sspcache_LoadLibraryA`].
+///
+/// # Safety
+/// As [`sspcache_LoadLibraryA`].
+///
+/// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LoadLibraryW(name: *const u16) -> Module {
+    // SAFETY: by this function's contract.
+    load(unsafe { text::wide(name) })
+}
+
+/// `FreeLibrary`: gives a reference back; with the last one the module goes, and its destructors run.
+///
+/// Reference: [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub extern "C" fn sspcache_FreeLibrary(module: Module) -> i32 {
+    call(|| Ok(loader().free(handle(module))?)).is_some().into()
+}
+
+/// `GetProcAddress`: an export of a module, or of the program for a null pointer. A name below 65,536 is an ordinal.
+///
+/// # Safety
+/// A name that isn't an ordinal ends in a null.
+///
+/// Reference: [GetProcAddress](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getprocaddress).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetProcAddress(module: Module, name: *const c_char) -> *mut c_void {
+    let found = call(|| {
+        let procedure = match u16::try_from(name.addr()) {
+            Ok(ordinal) => Procedure::Ordinal(ordinal),
+            // SAFETY: by this function's contract.
+            Err(_) => unsafe { CStr::from_ptr(name) }.into(),
+        };
+        Ok(loader().procedure(handle(module), procedure)?)
+    });
+    found.map_or(ptr::null_mut(), ptr::with_exposed_provenance_mut::<c_void>)
+}
+
+/// `GetModuleFileName` for UTF-8: the path that a module was loaded from, or the program's for a null pointer.
+///
+/// # Safety
+/// A buffer that isn't null has room for so many bytes.
+///
+/// # Platform-specific behaviour
+/// The path is one of the host: with slashes, and without a drive.
+///
+/// Reference: [GetModuleFileName](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulefilenamea).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetModuleFileNameA(module: Module, buffer: *mut c_char, size: u32) -> u32 {
+    let written = call(|| {
+        let path = file_name(module)?;
+        // SAFETY: by this function's contract; bytes have no alignment.
+        unsafe { fill(path.as_bytes(), buffer.cast(), size) }
+    });
+    written.unwrap_or(0)
+}
+
+/// `GetModuleFileName` for UTF-16: as [`sspcache_GetModuleFileNameA`].
+///
+/// # Safety
+/// A buffer that isn't null has room for so many units.
+///
+/// Reference: [GetModuleFileName](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulefilenamew).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetModuleFileNameW(module: Module, buffer: *mut u16, size: u32) -> u32 {
+    let written = call(|| {
+        let path: Vec<u16> = file_name(module)?.encode_utf16().collect();
+        // SAFETY: by this function's contract.
+        unsafe { fill(&path, buffer, size) }
+    });
+    written.unwrap_or(0)
+}
+
+fn find(name: Option<&U16String>) -> Module {
+    let found = call(|| {
+        let sought = name.map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
+        Ok(loader().find(sought)?)
+    });
+    found.map_or(ptr::null_mut(), module)
+}
+
+/// # Safety
+/// The name is what `text` reads, unless the flags say that it is an address; a place that isn't null may be written to.
+unsafe fn find_ex(
+    flags: u32,
+    name: *const c_void,
+    text: impl FnOnce(*const c_void) -> Option<U16String>,
+    place: *mut Module,
+) -> i32 {
+    let found = call(|| {
+        if place.is_null() {
+            return Err(Failure(ERROR_INVALID_PARAMETER));
+        }
+        // SAFETY: it isn't null, and so may be written to. On failure the result is null (clause L5).
+        unsafe { place.write(ptr::null_mut()) };
+        let flags = LookupFlags::from_bits(flags)?;
+        if flags.from_address {
+            return at_address(name, flags);
+        }
+        let name = text(name);
+        let sought = name.as_ref().map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
+        Ok(loader().find_ex(sought, flags.lifetime)?)
+    });
+    if let Some(found) = found {
+        // SAFETY: as above.
+        unsafe { place.write(module(found)) };
+    }
+    found.is_some().into()
+}
+
+/// The module that an address lies in: by the file that the dynamic linker says.
+fn at_address(address: *const c_void, flags: LookupFlags) -> Result<Handle, Failure> {
+    let Some(file) = disk::file_of(address) else {
+        return Ok(loader().find_ex(Sought::Address(address.addr() as u64), flags.lifetime)?);
+    };
+    let name = disk::to_windows(&file);
+    match loader().find_ex(&name, flags.lifetime) {
+        Ok(found) => Ok(found),
+        // The linker names the program by what it was started as.
+        Err(_) if std::fs::canonicalize(&file).ok() == std::env::current_exe().ok() => {
+            Ok(loader().find_ex(Sought::Program, flags.lifetime)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn load(name: Option<U16String>) -> Module {
+    let loaded = call(|| {
+        let name = name.ok_or(Failure(ERROR_INVALID_PARAMETER))?;
+        refresh_search();
+        Ok(loader().load(&name)?)
+    });
+    loaded.map_or(ptr::null_mut(), module)
+}
+
+/// The path of a module on the host.
+fn file_name(module: Module) -> Result<String, Failure> {
+    let path = loader().file_name(handle(module))?;
+    Ok(disk::to_host(&path).unwrap_or_else(|| path.to_string_lossy()))
+}
+
+/// Writes a string with a terminating null, cut where it doesn't fit (clause L10).
+///
+/// # Safety
+/// A buffer that isn't null has room for so many units.
+unsafe fn fill<T: Copy + Default>(text: &[T], buffer: *mut T, size: u32) -> Result<u32, Failure> {
+    let room = size as usize;
+    if room == 0 || buffer.is_null() {
+        return Err(Failure(ERROR_INSUFFICIENT_BUFFER));
+    }
+    let length = text.len().min(room - 1);
+    // SAFETY: by this function's contract, there is room for that and the null.
+    unsafe {
+        buffer.copy_from_nonoverlapping(text.as_ptr(), length);
+        buffer.add(length).write(T::default());
+    }
+    if length == text.len() {
+        sspcache_SetLastError(0);
+        return Ok(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+    sspcache_SetLastError(ERROR_INSUFFICIENT_BUFFER);
+    Ok(size)
+}
+
+/// A handle as C has it.
+fn module(handle: Handle) -> Module {
+    ptr::without_provenance_mut(usize::try_from(handle.to_u64()).unwrap_or_default())
+}
+
+/// What C passes as a handle; `None` for null.
+fn handle(module: Module) -> Option<Handle> {
+    Handle::from_u64(module.addr() as u64)
+}
+
+const _: () = assert!(size_of::<Address>() == size_of::<Module>());

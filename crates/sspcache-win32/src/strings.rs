@@ -1,0 +1,44 @@
+//! Comparing names: `lstrcmpi`.
+
+use std::ffi::c_char;
+
+use sspcache_fold::fold;
+use widestring::U16String;
+
+use crate::text;
+
+/// `lstrcmpi` for UTF-8: case is ignored as in the names of modules. A null pointer is less than any string.
+///
+/// # Safety
+/// Strings that aren't null end in a null.
+///
+/// # Platform-specific behaviour
+/// Windows compares words by the user's locale; here units are compared, after simple upper-casing. Equal is what is equal
+/// there, for names without accents.
+///
+/// Reference: [lstrcmpi](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-lstrcmpiw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_lstrcmpiA(left: *const c_char, right: *const c_char) -> i32 {
+    // SAFETY: by this function's contract.
+    unsafe { compare(text::ansi(left), text::ansi(right)) }
+}
+
+/// `lstrcmpi` for UTF-16: as [`sspcache_lstrcmpiA`].
+///
+/// # Safety
+/// Strings that aren't null end in a null.
+///
+/// Reference: [lstrcmpi](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-lstrcmpiw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_lstrcmpiW(left: *const u16, right: *const u16) -> i32 {
+    // SAFETY: by this function's contract.
+    unsafe { compare(text::wide(left), text::wide(right)) }
+}
+
+fn compare(left: Option<U16String>, right: Option<U16String>) -> i32 {
+    let folded =
+        |text: Option<U16String>| text.map(|text| text.into_vec().into_iter().map(fold).collect::<Vec<_>>());
+    folded(left).cmp(&folded(right)) as i32
+}

@@ -1,0 +1,30 @@
+//! Strings as C passes them: UTF-8 to the functions that end in A (the active code page of this emulation), UTF-16 to those
+//! that end in W (clause L11).
+
+use std::ffi::{CStr, c_char};
+
+use widestring::{U16CStr, U16String};
+
+/// A string of the A functions; `None` for a null pointer. Bytes that are no UTF-8 name nothing that is there.
+///
+/// # Safety
+/// A pointer that isn't null is to a string that ends in a null.
+pub(crate) unsafe fn ansi(text: *const c_char) -> Option<U16String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: by this function's contract.
+    Some(U16String::from_str(&unsafe { CStr::from_ptr(text) }.to_string_lossy()))
+}
+
+/// A string of the W functions; `None` for a null pointer.
+///
+/// # Safety
+/// A pointer that isn't null is to UTF-16 units that end in a null.
+pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: by this function's contract.
+    Some(unsafe { U16CStr::from_ptr_str(text) }.to_ustring())
+}
