@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unsafe_code, reason = "calls a C ABI")]
 
+#[path = "start.rs"]
+mod start;
+
 use std::{
     env::{
         self,
@@ -505,7 +508,7 @@ pub(crate) fn in_own_process(
 /// Runs such a command to its end, which must be a good one, and gives what it wrote to standard error.
 #[track_caller]
 pub(crate) fn succeed(mut command: std::process::Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("can't run {command:?}: {error}"));
+    let output = start::output(&mut command).unwrap_or_else(|error| panic!("can't run {command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     // A misspelt name would run no test at all.

@@ -1,6 +1,9 @@
 //! What the whole-system tests of the program share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "start.rs"]
+mod start;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -36,7 +39,7 @@ pub(crate) struct Ran {
 impl Ran {
     /// Runs a command to its end.
     pub(crate) fn of(command: &mut Command) -> Self {
-        Self::from(command.output().unwrap_or_else(|error| panic!("can't run {command:?}: {error}")))
+        Self::from(start::output(command).unwrap_or_else(|error| panic!("can't run {command:?}: {error}")))
     }
 
     /// Panics with all that was printed, unless this is the exit status.
