@@ -59,6 +59,18 @@ fn find(name: &str) -> Module {
     found[0]
 }
 
+/// GetProcAddress.
+fn export(module: Module, name: &CStr) -> Module {
+    // SAFETY: the name ends in a null; what is no module is refused.
+    unsafe { sspcache_GetProcAddress(module, name.as_ptr()) }
+}
+
+/// The program's own handle.
+fn program() -> Module {
+    // SAFETY: a null name is the program.
+    unsafe { sspcache_GetModuleHandleA(ptr::null()) }
+}
+
 /// What a call does to the last error.
 fn error<T>(call: impl FnOnce() -> T) -> (T, u32) {
     sspcache_SetLastError(7777);
@@ -96,7 +108,7 @@ fn paths_of_both_kinds_name_the_same_module_and_loads_are_counted() {
         assert_eq!(find(name), module);
     }
     assert_eq!(find("COUNTED"), module);
-    let answer = unsafe { sspcache_GetProcAddress(module, c"answer".as_ptr()) };
+    let answer = export(module, c"answer");
     // SAFETY: the export is this function, and its module is loaded.
     let answer: extern "C" fn() -> i32 = unsafe { std::mem::transmute(answer) };
     assert_eq!(answer(), 42);
@@ -120,22 +132,21 @@ fn what_fails_sets_the_last_error_and_what_succeeds_leaves_it_alone() {
         ("a text", error(|| load(&path(&stage, "text.dll"))[1]), 193),
         ("not loaded", error(|| find("text.dll")), 126),
         ("an empty name", error(|| find("")), 126),
+        // SAFETY: the name ends in a null.
         ("bytes that are no text", error(|| unsafe { sspcache_GetModuleHandleA(c"\xFF.dll".as_ptr()) }), 126),
-        ("no export", error(|| unsafe { sspcache_GetProcAddress(module, c"Answer".as_ptr()) }), 127),
-        ("another's export", error(|| unsafe { sspcache_GetProcAddress(module, c"printf".as_ptr()) }), 127),
+        ("no export", error(|| export(module, c"Answer")), 127),
+        ("another's export", error(|| export(module, c"printf")), 127),
+        // SAFETY: an ordinal is no pointer.
         ("an ordinal", error(|| unsafe { sspcache_GetProcAddress(module, ptr::without_provenance(1)) }), 182),
-        (
-            "no module",
-            error(|| unsafe { sspcache_GetProcAddress(ptr::without_provenance_mut(64), c"answer".as_ptr()) }),
-            126,
-        ),
+        ("no module", error(|| export(ptr::without_provenance_mut(64), c"answer")), 126),
+        // SAFETY: a null pointer is answered by an error.
         ("a null name", error(|| unsafe { sspcache_LoadLibraryA(ptr::null()) }), 87),
     ] {
         assert_eq!(call, (ptr::null_mut(), code), "{what}");
     }
     assert_eq!(error(|| sspcache_FreeLibrary(ptr::null_mut())), (0, 6));
     assert_eq!(error(|| find("other.so")), (module, 7777));
-    let export = error(|| unsafe { sspcache_GetProcAddress(module, c"answer".as_ptr()) });
+    let export = error(|| export(module, c"answer"));
     assert!(!export.0.is_null() && export.1 == 7777, "{export:?}");
     thread::spawn(|| assert_eq!(sspcache_GetLastError(), 0, "each thread has its own")).join().unwrap();
 }
@@ -143,7 +154,7 @@ fn what_fails_sets_the_last_error_and_what_succeeds_leaves_it_alone() {
 /// L4, L10
 #[test]
 fn a_path_is_cut_where_the_buffer_ends() {
-    let program = unsafe { sspcache_GetModuleHandleW(ptr::null()) };
+    let program = program();
     assert!(!program.is_null());
     assert_eq!(sspcache_FreeLibrary(program), 1, "freeing the program succeeds");
     let own = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
@@ -170,6 +181,7 @@ fn a_lookup_takes_the_reference_that_its_flags_say_and_finds_by_address() {
     assert_eq!(sspcache_FreeLibrary(module), 1, "the other form's");
     let ex = |flags, name: *const c_void| {
         let mut place: Module = ptr::without_provenance_mut(5);
+        // SAFETY: the place may be written to; the name ends in a null, or is an address.
         let found = unsafe { sspcache_GetModuleHandleExA(flags, name.cast(), &raw mut place) };
         (found, place)
     };
@@ -177,10 +189,10 @@ fn a_lookup_takes_the_reference_that_its_flags_say_and_finds_by_address() {
     assert_eq!(ex(0, name.as_ptr().cast()), (1, module));
     assert_eq!(sspcache_FreeLibrary(module), 1);
     assert_eq!(ex(UNCHANGED, name.as_ptr().cast()), (1, module));
-    let export = unsafe { sspcache_GetProcAddress(module, c"answer".as_ptr()) };
+    let export = export(module, c"answer");
     assert_eq!(ex(FROM_ADDRESS | UNCHANGED, export), (1, module));
     let here = (built as fn(&str) -> Stage) as *const c_void;
-    let program = unsafe { sspcache_GetModuleHandleA(ptr::null()) };
+    let program = program();
     assert_eq!(ex(FROM_ADDRESS | UNCHANGED, here), (1, program));
     for (flags, name, code) in [
         (PIN | UNCHANGED, name.as_ptr().cast(), 87),
@@ -190,6 +202,7 @@ fn a_lookup_takes_the_reference_that_its_flags_say_and_finds_by_address() {
     ] {
         assert_eq!(error(|| ex(flags, name)), ((0, ptr::null_mut()), code), "{flags}");
     }
+    // SAFETY: a null pointer is answered by an error.
     let nowhere = error(|| unsafe { sspcache_GetModuleHandleExA(0, name.as_ptr(), ptr::null_mut()) });
     assert_eq!(nowhere, (0, 87));
     assert_eq!(sspcache_FreeLibrary(module), 1);

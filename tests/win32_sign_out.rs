@@ -7,16 +7,27 @@ mod stage;
 mod support;
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use stage::{MINGW, Stage};
-use support::fixture;
+use support::{Ran, fixture};
 
 /// A fault that lets the flush fail.
 const FALSE: &str = "[[fault]]\noperation = 'CleanupCredentialCache'\neffect = 'false'\n";
+
+/// Somebody is signed in as soon as the mock is used.
+const SIGNED_IN: &str = "
+[[preload]]
+package = 'MSN'
+user = 'alice'
+domain = 'CONTOSO'
+password = 'correct horse'
+";
 
 /// What the program is given and what comes of it: the SSP, the module that is loaded first, whether the flush is to fail,
 /// the exit status and the output.
@@ -68,22 +79,24 @@ fn tell(stage: &Stage, command: impl Fn() -> Command) {
     }
 }
 
+/// The program, against the headers and the library of this project.
+fn off_windows(stage: &Stage, compiler: &str, [standard, language]: [&str; 2]) -> OsString {
+    let (include, library) = (format!("-I{}", include().display()), format!("-L{}", library().display()));
+    let options = [standard, &include, &library, "-lsspcache_win32"];
+    stage.compile_as(compiler, "sign_out", language, &fixture("win32/sign_out.c"), &options)
+}
+
 /// C1 to C5, L2, L6, L7, L8
 #[test]
 fn the_documented_sign_out_builds_and_behaves_off_windows() {
-    let (include, library) = (format!("-I{}", include().display()), format!("-L{}", library().display()));
     for (compiler, language) in [("cc", ["-std=c11", "-xc"]), ("c++", ["-std=c++17", "-xc++"])] {
         let stage = Stage::new();
+        let program = off_windows(&stage, compiler, language);
         others(&stage, "cc");
-        let [standard, language] = language;
-        let source = stage.path("sign_out.source");
-        fs::copy(fixture("win32/sign_out.c"), &source).unwrap();
-        let options = [standard, &include, &library, "-lsspcache_win32"];
-        let program = stage.compile_as(compiler, "sign_out", language, &source, &options);
         fs::copy(stage.path("MSNSSPC.dll"), stage.path("programs/MSNSSPC.dll")).unwrap();
         tell(&stage, || {
             let mut command = Command::new(&program);
-            command.env("LD_LIBRARY_PATH", self::library()).env("DYLD_LIBRARY_PATH", self::library());
+            command.env("LD_LIBRARY_PATH", library()).env("DYLD_LIBRARY_PATH", library());
             command
         });
     }
@@ -104,4 +117,50 @@ fn the_documented_sign_out_behaves_so_as_a_windows_program() {
         command.arg(&program);
         command
     });
+}
+
+/// C1 to C5, M10: the program is judged like any other: it passes when it flushes, and fails when it doesn't.
+#[test]
+fn exec_passes_and_fails_the_documented_sign_out_as_it_should() {
+    let stage = Stage::new();
+    let program = off_windows(&stage, "cc", ["-std=c11", "-xc"]);
+    let config = stage.path("signed-in.toml");
+    fs::write(&config, SIGNED_IN).unwrap();
+    for (ssp, status, said) in [
+        ("MSNSSPC.dll", 0, "clean: 1 credential was cached"),
+        // The one that isn't loaded: the other's cache stays as it is.
+        ("MSAPSSPC.dll", 99, ""),
+    ] {
+        let mut exec = stage.exec();
+        exec.env("LD_LIBRARY_PATH", library()).env("DYLD_LIBRARY_PATH", library());
+        exec.args(["--expect-clean", "--config"]).arg(&config).arg("--");
+        let ran = Ran::of(exec.arg(&program).args([ssp, "MSNSSPC.dll"])).exits_with(status);
+        assert!(ran.stderr.contains(said), "{ssp}: {}", ran.stderr);
+    }
+}
+
+/// L11: each header stands alone, in C and in C++, with either form of strings; the sizes are asserted in them.
+#[test]
+fn each_header_stands_alone_in_c_and_in_cpp() {
+    let stage = Stage::new();
+    let headers = fs::read_dir(include()).unwrap().map(|file| file.unwrap().file_name());
+    let headers: Vec<_> =
+        headers.filter(|name| Path::new(name).extension().is_some_and(|it| it == "h")).collect();
+    assert!(headers.len() >= 4, "{headers:?}");
+    let include = format!("-I{}", include().display());
+    for header in headers {
+        let source = stage.path("header.source");
+        let text =
+            "static const TCHAR *text = TEXT(\"text\");\nint size(void) { return (int)sizeof *text; }\n";
+        fs::write(&source, format!("#include <sspcache/base.h>\n#include <{}>\n{text}", header.display()))
+            .unwrap();
+        for (compiler, [standard, language]) in
+            [("cc", ["-std=c11", "-xc"]), ("c++", ["-std=c++17", "-xc++"])]
+        {
+            for form in ["-DUNICODE", "-UUNICODE"] {
+                let options = [standard, form, "-pedantic", "-c", &include];
+                stage.compile_as(compiler, "header.o", language, &source, &options);
+            }
+        }
+    }
 }
