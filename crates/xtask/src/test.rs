@@ -344,7 +344,12 @@ fn distribution(workspace: &Workspace) -> Result<()> {
 
 /// With few entries and rounds: whether the benchmarks work, not how fast anything is.
 fn bench(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["bench", "--workspace", "--bench", "*", "--", "--quick"]).run()?)
+    // Built in a hurry, since nobody reads the numbers.
+    Ok(cargo(workspace, &["bench", "--workspace", "--bench", "*", "--", "--quick"])
+        .env("CARGO_PROFILE_BENCH_LTO", "off")
+        .env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_BENCH_OPT_LEVEL", "1")
+        .run()?)
 }
 
 #[cfg(test)]
