@@ -1,8 +1,9 @@
 //! What can go wrong in the loader: one variant a reason, each with the code that Windows would have set.
 
 use windows_sys::Win32::Foundation::{
-    ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_INVALID_HANDLE, ERROR_INVALID_ORDINAL,
-    ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND,
+    ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE,
+    ERROR_INVALID_IMAGE_HASH, ERROR_INVALID_ORDINAL, ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND,
+    ERROR_PROC_NOT_FOUND,
 };
 
 use crate::Handle;
@@ -11,6 +12,16 @@ use crate::Handle;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoaderError {
+    /// No file of this name is there to be opened as data.
+    ///
+    /// `ERROR_FILE_NOT_FOUND` (2)
+    #[error("no file `{name}` is there to be opened as data ({searched})")]
+    DataFileNotFound {
+        /// The name that was to be opened.
+        name: String,
+        /// The folders that were searched, or the path itself when the name had one.
+        searched: String,
+    },
     /// The handle belongs to no loaded module: it was freed, or never given out.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
@@ -39,6 +50,14 @@ pub enum LoaderError {
         /// The folders that were searched, or the path itself when the name had one.
         searched: String,
     },
+    /// A folder that was to be searched isn't there.
+    ///
+    /// `ERROR_FILE_NOT_FOUND` (2)
+    #[error("the folder `{folder}` that is to be searched isn't there")]
+    FolderNotFound {
+        /// The folder as it was passed.
+        folder: String,
+    },
     /// The module answered its load notification with `false`.
     ///
     /// `ERROR_DLL_INIT_FAILED` (1114)
@@ -47,11 +66,33 @@ pub enum LoaderError {
         /// Path of the module.
         module: String,
     },
+    /// The flags that choose the folders for all loads to come are none, or not of those four.
+    ///
+    /// `ERROR_INVALID_PARAMETER` (87)
+    #[error(
+        "default folders {flags:#x}: at least one of LOAD_LIBRARY_SEARCH_APPLICATION_DIR (0x200), USER_DIRS (0x400), \
+         SYSTEM32 (0x800), DEFAULT_DIRS (0x1000), and none else"
+    )]
+    InvalidDefaultFolders {
+        /// The flags as they were passed.
+        flags: u32,
+    },
     /// The flags of a lookup contradict each other or aren't known.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
     #[error("lookup flags {flags:#x}: allowed are PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)")]
     InvalidFlags {
+        /// The flags as they were passed.
+        flags: u32,
+    },
+    /// The flags of a load contradict each other, or what the process chose for all its loads.
+    ///
+    /// `ERROR_INVALID_PARAMETER` (87)
+    #[error(
+        "load flags {flags:#x}: LOAD_WITH_ALTERED_SEARCH_PATH (8) goes with no LOAD_LIBRARY_SEARCH flag, whether in the \
+         call or chosen for all loads"
+    )]
+    InvalidLoadFlags {
         /// The flags as they were passed.
         flags: u32,
     },
@@ -92,6 +133,14 @@ pub enum LoaderError {
     /// `ERROR_INVALID_HANDLE` (6)
     #[error("a null handle cannot be freed")]
     NullHandle,
+    /// The file is not signed, and was to be loaded only if it is: an emulated file never is.
+    ///
+    /// `ERROR_INVALID_IMAGE_HASH` (577)
+    #[error("{path} carries no signature, which LOAD_LIBRARY_REQUIRE_SIGNED_TARGET (0x80) asks for")]
+    NotSigned {
+        /// Path of the file.
+        path: String,
+    },
     /// The module has no export with this ordinal.
     ///
     /// `ERROR_INVALID_ORDINAL` (182)
@@ -101,6 +150,22 @@ pub enum LoaderError {
         module: String,
         /// The ordinal that was sought.
         ordinal: u16,
+    },
+    /// A path must begin at a root, as a folder to be searched must, and a module whose own folder is to be searched.
+    ///
+    /// `ERROR_INVALID_PARAMETER` (87)
+    #[error("`{path}` is no whole path: it must begin with a drive, a share or a slash")]
+    RelativePath {
+        /// The path as it was passed.
+        path: String,
+    },
+    /// The cookie belongs to no folder: it was removed, or never given out.
+    ///
+    /// `ERROR_INVALID_PARAMETER` (87)
+    #[error("the cookie {cookie:#x} belongs to no added folder: it was removed or never given out")]
+    UnknownCookie {
+        /// The cookie as it was passed.
+        cookie: u64,
     },
     /// The module is being told of its unload, and asks for itself: nothing can keep it any more.
     ///
@@ -125,7 +190,13 @@ impl LoaderError {
             | Self::Unloading { .. } => ERROR_MOD_NOT_FOUND,
             Self::ExportNotFound { .. } => ERROR_PROC_NOT_FOUND,
             Self::InitializationRefused { .. } => ERROR_DLL_INIT_FAILED,
-            Self::InvalidFlags { .. } => ERROR_INVALID_PARAMETER,
+            Self::DataFileNotFound { .. } | Self::FolderNotFound { .. } => ERROR_FILE_NOT_FOUND,
+            Self::InvalidDefaultFolders { .. }
+            | Self::InvalidFlags { .. }
+            | Self::InvalidLoadFlags { .. }
+            | Self::RelativePath { .. }
+            | Self::UnknownCookie { .. } => ERROR_INVALID_PARAMETER,
+            Self::NotSigned { .. } => ERROR_INVALID_IMAGE_HASH,
             Self::NotAModule { .. } => ERROR_BAD_EXE_FORMAT,
             Self::NullHandle => ERROR_INVALID_HANDLE,
             Self::OrdinalNotFound { .. } => ERROR_INVALID_ORDINAL,

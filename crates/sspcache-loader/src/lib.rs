@@ -45,25 +45,27 @@
 //!
 //! # How it is known to be right
 //!
-//! `fixtures/loader/` holds some 170 rows of calls and what they give, each with the page of Microsoft's reference that
+//! `fixtures/loader/` holds some 230 rows of calls and what they give, each with the page of Microsoft's reference that
 //! says so, or *observed*. The same rows drive this loader and the system's own in a Windows program; where those two
 //! may differ, the row says why.
 //!
 //! # Limits
 //!
 //! Nothing of a real file is read or mapped, and a module has no dependencies but those that its notification loads.
-//! Functions with buffers, the thread's last error and LoadLibraryEx's flags are matters of a C ABI, not of this one.
+//! Functions with buffers and the thread's last error are matters of a C ABI, not of this one.
 #![forbid(unsafe_code)]
 
 mod disk;
 mod error;
 mod file;
 mod handle;
+mod load_flags;
 mod loader;
 mod lookup;
 mod module_ref;
 mod name;
 mod notification;
+mod search;
 mod sync;
 mod table;
 
@@ -71,8 +73,10 @@ pub use disk::Disk;
 pub use error::LoaderError;
 pub use file::ModuleFile;
 pub use handle::Handle;
+pub use load_flags::LoadFlags;
 pub use loader::EmulatedLoader;
 pub use lookup::{Lifetime, LookupFlags, Procedure, Sought};
 pub use module_ref::ModuleRef;
 pub use name::Name;
 pub use notification::{Notification, Reason};
+pub use search::DirectoryCookie;

@@ -5,20 +5,23 @@
 //! waits for another thread's slow notification just to learn what is loaded. What is on its way in or out is seen
 //! by the thread that owns the loader lock only.
 
+mod directories;
+
 use std::sync::Arc;
 use std::{fmt, mem};
 
 use widestring::{U16Str, U16String};
 
 use crate::name::{self, Purpose, Wanted};
+use crate::search::Search;
 use crate::sync::{ReentrantMutex, RwLock};
 use crate::table::{GivenBack, Table};
 use crate::{
-    Disk, Handle, Lifetime, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure, Reason, Sought,
+    Disk, Handle, Lifetime, LoadFlags, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure,
+    Reason, Sought,
 };
 
 const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
-const WINDOWS_DIRECTORY: &str = r"C:\Windows";
 
 /// An emulated process as its module loader sees it: files on a disk, loaded modules, a loader lock.
 ///
@@ -47,12 +50,10 @@ impl<E> EmulatedLoader<E> {
     fn over(mut program: ModuleFile<E>, disk: Option<Box<dyn Disk<E>>>) -> Self {
         program.path = whole(&program.path, r"C:\");
         let folder = name::directory(program.path.as_slice()).to_vec();
-        let search = [SYSTEM_DIRECTORY, WINDOWS_DIRECTORY].map(|folder| folder.encode_utf16().collect());
-        let search = [folder.clone()].into_iter().chain(search).collect();
         Self(Arc::new(Shared {
             loader_lock: ReentrantMutex::new(()),
             disk,
-            table: RwLock::new(Table::new(program, folder, search)),
+            table: RwLock::new(Table::new(program, Search::new(folder))),
         }))
     }
 
@@ -63,23 +64,6 @@ impl<E> EmulatedLoader<E> {
         let key = name::key(file.path.as_slice());
         let replaced = self.0.table.write().files.insert(key, Arc::new(file));
         drop(replaced); // without the lock: exports may do anything when they are dropped
-    }
-
-    /// Sets the folders in which [`load`](Self::load) seeks the file of a bare name, in their order; the current directory
-    /// comes after them. A relative one is taken from the current directory.
-    pub fn set_search_folders<'a>(&self, folders: impl IntoIterator<Item = Name<'a>>) {
-        let folders: Vec<U16String> = folders.into_iter().map(|folder| folder.to_utf16()).collect();
-        let mut table = self.0.table.write();
-        let whole = |folder: &U16String| name::absolute(folder.as_slice(), &table.current_directory);
-        table.search = folders.iter().map(whole).collect();
-    }
-
-    /// Changes the current directory, which relative paths and the last step of [`load`](Self::load)'s search begin in.
-    /// A relative path is taken from the one before.
-    pub fn set_current_directory<'a>(&self, path: impl Into<Name<'a>>) {
-        let path = path.into().to_utf16();
-        let mut table = self.0.table.write();
-        table.current_directory = name::absolute(path.as_slice(), &table.current_directory);
     }
 
     /// Loads a module, or takes another reference to it when it is loaded (L8). Emulates
@@ -93,31 +77,64 @@ impl<E> EmulatedLoader<E> {
     /// [`NotAModule`](LoaderError::NotAModule) (193),
     /// [`InitializationRefused`](LoaderError::InitializationRefused) (1114).
     pub fn load<'a>(&self, name: impl Into<Name<'a>>) -> Result<Handle, LoaderError> {
+        self.load_ex(name, LoadFlags::default())
+    }
+
+    /// Loads a module as the flags say (L12). Emulates
+    /// [LoadLibraryExW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryexw).
+    ///
+    /// A `LOAD_LIBRARY_SEARCH_` flag chooses the folders that are searched. A file that is opened as data gets a handle of its own
+    /// at each call, which [`free`](Self::free) alone takes; when a module of the name is loaded, it is that module with a
+    /// reference more (observed). With `DONT_RESOLVE_DLL_REFERENCES` the module isn't told of its load and unload.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`DataFileNotFound`](LoaderError::DataFileNotFound) (2, observed),
+    /// [`InvalidLoadFlags`](LoaderError::InvalidLoadFlags) and [`RelativePath`](LoaderError::RelativePath) (87),
+    /// [`NotSigned`](LoaderError::NotSigned) (577).
+    pub fn load_ex<'a>(&self, name: impl Into<Name<'a>>, flags: LoadFlags) -> Result<Handle, LoaderError> {
         let name = name.into();
         let _lock = self.0.loader_lock.lock();
         let wanted = {
             let mut table = self.0.table.write();
             let wanted = table.parse(name, Purpose::Load)?;
+            table.search.check(flags, name, &wanted)?;
             if let Some(handle) = table.find_wanted(&wanted, true) {
                 return table.reference(handle);
             }
             wanted
         };
-        let file = self.find_file(&wanted).ok_or_else(|| LoaderError::FileNotFound {
-            name: name.to_string(),
-            searched: searched(&self.0.table.read(), &wanted),
+        let file = self.find_file(&wanted, flags).ok_or_else(|| {
+            let (name, searched) = (name.to_string(), searched(&self.0.table.read().search, &wanted, flags));
+            if flags.is_data() {
+                LoaderError::DataFileNotFound { name, searched }
+            } else {
+                LoaderError::FileNotFound { name, searched }
+            }
         })?;
         if !file.is_module {
             return Err(LoaderError::NotAModule { path: file.path.to_string_lossy() });
         }
-        let handle = self.0.table.write().insert(file);
+        if flags.wants_signature() {
+            return Err(LoaderError::NotSigned { path: file.path.to_string_lossy() });
+        }
+        let handle = {
+            let mut table = self.0.table.write();
+            // A relative path, or flags, may lead to a file whose module the name alone didn't find.
+            if let Some(handle) = table.at_path(&name::key(file.path.as_slice()), true) {
+                return table.reference(handle);
+            }
+            if flags.is_data() {
+                return Ok(table.insert_data(flags));
+            }
+            table.insert(file, flags)
+        };
         self.attach(handle)
     }
 
     /// The file that a name asks for: in each folder what was registered, then what is on the disk.
-    fn find_file(&self, wanted: &Wanted) -> Option<Arc<ModuleFile<E>>> {
+    fn find_file(&self, wanted: &Wanted, flags: LoadFlags) -> Option<Arc<ModuleFile<E>>> {
         // The disk is asked without the table's lock: it may take its time.
-        let paths = self.0.table.read().candidates(wanted);
+        let paths = self.0.table.read().search.candidates(wanted, flags);
         paths.iter().find_map(|path| {
             let registered = self.0.table.read().files.get(path).cloned();
             let on_disk = || Some(Arc::new(self.0.disk.as_ref()?.open(U16Str::from_slice(path))?));
@@ -131,7 +148,7 @@ impl<E> EmulatedLoader<E> {
     }
 
     /// Gives a reference back; at the last one the module is told and its handle is dead (L8). Freeing the program
-    /// succeeds and does nothing (L4), and so does freeing a pinned module. Emulates
+    /// succeeds and does nothing (L4), and so does freeing a pinned module. A file that was opened as data is closed. Emulates
     /// [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
     ///
     /// Waits for the loader lock only when it gives back the last reference.
@@ -140,6 +157,9 @@ impl<E> EmulatedLoader<E> {
     /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`NullHandle`](LoaderError::NullHandle) (6).
     pub fn free(&self, module: impl Into<Option<Handle>>) -> Result<(), LoaderError> {
         let handle = module.into().ok_or(LoaderError::NullHandle)?;
+        if self.0.table.write().remove_data(handle) {
+            return Ok(());
+        }
         let loading = self.is_loader_lock_held_by_current_thread();
         if self.0.table.write().give_back(handle, loading)? == GivenBack::Stays {
             return Ok(());
@@ -206,7 +226,9 @@ impl<E> EmulatedLoader<E> {
         let mut table = self.0.table.write();
         let handles: Vec<Handle> = match table.parse(name.into(), Purpose::Lookup)? {
             Wanted::Bare(base) => table.with_base_name(&base, loading).collect(),
-            wanted @ Wanted::File(_) => table.find_wanted(&wanted, loading).into_iter().collect(),
+            wanted @ (Wanted::File(_) | Wanted::Relative(_)) => {
+                table.find_wanted(&wanted, loading).into_iter().collect()
+            }
         };
         Ok(handles
             .into_iter()
@@ -300,6 +322,9 @@ impl<E> EmulatedLoader<E> {
     }
 
     fn notify(&self, file: &ModuleFile<E>, module: Handle, reason: Reason) -> bool {
+        if !self.0.table.read().is_told(module) {
+            return true;
+        }
         let notification = Notification { loader: self, module, reason };
         file.entry.as_ref().is_none_or(|entry| entry(&notification))
     }
@@ -324,10 +349,13 @@ fn whole(path: &U16String, folder: &str) -> U16String {
     U16String::from_vec(name::absolute(path.as_slice(), &folder))
 }
 
-fn searched<E>(table: &Table<E>, wanted: &Wanted) -> String {
+fn searched(search: &Search, wanted: &Wanted, flags: LoadFlags) -> String {
     match wanted {
         Wanted::File(path) => String::from_utf16_lossy(path),
-        Wanted::Bare(_) => table.folders().map(String::from_utf16_lossy).collect::<Vec<_>>().join("; "),
+        Wanted::Bare(_) | Wanted::Relative(_) => {
+            let folders = search.folders(flags);
+            folders.iter().map(|folder| String::from_utf16_lossy(folder)).collect::<Vec<_>>().join("; ")
+        }
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) enum Wanted {
     Bare(Key),
     /// The module that was loaded from this file.
     File(Key),
+    /// The module of this path in one of the folders that are searched. With backslashes, else as it is spelled.
+    Relative(Key),
 }
 
 const BACKSLASH: u16 = b'\\' as u16;
@@ -124,6 +126,8 @@ pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16])
     }
     if base_name(&units).len() == units.len() {
         Some(Wanted::Bare(key(&units)))
+    } else if !is_rooted(&units) && !matches!(units.as_slice(), [_, COLON, ..]) {
+        Some(Wanted::Relative(units.into()))
     } else {
         Some(Wanted::File(key(&absolute(&units, current_directory))))
     }
@@ -160,6 +164,15 @@ pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
         }
     }
     [root, &components.join(&BACKSLASH)].concat()
+}
+
+/// Whether a path begins at a root: of a drive, of a share, or of the current drive.
+pub(crate) fn is_rooted(path: &[u16]) -> bool {
+    match path {
+        [letter, COLON, first, ..] => *letter != BACKSLASH && slash(*first) == BACKSLASH,
+        [first, ..] => slash(*first) == BACKSLASH,
+        [] => false,
+    }
 }
 
 /// The folder of a file with a whole path: without a trailing backslash, unless it is the root of a drive.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::name::{self, Key, Purpose, Wanted};
-use crate::{Handle, LoaderError, ModuleFile, Name, Sought};
+use crate::search::Search;
+use crate::{Handle, LoadFlags, LoaderError, ModuleFile, Name, Sought};
 
 /// Where the emulated address space begins: above every address that a host gives to a process, so that an emulated
 /// address and a real one are never mistaken for each other.
@@ -19,13 +20,14 @@ const GRANULARITY: u64 = 0x1_0000;
 /// What the loader knows.
 pub(crate) struct Table<E> {
     pub(crate) files: HashMap<Key, Arc<ModuleFile<E>>>,
-    pub(crate) current_directory: Vec<u16>,
-    pub(crate) search: Vec<Vec<u16>>,
+    pub(crate) search: Search,
     pub(crate) program: Handle,
     modules: HashMap<Handle, Module<E>>,
     by_base_name: HashMap<Key, Vec<Handle>>,
     by_path: HashMap<Key, Handle>,
     by_address: BTreeMap<u64, (u64, Handle)>,
+    /// Files that were opened as data, by their handles, whose low bits no module's handle has.
+    data: HashSet<Handle>,
     next_base: u64,
 }
 
@@ -34,6 +36,7 @@ pub(crate) struct Module<E> {
     pub(crate) file: Arc<ModuleFile<E>>,
     phase: Phase,
     references: References,
+    is_told: bool,
 }
 
 /// What keeps a module loaded (L5, L8).
@@ -67,19 +70,19 @@ enum Phase {
 
 impl<E> Table<E> {
     /// A table in which the program alone is loaded. Its file's path is whole.
-    pub(crate) fn new(program: ModuleFile<E>, current_directory: Vec<u16>, search: Vec<Vec<u16>>) -> Self {
+    pub(crate) fn new(program: ModuleFile<E>, search: Search) -> Self {
         let mut table = Self {
             files: HashMap::new(),
-            current_directory,
             search,
             program: Handle(NonZeroU64::MIN), // replaced below
             modules: HashMap::new(),
             by_base_name: HashMap::new(),
             by_path: HashMap::new(),
             by_address: BTreeMap::new(),
+            data: HashSet::new(),
             next_base: FIRST_BASE,
         };
-        table.program = table.insert(Arc::new(program));
+        table.program = table.insert(Arc::new(program), LoadFlags::default());
         if let Some(program) = table.modules.get_mut(&table.program) {
             program.phase = Phase::Loaded;
             program.references = References::Pinned;
@@ -112,16 +115,25 @@ impl<E> Table<E> {
 
     /// Reads a name.
     pub(crate) fn parse(&self, name: Name<'_>, purpose: Purpose) -> Result<Wanted, LoaderError> {
-        name::parse(name, purpose, &self.current_directory)
+        name::parse(name, purpose, &self.search.current_directory)
             .ok_or_else(|| LoaderError::InvalidName { name: name.to_string() })
     }
 
     /// The loaded module that a name asks for: of several with one base name the first loaded (L3).
     pub(crate) fn find_wanted(&self, wanted: &Wanted, loading: bool) -> Option<Handle> {
         match wanted {
-            Wanted::File(path) => self.by_path.get(path).copied().filter(|at| self.is_visible(*at, loading)),
+            Wanted::File(path) => self.at_path(path, loading),
             Wanted::Bare(base) => self.with_base_name(base, loading).next(),
+            Wanted::Relative(_) => {
+                let paths = self.search.candidates(wanted, LoadFlags::default());
+                paths.iter().find_map(|path| self.at_path(path, loading))
+            }
         }
+    }
+
+    /// The module that was loaded from the file of this path.
+    pub(crate) fn at_path(&self, path: &[u16], loading: bool) -> Option<Handle> {
+        self.by_path.get(path).copied().filter(|at| self.is_visible(*at, loading))
     }
 
     /// The loaded modules of a base name, in the order of their loads.
@@ -130,24 +142,15 @@ impl<E> Table<E> {
         handles.iter().copied().filter(move |handle| self.is_visible(*handle, loading))
     }
 
-    /// Where the file may lie that a name asks for, in the order of the search.
-    pub(crate) fn candidates(&self, wanted: &Wanted) -> Vec<Key> {
-        match wanted {
-            Wanted::File(path) => vec![path.clone()],
-            Wanted::Bare(base) => self.folders().map(|folder| name::join(folder, base)).collect(),
-        }
-    }
-
-    /// The folders in which a bare name's file is sought, in their order.
-    pub(crate) fn folders(&self) -> impl Iterator<Item = &[u16]> {
-        self.search.iter().chain([&self.current_directory]).map(Vec::as_slice)
+    /// Whether a folder is one of the process's own, or a registered file lies in it or below.
+    pub(crate) fn has_folder(&self, folder: &[u16]) -> bool {
+        let inside = name::join(folder, &[]);
+        self.search.has_folder(folder) || self.files.keys().any(|file| file.starts_with(&inside))
     }
 
     /// Enters a module that is about to be told of its load, with one reference.
-    pub(crate) fn insert(&mut self, file: Arc<ModuleFile<E>>) -> Handle {
-        let base = self.next_base;
-        self.next_base += GRANULARITY;
-        let handle = Handle(NonZeroU64::new(base).expect("bases start above zero and only grow"));
+    pub(crate) fn insert(&mut self, file: Arc<ModuleFile<E>>, flags: LoadFlags) -> Handle {
+        let (base, handle) = self.next_base(0);
         let (path, base_name) = keys(&file);
         self.by_path.insert(path, handle);
         self.by_base_name.entry(base_name).or_default().push(handle);
@@ -155,9 +158,35 @@ impl<E> Table<E> {
         if let Some(addresses) = &file.addresses {
             self.by_address.entry(addresses.start).or_insert((addresses.end, handle));
         }
-        let module = Module { file, phase: Phase::Loading, references: References::Counted(1) };
+        let references = References::Counted(1);
+        let module = Module { file, phase: Phase::Loading, references, is_told: flags.tells() };
         self.modules.insert(handle, module);
         handle
+    }
+
+    /// Enters a file that was opened as data: a handle that no look-up finds.
+    pub(crate) fn insert_data(&mut self, flags: LoadFlags) -> Handle {
+        let (_, handle) = self.next_base(flags.data_bits());
+        self.data.insert(handle);
+        handle
+    }
+
+    /// Forgets a file that was opened as data; whether the handle was one's.
+    pub(crate) fn remove_data(&mut self, handle: Handle) -> bool {
+        self.data.remove(&handle)
+    }
+
+    /// Whether a module is to be told of its load and unload.
+    pub(crate) fn is_told(&self, handle: Handle) -> bool {
+        self.modules.get(&handle).is_some_and(|module| module.is_told)
+    }
+
+    /// An address that was never given out, and a handle there.
+    fn next_base(&mut self, low_bits: u64) -> (u64, Handle) {
+        let base = self.next_base;
+        self.next_base += GRANULARITY;
+        let handle = NonZeroU64::new(base | low_bits).expect("bases start above zero and only grow");
+        (base, Handle(handle))
     }
 
     /// Lets everybody see a module that has been told of its load.

@@ -25,9 +25,13 @@ pub(crate) struct HostDisk;
 
 impl Disk<Address> for HostDisk {
     fn open(&self, path: &U16Str) -> Option<ModuleFile<Address>> {
-        let path = find(path)?;
+        let path = find(path).filter(|path| path.is_file())?;
         let name = to_windows(&path);
         if is_module(&path) { Some(module(path, &name)) } else { Some(ModuleFile::foreign(&name)) }
+    }
+
+    fn has_folder(&self, path: &U16Str) -> bool {
+        find(path).is_some_and(|path| path.is_dir())
     }
 }
 
@@ -44,14 +48,14 @@ pub(crate) fn to_host(path: &U16Str) -> Option<String> {
     drive.eq_ignore_ascii_case(ROOT).then(|| rest.replace('\\', "/"))
 }
 
-/// The file of this path, whatever the case of its letters (clause L12). Of several the first in the order of their names.
+/// What has this path, whatever the case of its letters (clause L12). Of several the first in the order of their names.
 fn find(path: &U16Str) -> Option<PathBuf> {
     let host = to_host(path)?;
     let mut found = PathBuf::from("/");
     for component in host.split('/').filter(|component| !component.is_empty()) {
         found.push(entry(&found, component)?);
     }
-    found.is_file().then_some(found)
+    Some(found)
 }
 
 /// What is called so in a folder, ignoring case.

@@ -26,14 +26,17 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
 /// Has the loader look where this process's files may lie now: beside the program, then on the host's library path, then in
 /// the current directory (clause L12).
 pub(crate) fn refresh_search() {
+    const LIBRARY_PATH: &str =
+        if cfg!(target_vendor = "apple") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+    /// Where a host's linker looks when the variable is of no help.
+    const USUAL: [&str; 2] = ["/usr/local/lib", "/usr/lib"];
     let loader = loader();
-    let program = env::current_exe().ok().and_then(|path| path.parent().map(PathBuf::from));
-    let variable = if cfg!(target_vendor = "apple") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
-    let path = env::var_os(variable).unwrap_or_default();
-    let folders = program.into_iter().chain(env::split_paths(&path).filter(|folder| folder.is_absolute()));
-    let folders: Vec<U16String> = folders.map(|folder| to_windows(&folder)).collect();
-    loader.set_search_folders(folders.iter().map(Into::into));
     if let Ok(current) = env::current_dir() {
         loader.set_current_directory(&to_windows(&current));
     }
+    let path = env::var_os(LIBRARY_PATH).unwrap_or_default();
+    let folders = env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let folders = folders.chain(USUAL.map(PathBuf::from)).map(|folder| to_windows(&folder));
+    let folders: Vec<U16String> = folders.collect();
+    loader.set_system_folders(folders.iter().map(Into::into));
 }

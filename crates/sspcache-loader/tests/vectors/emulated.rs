@@ -3,8 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use sspcache_loader::{
-    EmulatedLoader, Handle, LoaderError, LookupFlags, ModuleFile, Notification, Procedure, Reason,
+    DirectoryCookie, EmulatedLoader, Handle, LoadFlags, LoaderError, LookupFlags, ModuleFile, Notification,
+    Procedure, Reason,
 };
+
+use windows_sys::Win32::Foundation::ERROR_MOD_NOT_FOUND;
 
 use crate::row::{Export, Row};
 use crate::run::{Loader, Sought};
@@ -121,6 +124,35 @@ impl Loader for Emulated {
     fn get_module_file_name(&mut self, module: u64) -> Result<String, u32> {
         let name = self.loader.file_name(Handle::from_u64(module));
         name.map(|name| name.to_string_lossy()).map_err(|error| error.code())
+    }
+
+    fn load_library_ex(&mut self, name: &str, flags: u32) -> Result<u64, u32> {
+        let load = || self.loader.load_ex(name, LoadFlags::from_bits(flags)?);
+        load().map(Handle::to_u64).map_err(|error| error.code())
+    }
+
+    /// Nobody is told of threads here: what is left is that the module must be one.
+    fn disable_thread_library_calls(&mut self, module: u64) -> Result<(), u32> {
+        let module = Handle::from_u64(module).ok_or(ERROR_MOD_NOT_FOUND)?;
+        self.loader.file_name(module).map(drop).map_err(|error| error.code())
+    }
+
+    fn set_dll_directory(&mut self, path: Option<&str>) -> Result<(), u32> {
+        self.loader.set_dll_directory(path.map(Into::into));
+        Ok(())
+    }
+
+    fn add_dll_directory(&mut self, path: &str) -> Result<u64, u32> {
+        self.loader.add_dll_directory(path).map(DirectoryCookie::to_u64).map_err(|error| error.code())
+    }
+
+    fn remove_dll_directory(&mut self, cookie: u64) -> Result<(), u32> {
+        let cookie = DirectoryCookie::from_u64(cookie).expect("rows remove what they added");
+        self.loader.remove_dll_directory(cookie).map_err(|error| error.code())
+    }
+
+    fn set_default_dll_directories(&mut self, flags: u32) -> Result<(), u32> {
+        self.loader.set_default_dll_directories(flags).map_err(|error| error.code())
     }
 
     fn told(&self) -> Vec<String> {

@@ -9,30 +9,41 @@ mod run;
 
 use row::{Row, parse, rows};
 
-/// L1 to L10
+/// L1 to L10, L12
 #[test]
 fn the_emulated_loader_agrees_with_every_vector() {
     let rows = rows();
     assert_eq!(run::all(&rows, emulated::Emulated::new), rows.len());
 }
 
-/// L1 to L10
+/// L1 to L10, L12
 #[cfg(windows)]
 #[test]
 fn the_loader_of_the_system_agrees_with_every_vector() {
     let rows = rows();
+    if let Ok(says) = std::env::var(run::ALONE) {
+        assert_eq!(run::all(rows.iter().filter(|row| row.says == says), real::Real::new), 1);
+        return;
+    }
     let shared = rows.iter().filter(|row| row.emulated_only.is_none());
-    assert_eq!(run::all(shared, real::Real::new), rows.len() - EMULATED_ONLY.len());
+    let (apart, together): (Vec<&Row>, Vec<&Row>) = shared.partition(|row| row.needs_a_process());
+    let ran = run::all(together, real::Real::new)
+        + run::alone(apart, "the_loader_of_the_system_agrees_with_every_vector");
+    assert_eq!(ran, rows.len() - EMULATED_ONLY.len());
 }
 
 /// The rows that the loader of the system does not run; each says why.
-const EMULATED_ONLY: [&str; 2] = [
+const EMULATED_ONLY: [&str; 5] = [
     "a module that frees itself while it is told of its load stays loaded",
     "a module that loads itself while it is told of its unload goes",
+    "an empty folder takes the current directory out",
+    "an unsigned module is refused where a signature is asked for",
+    "thread notifications of a loaded module are turned off",
 ];
 
 /// The rows in which the loader of the system may differ; each says why.
-const DIFFERING: [&str; 5] = [
+const DIFFERING: [&str; 6] = [
+    "a data file is freed once",
     "a folder cannot be loaded",
     "a missing ordinal is missing",
     "an empty name loads nothing",
@@ -66,7 +77,7 @@ fn every_vector_names_its_clause_and_its_source() {
     let mut clauses: Vec<_> = rows.iter().map(|row| row.clause.as_str()).collect();
     clauses.sort_unstable();
     clauses.dedup();
-    assert_eq!(clauses, ["L1", "L10", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9"]);
+    assert_eq!(clauses, ["L1", "L10", "L12", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9"]);
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! The loader of the system as a driver of the vectors: copies of a tiny DLL in a folder of their own.
 #![allow(unsafe_code, reason = "the functions under observation are the system's own")]
 
+use std::ffi::c_void;
 use std::path::PathBuf;
 use std::{env, fs, mem, ptr};
 
 use tempfile::TempDir;
 use windows_sys::Win32::Foundation::{FreeLibrary, GetLastError, HMODULE, SetLastError};
 use windows_sys::Win32::System::LibraryLoader::{
-    GetModuleFileNameW, GetModuleHandleExW, GetModuleHandleW, GetProcAddress, LoadLibraryW,
+    AddDllDirectory, DisableThreadLibraryCalls, GetModuleFileNameW, GetModuleHandleExW, GetModuleHandleW,
+    GetProcAddress, LoadLibraryExW, LoadLibraryW, RemoveDllDirectory, SetDefaultDllDirectories,
+    SetDllDirectoryW,
 };
+use windows_sys::core::BOOL;
 
 use crate::row::{Export, Row};
 use crate::run::{Loader, Sought};
@@ -22,6 +26,8 @@ pub(crate) struct Real {
     folder: TempDir,
     before: PathBuf,
     files: Vec<String>,
+    /// Of the folders that the row added and didn't remove.
+    cookies: Vec<u64>,
 }
 
 impl Real {
@@ -41,13 +47,17 @@ impl Real {
         env::set_current_dir(folder.path()).expect("a folder");
         // SAFETY: this test program reads and writes its environment through the functions of the system, which lock.
         unsafe { env::remove_var(TOLD) };
-        Self { folder, before, files: row.files.clone() }
+        Self { folder, before, files: row.files.clone(), cookies: Vec::new() }
     }
 }
 
 impl Drop for Real {
     /// Frees what the row left loaded, so that the next row begins with nothing. Pinned modules stay.
     fn drop(&mut self) {
+        for cookie in mem::take(&mut self.cookies) {
+            self.remove_dll_directory(cookie).expect("it was added");
+        }
+        self.set_dll_directory(None).expect("the standard search");
         for file in &self.files {
             let path = wide(&format!(r"{}\{file}", self.folder()));
             for _ in 0..16 {
@@ -81,10 +91,7 @@ impl Loader for Real {
 
     fn free_library(&mut self, module: u64) -> Result<(), u32> {
         // SAFETY: the rows free references that they took; what they forge, the system refuses.
-        match call(|| unsafe { FreeLibrary(module as HMODULE) }) {
-            (0, error) => Err(error),
-            _ => Ok(()),
-        }
+        succeeded(call(|| unsafe { FreeLibrary(module as HMODULE) }))
     }
 
     fn get_module_handle(&mut self, name: Option<&str>) -> Result<u64, u32> {
@@ -145,6 +152,45 @@ impl Loader for Real {
         }
     }
 
+    fn load_library_ex(&mut self, name: &str, flags: u32) -> Result<u64, u32> {
+        let name = wide(name);
+        // SAFETY: a terminated string; the DLL's entry point is ours.
+        handle(call(|| unsafe { LoadLibraryExW(name.as_ptr(), ptr::null_mut(), flags) }))
+    }
+
+    fn disable_thread_library_calls(&mut self, module: u64) -> Result<(), u32> {
+        // SAFETY: what the rows forge, the system refuses.
+        succeeded(call(|| unsafe { DisableThreadLibraryCalls(module as HMODULE) }))
+    }
+
+    fn set_dll_directory(&mut self, path: Option<&str>) -> Result<(), u32> {
+        let path = path.map(wide);
+        // SAFETY: null or a terminated string.
+        succeeded(call(|| unsafe { SetDllDirectoryW(path.as_ref().map_or(ptr::null(), Vec::as_ptr)) }))
+    }
+
+    fn add_dll_directory(&mut self, path: &str) -> Result<u64, u32> {
+        let path = wide(path);
+        // SAFETY: a terminated string.
+        let (cookie, error) = call(|| unsafe { AddDllDirectory(path.as_ptr()) });
+        if cookie.is_null() {
+            return Err(error);
+        }
+        self.cookies.push(cookie as u64);
+        Ok(cookie as u64)
+    }
+
+    fn remove_dll_directory(&mut self, cookie: u64) -> Result<(), u32> {
+        self.cookies.retain(|added| *added != cookie);
+        // SAFETY: the rows remove what they added, once.
+        succeeded(call(|| unsafe { RemoveDllDirectory(cookie as *const c_void) }))
+    }
+
+    fn set_default_dll_directories(&mut self, flags: u32) -> Result<(), u32> {
+        // SAFETY: flags alone.
+        succeeded(call(|| unsafe { SetDefaultDllDirectories(flags) }))
+    }
+
     fn told(&self) -> Vec<String> {
         let told = env::var(TOLD).unwrap_or_default();
         told.split_whitespace().map(str::to_owned).collect()
@@ -163,6 +209,10 @@ fn call<R>(function: impl FnOnce() -> R) -> (R, u32) {
 
 fn handle((module, error): (HMODULE, u32)) -> Result<u64, u32> {
     if module.is_null() { Err(error) } else { Ok(module as u64) }
+}
+
+fn succeeded((result, error): (BOOL, u32)) -> Result<(), u32> {
+    if result == 0 { Err(error) } else { Ok(()) }
 }
 
 /// L6: GetModuleHandle(Ex) and GetProcAddress leave the last error alone when they succeed.

@@ -30,6 +30,16 @@ pub(crate) struct Row {
     pub(crate) differs: Option<Difference>,
 }
 
+#[cfg(windows)]
+impl Row {
+    /// Whether the row leaves something behind in its process that can't be undone.
+    pub(crate) fn needs_a_process(&self) -> bool {
+        let chooses =
+            |step: &Step| matches!(step.call, Call::SetDefaultDllDirectories { .. }) && step.wanted.is_ok();
+        self.setup.iter().chain([&self.test]).any(chooses)
+    }
+}
+
 /// Where the loader of the system may answer the test with another error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +74,12 @@ impl TryFrom<Table> for Step {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "call", deny_unknown_fields)]
 pub(crate) enum Call {
+    AddDllDirectory {
+        path: String,
+    },
+    DisableThreadLibraryCalls {
+        module: String,
+    },
     FreeLibrary {
         module: String,
     },
@@ -86,6 +102,19 @@ pub(crate) enum Call {
     },
     LoadLibrary {
         name: String,
+    },
+    LoadLibraryEx {
+        name: String,
+        flags: u32,
+    },
+    RemoveDllDirectory {
+        cookie: String,
+    },
+    SetDefaultDllDirectories {
+        flags: u32,
+    },
+    SetDllDirectory {
+        path: Option<String>,
     },
 }
 
@@ -111,6 +140,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("names.toml", include_str!("../../../../fixtures/loader/names.toml")),
         ("handles.toml", include_str!("../../../../fixtures/loader/handles.toml")),
         ("exports.toml", include_str!("../../../../fixtures/loader/exports.toml")),
+        ("extended.toml", include_str!("../../../../fixtures/loader/extended.toml")),
         ("lifetimes.toml", include_str!("../../../../fixtures/loader/lifetimes.toml")),
     ];
     let mut said = HashSet::new();

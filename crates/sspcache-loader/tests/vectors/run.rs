@@ -20,6 +20,12 @@ pub(crate) trait Loader {
     /// What the export returns when it is called.
     fn get_proc_address(&mut self, module: u64, export: &Export) -> Result<u32, u32>;
     fn get_module_file_name(&mut self, module: u64) -> Result<String, u32>;
+    fn load_library_ex(&mut self, name: &str, flags: u32) -> Result<u64, u32>;
+    fn disable_thread_library_calls(&mut self, module: u64) -> Result<(), u32>;
+    fn set_dll_directory(&mut self, path: Option<&str>) -> Result<(), u32>;
+    fn add_dll_directory(&mut self, path: &str) -> Result<u64, u32>;
+    fn remove_dll_directory(&mut self, cookie: u64) -> Result<(), u32>;
+    fn set_default_dll_directories(&mut self, flags: u32) -> Result<(), u32>;
     /// What the modules were told: `+name` for a load, `-name` for an unload.
     fn told(&self) -> Vec<String>;
 }
@@ -46,6 +52,24 @@ pub(crate) fn all<'r, L: Loader>(
     assert!(failures.is_empty(), "{} of {} rows:\n{}", failures.len(), outcomes.len(), failures.join("\n"));
     outcomes.len()
 }
+
+/// Runs the rows that leave something behind, each in this test program started again for it alone.
+#[cfg(windows)]
+pub(crate) fn alone<'r>(rows: impl IntoIterator<Item = &'r Row>, test: &str) -> usize {
+    let program = std::env::current_exe().expect("a path");
+    let run = |row: &Row| {
+        let mut run = std::process::Command::new(&program);
+        let ran =
+            run.args([test, "--exact", "--nocapture"]).env(ALONE, &row.says).output().expect("it starts");
+        let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+        assert!(ran.status.success() && said.contains("1 passed"), "{}: {said}", row.says);
+    };
+    rows.into_iter().map(run).count()
+}
+
+/// Names the row that a process is started for.
+#[cfg(windows)]
+pub(crate) const ALONE: &str = "SSPCACHE_VECTOR";
 
 struct Run<L> {
     loader: L,
@@ -123,6 +147,27 @@ impl<L: Loader> Run<L> {
                 self.loader.get_proc_address(module, export).map(Got::Number)
             }
             Call::LoadLibrary { name } => self.loader.load_library(&self.fill(name)).map(Got::Handle),
+            Call::LoadLibraryEx { name, flags } => {
+                self.loader.load_library_ex(&self.fill(name), *flags).map(Got::Handle)
+            }
+            Call::DisableThreadLibraryCalls { module } => {
+                let module = self.handle(module)?;
+                self.loader.disable_thread_library_calls(module).map(|()| Got::Done)
+            }
+            Call::AddDllDirectory { path } => {
+                self.loader.add_dll_directory(&self.fill(path)).map(Got::Handle)
+            }
+            Call::RemoveDllDirectory { cookie } => {
+                let cookie = self.handle(cookie)?;
+                self.loader.remove_dll_directory(cookie).map(|()| Got::Done)
+            }
+            Call::SetDefaultDllDirectories { flags } => {
+                self.loader.set_default_dll_directories(*flags).map(|()| Got::Done)
+            }
+            Call::SetDllDirectory { path } => {
+                let path = path.as_ref().map(|path| self.fill(path));
+                self.loader.set_dll_directory(path.as_deref()).map(|()| Got::Done)
+            }
         })
     }
 
