@@ -5,20 +5,9 @@
 #include "sspcache/base.h"
 
 #include "errhandlingapi.h"
+#include "handleapi.h"
 #include "libloaderapi.h"
+#include "winbase.h"
 #include "winerror.h"
-
-SSPCACHE_BEGIN
-int WINAPI sspcache_lstrcmpiA(LPCSTR left, LPCSTR right);
-int WINAPI sspcache_lstrcmpiW(LPCWSTR left, LPCWSTR right);
-SSPCACHE_END
-
-#define lstrcmpiA sspcache_lstrcmpiA
-#define lstrcmpiW sspcache_lstrcmpiW
-#ifdef UNICODE
-#define lstrcmpi lstrcmpiW
-#else
-#define lstrcmpi lstrcmpiA
-#endif
 
 #endif

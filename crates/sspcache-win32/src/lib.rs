@@ -8,24 +8,41 @@
 //! - **Symbols** are `sspcache_…`, so that a program may link another library that has the documented names.
 //! - **Modules** are the host's shared objects, whatever their file names: `LoadLibrary("MSNSSPC.dll")` opens the mock.
 //! - **Constructors** of a module run under the loader lock, as DllMain does.
-//! - **Paths** may be Windows' or Unix's; drive `Z:` is the root.
+//! - **Paths** may be Windows' or Unix's; drive `Z:` is the root, and the variable `SSPCACHE_WIN32_DRIVES` (`C=/opt/c:D=/data`)
+//!   says what others are.
 //!
 //! On Windows this crate is empty: the SDK has all of it.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
 
+mod directories;
 mod disk;
+mod drives;
 mod guard;
 mod last_error;
+mod load;
+mod messages;
 mod modules;
 mod process;
 mod strings;
 mod text;
 
+pub use directories::{
+    sspcache_AddDllDirectory, sspcache_GetDllDirectoryA, sspcache_GetDllDirectoryW,
+    sspcache_RemoveDllDirectory, sspcache_SetDefaultDllDirectories, sspcache_SetDllDirectoryA,
+    sspcache_SetDllDirectoryW,
+};
 pub use last_error::{sspcache_GetLastError, sspcache_SetLastError};
+pub use load::{
+    sspcache_DisableThreadLibraryCalls, sspcache_FreeLibrary, sspcache_FreeLibraryAndExitThread,
+    sspcache_LoadLibraryA, sspcache_LoadLibraryExA, sspcache_LoadLibraryExW, sspcache_LoadLibraryW,
+};
+pub use messages::{
+    sspcache_CloseHandle, sspcache_FormatMessageA, sspcache_FormatMessageW, sspcache_LocalFree,
+};
 pub use modules::{
-    sspcache_FreeLibrary, sspcache_GetModuleFileNameA, sspcache_GetModuleFileNameW,
-    sspcache_GetModuleHandleA, sspcache_GetModuleHandleExA, sspcache_GetModuleHandleExW,
-    sspcache_GetModuleHandleW, sspcache_GetProcAddress, sspcache_LoadLibraryA, sspcache_LoadLibraryW,
+    sspcache_GetModuleFileNameA, sspcache_GetModuleFileNameW, sspcache_GetModuleHandleA,
+    sspcache_GetModuleHandleExA, sspcache_GetModuleHandleExW, sspcache_GetModuleHandleW,
+    sspcache_GetProcAddress,
 };
 pub use strings::{sspcache_lstrcmpiA, sspcache_lstrcmpiW};

@@ -11,6 +11,7 @@ use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PA
 
 use crate::{
     disk::{self, Address},
+    drives,
     guard::{Failure, call},
     last_error::sspcache_SetLastError,
     process::{loader, refresh_search},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// `HMODULE`
-type Module = *mut c_void;
+pub(crate) type Module = *mut c_void;
 
 /// `GetModuleHandle` for UTF-8: the loaded module of this name, or the program for a null pointer. No reference is taken.
 ///
@@ -30,7 +31,7 @@ type Module = *mut c_void;
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Module {
     // SAFETY: by this function's contract.
-    find(unsafe { text::ansi(name) }.as_ref())
+    find(unsafe { text::ansi(name) })
 }
 
 /// `GetModuleHandle` for UTF-16: as [`sspcache_GetModuleHandleA`].
@@ -43,7 +44,7 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Modul
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetModuleHandleW(name: *const u16) -> Module {
     // SAFETY: by this function's contract.
-    find(unsafe { text::wide(name) }.as_ref())
+    find(unsafe { text::wide(name) })
 }
 
 /// `GetModuleHandleEx` for UTF-8.
@@ -79,41 +80,6 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleExW(
 ) -> i32 {
     // SAFETY: by this function's contract.
     unsafe { find_ex(flags, name.cast(), |name| text::wide(name.cast()), place) }
-}
-
-/// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
-///
-/// # Safety
-/// A name that isn't null ends in a null. The module's constructors are run.
-///
-/// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibrarya).
-#[unsafe(no_mangle)]
-#[allow(non_snake_case, reason = "the documented name")]
-pub unsafe extern "C" fn sspcache_LoadLibraryA(name: *const c_char) -> Module {
-    // SAFETY: by this function's contract.
-    load(unsafe { text::ansi(name) })
-}
-
-/// `LoadLibrary` for UTF-16: as [`sspcache_LoadLibraryA`].
-///
-/// # Safety
-/// As [`sspcache_LoadLibraryA`].
-///
-/// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
-#[unsafe(no_mangle)]
-#[allow(non_snake_case, reason = "the documented name")]
-pub unsafe extern "C" fn sspcache_LoadLibraryW(name: *const u16) -> Module {
-    // SAFETY: by this function's contract.
-    load(unsafe { text::wide(name) })
-}
-
-/// `FreeLibrary`: gives a reference back; with the last one the module goes, and its destructors run.
-///
-/// Reference: [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
-#[unsafe(no_mangle)]
-#[allow(non_snake_case, reason = "the documented name")]
-pub extern "C" fn sspcache_FreeLibrary(module: Module) -> i32 {
-    call(|| Ok(loader().free(handle(module))?)).is_some().into()
 }
 
 /// `GetProcAddress`: an export of a module, or of the program for a null pointer. A name below 65,536 is an ordinal.
@@ -173,12 +139,22 @@ pub unsafe extern "C" fn sspcache_GetModuleFileNameW(module: Module, buffer: *mu
     written.unwrap_or(0)
 }
 
-fn find(name: Option<&U16String>) -> Module {
+fn find(name: Option<U16String>) -> Module {
     let found = call(|| {
-        let sought = name.map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
+        let name = name.map(sought);
+        let sought = name.as_ref().map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
         Ok(loader().find(sought)?)
     });
     found.map_or(ptr::null_mut(), module)
+}
+
+/// A name as the loader takes it. One with a folder is sought where the process's files may lie now.
+fn sought(name: U16String) -> U16String {
+    let has_folder = name.as_slice().iter().any(|&unit| [b'/', b'\\'].map(u16::from).contains(&unit));
+    if has_folder {
+        refresh_search();
+    }
+    drives::resolve(name)
 }
 
 /// # Safety
@@ -199,7 +175,7 @@ unsafe fn find_ex(
         if flags.from_address {
             return at_address(name, flags);
         }
-        let name = text(name);
+        let name = text(name).map(sought);
         let sought = name.as_ref().map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
         Ok(loader().find_ex(sought, flags.lifetime)?)
     });
@@ -224,15 +200,6 @@ fn at_address(address: *const c_void, flags: LookupFlags) -> Result<Handle, Fail
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn load(name: Option<U16String>) -> Module {
-    let loaded = call(|| {
-        let name = name.ok_or(Failure(ERROR_INVALID_PARAMETER))?;
-        refresh_search();
-        Ok(loader().load(&name)?)
-    });
-    loaded.map_or(ptr::null_mut(), module)
 }
 
 /// The path of a module on the host.
@@ -265,12 +232,12 @@ unsafe fn fill<T: Copy + Default>(text: &[T], buffer: *mut T, size: u32) -> Resu
 }
 
 /// A handle as C has it.
-fn module(handle: Handle) -> Module {
+pub(crate) fn module(handle: Handle) -> Module {
     ptr::without_provenance_mut(usize::try_from(handle.to_u64()).unwrap_or_default())
 }
 
 /// What C passes as a handle; `None` for null.
-fn handle(module: Module) -> Option<Handle> {
+pub(crate) fn handle(module: Module) -> Option<Handle> {
     Handle::from_u64(module.addr() as u64)
 }
 

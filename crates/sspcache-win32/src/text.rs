@@ -28,3 +28,21 @@ pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
     // SAFETY: by this function's contract.
     Some(unsafe { U16CStr::from_ptr_str(text) }.to_ustring())
 }
+
+/// Writes a whole string with a terminating null and gives its length; where it doesn't fit, gives the size that it needs and
+/// leaves the buffer alone.
+///
+/// # Safety
+/// A buffer that isn't null has room for so many units.
+pub(crate) unsafe fn copy<T: Copy + Default>(text: &[T], buffer: *mut T, size: u32) -> u32 {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX - 1);
+    if buffer.is_null() || length >= size {
+        return length + 1;
+    }
+    // SAFETY: by this function's contract, there is room for that and the null.
+    unsafe {
+        buffer.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        buffer.add(text.len()).write(T::default());
+    }
+    length
+}

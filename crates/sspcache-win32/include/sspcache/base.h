@@ -26,11 +26,18 @@ typedef char16_t WCHAR;
 typedef void *HANDLE;
 typedef HANDLE HMODULE;
 typedef HANDLE HINSTANCE;
+typedef HANDLE HLOCAL;
+typedef void *PVOID;
 typedef void *LPVOID;
+typedef const void *LPCVOID;
 typedef const CHAR *LPCSTR;
+typedef const CHAR *PCSTR;
 typedef CHAR *LPSTR;
+typedef CHAR *PSTR;
 typedef const WCHAR *LPCWSTR;
+typedef const WCHAR *PCWSTR;
 typedef WCHAR *LPWSTR;
+typedef WCHAR *PWSTR;
 typedef intptr_t INT_PTR;
 typedef uintptr_t UINT_PTR;
 typedef uintptr_t ULONG_PTR;
@@ -42,6 +49,13 @@ typedef INT_PTR (*FARPROC)(void);
 #define APIENTRY WINAPI
 #define CALLBACK
 #define CONST const
+
+/* What the SDK's annotations say of a function that doesn't return. */
+#ifdef __GNUC__
+#define SSPCACHE_NORETURN __attribute__((noreturn))
+#else
+#define SSPCACHE_NORETURN
+#endif
 
 #ifndef FALSE
 #define FALSE 0

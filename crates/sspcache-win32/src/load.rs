@@ -1,0 +1,138 @@
+//! Loading and freeing modules: the part of libloaderapi.h that runs their code.
+
+use std::{
+    ffi::{c_char, c_void},
+    ptr,
+};
+
+use sspcache_loader::LoadFlags;
+use widestring::U16String;
+use windows_sys::Win32::{
+    Foundation::{ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND, ERROR_NOT_SUPPORTED},
+    System::LibraryLoader::DONT_RESOLVE_DLL_REFERENCES,
+};
+
+use crate::{
+    drives,
+    guard::{Failure, call},
+    modules::{Module, handle, module},
+    process::{loader, refresh_search},
+    text,
+};
+
+/// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
+///
+/// # Safety
+/// A name that isn't null ends in a null. The module's constructors are run.
+///
+/// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibrarya).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LoadLibraryA(name: *const c_char) -> Module {
+    // SAFETY: by this function's contract.
+    load(unsafe { text::ansi(name) }, ptr::null_mut(), 0)
+}
+
+/// `LoadLibrary` for UTF-16: as [`sspcache_LoadLibraryA`].
+///
+/// # Safety
+/// As [`sspcache_LoadLibraryA`].
+///
+/// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LoadLibraryW(name: *const u16) -> Module {
+    // SAFETY: by this function's contract.
+    load(unsafe { text::wide(name) }, ptr::null_mut(), 0)
+}
+
+/// `LoadLibraryEx` for UTF-8: as `LoadLibrary`, with flags for how it is loaded and where it is sought (clause L12). The file must
+/// be null.
+///
+/// # Safety
+/// As [`sspcache_LoadLibraryA`].
+///
+/// # Platform-specific behaviour
+/// `DONT_RESOLVE_DLL_REFERENCES` is refused (`ERROR_NOT_SUPPORTED`): the host's linker runs constructors whatever one asks
+/// for. A module opened as data gives a handle to free and nothing else. `LOAD_LIBRARY_SEARCH_SYSTEM32` is the host's library path.
+///
+/// Reference: [LoadLibraryEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryexa).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LoadLibraryExA(
+    name: *const c_char,
+    file: *mut c_void,
+    flags: u32,
+) -> Module {
+    // SAFETY: by this function's contract.
+    load(unsafe { text::ansi(name) }, file, flags)
+}
+
+/// `LoadLibraryEx` for UTF-16: as [`sspcache_LoadLibraryExA`].
+///
+/// # Safety
+/// As [`sspcache_LoadLibraryA`].
+///
+/// Reference: [LoadLibraryEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryexw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LoadLibraryExW(name: *const u16, file: *mut c_void, flags: u32) -> Module {
+    // SAFETY: by this function's contract.
+    load(unsafe { text::wide(name) }, file, flags)
+}
+
+/// `FreeLibrary`: gives a reference back; with the last one the module goes, and its destructors run.
+///
+/// Reference: [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub extern "C" fn sspcache_FreeLibrary(module: Module) -> i32 {
+    call(|| Ok(loader().free(handle(module))?)).is_some().into()
+}
+
+/// `FreeLibraryAndExitThread`: gives a reference back and ends the thread, without returning into a module that may be gone.
+///
+/// # Safety
+/// The thread was not started by Rust or C++ code that has something to clean up on it: it ends here as by `pthread_exit`, with the
+/// code as its result.
+///
+/// Reference: [FreeLibraryAndExitThread](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibraryandexitthread).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C-unwind" fn sspcache_FreeLibraryAndExitThread(module: Module, code: u32) -> ! {
+    unsafe extern "C-unwind" {
+        /// Declared here because it unwinds the thread's stack.
+        fn pthread_exit(result: *mut c_void) -> !;
+    }
+    sspcache_FreeLibrary(module);
+    // SAFETY: by this function's contract; nothing of this frame waits to be dropped.
+    unsafe { pthread_exit(ptr::without_provenance_mut(code as usize)) }
+}
+
+/// `DisableThreadLibraryCalls`: the module must be loaded; nothing else comes of it, because a host tells no module of its
+/// threads.
+///
+/// Reference: [DisableThreadLibraryCalls](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-disablethreadlibrarycalls).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub extern "C" fn sspcache_DisableThreadLibraryCalls(module: Module) -> i32 {
+    let known = call(|| {
+        let module = handle(module).ok_or(Failure(ERROR_MOD_NOT_FOUND))?;
+        Ok(loader().file_name(module)?)
+    });
+    known.is_some().into()
+}
+
+fn load(name: Option<U16String>, file: *mut c_void, flags: u32) -> Module {
+    let loaded = call(|| {
+        let name = name.filter(|_| file.is_null()).ok_or(Failure(ERROR_INVALID_PARAMETER))?;
+        let name = drives::resolve(name);
+        if flags & DONT_RESOLVE_DLL_REFERENCES != 0 {
+            return Err(Failure(ERROR_NOT_SUPPORTED));
+        }
+        let flags = LoadFlags::from_bits(flags)?;
+        refresh_search();
+        Ok(loader().load_ex(&name, flags)?)
+    });
+    loaded.map_or(ptr::null_mut(), module)
+}

@@ -1,0 +1,248 @@
+//! The texts of codes, and the memory that they come in: `FormatMessage`, `LocalFree`.
+
+mod texts;
+
+use std::{
+    ffi::{CStr, c_char, c_void},
+    ptr,
+};
+
+use widestring::U16CStr;
+use windows_sys::Win32::{
+    Foundation::{
+        ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_MR_MID_NOT_FOUND,
+        ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED, ERROR_RESOURCE_DATA_NOT_FOUND,
+        ERROR_RESOURCE_LANG_NOT_FOUND,
+    },
+    System::Diagnostics::Debug::{
+        FORMAT_MESSAGE_ALLOCATE_BUFFER, FORMAT_MESSAGE_ARGUMENT_ARRAY, FORMAT_MESSAGE_FROM_HMODULE,
+        FORMAT_MESSAGE_FROM_STRING, FORMAT_MESSAGE_FROM_SYSTEM, FORMAT_MESSAGE_IGNORE_INSERTS,
+    },
+};
+
+use crate::{
+    guard::{Failure, call},
+    last_error::sspcache_SetLastError,
+};
+
+/// `FormatMessage` for UTF-8: the text of a system error code or of an SSPI status, in English. Gives its length.
+///
+/// Of what the page describes this has `FORMAT_MESSAGE_FROM_SYSTEM`, with `ALLOCATE_BUFFER`, `IGNORE_INSERTS`, `ARGUMENT_ARRAY`
+/// and a width. The errors: no source 87, an unknown code 317, a code that modules alone have 1812, another language 1815, a
+/// buffer that is too small 122 and left alone. A text with an insert needs its argument, or `IGNORE_INSERTS`: else 87.
+///
+/// # Safety
+/// The buffer has room for so many bytes, or with `ALLOCATE_BUFFER` for a pointer; arguments that aren't null are an array of
+/// strings, as long as the text has inserts.
+///
+/// # Platform-specific behaviour
+/// `FORMAT_MESSAGE_FROM_STRING`, and arguments as a `va_list`, are refused (`ERROR_NOT_SUPPORTED`). No module here has a message
+/// table: with `FORMAT_MESSAGE_FROM_HMODULE` the system alone is asked.
+///
+/// Reference: [FormatMessage](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-formatmessagea).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_FormatMessageA(
+    flags: u32,
+    _source: *const c_void,
+    code: u32,
+    language: u32,
+    buffer: *mut c_char,
+    size: u32,
+    arguments: *const c_void,
+) -> u32 {
+    let place = Place { flags, buffer: buffer.cast::<u8>(), size };
+    let written = call(|| {
+        // SAFETY: by this function's contract, the arguments are strings of this kind.
+        let text = unsafe {
+            message(flags, code, language, arguments, |text: *const c_char| {
+                CStr::from_ptr(text).to_string_lossy().into_owned()
+            })
+        };
+        // SAFETY: by this function's contract.
+        text.and_then(|text| unsafe { place.write(text.as_bytes()) })
+    });
+    // SAFETY: by this function's contract.
+    written.unwrap_or_else(|| unsafe { place.clear() })
+}
+
+/// `FormatMessage` for UTF-16: as [`sspcache_FormatMessageA`].
+///
+/// # Safety
+/// As [`sspcache_FormatMessageA`], in UTF-16 units.
+///
+/// Reference: [FormatMessage](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-formatmessagew).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_FormatMessageW(
+    flags: u32,
+    _source: *const c_void,
+    code: u32,
+    language: u32,
+    buffer: *mut u16,
+    size: u32,
+    arguments: *const c_void,
+) -> u32 {
+    let place = Place { flags, buffer, size };
+    let written = call(|| {
+        // SAFETY: by this function's contract, the arguments are strings of this kind.
+        let text = unsafe {
+            message(flags, code, language, arguments, |text: *const u16| {
+                U16CStr::from_ptr_str(text).to_string_lossy()
+            })
+        };
+        let text: Vec<u16> = text?.encode_utf16().collect();
+        // SAFETY: by this function's contract.
+        unsafe { place.write(&text) }
+    });
+    // SAFETY: by this function's contract.
+    written.unwrap_or_else(|| unsafe { place.clear() })
+}
+
+/// `LocalFree`: frees what `FormatMessage` allocated, and gives null.
+///
+/// # Safety
+/// The memory is null, or was allocated so and isn't used any more.
+///
+/// Reference: [LocalFree](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-localfree).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_LocalFree(memory: *mut c_void) -> *mut c_void {
+    // SAFETY: it came from malloc, by this function's contract.
+    unsafe { libc::free(memory) };
+    ptr::null_mut()
+}
+
+/// `CloseHandle`: nothing that this library gives is closed by it, and so it refuses every handle (`ERROR_INVALID_HANDLE`).
+/// Modules are given back by `FreeLibrary`.
+///
+/// Reference: [CloseHandle](https://learn.microsoft.com/en-us/windows/win32/api/handleapi/nf-handleapi-closehandle).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub extern "C" fn sspcache_CloseHandle(_handle: *mut c_void) -> i32 {
+    sspcache_SetLastError(ERROR_INVALID_HANDLE);
+    0
+}
+
+/// The text of a code as the flags ask for it.
+///
+/// # Safety
+/// Arguments that aren't null are an array of what `read` reads, as long as the text has inserts.
+unsafe fn message<T>(
+    flags: u32,
+    code: u32,
+    language: u32,
+    arguments: *const c_void,
+    read: impl Fn(*const T) -> String,
+) -> Result<String, Failure> {
+    const SOURCES: u32 =
+        FORMAT_MESSAGE_FROM_HMODULE | FORMAT_MESSAGE_FROM_STRING | FORMAT_MESSAGE_FROM_SYSTEM;
+    match flags & SOURCES {
+        0 => return Err(Failure(ERROR_INVALID_PARAMETER)),
+        sources if sources & FORMAT_MESSAGE_FROM_STRING != 0 => return Err(Failure(ERROR_NOT_SUPPORTED)),
+        FORMAT_MESSAGE_FROM_HMODULE => return Err(Failure(ERROR_RESOURCE_DATA_NOT_FOUND)),
+        _ => {}
+    }
+    if !is_english(language) {
+        return Err(Failure(ERROR_RESOURCE_LANG_NOT_FOUND));
+    }
+    let mut text = texts::text(code).ok_or(Failure(ERROR_MR_MID_NOT_FOUND))?.to_owned();
+    if flags & FORMAT_MESSAGE_IGNORE_INSERTS == 0 && text.contains(texts::INSERT) {
+        if arguments.is_null() {
+            return Err(Failure(ERROR_INVALID_PARAMETER));
+        }
+        if flags & FORMAT_MESSAGE_ARGUMENT_ARRAY == 0 {
+            return Err(Failure(ERROR_NOT_SUPPORTED));
+        }
+        // SAFETY: by this function's contract, there is one string for the one insert.
+        let argument = unsafe { arguments.cast::<*const T>().read() };
+        if argument.is_null() {
+            return Err(Failure(ERROR_INVALID_PARAMETER));
+        }
+        text = text.replace(texts::INSERT, &read(argument));
+    }
+    Ok(broken(&text, flags & 0xFF))
+}
+
+/// Whether a `LANGID` is English of some country, or leaves the language open.
+fn is_english(language: u32) -> bool {
+    const PRIMARY: u32 = 0x3FF;
+    const ENGLISH: u32 = 9;
+    [0, ENGLISH].contains(&(language & PRIMARY))
+}
+
+/// A text in lines of so many units; 0 leaves it as it is, 255 puts all of it into one line.
+fn broken(text: &str, width: u32) -> String {
+    const ONE_LINE: u32 = 0xFF;
+    match width {
+        0 => format!("{text}\r\n"),
+        ONE_LINE => format!("{text} "),
+        width => {
+            let options = textwrap::Options::new(width as usize)
+                .word_separator(textwrap::WordSeparator::AsciiSpace)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation)
+                .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+            textwrap::wrap(text, options).join("\r\n") + " "
+        }
+    }
+}
+
+/// Where a message goes.
+#[derive(Clone, Copy)]
+struct Place<T> {
+    flags: u32,
+    buffer: *mut T,
+    size: u32,
+}
+
+impl<T: Copy + Default> Place<T> {
+    fn allocates(self) -> bool {
+        self.flags & FORMAT_MESSAGE_ALLOCATE_BUFFER != 0
+    }
+
+    /// # Safety
+    /// The buffer has room for so many units, or with `ALLOCATE_BUFFER` for a pointer.
+    unsafe fn write(self, text: &[T]) -> Result<u32, Failure> {
+        let length = u32::try_from(text.len()).map_err(|_| Failure(ERROR_INSUFFICIENT_BUFFER))?;
+        let into = if self.allocates() {
+            if self.buffer.is_null() {
+                return Err(Failure(ERROR_NOT_ENOUGH_MEMORY));
+            }
+            let units = self.size.max(length.saturating_add(1)) as usize;
+            // SAFETY: it is asked for memory alone.
+            let memory = unsafe { libc::calloc(units, size_of::<T>()) };
+            if memory.is_null() {
+                return Err(Failure(ERROR_NOT_ENOUGH_MEMORY));
+            }
+            // SAFETY: by this function's contract.
+            unsafe { self.buffer.cast::<*mut c_void>().write_unaligned(memory) };
+            memory.cast::<T>()
+        } else {
+            if self.buffer.is_null() {
+                return Err(Failure(ERROR_INVALID_PARAMETER));
+            }
+            if length >= self.size {
+                return Err(Failure(ERROR_INSUFFICIENT_BUFFER));
+            }
+            self.buffer
+        };
+        // SAFETY: there is room for the text and a null.
+        unsafe {
+            into.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            into.add(text.len()).write(T::default());
+        }
+        Ok(length)
+    }
+
+    /// After a failure: nothing was written, and a pointer that was to be allocated is null.
+    ///
+    /// # Safety
+    /// As [`Self::write`].
+    unsafe fn clear(self) -> u32 {
+        if self.allocates() && !self.buffer.is_null() {
+            // SAFETY: by this function's contract.
+            unsafe { self.buffer.cast::<*mut c_void>().write_unaligned(ptr::null_mut()) };
+        }
+        0
+    }
+}
