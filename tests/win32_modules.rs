@@ -151,6 +151,25 @@ fn what_fails_sets_the_last_error_and_what_succeeds_leaves_it_alone() {
     thread::spawn(|| assert_eq!(sspcache_GetLastError(), 0, "each thread has its own")).join().unwrap();
 }
 
+/// L12
+#[test]
+fn a_load_with_a_file_or_without_constructors_is_refused() {
+    let stage = built("flagged.dll");
+    let name = path(&stage, "flagged.dll");
+    for (file, flags, code) in [(1, 0, 87), (0, 1, 50), (0, 0x8000, 87), (0, 0x108, 87)] {
+        let file = ptr::without_provenance_mut(file);
+        // SAFETY: the names end in a null, and the module has no constructors.
+        let loaded = unsafe {
+            [
+                error(|| sspcache_LoadLibraryExA(c(&name).as_ptr(), file, flags)),
+                error(|| sspcache_LoadLibraryExW(w(&name).as_ptr(), file, flags)),
+            ]
+        };
+        assert_eq!(loaded, [(ptr::null_mut(), code); 2], "{file:?}, {flags:#x}");
+    }
+    assert!(find("flagged.dll").is_null());
+}
+
 /// L4, L10
 #[test]
 fn a_path_is_cut_where_the_buffer_ends() {

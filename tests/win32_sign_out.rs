@@ -43,6 +43,14 @@ const STORIES: [(&str, Option<&str>, bool, i32, &str); 9] = [
     ("MSNSSPC.dll", Some("text.dll"), false, 1, "not to be loaded: 193\n"),
 ];
 
+/// The compilers: GCC or what stands for it, and Clang; for C11 and for C++17.
+const COMPILERS: [(&str, [&str; 2]); 4] = [
+    ("cc", ["-std=c11", "-xc"]),
+    ("c++", ["-std=c++17", "-xc++"]),
+    ("clang", ["-std=c11", "-xc"]),
+    ("clang++", ["-std=c++17", "-xc++"]),
+];
+
 /// The folder of the headers.
 fn include() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sspcache-win32/include")
@@ -89,7 +97,7 @@ fn off_windows(stage: &Stage, compiler: &str, [standard, language]: [&str; 2]) -
 /// C1 to C5, L2, L6, L7, L8
 #[test]
 fn the_documented_sign_out_builds_and_behaves_off_windows() {
-    for (compiler, language) in [("cc", ["-std=c11", "-xc"]), ("c++", ["-std=c++17", "-xc++"])] {
+    for (compiler, language) in COMPILERS {
         let stage = Stage::new();
         let program = off_windows(&stage, compiler, language);
         others(&stage, "cc");
@@ -150,13 +158,10 @@ fn each_header_stands_alone_in_c_and_in_cpp() {
     let include = format!("-I{}", include().display());
     for header in headers {
         let source = stage.path("header.source");
-        let text =
-            "static const TCHAR *text = TEXT(\"text\");\nint size(void) { return (int)sizeof *text; }\n";
+        let text = "extern const TCHAR *text;\nconst TCHAR *text = TEXT(\"text\");\nint size(void) { return (int)sizeof *text; }\n";
         fs::write(&source, format!("#include <sspcache/base.h>\n#include <{}>\n{text}", header.display()))
             .unwrap();
-        for (compiler, [standard, language]) in
-            [("cc", ["-std=c11", "-xc"]), ("c++", ["-std=c++17", "-xc++"])]
-        {
+        for (compiler, [standard, language]) in COMPILERS {
             for form in ["-DUNICODE", "-UUNICODE"] {
                 let options = [standard, form, "-pedantic", "-c", &include];
                 stage.compile_as(compiler, "header.o", language, &source, &options);

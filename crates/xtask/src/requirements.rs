@@ -28,6 +28,20 @@ const ON_UNIX: &[Requirement] = &[
         homebrew: "gcc",
     },
     Requirement {
+        program: "c++",
+        reason: "compiles the tests' C++ programs",
+        always: true,
+        debian: &["g++"],
+        homebrew: "gcc",
+    },
+    Requirement {
+        program: "clang++",
+        reason: "compiles them too: headers are read alike by both compilers",
+        always: true,
+        debian: &["clang"],
+        homebrew: "llvm",
+    },
+    Requirement {
         program: "python3",
         reason: "brings the tools from PyPI and runs the tests' Python programs",
         always: true,
@@ -138,7 +152,7 @@ mod tests {
     #[test]
     fn without_wine_nothing_of_wine_or_mingw_is_asked_for() {
         let names: Vec<_> = lacking(ON_UNIX.iter(), false, |_| false).iter().map(|r| r.program).collect();
-        assert_eq!(names, ["cc", "python3"]);
+        assert_eq!(names, ["cc", "c++", "clang++", "python3"]);
     }
 
     #[test]
@@ -147,7 +161,10 @@ mod tests {
             .iter()
             .map(|r| r.program)
             .collect();
-        assert_eq!(names, ["cc", "python3", "x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc"]);
+        assert_eq!(
+            names,
+            ["cc", "c++", "clang++", "python3", "x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc"]
+        );
     }
 
     #[test]
