@@ -1,13 +1,15 @@
 //! What must be installed on the machine itself, why, and by which command on which system.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
 
 use crate::workspace::find_program;
 
-/// A program that the tests call.
+/// A program that the tests call, or a library that they link.
 #[derive(Debug)]
 pub(crate) struct Requirement {
-    /// What is looked for on `PATH`.
+    /// What is looked for on `PATH`; a shared library by its file's name, where the C compiler looks.
     program: &'static str,
     /// What for.
     reason: &'static str,
@@ -78,14 +80,23 @@ const ON_UNIX: &[Requirement] = &[
     },
 ];
 
-/// Watches the tests' C programs; it runs on few systems but Linux.
-const ON_LINUX: Requirement = Requirement {
-    program: "valgrind",
-    reason: "tells whether the mock DLLs give back all memory",
-    always: true,
-    debian: &["valgrind", "libc6-dbg"],
-    homebrew: "",
-};
+/// What few systems have but Linux.
+const ON_LINUX: &[Requirement] = &[
+    Requirement {
+        program: "valgrind",
+        reason: "tells whether the mock DLLs give back all memory",
+        always: true,
+        debian: &["valgrind", "libc6-dbg"],
+        homebrew: "",
+    },
+    Requirement {
+        program: "libwinpr2.so",
+        reason: "is linked beside libsspcache_win32",
+        always: true,
+        debian: &["libwinpr2-dev"],
+        homebrew: "",
+    },
+];
 
 const ON_WINDOWS: &[Requirement] = &[Requirement {
     program: "python",
@@ -98,8 +109,17 @@ const ON_WINDOWS: &[Requirement] = &[Requirement {
 /// What this machine lacks.
 pub(crate) fn missing(with_wine: bool) -> Vec<&'static Requirement> {
     let all = if cfg!(windows) { ON_WINDOWS } else { ON_UNIX };
-    let linux: &[_] = if cfg!(target_os = "linux") { &[ON_LINUX] } else { &[] };
-    lacking(all.iter().chain(linux), with_wine, |program| find_program(program).is_some())
+    let linux = if cfg!(target_os = "linux") { ON_LINUX } else { &[] };
+    lacking(all.iter().chain(linux), with_wine, |name| find_program(name).is_some() || has_library(name))
+}
+
+/// Whether the C compiler finds a shared library of this file name: of one that it doesn't find it repeats the name.
+fn has_library(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "so")
+        && Command::new("cc")
+            .arg(format!("-print-file-name={name}"))
+            .output()
+            .is_ok_and(|output| output.stdout.starts_with(b"/"))
 }
 
 fn lacking(
@@ -120,7 +140,7 @@ pub(crate) fn debian_packages(missing: &[&Requirement]) -> Vec<&'static str> {
 
 /// What a person has to do, where this program can't: one paragraph, ready to print.
 pub(crate) fn instructions(missing: &[&Requirement]) -> String {
-    let mut text = String::from("these programs are missing:\n");
+    let mut text = String::from("these programs or libraries are missing:\n");
     for requirement in missing {
         let _ = writeln!(text, "  {:<24}{}", requirement.program, requirement.reason);
     }
@@ -172,6 +192,14 @@ mod tests {
         let missing = lacking(ON_UNIX.iter(), true, |program| !program.starts_with("wine"));
         assert_eq!(missing.len(), 2);
         assert_eq!(debian_packages(&missing), ["wine", "wine64"]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_library_is_where_the_c_compiler_looks() {
+        assert!(has_library("libc.so"));
+        assert!(!has_library("libnowhere.so"));
+        assert!(!has_library("crt1.o"), "no shared library");
     }
 
     #[test]
