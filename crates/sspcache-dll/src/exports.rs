@@ -16,12 +16,52 @@ macro_rules! export_ssp {
         #[global_allocator]
         static ALLOCATOR: $crate::WipingAllocator = $crate::WipingAllocator(::std::alloc::System);
 
+        $crate::__ssp!(__export, $module);
+        $crate::__export_detach!();
+    };
+}
+
+/// Makes the module that calls it an SSP that is linked in, as the DLL of this file name would be were it loaded: `exports()` gives
+/// every export of such a DLL by its name, `detach()` ends the SSP as unloading the DLL does. Nothing is exported from the file that it is
+/// linked into; whatever stands for the loader hands the functions out.
+///
+/// Memory that is freed is overwritten only if that file's global allocator is [`WipingAllocator`](crate::WipingAllocator).
+///
+/// ```
+/// mod ssp {
+///     sspcache_dll::link_ssp!("CONTOSSP.dll");
+/// }
+/// assert!(ssp::exports().iter().any(|&(name, _)| name == "CleanupCredentialCache"));
+/// ssp::detach(sspcache_dll::Ending::Unloaded);
+/// ```
+#[macro_export]
+macro_rules! link_ssp {
+    ($module:literal) => {
+        $crate::__ssp!(__link, $module);
+
+        /// The exports, each by its name.
+        pub fn exports() -> Vec<(&'static str, *const c_void)> {
+            [security_functions(), auth_identity_functions()].concat()
+        }
+
+        /// Ends the SSP: its cache is wiped and its journal says what was left. The next call begins another.
+        pub fn detach(how: $crate::Ending) {
+            SSP.detach(how);
+        }
+    };
+}
+
+/// An SSP of this file name: its state, its functions, its tables. The first argument is the macro that makes a list of functions.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __ssp {
+    ($functions:ident, $module:literal) => {
         static SSP: $crate::Ssp = $crate::Ssp::new($module);
 
         use ::core::ffi::c_void;
         use $crate::abi;
 
-        $crate::__export! {
+        $crate::$functions! { security_functions:
             /// Empties the credential cache.
             fn CleanupCredentialCache() -> i32 = cleanup_credential_cache();
             /// Lists the packages.
@@ -228,7 +268,7 @@ macro_rules! export_ssp {
             fn InitSecurityInterfaceW() -> *const abi::SecurityFunctionTableW = init_security_interface(&TABLE_W.0);
         }
 
-        $crate::__export_auth_identity!();
+        $crate::__export_auth_identity!($functions);
 
         $crate::__export_table!(TABLE_A, SecurityFunctionTableA,
             EnumerateSecurityPackagesA, QueryCredentialsAttributesA, AcquireCredentialsHandleA,
@@ -240,8 +280,6 @@ macro_rules! export_ssp {
             InitializeSecurityContextW, QueryContextAttributesW, QuerySecurityPackageInfoW, ImportSecurityContextW,
             AddCredentialsW, SetContextAttributesW, SetCredentialsAttributesW, ChangeAccountPasswordW,
             QueryContextAttributesExW, QueryCredentialsAttributesExW);
-
-        $crate::__export_detach!();
     };
 }
 
@@ -249,7 +287,7 @@ macro_rules! export_ssp {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
-    ($(
+    ($list:ident: $(
         #[doc = $doc:literal]
         fn $name:ident($($parameter:ident: $type:ty),* $(,)?) -> $result:ty
             = $target:ident $(::<$encoding:ty>)? ($($argument:expr),*);
@@ -266,6 +304,34 @@ macro_rules! __export {
                 unsafe { abi::$target $(::<$encoding>)? (&SSP $(, $argument)*) }
             }
         )*
+    };
+}
+
+/// Makes the same functions without exporting them, and a list of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __link {
+    ($list:ident: $(
+        #[doc = $doc:literal]
+        fn $name:ident($($parameter:ident: $type:ty),* $(,)?) -> $result:ty
+            = $target:ident $(::<$encoding:ty>)? ($($argument:expr),*);
+    )*) => {
+        $(
+            #[doc = $doc]
+            ///
+            /// # Safety
+            /// Pointers are to what the function's page says.
+            #[allow(non_snake_case, reason = "the documented name")]
+            #[allow(unused_unsafe, clippy::too_many_arguments, reason = "some of these functions are safe; SSPI's are long")]
+            unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
+                // SAFETY: by this function's contract.
+                unsafe { abi::$target $(::<$encoding>)? (&SSP $(, $argument)*) }
+            }
+        )*
+
+        fn $list() -> Vec<(&'static str, *const c_void)> {
+            vec![$((stringify!($name), $name as *const c_void),)*]
+        }
     };
 }
 

@@ -42,6 +42,7 @@ mod state;
 mod text;
 
 pub use allocator::WipingAllocator;
+pub use sspcache_engine::Ending;
 pub use state::Ssp;
 
 /// What the macros' expansion names.

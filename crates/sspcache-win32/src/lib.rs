@@ -11,6 +11,8 @@
 //! - **Paths** may be Windows' or Unix's; drive `Z:` is the root, and the variable `SSPCACHE_WIN32_DRIVES` (`C=/opt/c:D=/data`)
 //!   says what others are.
 //!
+//! With the feature `mock` both mock SSPs are linked in: `LoadLibrary("MSNSSPC.dll")` needs no file.
+//!
 //! On Windows this crate is empty: the SDK has all of it.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
@@ -20,6 +22,8 @@ mod disk;
 mod drives;
 mod guard;
 mod last_error;
+#[cfg(feature = "mock")]
+mod linked;
 mod load;
 mod messages;
 mod modules;

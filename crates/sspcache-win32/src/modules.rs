@@ -188,6 +188,10 @@ unsafe fn find_ex(
 
 /// The module that an address lies in: by the file that the dynamic linker says.
 fn at_address(address: *const c_void, flags: LookupFlags) -> Result<Handle, Failure> {
+    #[cfg(feature = "mock")]
+    if let Some(name) = crate::linked::at_address(address) {
+        return Ok(loader().find_ex(name, flags.lifetime)?);
+    }
     let Some(file) = disk::file_of(address) else {
         return Ok(loader().find_ex(Sought::Address(address.addr() as u64), flags.lifetime)?);
     };

@@ -18,7 +18,10 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
             let symbol = unsafe { Library::this().get::<*const ()>(name.as_bytes_with_nul()) }.ok()?;
             Some(symbol.as_raw_ptr().expose_provenance())
         });
-        EmulatedLoader::with_disk(program, HostDisk)
+        let loader = EmulatedLoader::with_disk(program, HostDisk);
+        #[cfg(feature = "mock")]
+        crate::linked::register(&loader, &path);
+        loader
     });
     &LOADER
 }

@@ -4,8 +4,8 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_auth_identity {
-    () => {
-        $crate::__export! {
+    ($functions:ident) => {
+        $crate::$functions! { auth_identity_functions:
             /// Makes an identity of strings.
             fn SspiEncodeStringsAsAuthIdentity(
                 user: *const u16, domain: *const u16, packed: *const u16, identity: *mut *mut c_void

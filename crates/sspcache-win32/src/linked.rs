@@ -1,0 +1,71 @@
+//! The mock, linked in: both SSPs are files beside the program for the loader, though there are none on the disk.
+
+use std::{ffi::c_void, path::Path, sync::Once};
+
+use sspcache_dll::{Ending, WipingAllocator};
+use sspcache_loader::{EmulatedLoader, ModuleFile, Reason};
+
+use crate::disk::{Address, to_windows};
+
+/// What the mock DLLs do, too: memory that is freed is overwritten first.
+#[global_allocator]
+static ALLOCATOR: WipingAllocator = WipingAllocator(std::alloc::System);
+
+mod msnsspc {
+    sspcache_dll::link_ssp!("MSNSSPC.dll");
+}
+
+mod msapsspc {
+    sspcache_dll::link_ssp!("MSAPSSPC.dll");
+}
+
+/// An SSP as a module.
+struct Linked {
+    name: &'static str,
+    exports: fn() -> Vec<(&'static str, *const c_void)>,
+    detach: fn(Ending),
+}
+
+const LINKED: [Linked; 2] = [
+    Linked { name: "MSNSSPC.dll", exports: msnsspc::exports, detach: msnsspc::detach },
+    Linked { name: "MSAPSSPC.dll", exports: msapsspc::exports, detach: msapsspc::detach },
+];
+
+/// Puts the SSPs into the program's folder, where they come before files of the same names.
+pub(crate) fn register(loader: &EmulatedLoader<Address>, program: &Path) {
+    for linked in LINKED {
+        let path = to_windows(&program.with_file_name(linked.name));
+        let mut file = ModuleFile::new(&path).on_notification(move |told| {
+            if told.reason() == Reason::Load {
+                end_with_the_process();
+            } else {
+                (linked.detach)(Ending::Unloaded);
+            }
+            true
+        });
+        for (name, address) in (linked.exports)() {
+            file = file.export(name, address.expose_provenance());
+        }
+        loader.register(file);
+    }
+}
+
+/// The SSP that has an export at an address.
+pub(crate) fn at_address(address: *const c_void) -> Option<&'static str> {
+    let has = |linked: &&Linked| (linked.exports)().iter().any(|&(_, export)| export == address);
+    LINKED.iter().find(has).map(|linked| linked.name)
+}
+
+/// Has the SSPs say in their journals what was left when the process ends.
+fn end_with_the_process() {
+    extern "C" fn end() {
+        for linked in LINKED {
+            (linked.detach)(Ending::Exit);
+        }
+    }
+    static REGISTERED: Once = Once::new();
+    // SAFETY: the function takes nothing and neither panics nor unwinds.
+    REGISTERED.call_once(|| unsafe {
+        libc::atexit(end);
+    });
+}
