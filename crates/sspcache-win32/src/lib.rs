@@ -8,6 +8,7 @@
 //! - **Symbols** are `sspcache_…`, so that a program may link another library that has the documented names.
 //! - **Modules** are the host's shared objects, whatever their file names: `LoadLibrary("MSNSSPC.dll")` opens the mock.
 //! - **Constructors** of a module run under the loader lock, as DllMain does.
+//! - **SSPI** is passed on to the mock, which is loaded by name at the first call.
 //! - **Paths** may be Windows' or Unix's; drive `Z:` is the root, and the variable `SSPCACHE_WIN32_DRIVES` (`C=/opt/c:D=/data`)
 //!   says what others are.
 //!
@@ -28,6 +29,7 @@ mod load;
 mod messages;
 mod modules;
 mod process;
+mod sspi;
 mod strings;
 mod text;
 
@@ -49,4 +51,5 @@ pub use modules::{
     sspcache_GetModuleHandleExA, sspcache_GetModuleHandleExW, sspcache_GetModuleHandleW,
     sspcache_GetProcAddress,
 };
+pub use sspi::*;
 pub use strings::{sspcache_lstrcmpiA, sspcache_lstrcmpiW};

@@ -1,0 +1,230 @@
+//! Packages, and the memory that the SSPs hand out.
+
+use std::{collections::BTreeSet, ffi::c_void, ptr};
+
+use parking_lot::Mutex;
+use windows_sys::Win32::{
+    Foundation::{
+        SEC_E_INSUFFICIENT_MEMORY, SEC_E_INTERNAL_ERROR, SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER,
+        SEC_E_OK, SEC_E_SECPKG_NOT_FOUND, SEC_E_UNSUPPORTED_FUNCTION,
+    },
+    Security::Authentication::Identity::{SECURITY_PACKAGE_OPTIONS, SecPkgInfoA, SecPkgInfoW},
+};
+
+use super::providers::{self, Provider, Slots};
+use crate::guard::call;
+
+forward! {
+    /// Describes a package (UTF-8).
+    fn sspcache_QuerySecurityPackageInfoA = "QuerySecurityPackageInfoA"(
+        name: *mut i8, package: *mut *mut SecPkgInfoA
+    ) by package();
+    /// Describes a package (UTF-16).
+    fn sspcache_QuerySecurityPackageInfoW = "QuerySecurityPackageInfoW"(
+        name: *mut u16, package: *mut *mut SecPkgInfoW
+    ) by package();
+    /// Adds a package, which has to be there (UTF-8).
+    fn sspcache_AddSecurityPackageA = "AddSecurityPackageA"(
+        name: *const i8, options: *const SECURITY_PACKAGE_OPTIONS
+    ) by package();
+    /// Adds a package, which has to be there (UTF-16).
+    fn sspcache_AddSecurityPackageW = "AddSecurityPackageW"(
+        name: *const u16, options: *const SECURITY_PACKAGE_OPTIONS
+    ) by package();
+    /// Removes a package (UTF-8).
+    fn sspcache_DeleteSecurityPackageA = "DeleteSecurityPackageA"(name: *const i8) by package();
+    /// Removes a package (UTF-16).
+    fn sspcache_DeleteSecurityPackageW = "DeleteSecurityPackageW"(name: *const u16) by package();
+}
+
+/// Lists the packages of all SSPs (UTF-8). `FreeContextBuffer` frees the list.
+///
+/// # Safety
+/// Pointers that aren't null may be written to.
+///
+/// Reference: [EnumerateSecurityPackages](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-enumeratesecuritypackagesa).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesA(
+    count: *mut u32,
+    packages: *mut *mut SecPkgInfoA,
+) -> i32 {
+    static FOUND: Slots = Slots::new();
+    // SAFETY: by this function's contract; the export is one for this form of text.
+    unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesA", count, packages) }
+}
+
+/// Lists the packages of all SSPs (UTF-16). `FreeContextBuffer` frees the list.
+///
+/// # Safety
+/// Pointers that aren't null may be written to.
+///
+/// Reference: [EnumerateSecurityPackages](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-enumeratesecuritypackagesw).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
+    count: *mut u32,
+    packages: *mut *mut SecPkgInfoW,
+) -> i32 {
+    static FOUND: Slots = Slots::new();
+    // SAFETY: by this function's contract; the export is one for this form of text.
+    unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesW", count, packages) }
+}
+
+/// Frees memory that an SSP handed out, or that a list of packages is in.
+///
+/// # Safety
+/// Nobody uses the memory any more.
+///
+/// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) -> i32 {
+    let freed = call(|| {
+        if LISTS.lock().remove(&buffer.addr()) {
+            // SAFETY: it was allocated as a list, and isn't used any more.
+            unsafe { libc::free(buffer) };
+            return Ok(SEC_E_OK);
+        }
+        // Each SSP knows what it handed out, and refuses the rest.
+        let mut freed = providers::all().map(|provider| free(provider, buffer));
+        Ok(freed.find(|&status| status == SEC_E_OK).unwrap_or(SEC_E_INVALID_HANDLE))
+    });
+    freed.unwrap_or(SEC_E_INTERNAL_ERROR)
+}
+
+/// The lists that callers hold, by address.
+static LISTS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+
+/// Has an SSP free what it handed out.
+fn free(provider: &Provider, buffer: *mut c_void) -> i32 {
+    type Function = unsafe extern "system" fn(*mut c_void) -> i32;
+    static FOUND: Slots = Slots::new();
+    let Some(address) = provider.find(&FOUND, "FreeContextBuffer") else { return SEC_E_UNSUPPORTED_FUNCTION };
+    let address = ptr::with_exposed_provenance::<()>(address);
+    // SAFETY: an SSP's export of this name is such a function; it refuses what it didn't hand out.
+    unsafe { std::mem::transmute::<*const (), Function>(address)(buffer) }
+}
+
+/// A description of a package, with texts of either form.
+trait Info: Copy + 'static {
+    type Unit: Copy + Default + PartialEq;
+
+    /// Its name and its comment.
+    fn texts(&mut self) -> [&mut *mut Self::Unit; 2];
+}
+
+impl Info for SecPkgInfoA {
+    type Unit = i8;
+
+    fn texts(&mut self) -> [&mut *mut i8; 2] {
+        [&mut self.Name, &mut self.Comment]
+    }
+}
+
+impl Info for SecPkgInfoW {
+    type Unit = u16;
+
+    fn texts(&mut self) -> [&mut *mut u16; 2] {
+        [&mut self.Name, &mut self.Comment]
+    }
+}
+
+/// # Safety
+/// Pointers that aren't null may be written to; the SSPs' exports of this name list packages of this form.
+unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, packages: *mut *mut I) -> i32 {
+    let listed = call(|| {
+        if count.is_null() || packages.is_null() {
+            return Ok(SEC_E_INVALID_PARAMETER);
+        }
+        let mut lists = Vec::new();
+        let mut status = SEC_E_SECPKG_NOT_FOUND;
+        for provider in providers::all() {
+            // SAFETY: by this function's contract.
+            match unsafe { list::<I>(provider, found, name) } {
+                Ok(list) => {
+                    status = SEC_E_OK;
+                    lists.push((provider, list));
+                }
+                Err(refused) => {
+                    status = refused;
+                    break;
+                }
+            }
+        }
+        if status == SEC_E_OK {
+            let infos: Vec<I> = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
+            // SAFETY: the texts are the SSPs', which free them below.
+            status = unsafe { hand_out(&infos, count, packages) };
+        }
+        for (provider, list) in lists {
+            free(provider, list.as_ptr().cast_mut().cast());
+        }
+        Ok(status)
+    });
+    listed.unwrap_or(SEC_E_INTERNAL_ERROR)
+}
+
+/// The packages of one SSP, until its `FreeContextBuffer`.
+///
+/// # Safety
+/// The SSP's export of this name lists packages of this form.
+unsafe fn list<I: Info>(provider: &Provider, found: &Slots, name: &str) -> Result<&'static [I], i32> {
+    type Function<I> = unsafe extern "system" fn(*mut u32, *mut *mut I) -> i32;
+    let address = provider.find(found, name).ok_or(SEC_E_UNSUPPORTED_FUNCTION)?;
+    let address = ptr::with_exposed_provenance::<()>(address);
+    let (mut count, mut packages) = (0, ptr::null_mut());
+    // SAFETY: by this function's contract, and both places may be written to.
+    let status =
+        unsafe { std::mem::transmute::<*const (), Function<I>>(address)(&raw mut count, &raw mut packages) };
+    if status != SEC_E_OK {
+        return Err(status);
+    }
+    // SAFETY: the SSP gave so many.
+    Ok(unsafe { std::slice::from_raw_parts(packages, count as usize) })
+}
+
+/// Copies descriptions and their texts into one piece of memory for the caller.
+///
+/// # Safety
+/// The texts end in a null; the places may be written to.
+unsafe fn hand_out<I: Info>(infos: &[I], count: *mut u32, packages: *mut *mut I) -> i32 {
+    let mut texts: Vec<I::Unit> = Vec::new();
+    let mut infos = infos.to_vec();
+    let mut offsets = Vec::new();
+    for info in &mut infos {
+        for text in info.texts() {
+            offsets.push(texts.len());
+            let mut unit = text.cast_const();
+            // SAFETY: the text ends in a null.
+            while unsafe { unit.read() } != I::Unit::default() {
+                // SAFETY: that wasn't its end.
+                unsafe {
+                    texts.push(unit.read());
+                    unit = unit.add(1);
+                }
+            }
+            texts.push(I::Unit::default());
+        }
+    }
+    let size = size_of_val(&*infos) + size_of_val(&*texts);
+    // SAFETY: it is asked for memory alone.
+    let memory: *mut I = unsafe { libc::malloc(size.max(1)) }.cast();
+    if memory.is_null() {
+        return SEC_E_INSUFFICIENT_MEMORY;
+    }
+    // SAFETY: the texts lie behind the descriptions, within what was allocated.
+    unsafe {
+        let units: *mut I::Unit = memory.add(infos.len()).cast();
+        units.copy_from_nonoverlapping(texts.as_ptr(), texts.len());
+        let places = infos.iter_mut().flat_map(I::texts);
+        for (text, offset) in places.zip(offsets) {
+            *text = units.add(offset);
+        }
+        memory.copy_from_nonoverlapping(infos.as_ptr(), infos.len());
+        count.write(u32::try_from(infos.len()).unwrap_or(u32::MAX));
+        packages.write(memory);
+    }
+    LISTS.lock().insert(memory.addr());
+    SEC_E_OK
+}

@@ -1,0 +1,111 @@
+//! The SSPs: loaded by name at the first call, and kept as long as the process lives.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use sspcache_loader::Handle;
+use widestring::{U16Str, u16str};
+use windows_sys::Win32::{Foundation::SEC_E_INVALID_HANDLE, Security::Credentials::SecHandle};
+
+use crate::process::{loader, refresh_search};
+
+/// How many SSPs there are.
+pub(super) const COUNT: usize = 2;
+
+const NAMES: [&U16Str; COUNT] = [u16str!("MSNSSPC.dll"), u16str!("MSAPSSPC.dll")];
+
+/// A loaded SSP.
+#[derive(Debug)]
+pub(super) struct Provider {
+    index: usize,
+    module: Handle,
+}
+
+impl Provider {
+    /// The address of an export, looked up once.
+    pub(super) fn find(&self, found: &Slots, name: &str) -> Option<usize> {
+        let slot = &found.0[self.index];
+        let address = match slot.load(Ordering::Relaxed) {
+            0 => loader().procedure(self.module, name).ok()?,
+            known => known,
+        };
+        slot.store(address, Ordering::Relaxed);
+        Some(address)
+    }
+
+    /// Marks a handle as one of this SSP. It has the lower half for itself, and leaves the upper one to whoever stands between it and
+    /// the program.
+    ///
+    /// # Safety
+    /// A pointer that isn't null is to a handle.
+    pub(super) unsafe fn mark(&self, handle: *mut SecHandle) {
+        if !handle.is_null() {
+            // SAFETY: by this function's contract.
+            unsafe { (&raw mut (*handle).dwUpper).write_unaligned(self.index + 1) };
+        }
+    }
+}
+
+/// Where each SSP has an export; 0 as long as nobody asked.
+pub(super) struct Slots([AtomicUsize; COUNT]);
+
+impl Slots {
+    pub(super) const fn new() -> Self {
+        Self([const { AtomicUsize::new(0) }; COUNT])
+    }
+}
+
+/// The SSPs that are there, in their order. One that wasn't found is sought again: the program may have chosen another folder
+/// since.
+pub(super) fn all() -> impl Iterator<Item = &'static Provider> {
+    (0..COUNT).filter_map(provider)
+}
+
+/// The SSP that identities are made by: the first that was there at the first call.
+pub(super) fn first() -> Option<&'static Provider> {
+    static FIRST: OnceLock<usize> = OnceLock::new();
+    if FIRST.get().is_none() {
+        let found = all().next()?;
+        // Another thread may have been faster; then its choice stands.
+        FIRST.get_or_init(|| found.index);
+    }
+    FIRST.get().copied().and_then(provider)
+}
+
+/// The SSP that a handle is marked with.
+///
+/// # Errors
+/// The status for a null pointer, and for a handle that came from no function of this library.
+///
+/// # Safety
+/// A pointer that isn't null is to a handle.
+pub(super) unsafe fn of(handle: *const SecHandle) -> Result<&'static Provider, i32> {
+    if handle.is_null() {
+        return Err(SEC_E_INVALID_HANDLE);
+    }
+    // SAFETY: by this function's contract.
+    let mark = unsafe { (&raw const (*handle).dwUpper).read_unaligned() };
+    let index = mark.checked_sub(1).filter(|&index| index < COUNT);
+    index.and_then(provider).ok_or(SEC_E_INVALID_HANDLE)
+}
+
+fn provider(index: usize) -> Option<&'static Provider> {
+    static LOADED: [OnceLock<Provider>; COUNT] = [const { OnceLock::new() }; COUNT];
+    if let Some(provider) = LOADED[index].get() {
+        return Some(provider);
+    }
+    refresh_search();
+    let module = loader().load(NAMES[index]).ok()?;
+    let mut is_new = false;
+    let provider = LOADED[index].get_or_init(|| {
+        is_new = true;
+        Provider { index, module }
+    });
+    if !is_new {
+        // Another thread was faster, and one reference is enough.
+        let _ = loader().free(module);
+    }
+    Some(provider)
+}

@@ -1,0 +1,116 @@
+//! The tables of these functions.
+
+use std::ptr;
+
+use windows_sys::Win32::Security::Authentication::Identity::{
+    SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5, SecurityFunctionTableA, SecurityFunctionTableW,
+};
+
+use super::providers::{self, Slots};
+use crate::guard::call;
+
+/// Gives the table of these functions (UTF-8); null when no SSP is there, or none gives a table of its own.
+///
+/// Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacea).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub extern "system" fn sspcache_InitSecurityInterfaceA() -> *const SecurityFunctionTableA {
+    static FOUND: Slots = Slots::new();
+    if is_ready(&FOUND, "InitSecurityInterfaceA") { &raw const TABLE_A.0 } else { ptr::null() }
+}
+
+/// Gives the table of these functions (UTF-16); null when no SSP is there, or none gives a table of its own.
+///
+/// Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacew).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub extern "system" fn sspcache_InitSecurityInterfaceW() -> *const SecurityFunctionTableW {
+    static FOUND: Slots = Slots::new();
+    if is_ready(&FOUND, "InitSecurityInterfaceW") { &raw const TABLE_W.0 } else { ptr::null() }
+}
+
+/// Whether an SSP gives its table.
+fn is_ready(found: &Slots, name: &str) -> bool {
+    type Function = unsafe extern "system" fn() -> *const ();
+    let ready = call(|| {
+        // Each is asked: it is their first call as well.
+        let tables = providers::all().filter(|provider| {
+            let address = provider.find(found, name).map(ptr::with_exposed_provenance::<()>);
+            // SAFETY: an SSP's export of this name is such a function.
+            address.is_some_and(|address| unsafe {
+                !std::mem::transmute::<*const (), Function>(address)().is_null()
+            })
+        });
+        Ok(tables.count() > 0)
+    });
+    ready.unwrap_or(false)
+}
+
+/// A table that is never written to.
+struct Table<T>(T);
+
+// SAFETY: what it points to are functions, which any thread may call.
+unsafe impl<T> Sync for Table<T> {}
+
+/// A table; of functions with two forms the form is given.
+macro_rules! table {
+    ($type:ident, $($field:ident: $function:ident),* $(,)?) => {
+        Table($type {
+            dwVersion: SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5,
+            $($field: Some(super::$function),)*
+            FreeCredentialsHandle: Some(super::sspcache_FreeCredentialsHandle),
+            Reserved2: ptr::null_mut(),
+            AcceptSecurityContext: Some(super::sspcache_AcceptSecurityContext),
+            CompleteAuthToken: Some(super::sspcache_CompleteAuthToken),
+            DeleteSecurityContext: Some(super::sspcache_DeleteSecurityContext),
+            ApplyControlToken: Some(super::sspcache_ApplyControlToken),
+            ImpersonateSecurityContext: Some(super::sspcache_ImpersonateSecurityContext),
+            RevertSecurityContext: Some(super::sspcache_RevertSecurityContext),
+            MakeSignature: Some(super::sspcache_MakeSignature),
+            VerifySignature: Some(super::sspcache_VerifySignature),
+            FreeContextBuffer: Some(super::sspcache_FreeContextBuffer),
+            // Once SealMessage and UnsealMessage, and still called through by old clients.
+            Reserved3: super::sspcache_EncryptMessage as *mut std::ffi::c_void,
+            Reserved4: super::sspcache_DecryptMessage as *mut std::ffi::c_void,
+            ExportSecurityContext: Some(super::sspcache_ExportSecurityContext),
+            Reserved8: ptr::null_mut(),
+            QuerySecurityContextToken: Some(super::sspcache_QuerySecurityContextToken),
+            EncryptMessage: Some(super::sspcache_EncryptMessage),
+            DecryptMessage: Some(super::sspcache_DecryptMessage),
+        })
+    };
+}
+
+static TABLE_A: Table<SecurityFunctionTableA> = table!(
+    SecurityFunctionTableA,
+    EnumerateSecurityPackagesA: sspcache_EnumerateSecurityPackagesA,
+    QueryCredentialsAttributesA: sspcache_QueryCredentialsAttributesA,
+    AcquireCredentialsHandleA: sspcache_AcquireCredentialsHandleA,
+    InitializeSecurityContextA: sspcache_InitializeSecurityContextA,
+    QueryContextAttributesA: sspcache_QueryContextAttributesA,
+    QuerySecurityPackageInfoA: sspcache_QuerySecurityPackageInfoA,
+    ImportSecurityContextA: sspcache_ImportSecurityContextA,
+    AddCredentialsA: sspcache_AddCredentialsA,
+    SetContextAttributesA: sspcache_SetContextAttributesA,
+    SetCredentialsAttributesA: sspcache_SetCredentialsAttributesA,
+    ChangeAccountPasswordA: sspcache_ChangeAccountPasswordA,
+    QueryContextAttributesExA: sspcache_QueryContextAttributesExA,
+    QueryCredentialsAttributesExA: sspcache_QueryCredentialsAttributesExA,
+);
+
+static TABLE_W: Table<SecurityFunctionTableW> = table!(
+    SecurityFunctionTableW,
+    EnumerateSecurityPackagesW: sspcache_EnumerateSecurityPackagesW,
+    QueryCredentialsAttributesW: sspcache_QueryCredentialsAttributesW,
+    AcquireCredentialsHandleW: sspcache_AcquireCredentialsHandleW,
+    InitializeSecurityContextW: sspcache_InitializeSecurityContextW,
+    QueryContextAttributesW: sspcache_QueryContextAttributesW,
+    QuerySecurityPackageInfoW: sspcache_QuerySecurityPackageInfoW,
+    ImportSecurityContextW: sspcache_ImportSecurityContextW,
+    AddCredentialsW: sspcache_AddCredentialsW,
+    SetContextAttributesW: sspcache_SetContextAttributesW,
+    SetCredentialsAttributesW: sspcache_SetCredentialsAttributesW,
+    ChangeAccountPasswordW: sspcache_ChangeAccountPasswordW,
+    QueryContextAttributesExW: sspcache_QueryContextAttributesExW,
+    QueryCredentialsAttributesExW: sspcache_QueryCredentialsAttributesExW,
+);
