@@ -15,6 +15,11 @@
 //! With the feature `mock` both mock SSPs are linked in: `LoadLibrary("MSNSSPC.dll")` needs no file.
 //!
 //! On Windows this crate is empty: the SDK has all of it.
+//!
+//! # Features
+//!
+//! - `provider`: `Win32Loader`, by which a program in Rust flushes what these functions loaded, through `sspcache`. Its flushes
+//!   are refused inside constructors and destructors.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
 
@@ -29,6 +34,8 @@ mod load;
 mod messages;
 mod modules;
 mod process;
+#[cfg(feature = "provider")]
+mod provider;
 mod sspi;
 mod strings;
 mod text;
@@ -51,5 +58,7 @@ pub use modules::{
     sspcache_GetModuleHandleExA, sspcache_GetModuleHandleExW, sspcache_GetModuleHandleW,
     sspcache_GetProcAddress,
 };
+#[cfg(feature = "provider")]
+pub use provider::{Win32Loader, Win32Module};
 pub use sspi::*;
 pub use strings::{sspcache_lstrcmpiA, sspcache_lstrcmpiW};

@@ -1,0 +1,89 @@
+//! The modules of this library's process as an [`sspcache::loader::Loader`] (feature `provider`).
+
+use std::{fs, io, mem, path::Path, ptr};
+
+use sspcache::{
+    SecurityStatus, SspProvider,
+    loader::{Loader, Module, NativeLoader, NativeModule, WindowStation},
+};
+use sspcache_loader::ModuleRef;
+
+use crate::{
+    disk::{Address, to_host},
+    process::loader,
+};
+
+/// The loader behind the C functions, for a program in Rust that loads its modules through them: what
+/// `sspcache_LoadLibraryA` loaded is flushed.
+///
+/// It knows what the host's linker can't tell: inside a module's constructors and destructors, which `LoadLibrary` and
+/// `FreeLibrary` run, a flush is refused (clause C6). Modules that the host's linker loaded by itself are not its own; the
+/// [`NativeLoader`] finds them. A mock that is linked in is flushed, but not signed in through.
+///
+/// ```
+/// use sspcache::{Cleanup, CredentialProvider};
+/// use sspcache_win32::Win32Loader;
+///
+/// let ssps = Win32Loader::provider();
+/// assert_eq!(ssps.cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Win32Loader;
+
+impl Win32Loader {
+    /// A provider of the known SSPs among the modules that this library loaded.
+    pub fn provider() -> SspProvider<Self> {
+        SspProvider::new(Self)
+    }
+}
+
+impl Loader for Win32Loader {
+    type Module = Win32Module;
+
+    fn is_inside_loader_callback(&self) -> bool {
+        loader().is_loader_lock_held_by_current_thread()
+    }
+
+    /// Always [`WindowStation::None`]: Unix has none.
+    fn window_station(&self) -> WindowStation {
+        WindowStation::None
+    }
+
+    fn modules(&self, name: &str) -> io::Result<Vec<Win32Module>> {
+        let modules = loader().acquire_all(name).map_err(io::Error::other)?;
+        Ok(modules.into_iter().map(Win32Module).collect())
+    }
+}
+
+/// A module that `LoadLibrary` loaded, referenced as by `GetModuleHandleEx`.
+#[derive(Debug)]
+pub struct Win32Module(ModuleRef<Address>);
+
+impl Module for Win32Module {
+    /// The table that the host's loader reads: it holds a reference of the host's linker.
+    type Interface = <NativeModule as Module>::Interface;
+
+    fn path(&self) -> String {
+        // The module is held, so its handle is alive.
+        let path = self.0.file_name().unwrap_or_default();
+        to_host(&path).unwrap_or_else(|| path.to_string_lossy())
+    }
+
+    fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
+        let address = self.0.procedure("CleanupCredentialCache").ok()?;
+        let address = ptr::with_exposed_provenance::<()>(address);
+        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so).
+        let cleanup: extern "C" fn() -> i32 = unsafe { mem::transmute(address) };
+        // The closure's type captures the borrow of `self`, which keeps the module loaded.
+        Some(move || cleanup() != 0)
+    }
+
+    fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>> {
+        let path = self.path();
+        let name = Path::new(&path).file_name()?.to_str()?;
+        let own = fs::canonicalize(&path).ok();
+        // The host's linker has the same file open, and so names it.
+        let modules = NativeLoader::default().modules(name).ok()?;
+        modules.iter().find(|module| fs::canonicalize(module.path()).ok() == own)?.security_interface()
+    }
+}
