@@ -84,15 +84,21 @@ fn is_module(path: &Path) -> bool {
 /// A shared object, which the dynamic linker opens when the module is told of its load: its constructors run then, under the
 /// loader lock (clauses C6 and L9).
 fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
-    let opened: Arc<Mutex<Option<Library>>> = Arc::default();
+    let opened: Arc<Mutex<Option<Arc<Library>>>> = Arc::default();
     let (exports, own) = (opened.clone(), path.clone());
     ModuleFile::new(name)
-        .exports_from(move |name| export(exports.lock().as_ref()?, &own, name))
+        .exports_from(move |name| {
+            // Without the lock: the linker lets nobody look for symbols while a constructor runs, which may do so itself.
+            let library = exports.lock().clone()?;
+            export(&library, &own, name)
+        })
         .on_notification(move |told| {
             if told.reason() == Reason::Load {
                 // SAFETY: the module's constructors run, as whoever loads it asks for.
-                *opened.lock() = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
-                return opened.lock().is_some();
+                let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
+                let is_open = library.is_some();
+                *opened.lock() = library.map(Arc::new);
+                return is_open;
             }
             // Closed without the lock: destructors may do anything.
             let library = opened.lock().take();
