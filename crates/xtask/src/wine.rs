@@ -26,15 +26,7 @@ pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
     let prefix = &workspace.wine_prefix;
     if !stamp(workspace).is_file() {
         println!("setup: a Wine prefix in {}", prefix.display());
-        // What an interrupted run left is no prefix.
-        shell.remove_path(prefix)?;
-        // No Mono, no Gecko: nothing here is a .NET program or a web page, and Wine would ask to download them.
-        let _overrides = shell.push_env("WINEDLLOVERRIDES", "mscoree,mshtml=");
-        let boot = cmd!(shell, "wine wineboot --init").env_remove("DISPLAY").ignore_status().output()?;
-        if !boot.status.success() {
-            // On success it complains about 32-bit parts that nobody asked for.
-            bail!("Wine can't make a prefix: {}", String::from_utf8_lossy(&boot.stderr));
-        }
+        make_prefix(workspace)?;
         // The server writes the registry when the last program has gone.
         cmd!(shell, "wineserver -w").run()?;
     }
@@ -52,6 +44,34 @@ pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
     }
     fs::write(stamp(workspace), "complete\n")?;
     Ok(())
+}
+
+/// Has Wine make the prefix, more than once if need be: on a busy machine its programs have been seen to start before the
+/// DLLs that they need were in place ("could not load kernel32.dll").
+fn make_prefix(workspace: &Workspace) -> Result<()> {
+    const ATTEMPTS: u32 = 5;
+    let shell = &workspace.shell;
+    // No Mono, no Gecko: nothing here is a .NET program or a web page, and Wine would ask to download them.
+    let _overrides = shell.push_env("WINEDLLOVERRIDES", "mscoree,mshtml=");
+    let mut attempt = 1;
+    loop {
+        // What an interrupted run left is no prefix.
+        shell.remove_path(&workspace.wine_prefix)?;
+        let boot = cmd!(shell, "wine wineboot --init").env_remove("DISPLAY").ignore_status().output()?;
+        if boot.status.success() {
+            return Ok(());
+        }
+        // On success it complains about 32-bit parts that nobody asked for.
+        let said = String::from_utf8_lossy(&boot.stderr);
+        if attempt == ATTEMPTS {
+            bail!("Wine can't make a prefix, {ATTEMPTS} times over: {said}");
+        }
+        println!("setup: Wine made no prefix ({}, {}); trying again", boot.status, said.trim_end());
+        attempt += 1;
+        // Nothing of the failed attempt may write into the next one's prefix; there may be no server left to end.
+        let _ = cmd!(shell, "wineserver -k").quiet().ignore_stderr().run();
+        let _ = cmd!(shell, "wineserver -w").quiet().ignore_stderr().run();
+    }
 }
 
 /// Whether a DLL is one of Wine's own: those are never overwritten.
