@@ -5,7 +5,10 @@
 //! | `MSNSSPC.dll`, `MSAPSSPC.dll` | everywhere, under these names on every system |
 //! | `sspcache` | everywhere |
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
+//! | `libsspcache_win32…`, `include/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
 //! | `wine/` | beside Windows DLLs: the DLL that Wine 8 lacks |
+
+mod win32;
 
 use std::env;
 use std::fs;
@@ -59,6 +62,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
     if is_windows(&triple) {
         files.push(build_shim(workspace, &triple)?);
     } else {
+        files.extend(win32::files(workspace, &triple)?);
         let windows = build_mocks(workspace, WINDOWS)?.into_iter().chain([build_shim(workspace, WINDOWS)?]);
         files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
     }

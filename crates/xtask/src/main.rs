@@ -6,6 +6,7 @@
 
 mod dist;
 mod mock;
+mod packages;
 mod python;
 mod requirements;
 mod setup;

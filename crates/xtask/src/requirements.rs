@@ -44,6 +44,20 @@ const ON_UNIX: &[Requirement] = &[
         homebrew: "llvm",
     },
     Requirement {
+        program: "cmake",
+        reason: "builds C programs with what ships",
+        always: true,
+        debian: &["cmake", "make"],
+        homebrew: "cmake",
+    },
+    Requirement {
+        program: "pkg-config",
+        reason: "tells them where that lies",
+        always: true,
+        debian: &["pkg-config"],
+        homebrew: "pkgconf",
+    },
+    Requirement {
         program: "python3",
         reason: "brings the tools from PyPI and runs the tests' Python programs",
         always: true,
@@ -172,7 +186,7 @@ mod tests {
     #[test]
     fn without_wine_nothing_of_wine_or_mingw_is_asked_for() {
         let names: Vec<_> = lacking(ON_UNIX.iter(), false, |_| false).iter().map(|r| r.program).collect();
-        assert_eq!(names, ["cc", "c++", "clang++", "python3"]);
+        assert_eq!(names, ["cc", "c++", "clang++", "cmake", "pkg-config", "python3"]);
     }
 
     #[test]
@@ -183,7 +197,16 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["cc", "c++", "clang++", "python3", "x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc"]
+            [
+                "cc",
+                "c++",
+                "clang++",
+                "cmake",
+                "pkg-config",
+                "python3",
+                "x86_64-w64-mingw32-gcc",
+                "i686-w64-mingw32-gcc"
+            ]
         );
     }
 

@@ -13,7 +13,7 @@ use lexopt::prelude::*;
 use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
-use crate::{dist, mock, python, setup};
+use crate::{dist, mock, packages, python, setup};
 
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -69,7 +69,13 @@ const STEPS: &[Step] = &[
     step("deny", "dependencies: licenses, sources, duplicates", When::Default, Wine::None, deny),
     step("advisories", "dependencies: known vulnerabilities", When::Named, Wine::None, advisories),
     step("cross", "macOS, MSVC and 32-bit Windows compile cleanly", When::Named, Wine::None, cross),
-    step("dist", "the distribution builds and honours C1", When::Named, Wine::None, distribution),
+    step(
+        "dist",
+        "the distribution builds, honours C1, and C programs build with it",
+        When::Named,
+        Wine::None,
+        distribution,
+    ),
     step("bench", "each benchmark runs once", When::Named, Wine::None, bench),
 ];
 
@@ -332,14 +338,16 @@ fn cross(workspace: &Workspace) -> Result<()> {
 fn distribution(workspace: &Workspace) -> Result<()> {
     let folder = dist::run(workspace, &dist::Options::default())?;
     let program = folder.join(format!("sspcache{EXE_SUFFIX}"));
-    let folders = if cfg!(windows) { vec![folder] } else { vec![folder.join("windows"), folder] };
+    let folders =
+        if cfg!(windows) { vec![folder.clone()] } else { vec![folder.join("windows"), folder.clone()] };
     let dlls: Vec<_> =
         folders.iter().flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
     for dll in &dlls {
         let file = fs::read(dll).with_context(|| format!("can't read {}", dll.display()))?;
         mock::check(&file).with_context(|| dll.display().to_string())?;
     }
-    Ok(workspace.shell.cmd(program).arg("inspect").args(dlls).run()?)
+    workspace.shell.cmd(program).arg("inspect").args(dlls).run()?;
+    if cfg!(windows) { Ok(()) } else { packages::check(workspace, &folder) }
 }
 
 /// With few entries and rounds: whether the benchmarks work, not how fast anything is.

@@ -1,0 +1,122 @@
+//! The loader's library for C and C++ on Unix: as it is linked, its headers, and what tells other build systems where that lies.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `libsspcache_win32.so` or `.dylib`, `libsspcache_win32.a` | the loader |
+//! | `libsspcache_win32_mock.a` | the loader with both mock SSPs linked in |
+//! | `include/` | the headers |
+//! | `lib/pkgconfig/` | for `pkg-config`: `sspcache-win32`, `sspcache-win32-static`, `sspcache-win32-mock` |
+//! | `lib/cmake/sspcache/` | for `find_package(sspcache)` |
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::{File, build, library_file};
+use crate::workspace::Workspace;
+
+const PACKAGE: &str = "sspcache-win32";
+const LIBRARY: &str = "sspcache_win32";
+
+/// What a program needs beside a static library of Rust's.
+const PRIVATE: &str = "-lpthread -ldl -lm";
+
+/// Builds all of it.
+pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
+    let rustc = ["rustc", "--package", PACKAGE, "--lib", "--crate-type"];
+    let archive = format!("lib{LIBRARY}.a");
+    let with_mock = format!("lib{LIBRARY}_mock.a");
+    let shared = library_file(triple, LIBRARY);
+
+    // Cargo gives both builds the same name: the first is put aside.
+    let built = build(workspace, triple, &[&rustc[..], &["staticlib", "--features", "mock"]].concat())?;
+    fs::rename(built.join(&archive), built.join(&with_mock)).context("cargo built no static library")?;
+    let built = build(workspace, triple, &[&rustc[..], &["cdylib,staticlib"]].concat())?;
+
+    let mut files = vec![];
+    for name in [&shared, &archive, &with_mock] {
+        files.push(File { from: built.join(name), to: name.into() });
+    }
+    let package = workspace.root.join("crates").join(PACKAGE);
+    for header in below(&package.join("include"))? {
+        files.push(File { to: header.strip_prefix(&package)?.into(), from: header });
+    }
+    let packaging = Packaging { from: &package.join("packaging"), to: &built.join("packaging") };
+    let soname = if triple.contains("apple") { format!("@rpath/{shared}") } else { shared.clone() };
+    let version = env!("CARGO_PKG_VERSION");
+    let [major, minor] = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR")];
+    for (file, values) in [
+        ("sspcacheConfig.cmake", &[("SHARED", &*shared), ("SONAME", &soname)][..]),
+        ("sspcacheConfigVersion.cmake", &[("VERSION", version), ("MAJOR", major), ("MINOR", minor)]),
+    ] {
+        let template = format!("{file}.in");
+        files.push(packaging.fill(&template, &Path::new("lib/cmake/sspcache").join(file), values)?);
+    }
+    let archive_libs = format!("${{prefix}}/{archive} {PRIVATE}");
+    let mock_libs = format!("${{prefix}}/{with_mock} {PRIVATE}");
+    for (name, description, libs) in [
+        (PACKAGE, "The Win32 module loader for C and C++", "-L${prefix} -lsspcache_win32"),
+        ("sspcache-win32-static", "The Win32 module loader for C and C++, linked in", &archive_libs),
+        ("sspcache-win32-mock", "The Win32 module loader with both mock SSPs, linked in", &mock_libs),
+    ] {
+        let to = Path::new("lib/pkgconfig").join(format!("{name}.pc"));
+        let values = [("NAME", name), ("DESCRIPTION", description), ("VERSION", version), ("LIBS", libs)];
+        files.push(packaging.fill("sspcache-win32.pc.in", &to, &values)?);
+    }
+    Ok(files)
+}
+
+/// Every file below a folder, in the order of their paths.
+fn below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("can't read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() { files.extend(below(&path)?) } else { files.push(path) }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Where the templates lie, and where they are filled in.
+struct Packaging<'a> {
+    from: &'a Path,
+    to: &'a Path,
+}
+
+impl Packaging<'_> {
+    fn fill(&self, template: &str, to: &Path, values: &[(&str, &str)]) -> Result<File> {
+        let from = self.from.join(template);
+        let text = fs::read_to_string(&from).with_context(|| format!("can't read {}", from.display()))?;
+        let filled = self.to.join(to);
+        fs::create_dir_all(filled.parent().unwrap_or(self.to))?;
+        fs::write(&filled, fill(&text, values))?;
+        Ok(File { from: filled, to: to.into() })
+    }
+}
+
+/// Puts values into the places of a template.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_in_everywhere() {
+        let filled = fill("@A@ ${b} @B@@A@ @C@", &[("A", "1"), ("B", "2")]);
+        assert_eq!(filled, "1 ${b} 21 @C@");
+    }
+
+    #[test]
+    fn headers_are_found_in_folders_below() {
+        let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sspcache-win32/include");
+        let found = below(&include).expect("readable");
+        for header in ["windows.h", "sspcache/base.h"] {
+            assert!(found.contains(&include.join(header)), "{header}: {found:?}");
+        }
+    }
+}
