@@ -269,7 +269,7 @@ const SANITIZED: &[&str] = &[
 fn features(workspace: &Workspace) -> Result<()> {
     cargo(workspace, &["test", "--package", "sspcache", "--all-features"]).run()?;
     // The model checker replaces the locks of these crates, and so only its own tests can run.
-    for package in ["sspcache-engine", "sspcache-loader"] {
+    for package in ["sspcache-engine", "sspcache-loader", "sspcache-mock"] {
         cargo(workspace, &["test", "--package", package, "--features", "shuttle", "--test", "model"])
             .run()?;
     }
