@@ -5,17 +5,14 @@
 #[path = "support/stage.rs"]
 mod stage;
 mod support;
+#[path = "support/win32.rs"]
+mod win32;
 
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{ffi::OsString, fs, process::Command};
 
 use stage::{MINGW, Stage};
 use support::{Ran, fixture};
+use win32::{COMPILERS, Compiler};
 
 /// A fault that lets the flush fail.
 const FALSE: &str = "[[fault]]\noperation = 'CleanupCredentialCache'\neffect = 'false'\n";
@@ -42,24 +39,6 @@ const STORIES: [(&str, Option<&str>, bool, i32, &str); 9] = [
     ("MSNSSPC.dll", Some("nowhere.dll"), false, 1, "not to be loaded: 126\n"),
     ("MSNSSPC.dll", Some("text.dll"), false, 1, "not to be loaded: 193\n"),
 ];
-
-/// The compilers: GCC or what stands for it, and Clang; for C11 and for C++17.
-const COMPILERS: [(&str, [&str; 2]); 4] = [
-    ("cc", ["-std=c11", "-xc"]),
-    ("c++", ["-std=c++17", "-xc++"]),
-    ("clang", ["-std=c11", "-xc"]),
-    ("clang++", ["-std=c++17", "-xc++"]),
-];
-
-/// The folder of the headers.
-fn include() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sspcache-win32/include")
-}
-
-/// The folder in which cargo put the library.
-fn library() -> PathBuf {
-    env::current_exe().unwrap().parent().unwrap().to_path_buf()
-}
 
 /// Puts an MSAPSSPC.dll without the export beside the program, and a text that is no module.
 fn others(stage: &Stage, compiler: &str) {
@@ -88,23 +67,21 @@ fn tell(stage: &Stage, command: impl Fn() -> Command) {
 }
 
 /// The program, against the headers and the library of this project.
-fn off_windows(stage: &Stage, compiler: &str, [standard, language]: [&str; 2]) -> OsString {
-    let (include, library) = (format!("-I{}", include().display()), format!("-L{}", library().display()));
-    let options = [standard, &include, &library, "-lsspcache_win32"];
-    stage.compile_as(compiler, "sign_out", language, &fixture("win32/sign_out.c"), &options)
+fn off_windows(stage: &Stage, compiler: Compiler) -> OsString {
+    win32::compile(stage, compiler, "sign_out", &fixture("win32/sign_out.c"), &[])
 }
 
 /// C1 to C5, L2, L6, L7, L8
 #[test]
 fn the_documented_sign_out_builds_and_behaves_off_windows() {
-    for (compiler, language) in COMPILERS {
+    for compiler in COMPILERS {
         let stage = Stage::new();
-        let program = off_windows(&stage, compiler, language);
+        let program = off_windows(&stage, compiler);
         others(&stage, "cc");
         fs::copy(stage.path("MSNSSPC.dll"), stage.path("programs/MSNSSPC.dll")).unwrap();
         tell(&stage, || {
             let mut command = Command::new(&program);
-            command.env("LD_LIBRARY_PATH", library()).env("DYLD_LIBRARY_PATH", library());
+            win32::finds_library(&mut command);
             command
         });
     }
@@ -131,7 +108,7 @@ fn the_documented_sign_out_behaves_so_as_a_windows_program() {
 #[test]
 fn exec_passes_and_fails_the_documented_sign_out_as_it_should() {
     let stage = Stage::new();
-    let program = off_windows(&stage, "cc", ["-std=c11", "-xc"]);
+    let program = off_windows(&stage, COMPILERS[0]);
     let config = stage.path("signed-in.toml");
     fs::write(&config, SIGNED_IN).unwrap();
     for (ssp, status, said) in [
@@ -140,32 +117,8 @@ fn exec_passes_and_fails_the_documented_sign_out_as_it_should() {
         ("MSAPSSPC.dll", 99, ""),
     ] {
         let mut exec = stage.exec();
-        exec.env("LD_LIBRARY_PATH", library()).env("DYLD_LIBRARY_PATH", library());
-        exec.args(["--expect-clean", "--config"]).arg(&config).arg("--");
+        win32::finds_library(&mut exec).args(["--expect-clean", "--config"]).arg(&config).arg("--");
         let ran = Ran::of(exec.arg(&program).args([ssp, "MSNSSPC.dll"])).exits_with(status);
         assert!(ran.stderr.contains(said), "{ssp}: {}", ran.stderr);
-    }
-}
-
-/// L11: each header stands alone, in C and in C++, with either form of strings; the sizes are asserted in them.
-#[test]
-fn each_header_stands_alone_in_c_and_in_cpp() {
-    let stage = Stage::new();
-    let headers = fs::read_dir(include()).unwrap().map(|file| file.unwrap().file_name());
-    let headers: Vec<_> =
-        headers.filter(|name| Path::new(name).extension().is_some_and(|it| it == "h")).collect();
-    assert!(headers.len() >= 4, "{headers:?}");
-    let include = format!("-I{}", include().display());
-    for header in headers {
-        let source = stage.path("header.source");
-        let text = "extern const TCHAR *text;\nconst TCHAR *text = TEXT(\"text\");\nint size(void) { return (int)sizeof *text; }\n";
-        fs::write(&source, format!("#include <sspcache/base.h>\n#include <{}>\n{text}", header.display()))
-            .unwrap();
-        for (compiler, [standard, language]) in COMPILERS {
-            for form in ["-DUNICODE", "-UUNICODE"] {
-                let options = [standard, form, "-pedantic", "-c", &include];
-                stage.compile_as(compiler, "header.o", language, &source, &options);
-            }
-        }
     }
 }

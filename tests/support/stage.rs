@@ -25,6 +25,10 @@ const MOCKS: [&str; 2] = ["MSNSSPC", "MSAPSSPC"];
 #[cfg(unix)]
 pub(crate) const MINGW: &str = "x86_64-w64-mingw32-gcc";
 
+/// The C++ compiler for them.
+#[cfg(unix)]
+pub(crate) const MINGW_CPP: &str = "x86_64-w64-mingw32-g++";
+
 /// Steps of a client, the exit status of `exec --expect-clean`, and what the verdict says.
 pub(crate) type Case = (&'static str, i32, &'static [&'static str]);
 

@@ -1,8 +1,9 @@
-/* Folders of modules, texts of codes, names: https://learn.microsoft.com/en-us/windows/win32/api/winbase/ */
+/* Folders of modules, texts of codes, names, memory: https://learn.microsoft.com/en-us/windows/win32/api/winbase/ */
 #ifndef SSPCACHE_WINBASE_H
 #define SSPCACHE_WINBASE_H
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "sspcache/base.h"
 
@@ -45,6 +46,22 @@ SSPCACHE_END
 #define SetDllDirectoryW sspcache_SetDllDirectoryW
 #define lstrcmpiA sspcache_lstrcmpiA
 #define lstrcmpiW sspcache_lstrcmpiW
+
+/* Memory: https://learn.microsoft.com/en-us/previous-versions/windows/desktop/legacy/aa366877(v=vs.85) */
+#define CopyMemory(to, from, size) memcpy((to), (from), (size))
+#define FillMemory(memory, size, byte) memset((memory), (byte), (size))
+#define MoveMemory(to, from, size) memmove((to), (from), (size))
+#define ZeroMemory(memory, size) memset((memory), 0, (size))
+
+/* Overwrites memory even if nobody reads it afterwards: for passwords. */
+static inline PVOID SecureZeroMemory(PVOID memory, SIZE_T size)
+{
+    volatile char *byte = (volatile char *)memory;
+
+    while (size-- > 0)
+        *byte++ = 0;
+    return memory;
+}
 
 #ifdef UNICODE
 #define FormatMessage FormatMessageW

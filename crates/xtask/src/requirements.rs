@@ -86,6 +86,13 @@ const ON_UNIX: &[Requirement] = &[
         homebrew: "mingw-w64",
     },
     Requirement {
+        program: "x86_64-w64-mingw32-g++",
+        reason: "compiles C++ as Windows programs",
+        always: false,
+        debian: &["g++-mingw-w64-x86-64"],
+        homebrew: "mingw-w64",
+    },
+    Requirement {
         program: "i686-w64-mingw32-gcc",
         reason: "links the 32-bit Windows DLLs",
         always: false,
@@ -205,6 +212,7 @@ mod tests {
                 "pkg-config",
                 "python3",
                 "x86_64-w64-mingw32-gcc",
+                "x86_64-w64-mingw32-g++",
                 "i686-w64-mingw32-gcc"
             ]
         );

@@ -14,33 +14,145 @@
 #include <uchar.h>
 #endif
 
-typedef int32_t BOOL;
+/*
+ * A function that doesn't return, what nobody need use, and what C++ has as an extension alone: structures without names.
+ */
+#ifdef __GNUC__
+#define SSPCACHE_NORETURN __attribute__((noreturn))
+#define SSPCACHE_EXTENSION __extension__
+#define SSPCACHE_UNUSED __attribute__((unused))
+#else
+#define SSPCACHE_UNUSED
+#define SSPCACHE_NORETURN
+#define SSPCACHE_EXTENSION
+#endif
+
+typedef char CHAR;
+typedef unsigned char UCHAR;
+typedef char16_t WCHAR;
 typedef uint8_t BYTE;
 typedef uint16_t WORD;
 typedef uint32_t DWORD;
-typedef uint32_t ULONG;
+typedef int16_t SHORT;
+typedef uint16_t USHORT;
+typedef int INT;
+typedef unsigned int UINT;
 typedef int32_t LONG;
-typedef uint32_t UINT;
-typedef char CHAR;
-typedef char16_t WCHAR;
-typedef void *HANDLE;
-typedef HANDLE HMODULE;
-typedef HANDLE HINSTANCE;
-typedef HANDLE HLOCAL;
+typedef uint32_t ULONG;
+/* As on Windows: printf takes it as %lld on every system. */
+typedef long long LONGLONG;
+typedef unsigned long long ULONGLONG;
+typedef ULONGLONG ULONG64;
+typedef int32_t BOOL;
+typedef BYTE BOOLEAN;
+typedef intptr_t INT_PTR;
+typedef uintptr_t UINT_PTR;
+typedef intptr_t LONG_PTR;
+typedef uintptr_t ULONG_PTR;
+typedef ULONG_PTR DWORD_PTR;
+typedef ULONG_PTR SIZE_T;
+typedef LONG_PTR SSIZE_T;
+typedef LONG HRESULT;
+typedef LONG NTSTATUS;
+typedef DWORD LCID;
+
 typedef void *PVOID;
 typedef void *LPVOID;
 typedef const void *LPCVOID;
-typedef const CHAR *LPCSTR;
-typedef const CHAR *PCSTR;
-typedef CHAR *LPSTR;
+typedef CHAR *PCHAR;
+typedef UCHAR *PUCHAR;
+typedef WCHAR *PWCHAR;
+typedef BYTE *PBYTE;
+typedef BYTE *LPBYTE;
+typedef WORD *PWORD;
+typedef WORD *LPWORD;
+typedef DWORD *PDWORD;
+typedef DWORD *LPDWORD;
+typedef SHORT *PSHORT;
+typedef USHORT *PUSHORT;
+typedef INT *PINT;
+typedef INT *LPINT;
+typedef UINT *PUINT;
+typedef LONG *PLONG;
+typedef LONG *LPLONG;
+typedef ULONG *PULONG;
+typedef LONGLONG *PLONGLONG;
+typedef ULONGLONG *PULONGLONG;
+typedef BOOL *PBOOL;
+typedef BOOL *LPBOOL;
+typedef BOOLEAN *PBOOLEAN;
+typedef ULONG_PTR *PULONG_PTR;
+typedef DWORD_PTR *PDWORD_PTR;
+typedef SIZE_T *PSIZE_T;
+
 typedef CHAR *PSTR;
-typedef const WCHAR *LPCWSTR;
-typedef const WCHAR *PCWSTR;
-typedef WCHAR *LPWSTR;
+typedef CHAR *LPSTR;
+typedef const CHAR *PCSTR;
+typedef const CHAR *LPCSTR;
 typedef WCHAR *PWSTR;
-typedef intptr_t INT_PTR;
-typedef uintptr_t UINT_PTR;
-typedef uintptr_t ULONG_PTR;
+typedef WCHAR *LPWSTR;
+typedef const WCHAR *PCWSTR;
+typedef const WCHAR *LPCWSTR;
+
+typedef void *HANDLE;
+typedef HANDLE *PHANDLE;
+typedef HANDLE *LPHANDLE;
+typedef HANDLE HMODULE;
+typedef HANDLE HINSTANCE;
+typedef HANDLE HLOCAL;
+
+#define VOID void
+#define CONST const
+#ifndef __int64
+#define __int64 long long
+#endif
+
+/* A number of 64 bits, in halves or as a whole. */
+typedef union _LARGE_INTEGER {
+    SSPCACHE_EXTENSION struct {
+        DWORD LowPart;
+        LONG HighPart;
+    };
+    struct {
+        DWORD LowPart;
+        LONG HighPart;
+    } u;
+    LONGLONG QuadPart;
+} LARGE_INTEGER, *PLARGE_INTEGER;
+
+typedef union _ULARGE_INTEGER {
+    SSPCACHE_EXTENSION struct {
+        DWORD LowPart;
+        DWORD HighPart;
+    };
+    struct {
+        DWORD LowPart;
+        DWORD HighPart;
+    } u;
+    ULONGLONG QuadPart;
+} ULARGE_INTEGER, *PULARGE_INTEGER;
+
+/* Tenths of microseconds since 1601. */
+typedef struct _FILETIME {
+    DWORD dwLowDateTime;
+    DWORD dwHighDateTime;
+} FILETIME, *PFILETIME, *LPFILETIME;
+
+typedef struct _LUID {
+    DWORD LowPart;
+    LONG HighPart;
+} LUID, *PLUID;
+
+typedef struct _GUID {
+    uint32_t Data1;
+    uint16_t Data2;
+    uint16_t Data3;
+    uint8_t Data4[8];
+} GUID, *LPGUID;
+
+/* A constant that each file has for itself, as no library has it. */
+#define SSPCACHE_GUID(name, first, second, third, ...) \
+    SSPCACHE_UNUSED static const GUID name = { first, second, third, { __VA_ARGS__ } }
 
 /* C calls a function with parameters through this only after a cast; so do programs for Windows. */
 typedef INT_PTR (*FARPROC)(void);
@@ -48,14 +160,6 @@ typedef INT_PTR (*FARPROC)(void);
 #define WINAPI
 #define APIENTRY WINAPI
 #define CALLBACK
-#define CONST const
-
-/* What the SDK's annotations say of a function that doesn't return. */
-#ifdef __GNUC__
-#define SSPCACHE_NORETURN __attribute__((noreturn))
-#else
-#define SSPCACHE_NORETURN
-#endif
 
 #ifndef FALSE
 #define FALSE 0
@@ -65,14 +169,14 @@ typedef INT_PTR (*FARPROC)(void);
 #endif
 
 #ifdef UNICODE
-typedef WCHAR TCHAR;
-typedef LPCWSTR LPCTSTR;
-typedef LPWSTR LPTSTR;
+typedef WCHAR TCHAR, *PTCHAR;
+typedef LPCWSTR PCTSTR, LPCTSTR;
+typedef LPWSTR PTSTR, LPTSTR;
 #define SSPCACHE_TEXT(text) u##text
 #else
-typedef CHAR TCHAR;
-typedef LPCSTR LPCTSTR;
-typedef LPSTR LPTSTR;
+typedef CHAR TCHAR, *PTCHAR;
+typedef LPCSTR PCTSTR, LPCTSTR;
+typedef LPSTR PTSTR, LPTSTR;
 #define SSPCACHE_TEXT(text) text
 #endif
 #define TEXT(text) SSPCACHE_TEXT(text)
@@ -90,9 +194,30 @@ typedef LPSTR LPTSTR;
 #define SSPCACHE_END
 #endif
 
-SSPCACHE_STATIC_ASSERT(sizeof(WCHAR) == 2, "WCHAR has 16 bits");
-SSPCACHE_STATIC_ASSERT(sizeof(BOOL) == 4 && sizeof(DWORD) == 4 && sizeof(ULONG) == 4 && sizeof(LONG) == 4, "32 bits");
-SSPCACHE_STATIC_ASSERT(sizeof(HMODULE) == sizeof(void *) && sizeof(FARPROC) == sizeof(void *), "handles are pointers");
+/* Sizes are the documented ones, or nothing is compiled. */
+#define SSPCACHE_SIZE(type, size) SSPCACHE_STATIC_ASSERT(sizeof(type) == (size), #type)
+
+SSPCACHE_SIZE(WCHAR, 2);
+SSPCACHE_SIZE(BYTE, 1);
+SSPCACHE_SIZE(BOOLEAN, 1);
+SSPCACHE_SIZE(WORD, 2);
+SSPCACHE_SIZE(USHORT, 2);
+SSPCACHE_SIZE(DWORD, 4);
+SSPCACHE_SIZE(BOOL, 4);
+SSPCACHE_SIZE(INT, 4);
+SSPCACHE_SIZE(UINT, 4);
+SSPCACHE_SIZE(LONG, 4);
+SSPCACHE_SIZE(ULONG, 4);
+SSPCACHE_SIZE(HRESULT, 4);
+SSPCACHE_SIZE(LONGLONG, 8);
+SSPCACHE_SIZE(ULONGLONG, 8);
+SSPCACHE_SIZE(LARGE_INTEGER, 8);
+SSPCACHE_SIZE(ULARGE_INTEGER, 8);
+SSPCACHE_SIZE(FILETIME, 8);
+SSPCACHE_SIZE(LUID, 8);
+SSPCACHE_SIZE(GUID, 16);
+SSPCACHE_SIZE(HMODULE, sizeof(void *));
+SSPCACHE_SIZE(FARPROC, sizeof(void *));
 SSPCACHE_STATIC_ASSERT(sizeof(void *) == 8, "this library is for 64-bit systems");
 
 #endif

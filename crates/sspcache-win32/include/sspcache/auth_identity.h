@@ -1,0 +1,200 @@
+/*
+ * Explicit identities, in every form: sspi.h and rpcdce.h both have them.
+ *
+ * SEC_WINNT_AUTH_IDENTITY:
+ * https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_w
+ * SEC_WINNT_AUTH_IDENTITY_EX2, and what it packs:
+ * https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_ex2
+ */
+#ifndef SSPCACHE_AUTH_IDENTITY_H
+#define SSPCACHE_AUTH_IDENTITY_H
+
+#include "base.h"
+
+/* How the texts of an identity are written. */
+#define SEC_WINNT_AUTH_IDENTITY_ANSI 0x1
+#define SEC_WINNT_AUTH_IDENTITY_UNICODE 0x2
+/* It is one piece of memory; it says who, and brings no secret. */
+#define SEC_WINNT_AUTH_IDENTITY_MARSHALLED 0x4
+#define SEC_WINNT_AUTH_IDENTITY_ONLY 0x8
+/* By whom it is encrypted. */
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED 0x10
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED 0x20
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED 0x40
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED 0x80
+/* What it lacks, and what made it. */
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_RESERVED 0x10000
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER 0x20000
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN 0x40000
+#define SEC_WINNT_AUTH_IDENTITY_FLAGS_ID_PROVIDER 0x80000
+
+/* What SspiEncryptAuthIdentityEx is asked for: who may decrypt. */
+#define SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_LOGON 0x1
+#define SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS 0x2
+#define SEC_WINNT_AUTH_IDENTITY_ENCRYPT_FOR_SYSTEM 0x4
+
+typedef struct _SEC_WINNT_AUTH_IDENTITY_A {
+    unsigned char *User;
+    ULONG UserLength;
+    unsigned char *Domain;
+    ULONG DomainLength;
+    unsigned char *Password;
+    ULONG PasswordLength;
+    ULONG Flags;
+} SEC_WINNT_AUTH_IDENTITY_A, *PSEC_WINNT_AUTH_IDENTITY_A;
+
+typedef struct _SEC_WINNT_AUTH_IDENTITY_W {
+    unsigned short *User;
+    ULONG UserLength;
+    unsigned short *Domain;
+    ULONG DomainLength;
+    unsigned short *Password;
+    ULONG PasswordLength;
+    ULONG Flags;
+} SEC_WINNT_AUTH_IDENTITY_W, *PSEC_WINNT_AUTH_IDENTITY_W;
+
+#define SEC_WINNT_AUTH_IDENTITY_VERSION 0x200
+
+typedef struct _SEC_WINNT_AUTH_IDENTITY_EXA {
+    ULONG Version;
+    ULONG Length;
+    unsigned char *User;
+    ULONG UserLength;
+    unsigned char *Domain;
+    ULONG DomainLength;
+    unsigned char *Password;
+    ULONG PasswordLength;
+    ULONG Flags;
+    unsigned char *PackageList;
+    ULONG PackageListLength;
+} SEC_WINNT_AUTH_IDENTITY_EXA, *PSEC_WINNT_AUTH_IDENTITY_EXA;
+
+typedef struct _SEC_WINNT_AUTH_IDENTITY_EXW {
+    ULONG Version;
+    ULONG Length;
+    unsigned short *User;
+    ULONG UserLength;
+    unsigned short *Domain;
+    ULONG DomainLength;
+    unsigned short *Password;
+    ULONG PasswordLength;
+    ULONG Flags;
+    unsigned short *PackageList;
+    ULONG PackageListLength;
+} SEC_WINNT_AUTH_IDENTITY_EXW, *PSEC_WINNT_AUTH_IDENTITY_EXW;
+
+#define SEC_WINNT_AUTH_IDENTITY_VERSION_2 0x201
+
+/* In one piece: offsets are from its beginning. */
+typedef struct _SEC_WINNT_AUTH_IDENTITY_EX2 {
+    ULONG Version;
+    USHORT cbHeaderLength;
+    ULONG cbStructureLength;
+    ULONG UserOffset;
+    USHORT UserLength;
+    ULONG DomainOffset;
+    USHORT DomainLength;
+    ULONG PackedCredentialsOffset;
+    USHORT PackedCredentialsLength;
+    ULONG Flags;
+    ULONG PackageListOffset;
+    USHORT PackageListLength;
+} SEC_WINNT_AUTH_IDENTITY_EX2, *PSEC_WINNT_AUTH_IDENTITY_EX2;
+
+/* What is packed: bytes and numbers of 16 bits, by their offset from the beginning of the structure. */
+typedef struct _SEC_WINNT_AUTH_BYTE_VECTOR {
+    ULONG ByteArrayOffset;
+    USHORT ByteArrayLength;
+} SEC_WINNT_AUTH_BYTE_VECTOR, *PSEC_WINNT_AUTH_BYTE_VECTOR;
+
+typedef struct _SEC_WINNT_AUTH_SHORT_VECTOR {
+    ULONG ShortArrayOffset;
+    USHORT ShortArrayCount;
+} SEC_WINNT_AUTH_SHORT_VECTOR, *PSEC_WINNT_AUTH_SHORT_VECTOR;
+
+typedef struct _SEC_WINNT_AUTH_DATA {
+    GUID CredType;
+    SEC_WINNT_AUTH_BYTE_VECTOR CredData;
+} SEC_WINNT_AUTH_DATA, *PSEC_WINNT_AUTH_DATA;
+
+typedef struct _SEC_WINNT_AUTH_PACKED_CREDENTIALS {
+    USHORT cbHeaderLength;
+    USHORT cbStructureLength;
+    SEC_WINNT_AUTH_DATA AuthData;
+} SEC_WINNT_AUTH_PACKED_CREDENTIALS, *PSEC_WINNT_AUTH_PACKED_CREDENTIALS;
+
+typedef struct _SEC_WINNT_AUTH_PACKED_CREDENTIALS_EX {
+    USHORT cbHeaderLength;
+    ULONG Flags;
+    SEC_WINNT_AUTH_BYTE_VECTOR PackedCredentials;
+    SEC_WINNT_AUTH_SHORT_VECTOR PackageList;
+} SEC_WINNT_AUTH_PACKED_CREDENTIALS_EX, *PSEC_WINNT_AUTH_PACKED_CREDENTIALS_EX;
+
+typedef struct _SEC_WINNT_AUTH_DATA_PASSWORD {
+    SEC_WINNT_AUTH_BYTE_VECTOR UnicodePassword;
+} SEC_WINNT_AUTH_DATA_PASSWORD, *PSEC_WINNT_AUTH_DATA_PASSWORD;
+
+typedef struct _SEC_WINNT_AUTH_CERTIFICATE_DATA {
+    USHORT cbHeaderLength;
+    USHORT cbStructureLength;
+    SEC_WINNT_AUTH_BYTE_VECTOR Certificate;
+} SEC_WINNT_AUTH_CERTIFICATE_DATA, *PSEC_WINNT_AUTH_CERTIFICATE_DATA;
+
+/* The kinds of packed credentials: SEC_WINNT_AUTH_DATA.CredType. */
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_PASSWORD, 0x28BFC32F, 0x10F6, 0x4738,
+              0x98, 0xD1, 0x1A, 0xC0, 0x61, 0xDF, 0x71, 0x6A);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_CERT, 0x235F69AD, 0x73FB, 0x4DBC,
+              0x82, 0x03, 0x06, 0x29, 0xE7, 0x39, 0x33, 0x9B);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_CREDMAN_CERT, 0x7CB72412, 0x1016, 0x491A,
+              0x8C, 0x87, 0x4D, 0x2A, 0xA1, 0xB7, 0xDD, 0x3A);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_KEYTAB, 0xD587AAE8, 0xF78F, 0x4455,
+              0xA1, 0x12, 0xC9, 0x34, 0xBE, 0xEE, 0x7C, 0xE1);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_CSP_DATA, 0x68FD9879, 0x079C, 0x4DFE,
+              0x82, 0x81, 0x57, 0x8A, 0xAD, 0xC1, 0xC1, 0x00);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_SMARTCARD_CONTEXTS, 0xB86C4FF3, 0x49D7, 0x4DC4,
+              0xB5, 0x60, 0xB1, 0x16, 0x36, 0x85, 0xB2, 0x36);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_NGC, 0x10A47879, 0x5EBF, 0x4B85,
+              0xBD, 0x8D, 0xC2, 0x1B, 0xB4, 0xF4, 0x9C, 0x8A);
+SSPCACHE_GUID(SEC_WINNT_AUTH_DATA_TYPE_FIDO, 0x32E8F8D7, 0x7871, 0x4BCC,
+              0x83, 0xC5, 0x46, 0x0F, 0x66, 0xC6, 0x13, 0x5C);
+
+typedef union _SEC_WINNT_AUTH_IDENTITY_INFO {
+    SEC_WINNT_AUTH_IDENTITY_EXW AuthIdExw;
+    SEC_WINNT_AUTH_IDENTITY_EXA AuthIdExa;
+    SEC_WINNT_AUTH_IDENTITY_A AuthId_a;
+    SEC_WINNT_AUTH_IDENTITY_W AuthId_w;
+    SEC_WINNT_AUTH_IDENTITY_EX2 AuthIdEx2;
+} SEC_WINNT_AUTH_IDENTITY_INFO, *PSEC_WINNT_AUTH_IDENTITY_INFO;
+
+/* An identity of whatever form. */
+typedef PVOID PSEC_WINNT_AUTH_IDENTITY_OPAQUE;
+
+#ifdef UNICODE
+#define SEC_WINNT_AUTH_IDENTITY SEC_WINNT_AUTH_IDENTITY_W
+#define PSEC_WINNT_AUTH_IDENTITY PSEC_WINNT_AUTH_IDENTITY_W
+#define _SEC_WINNT_AUTH_IDENTITY _SEC_WINNT_AUTH_IDENTITY_W
+#define SEC_WINNT_AUTH_IDENTITY_EX SEC_WINNT_AUTH_IDENTITY_EXW
+#define PSEC_WINNT_AUTH_IDENTITY_EX PSEC_WINNT_AUTH_IDENTITY_EXW
+#else
+#define SEC_WINNT_AUTH_IDENTITY SEC_WINNT_AUTH_IDENTITY_A
+#define PSEC_WINNT_AUTH_IDENTITY PSEC_WINNT_AUTH_IDENTITY_A
+#define _SEC_WINNT_AUTH_IDENTITY _SEC_WINNT_AUTH_IDENTITY_A
+#define SEC_WINNT_AUTH_IDENTITY_EX SEC_WINNT_AUTH_IDENTITY_EXA
+#define PSEC_WINNT_AUTH_IDENTITY_EX PSEC_WINNT_AUTH_IDENTITY_EXA
+#endif
+
+SSPCACHE_SIZE(SEC_WINNT_AUTH_IDENTITY_A, 48);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_IDENTITY_W, 48);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_IDENTITY_EXA, 72);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_IDENTITY_EXW, 72);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_IDENTITY_EX2, 48);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_BYTE_VECTOR, 8);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_SHORT_VECTOR, 8);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_DATA, 24);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_PACKED_CREDENTIALS, 28);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_PACKED_CREDENTIALS_EX, 24);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_DATA_PASSWORD, 8);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_CERTIFICATE_DATA, 12);
+SSPCACHE_SIZE(SEC_WINNT_AUTH_IDENTITY_INFO, 72);
+
+#endif
