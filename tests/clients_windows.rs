@@ -20,8 +20,10 @@ fn programs() -> Option<(Stage, [OsString; 2])> {
         return None;
     }
     let stage = Stage::with_windows_mocks();
-    let programs = [("ansi.exe", &[][..]), ("wide.exe", &["-DUNICODE"])]
-        .map(|(name, options)| stage.compile(MINGW, name, &fixture("clients/both_ends.c"), options));
+    let programs = [("ansi.exe", "-UUNICODE"), ("wide.exe", "-DUNICODE")].map(|(name, form)| {
+        let options = ["-DLINKED", form, "-lsecur32"];
+        stage.compile(MINGW, name, &fixture("clients/both_ends.c"), &options)
+    });
     Some((stage, programs))
 }
 
@@ -58,7 +60,9 @@ fn a_windows_program_has_both_ends_through_secur32_with_the_mock_registered() {
     let Some((stage, programs)) = programs() else { return };
     let mut outputs = Vec::new();
     for program in &programs {
-        outputs.push(output(&stage, program, ["MSNSSPC.dll", "table", "MSN"]));
+        for from in ["table", "linked-table", "linked"] {
+            outputs.push(output(&stage, program, ["MSNSSPC.dll", from, "MSN"]));
+        }
         for from in ["table", "exports"] {
             outputs.push(output(&stage, program, ["secur32.dll", from, "MSN"]));
         }
