@@ -5,7 +5,7 @@
 //! | `MSNSSPC.dll`, `MSAPSSPC.dll` | everywhere, under these names on every system |
 //! | `sspcache` | everywhere |
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
-//! | `libsspcache_win32…`, `include/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
+//! | `libsspcache_win32…`, `include/`, `examples/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
 //! | `wine/` | beside Windows DLLs: the DLL that Wine 8 lacks |
 
 mod win32;

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `libsspcache_win32.so` or `.dylib`, `libsspcache_win32.a` | the loader |
 //! | `libsspcache_win32_mock.a` | the loader with both mock SSPs linked in |
-//! | `include/` | the headers |
+//! | `include/`, `examples/` | the headers, and programs to begin with |
 //! | `lib/pkgconfig/` | for `pkg-config`: `sspcache-win32`, `sspcache-win32-static`, `sspcache-win32-mock` |
 //! | `lib/cmake/sspcache/` | for `find_package(sspcache)` |
 
@@ -39,8 +39,10 @@ pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
         files.push(File { from: built.join(name), to: name.into() });
     }
     let package = workspace.root.join("crates").join(PACKAGE);
-    for header in below(&package.join("include"))? {
-        files.push(File { to: header.strip_prefix(&package)?.into(), from: header });
+    for folder in ["include", "examples"] {
+        for file in below(&package.join(folder))? {
+            files.push(File { to: file.strip_prefix(&package)?.into(), from: file });
+        }
     }
     let packaging = Packaging { from: &package.join("packaging"), to: &built.join("packaging") };
     let soname = if triple.contains("apple") { format!("@rpath/{shared}") } else { shared.clone() };
@@ -115,7 +117,7 @@ mod tests {
     fn headers_are_found_in_folders_below() {
         let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sspcache-win32/include");
         let found = below(&include).expect("readable");
-        for header in ["windows.h", "sspcache/base.h"] {
+        for header in ["windows.h", "security.h", "sspcache/base.h"] {
             assert!(found.contains(&include.join(header)), "{header}: {found:?}");
         }
     }
