@@ -7,17 +7,26 @@
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
 //! | `libsspcache_win32…`, `include/`, `examples/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
 //! | `wine/` | beside Windows DLLs: the DLL that Wine 8 lacks |
+//! | `sbom/` | a bill of materials for each file that cargo builds (see `bill`) |
+//! | `SHA256SUMS` | the checksums of all of these: `sha256sum --check SHA256SUMS` |
+//!
+//! The same sources give the same bytes, wherever and whenever they are built with the same tools.
 
+mod bill;
 mod win32;
 
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
 use lexopt::prelude::*;
+use sha2::{Digest as _, Sha256};
 use xshell::Cmd;
 
+use self::bill::Bill;
 use crate::workspace::Workspace;
 use crate::{setup, wine, zig};
 
@@ -67,17 +76,36 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
         files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
     }
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
-        files.push(File { from: workspace.root.join(license), to: license.into() });
+        files.push(File::plain(workspace.root.join(license), license));
     }
     let folder = workspace.root.join("dist").join(triple);
     lay_out(workspace, &folder, &files)?;
     Ok(folder)
 }
 
-/// A built file, and where it goes in the distribution.
+/// A built file, where it goes in the distribution, and what is in it where that is more than this project's own.
 struct File {
     from: PathBuf,
     to: PathBuf,
+    bill: Option<Rc<Bill>>,
+}
+
+impl File {
+    fn plain(from: PathBuf, to: impl Into<PathBuf>) -> Self {
+        Self { from, to: to.into(), bill: None }
+    }
+}
+
+/// What cargo built: the folder that it lies in, and what is in it.
+struct Built {
+    folder: PathBuf,
+    bill: Rc<Bill>,
+}
+
+impl Built {
+    fn file(&self, name: impl AsRef<Path>, to: impl Into<PathBuf>) -> File {
+        File { from: self.folder.join(name), to: to.into(), bill: Some(self.bill.clone()) }
+    }
 }
 
 /// Builds the mock DLLs, each in a build of its own: together with the program they would get the features of its
@@ -90,9 +118,9 @@ struct File {
 fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
     setup::add_rust_source(workspace)?;
     let build = |(package, library, to): &(&str, &str, &str)| {
-        let only = ["rustc", "--package", package, "--lib", "--crate-type", "cdylib"];
-        let built = build(workspace, triple, &[&only[..], &OWN_STD].concat())?;
-        Ok(File { from: built.join(library_file(triple, library)), to: to.into() })
+        let only = ["rustc", "--lib", "--crate-type", "cdylib"];
+        let built = build(workspace, triple, &["--package", package], &[&only[..], &OWN_STD].concat())?;
+        Ok(built.file(library_file(triple, library), to))
     };
     MOCKS.iter().map(build).collect()
 }
@@ -100,27 +128,25 @@ fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
 fn build_program(workspace: &Workspace, triple: &str) -> Result<File> {
     let (package, name) = PROGRAM;
     let name = if is_windows(triple) { format!("{name}.exe") } else { name.to_owned() };
-    Ok(File {
-        from: build(workspace, triple, &["build", "--package", package])?.join(&name),
-        to: name.into(),
-    })
+    Ok(build(workspace, triple, &["--package", package], &["build"])?.file(&name, &name))
 }
 
 fn build_shim(workspace: &Workspace, triple: &str) -> Result<File> {
     let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;
     let from = workspace.target.join("xtask/wine").join(machine).join(wine::SHIM);
     zig::build_shim(workspace, machine, &from)?;
-    Ok(File { from, to: Path::new("wine").join(wine::SHIM) })
+    Ok(File::plain(from, Path::new("wine").join(wine::SHIM)))
 }
 
 /// Builds the standard library too, without features: see [`build_mocks`].
 const OWN_STD: [&str; 2] = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features="];
 
-/// Has cargo build something for a target as it ships, and returns the folder it lies in.
-fn build(workspace: &Workspace, triple: &str, command: &[&str]) -> Result<PathBuf> {
-    let mut cargo =
-        workspace.cargo().args(command).args(["--locked", "--profile", "dist", "--target", triple]);
-    cargo = cargo.arg("--target-dir").arg(&workspace.target);
+/// Has cargo build something for a target as it ships: a package, with the features that are selected along with it.
+fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&str]) -> Result<Built> {
+    let mut cargo = workspace.cargo().args(command).args(selection);
+    cargo = cargo.args(["--locked", "--profile", "dist", "--target", triple]);
+    cargo =
+        cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&workspace.target);
     if command.ends_with(&OWN_STD) {
         cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
     }
@@ -128,8 +154,11 @@ fn build(workspace: &Workspace, triple: &str, command: &[&str]) -> Result<PathBu
     if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
         cargo = zig::link_with(workspace, triple, cargo)?;
     }
-    cargo.run()?;
-    Ok(workspace.target.join(triple).join("dist"))
+    let messages = cargo.read()?;
+    let folder = workspace.target.join(triple);
+    let bill = Bill::new(workspace, triple, selection)?;
+    bill.check(&messages, &folder, &workspace.sysroot()?).with_context(|| selection.join(" "))?;
+    Ok(Built { folder: folder.join("dist"), bill: Rc::new(bill) })
 }
 
 /// Keeps the machine's own paths out of what is built.
@@ -150,14 +179,47 @@ fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
 fn lay_out(workspace: &Workspace, folder: &Path, files: &[File]) -> Result<()> {
     workspace.shell.remove_path(folder)?;
     println!("{}", folder.display());
-    for File { from, to } in files {
-        let destination = folder.join(to);
-        workspace.shell.create_dir(destination.parent().unwrap_or(folder))?;
-        let size =
-            fs::copy(from, &destination).with_context(|| format!("cargo built no {}", from.display()))?;
-        println!("  {:<32}{:>7} KB", to.display(), size.div_ceil(1024));
+    let mut sums = Vec::new();
+    for File { from, to, bill } in files {
+        let contents = fs::read(from).with_context(|| format!("cargo built no {}", from.display()))?;
+        let place = |to: &Path| -> Result<PathBuf> {
+            let destination = folder.join(to);
+            workspace.shell.create_dir(destination.parent().unwrap_or(folder))?;
+            Ok(destination)
+        };
+        // Copied, not written: a program stays one.
+        fs::copy(from, place(to)?)?;
+        println!("  {:<32}{:>7} KB", to.display(), contents.len().div_ceil(1024));
+        let sum = sha256(&contents);
+        if let Some(bill) = bill {
+            let text = bill.to_json(&to_slashes(to), &sum);
+            let to = Path::new("sbom").join(format!("{}.cdx.json", to.display()));
+            fs::write(place(&to)?, &text)?;
+            sums.push((to_slashes(&to), sha256(text.as_bytes())));
+        }
+        sums.push((to_slashes(to), sum));
     }
-    Ok(())
+    sums.sort_unstable();
+    let list = sums.iter().fold(String::new(), |mut list, (file, sum)| {
+        let _ = writeln!(list, "{sum}  {file}");
+        list
+    });
+    Ok(fs::write(folder.join(SUMS), list)?)
+}
+
+/// The list of checksums, in the format of `sha256sum`.
+pub(crate) const SUMS: &str = "SHA256SUMS";
+
+fn sha256(contents: &[u8]) -> String {
+    Sha256::digest(contents).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A relative path as it is written everywhere.
+fn to_slashes(path: &Path) -> String {
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// The file that cargo names after a library, for a target.

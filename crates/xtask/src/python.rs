@@ -14,6 +14,11 @@ use crate::workspace::Workspace;
 /// The tools count as installed when a copy of this text lies beside them.
 const PINNED: &str = include_str!("../requirements.txt");
 
+/// The version of a tool, by its package's name.
+pub(crate) fn pinned(package: &str) -> Option<&'static str> {
+    PINNED.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
+}
+
 /// Whether the environment holds exactly the pinned tools.
 pub(crate) fn is_ready(workspace: &Workspace) -> bool {
     fs::read_to_string(stamp(workspace)).is_ok_and(|installed| installed == PINNED)

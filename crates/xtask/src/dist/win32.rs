@@ -24,27 +24,30 @@ const PRIVATE: &str = "-lpthread -ldl -lm";
 
 /// Builds all of it.
 pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
-    let rustc = ["rustc", "--package", PACKAGE, "--lib", "--crate-type"];
+    let rustc = ["rustc", "--lib", "--crate-type"];
     let archive = format!("lib{LIBRARY}.a");
     let with_mock = format!("lib{LIBRARY}_mock.a");
     let shared = library_file(triple, LIBRARY);
 
     // Cargo gives both builds the same name: the first is put aside.
-    let built = build(workspace, triple, &[&rustc[..], &["staticlib", "--features", "mock"]].concat())?;
-    fs::rename(built.join(&archive), built.join(&with_mock)).context("cargo built no static library")?;
-    let built = build(workspace, triple, &[&rustc[..], &["cdylib,staticlib"]].concat())?;
+    let selection = ["--package", PACKAGE, "--features", "mock"];
+    let mock = build(workspace, triple, &selection, &[&rustc[..], &["staticlib"]].concat())?;
+    fs::rename(mock.folder.join(&archive), mock.folder.join(&with_mock))
+        .context("cargo built no static library")?;
+    let built = build(workspace, triple, &selection[..2], &[&rustc[..], &["cdylib,staticlib"]].concat())?;
 
-    let mut files = vec![];
-    for name in [&shared, &archive, &with_mock] {
-        files.push(File { from: built.join(name), to: name.into() });
+    let mut files = vec![mock.file(&with_mock, &with_mock)];
+    for name in [&shared, &archive] {
+        files.push(built.file(name, name));
     }
     let package = workspace.root.join("crates").join(PACKAGE);
     for folder in ["include", "examples"] {
         for file in below(&package.join(folder))? {
-            files.push(File { to: file.strip_prefix(&package)?.into(), from: file });
+            let to = file.strip_prefix(&package)?.to_owned();
+            files.push(File::plain(file, to));
         }
     }
-    let packaging = Packaging { from: &package.join("packaging"), to: &built.join("packaging") };
+    let packaging = Packaging { from: &package.join("packaging"), to: &built.folder.join("packaging") };
     let soname = if triple.contains("apple") { format!("@rpath/{shared}") } else { shared.clone() };
     let version = env!("CARGO_PKG_VERSION");
     let [major, minor] = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR")];
@@ -94,7 +97,7 @@ impl Packaging<'_> {
         let filled = self.to.join(to);
         fs::create_dir_all(filled.parent().unwrap_or(self.to))?;
         fs::write(&filled, fill(&text, values))?;
-        Ok(File { from: filled, to: to.into() })
+        Ok(File::plain(filled, to))
     }
 }
 
