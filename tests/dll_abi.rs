@@ -370,7 +370,7 @@ fn ansi_text_that_is_no_text_is_refused() {
 
 /// M1
 #[test]
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 fn both_mocks_loaded_globally_keep_their_own_state() {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
     let global = |module| {

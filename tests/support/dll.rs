@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unsafe_code, reason = "calls a C ABI")]
 
+#[cfg(miri)]
+#[path = "linked.rs"]
+mod linked;
 #[path = "start.rs"]
 mod start;
 
@@ -17,7 +20,10 @@ use std::{
     ptr, slice,
 };
 
+#[cfg(not(miri))]
 use libloading::Library;
+#[cfg(miri)]
+use linked::Library;
 use tempfile::TempDir;
 use windows_sys::Win32::{
     Foundation::SEC_E_OK,
@@ -56,6 +62,9 @@ pub(crate) struct Mock {
 impl Mock {
     /// Loads a copy of the module of this test's own, which shares its state with no other test.
     pub(crate) fn own(module: &str) -> Self {
+        if cfg!(miri) {
+            return Self::at(Path::new(module));
+        }
         let (folder, file) = shipped(module);
         Self { _folder: Some(folder), ..Self::at(&file) }
     }
@@ -68,6 +77,7 @@ impl Mock {
     }
 
     /// Wraps a module that is already loaded.
+    #[cfg(not(miri))]
     pub(crate) fn of(library: Library) -> Self {
         Self { library, _folder: None }
     }
@@ -496,6 +506,10 @@ pub(crate) fn in_own_process(
         body();
         return None;
     }
+    if cfg!(miri) {
+        in_this_process(environment, body);
+        return None;
+    }
     let mut command = std::process::Command::new(env::current_exe().expect("a test knows its own path"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     for variable in ["SSPCACHE_CONFIG", "SSPCACHE_JOURNAL", "RUST_BACKTRACE"] {
@@ -503,6 +517,19 @@ pub(crate) fn in_own_process(
     }
     command.env(CHILD, test).envs(environment.iter().copied());
     Some(command)
+}
+
+/// Runs `body` with this environment, where no process can be started: under Miri, which runs one test at a time.
+fn in_this_process(environment: &[(&str, &OsStr)], body: impl FnOnce()) {
+    for &(name, value) in environment {
+        // SAFETY: no other thread runs.
+        unsafe { env::set_var(name, value) }
+    }
+    body();
+    for &(name, _) in environment {
+        // SAFETY: as above.
+        unsafe { env::remove_var(name) }
+    }
 }
 
 /// Runs such a command to its end, which must be a good one, and gives what it wrote to standard error.

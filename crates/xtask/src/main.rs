@@ -2,13 +2,17 @@
 //!
 //! One file per command: [`setup`], [`test`](mod@test), [`dist`]. The rest serves them: [`workspace`] knows the
 //! folders, [`requirements`] what must be installed, [`python`] the tools from PyPI, [`wine`] the Wine prefix, [`zig`]
-//! the linker for Windows DLLs and [`mock`] what a mock DLL that ships must be like.
+//! the linker for Windows DLLs and [`mock`] what a mock DLL that ships must be like; [`miri`], [`reproducible`] and
+//! [`semver`] are steps of the test with more to them than a command.
 
 mod dist;
+mod miri;
 mod mock;
 mod packages;
 mod python;
+mod reproducible;
 mod requirements;
+mod semver;
 mod setup;
 mod test;
 mod wine;

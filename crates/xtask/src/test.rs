@@ -13,7 +13,7 @@ use lexopt::prelude::*;
 use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
-use crate::{dist, mock, packages, python, setup};
+use crate::{dist, miri, mock, packages, python, reproducible, semver, setup};
 
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -76,6 +76,16 @@ const STEPS: &[Step] = &[
         Wine::None,
         distribution,
     ),
+    step("miri", "no undefined behaviour, by Miri", When::Named, Wine::None, miri::run),
+    step(
+        "reproducible",
+        "the distribution comes out the same elsewhere",
+        When::Named,
+        Wine::None,
+        reproducible::run,
+    ),
+    step("semver", "the last release's users can upgrade", When::Named, Wine::None, semver::run),
+    step("package", "what is published builds from its packages", When::Named, Wine::None, package),
     step("bench", "each benchmark runs once", When::Named, Wine::None, bench),
 ];
 
@@ -348,6 +358,11 @@ fn distribution(workspace: &Workspace) -> Result<()> {
     }
     workspace.shell.cmd(program).arg("inspect").args(dlls).run()?;
     if cfg!(windows) { Ok(()) } else { packages::check(workspace, &folder) }
+}
+
+/// Everything of `cargo publish` but the upload: a file that a package lacks, or a dependency without version, shows here.
+fn package(workspace: &Workspace) -> Result<()> {
+    Ok(cargo(workspace, &["publish", "--dry-run", "--workspace", "--locked", "--allow-dirty"]).run()?)
 }
 
 /// With few entries and rounds: whether the benchmarks work, not how fast anything is.

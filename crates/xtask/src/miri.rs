@@ -1,0 +1,90 @@
+//! Miri: undefined behaviour in the safe crates and behind the C ABI, by an interpreter that sees each access.
+//!
+//! It comes with nightly toolchains alone, and takes its time: what runs here are the tests that reach each kind of code
+//! once, with fewer cases where a test asks `cfg!(miri)`. Pages of memory come from the heap then, since Miri has no
+//! `mlock` or `madvise`; the mock DLLs' own tests call the same functions without a DLL (`tests/support/linked.rs`).
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use xshell::cmd;
+
+use crate::workspace::Workspace;
+
+/// Packages, and what of them is run.
+const TESTS: &[(&str, &[&str])] = &[
+    ("sspcache-fold", &["--test=table"]),
+    ("sspcache-loader", &["--test=references", "--test=notifications", "--test=disk"]),
+    ("sspcache-engine", &["--lib", "--test=signing_in"]),
+    ("sspcache-mock", &["--test=sign_out", "--test=both_ends"]),
+    ("sspcache", &["--test=protocol", "--test=providers", "--test=guard", "--test=report"]),
+    (
+        "sspcache-cli",
+        &["--test=dll_abi", "--test=dll_accounts", "--test=dll_credentials", "--test=dll_messages"],
+    ),
+];
+
+/// Files and the environment are the real ones, and a pointer stays one to what it was made from.
+const FLAGS: &str = "-Zmiri-disable-isolation -Zmiri-strict-provenance";
+
+/// Runs the tests.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    add_miri(workspace)?;
+    let shell = &workspace.shell;
+    for &(package, tests) in TESTS {
+        // One test at a time: what a process of its own would be for is done by turns.
+        cmd!(
+            shell,
+            "rustup run nightly cargo miri test --locked --package {package} {tests...} -- --test-threads=1"
+        )
+        .env("MIRIFLAGS", FLAGS)
+        .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
+        .run()?;
+    }
+    Ok(())
+}
+
+/// Adds Miri to the nightly toolchain, and that toolchain where there is none.
+fn add_miri(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let sysroot = cmd!(shell, "rustup run nightly rustc --print sysroot").quiet().ignore_stderr().read().ok();
+    if sysroot.as_deref().is_some_and(has_miri) {
+        return Ok(());
+    }
+    let components = ["miri", "rust-src"];
+    match sysroot {
+        Some(_) => cmd!(shell, "rustup component add --toolchain nightly {components...}").run(),
+        None => {
+            let list = components.join(",");
+            cmd!(shell, "rustup toolchain install nightly --profile minimal --component {list}").run()
+        }
+    }
+    .context(
+        "Miri is missing, and rustup can't add it: `rustup toolchain install nightly --component miri,rust-src`, \
+         with a day's own name such as nightly-2026-05-20 where the newest has none, then \
+         `rustup toolchain link nightly …`",
+    )
+}
+
+fn has_miri(sysroot: &str) -> bool {
+    let sysroot = Path::new(sysroot);
+    let program = format!("cargo-miri{}", std::env::consts::EXE_SUFFIX);
+    sysroot.join("bin").join(program).is_file() && sysroot.join("lib/rustlib/src/rust/library").is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_toolchain_has_miri_with_the_source_of_the_standard_library() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let sysroot = folder.path().to_str().expect("a path in UTF-8");
+        let program = folder.path().join(format!("bin/cargo-miri{}", std::env::consts::EXE_SUFFIX));
+        std::fs::create_dir_all(folder.path().join("bin")).expect("created");
+        std::fs::write(program, "").expect("written");
+        assert!(!has_miri(sysroot), "the source is missing");
+        std::fs::create_dir_all(folder.path().join("lib/rustlib/src/rust/library")).expect("created");
+        assert!(has_miri(sysroot));
+    }
+}
