@@ -5,6 +5,9 @@
 #[path = "support/stage.rs"]
 mod stage;
 mod support;
+#[cfg(target_os = "linux")]
+#[path = "support/valgrind.rs"]
+mod valgrind;
 #[path = "support/win32.rs"]
 mod win32;
 
@@ -53,31 +56,9 @@ fn valgrind_finds_nothing_left_and_nothing_misread() {
     let stage = Stage::new();
     for program in programs(&stage) {
         for package in ["NTLM", "Negotiate"] {
-            let valgrind = valgrind(&words(&[&program, &"MSNSSPC.dll", &"table", &package]));
+            let valgrind = valgrind::watched(&words(&[&program, &"MSNSSPC.dll", &"table", &package]));
             let ran = exec(&stage, &valgrind).exits_with(0);
             assert!(ran.stdout.ends_with("silent: 8009030E\n"), "{ran:?}");
         }
     }
-}
-
-/// A command, watched.
-#[cfg(target_os = "linux")]
-fn valgrind(command: &[OsString]) -> Vec<OsString> {
-    let found = std::process::Command::new("valgrind").arg("--version").output();
-    found.unwrap_or_else(|error| {
-        panic!(
-            "can't run valgrind, which this test needs ({error}): `cargo xtask setup` installs it or says how"
-        )
-    });
-    let options = [
-        "valgrind",
-        "--quiet",
-        "--leak-check=full",
-        "--errors-for-leak-kinds=all",
-        "--keep-debuginfo=yes",
-        "--error-exitcode=9",
-    ];
-    let mut kept = OsString::from("--suppressions=");
-    kept.push(fixture("win32/kept.supp"));
-    options.into_iter().map(OsString::from).chain([kept]).chain(command.iter().cloned()).collect()
 }

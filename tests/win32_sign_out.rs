@@ -5,6 +5,9 @@
 #[path = "support/stage.rs"]
 mod stage;
 mod support;
+#[cfg(target_os = "linux")]
+#[path = "support/valgrind.rs"]
+mod valgrind;
 #[path = "support/win32.rs"]
 mod win32;
 
@@ -121,4 +124,20 @@ fn exec_passes_and_fails_the_documented_sign_out_as_it_should() {
         let ran = Ran::of(exec.arg(&program).args([ssp, "MSNSSPC.dll"])).exits_with(status);
         assert!(ran.stderr.contains(said), "{ssp}: {}", ran.stderr);
     }
+}
+
+/// L6, L8: what the library takes for a module it gives back with it, and it reads nothing that was never written.
+#[cfg(target_os = "linux")]
+#[test]
+fn valgrind_finds_nothing_lost_when_modules_come_and_go() {
+    let stage = Stage::new();
+    let program =
+        win32::compile(&stage, COMPILERS[0], "come_and_go", &fixture("win32/come_and_go.c"), &["-g"]);
+    fs::copy(stage.path("MSNSSPC.dll"), stage.path("programs/MSNSSPC.dll")).unwrap();
+    let command = valgrind::watched(&stage::words(&[&program, &"MSNSSPC.dll"]));
+    let mut watched = Command::new(&command[0]);
+    win32::finds_library(watched.args(&command[1..]));
+    watched.env_remove("SSPCACHE_JOURNAL").env_remove("SSPCACHE_CONFIG");
+    let ran = Ran::of(&mut watched).exits_with(0);
+    assert_eq!(ran.stdout, "gone\n", "{ran:?}");
 }

@@ -48,7 +48,8 @@ impl Library {
     #[allow(clippy::unnecessary_wraps, reason = "as libloading's")]
     pub(crate) unsafe fn new(file: &Path) -> Result<Self, Missing> {
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = |&at: &usize| !taken[at] && file.file_stem().is_some_and(|stem| stem == SLOTS[at].module);
+        let is_free =
+            |&at: &usize| !taken[at] && file.file_stem().is_some_and(|stem| stem == SLOTS[at].module);
         let slot = (0..SLOTS.len()).find(is_free).expect("one is free: each test runs alone here");
         taken[slot] = true;
         Ok(Self { exports: (SLOTS[slot].exports)().into_iter().collect(), slot })

