@@ -107,12 +107,18 @@ pub(crate) enum Purpose {
 /// Reads a module's name: directory or not, default extension, trailing dots and spaces (L2, L3).
 /// `None` when nothing is left that could name a module.
 pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16]) -> Option<Wanted> {
-    let mut units: Vec<u16> = name.to_utf16().into_vec().into_iter().map(slash).collect();
+    let mut units = name.to_utf16().into_vec();
+    let is_literal = literal(&units).is_some();
+    if !is_literal {
+        for unit in &mut units {
+            *unit = slash(*unit);
+        }
+    }
     let has_extension = base_name(&units).contains(&DOT);
     let is_ignored = |unit: &u16| match *unit {
         // The page drops one dot; any number of them, spaces between, goes (observed).
-        DOT => has_extension,
-        SPACE => has_extension || purpose == Purpose::Load,
+        DOT => has_extension && !is_literal,
+        SPACE => (has_extension && !is_literal) || purpose == Purpose::Load,
         _ => false,
     };
     while units.last().is_some_and(is_ignored) {
@@ -129,17 +135,26 @@ pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16])
     } else if !is_rooted(&units) && !matches!(units.as_slice(), [_, COLON, ..]) {
         Some(Wanted::Relative(units.into()))
     } else {
-        Some(Wanted::File(key(&absolute(&units, current_directory))))
+        let path = literal(&units).filter(|_| is_literal);
+        Some(Wanted::File(key(&path.unwrap_or_else(|| resolved(&units, current_directory)))))
     }
 }
 
-/// A path with backslashes, whole, without `.`, `..` and empty components.
+/// A path with backslashes, whole, without `.`, `..` and empty components, unless its prefix says that it is to be taken as it
+/// is.
 pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
-    let path: Vec<u16> = path.iter().copied().map(slash).collect();
-    let joined = match path.as_slice() {
-        // `\\?\C:\` is `C:\` without the limit of a path's length, which isn't emulated.
-        [BACKSLASH, BACKSLASH, QUESTION_MARK, BACKSLASH, _, COLON, BACKSLASH, ..] => path[4..].to_vec(),
-        [BACKSLASH, BACKSLASH, ..] | [_, COLON, BACKSLASH, ..] => path,
+    literal(path).unwrap_or_else(|| {
+        let path: Vec<u16> = path.iter().copied().map(slash).collect();
+        resolved(&path, current_directory)
+    })
+}
+
+/// A path that has backslashes already, whole, without `.`, `..` and empty components.
+fn resolved(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
+    let joined = match path {
+        // `//?/C:/` and `\\.\C:\` are `C:\` (observed).
+        [BACKSLASH, BACKSLASH, QUESTION_MARK | DOT, BACKSLASH, _, COLON, BACKSLASH, ..] => path[4..].to_vec(),
+        [BACKSLASH, BACKSLASH, ..] | [_, COLON, BACKSLASH, ..] => path.to_vec(),
         [BACKSLASH, ..] => [root(current_directory), &path[1..]].concat(),
         // Relative to the current directory of a drive: only the current drive has one here.
         [letter, COLON, rest @ ..] => {
@@ -150,7 +165,7 @@ pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
                 [&[*letter, COLON, BACKSLASH], rest].concat()
             }
         }
-        _ => [current_directory, &[BACKSLASH], &path].concat(),
+        _ => [current_directory, &[BACKSLASH], path].concat(),
     };
     let root = root(&joined);
     let mut components: Vec<&[u16]> = Vec::new();
@@ -164,6 +179,20 @@ pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
         }
     }
     [root, &components.join(&BACKSLASH)].concat()
+}
+
+/// The path behind a prefix that turns all reading of it off: `\\?\`, whose limit on the length isn't emulated either, or `\??\`
+/// (observed). Neither slashes nor dots nor spaces mean anything there.
+///
+/// Reference: [Naming files](https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file).
+fn literal(path: &[u16]) -> Option<Vec<u16>> {
+    const BACKSLASHES: [u16; 2] = [BACKSLASH; 2];
+    let [BACKSLASH, BACKSLASH | QUESTION_MARK, QUESTION_MARK, BACKSLASH, rest @ ..] = path else {
+        return None;
+    };
+    let (start, share) = rest.split_at_checked("UNC\\".len()).unwrap_or_default();
+    let is_share = start.iter().copied().map(fold).eq("UNC\\".encode_utf16());
+    Some(if is_share { [&BACKSLASHES, share].concat() } else { rest.to_vec() })
 }
 
 /// Whether a path begins at a root: of a drive, of a share, or of the current drive.

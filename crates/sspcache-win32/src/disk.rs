@@ -41,15 +41,19 @@ pub(crate) fn to_windows(path: &Path) -> U16String {
     U16String::from_str(&format!("{ROOT}{text}"))
 }
 
-/// A path of the loader in the form of the host; `None` for another drive.
+/// A path of the loader in the form of the host; `None` for another drive, and for what is no text.
 pub(crate) fn to_host(path: &U16Str) -> Option<String> {
-    let path = path.to_string_lossy();
+    let path = path.to_string().ok()?;
     let (drive, rest) = path.split_at_checked(ROOT.len())?;
     drive.eq_ignore_ascii_case(ROOT).then(|| rest.replace('\\', "/"))
 }
 
-/// What has this path, whatever the case of its letters (clause L12). Of several the first in the order of their names.
+/// What has this path, whatever the case of its letters (clause L12). Of several the first in the order of their names. Slashes and
+/// dots are left in a path that is to be taken as it is: nothing is called so.
 fn find(path: &U16Str) -> Option<PathBuf> {
+    if path.as_slice().contains(&u16::from(b'/')) {
+        return None;
+    }
     let host = to_host(path)?;
     let mut found = PathBuf::from("/");
     for component in host.split('/').filter(|component| !component.is_empty()) {
@@ -60,9 +64,6 @@ fn find(path: &U16Str) -> Option<PathBuf> {
 
 /// What is called so in a folder, ignoring case.
 fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
-    if name.starts_with('.') && fs::symlink_metadata(folder.join(name)).is_ok() {
-        return Some(name.into());
-    }
     let is = |file: &OsStr| {
         let units = file.to_str().into_iter().flat_map(str::encode_utf16);
         sspcache_fold::same(units, name.encode_utf16())

@@ -85,7 +85,9 @@ fn on_root(table: &[Drive], name: U16String) -> U16String {
     }
     let letter = u8::try_from(letter).unwrap_or_default().to_ascii_uppercase();
     let Some(drive) = table.iter().find(|drive| drive.letter == letter) else { return name };
-    let mut found = to_windows(&drive.folder);
+    // What the prefix says of the rest of the path stays said.
+    let mut found = U16String::from_vec(&units[..units.len() - path.len()]);
+    found.push(to_windows(&drive.folder));
     while found.as_slice().last().is_some_and(is_slash) {
         found.pop_char();
     }
@@ -107,7 +109,7 @@ mod tests {
         for (name, expected) in [
             (r"C:\a\b.dll", r"Z:\opt\win\a\b.dll"),
             (r"c:/a/b.dll", r"Z:\opt\win/a/b.dll"),
-            (r"\\?\C:\b.dll", r"Z:\opt\win\b.dll"),
+            (r"\\?\C:\b.dll", r"\\?\Z:\opt\win\b.dll"),
             (r"d:\b.dll", r"Z:\data\b.dll"),
             (r"E:\b.dll", r"Z:\b.dll"),
             (r"F:\b.dll", r"F:\b.dll"),
