@@ -45,7 +45,7 @@ pub unsafe extern "C" fn sspcache_SetDllDirectoryW(folder: *const u16) -> i32 {
 }
 
 /// `GetDllDirectory` for UTF-8: what `SetDllDirectory` was given, empty at first. Gives its length; of a buffer that is too
-/// small, the size that it should have, and leaves it alone.
+/// small, the size that it should have, and empties it.
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many bytes.

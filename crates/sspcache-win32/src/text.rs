@@ -29,14 +29,19 @@ pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
     Some(unsafe { U16CStr::from_ptr_str(text) }.to_ustring())
 }
 
-/// Writes a whole string with a terminating null and gives its length; where it doesn't fit, gives the size that it needs and
-/// leaves the buffer alone.
+/// Writes a whole string with a terminating null and gives its length; where it doesn't fit, gives the size that it needs, and an
+/// empty string in a buffer that has room for one (observed).
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many units.
 pub(crate) unsafe fn copy<T: Copy + Default>(text: &[T], buffer: *mut T, size: u32) -> u32 {
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX - 1);
-    if buffer.is_null() || length >= size {
+    if buffer.is_null() || size == 0 {
+        return length + 1;
+    }
+    if length >= size {
+        // SAFETY: by this function's contract, there is room for one unit.
+        unsafe { buffer.write(T::default()) };
         return length + 1;
     }
     // SAFETY: by this function's contract, there is room for that and the null.
