@@ -45,9 +45,9 @@
 //!
 //! # How it is known to be right
 //!
-//! `fixtures/loader/` holds some 230 rows of calls and what they give, each with the page of Microsoft's reference that
-//! says so, or *observed*. The same rows drive this loader and the system's own in a Windows program; where those two
-//! may differ, the row says why.
+//! `fixtures/loader/` holds some 390 rows of calls and what they give, many for all combinations of spellings, each with the
+//! page of Microsoft's reference that says so, or *observed*. The same rows drive this loader, its C ABI, and the system's own
+//! loader in a Windows program; where they may differ, the row says why.
 //!
 //! # Limits
 //!

@@ -2,33 +2,52 @@
 
 use std::sync::{Arc, Mutex};
 
+use loader_vectors::{Driver, Export, Form, Loader, Row, Sought, Text};
 use sspcache_loader::{
-    DirectoryCookie, EmulatedLoader, Handle, LoadFlags, LoaderError, LookupFlags, ModuleFile, Notification,
-    Procedure, Reason,
+    DirectoryCookie, EmulatedLoader, Handle, LoadFlags, LoaderError, LookupFlags, ModuleFile, Name,
+    Notification, Procedure, Reason,
 };
-
+use widestring::U16String;
 use windows_sys::Win32::Foundation::ERROR_MOD_NOT_FOUND;
-
-use crate::row::{Export, Row};
-use crate::run::{Loader, Sought};
 
 const FOLDER: &str = r"C:\rows\row";
 const PROGRAM: &str = r"C:\app\program.exe";
 
 pub(crate) struct Emulated {
     loader: EmulatedLoader<u32>,
+    form: Form,
     told: Arc<Mutex<Vec<String>>>,
 }
 
-impl Emulated {
-    pub(crate) fn new(row: &Row) -> Self {
-        let loader = EmulatedLoader::new(ModuleFile::new(PROGRAM));
-        loader.set_current_directory(FOLDER);
-        let told = Arc::default();
-        for file in &row.files {
-            loader.register(tiny_dll(file, &told));
+/// A name in one of the forms that this loader takes.
+enum Spelled {
+    Utf8(String),
+    Utf16(U16String),
+}
+
+impl Spelled {
+    fn name(&self) -> Name<'_> {
+        match self {
+            Self::Utf8(name) => name.into(),
+            Self::Utf16(name) => name.into(),
         }
-        Self { loader, told }
+    }
+}
+
+impl Emulated {
+    fn spell(&self, text: &Text) -> Spelled {
+        match self.form {
+            Form::A => {
+                let mut bytes = text.bytes();
+                bytes.pop();
+                Spelled::Utf8(String::from_utf8(bytes).expect("what is no UTF-8 needs a C ABI"))
+            }
+            Form::W => {
+                let mut units = text.units();
+                units.pop();
+                Spelled::Utf16(U16String::from_vec(units))
+            }
+        }
     }
 }
 
@@ -74,7 +93,17 @@ fn entry(name: &str, notification: &Notification<'_, u32>, told: &Mutex<Vec<Stri
 }
 
 impl Loader for Emulated {
-    const IS_THE_SYSTEM: bool = false;
+    const DRIVER: Driver = Driver::Emulated;
+
+    fn new(row: &Row, form: Form) -> Self {
+        let loader = EmulatedLoader::new(ModuleFile::new(PROGRAM));
+        loader.set_current_directory(FOLDER);
+        let told = Arc::default();
+        for file in row.files() {
+            loader.register(tiny_dll(&file, &told));
+        }
+        Self { loader, form, told }
+    }
 
     fn folder(&self) -> String {
         FOLDER.into()
@@ -84,31 +113,34 @@ impl Loader for Emulated {
         PROGRAM.into()
     }
 
-    fn load_library(&mut self, name: &str) -> Result<u64, u32> {
-        self.loader.load(name).map(Handle::to_u64).map_err(|error| error.code())
+    fn last_error(&self) -> Option<u32> {
+        None
+    }
+
+    fn load_library(&mut self, name: Option<&Text>) -> Result<u64, u32> {
+        self.load_library_ex(name, 0, 0)
     }
 
     fn free_library(&mut self, module: u64) -> Result<(), u32> {
         self.loader.free(Handle::from_u64(module)).map_err(|error| error.code())
     }
 
-    fn get_module_handle(&mut self, name: Option<&str>) -> Result<u64, u32> {
-        let handle = match name {
-            Some(name) => self.loader.find(name),
-            None => self.loader.find(sspcache_loader::Sought::Program),
-        };
-        handle.map(Handle::to_u64).map_err(|error| error.code())
+    fn get_module_handle(&mut self, name: Option<&Text>) -> Result<u64, u32> {
+        let name = name.map(|name| self.spell(name));
+        let sought = name.as_ref().map_or(sspcache_loader::Sought::Program, |name| name.name().into());
+        self.loader.find(sought).map(Handle::to_u64).map_err(|error| error.code())
     }
 
-    fn get_module_handle_ex(&mut self, flags: u32, sought: Sought<'_>) -> Result<u64, u32> {
+    fn get_module_handle_ex(&mut self, flags: u32, sought: Sought<'_>, _has_place: bool) -> Result<u64, u32> {
         let find = || {
             let flags = LookupFlags::from_bits(flags)?;
-            let sought = match sought {
-                Sought::Name(None) => sspcache_loader::Sought::Program,
-                Sought::Name(Some(name)) => name.into(),
-                Sought::Address(address) => sspcache_loader::Sought::Address(address),
-            };
-            self.loader.find_ex(sought, flags.lifetime)
+            match sought {
+                Sought::Name(None) => self.loader.find_ex(sspcache_loader::Sought::Program, flags.lifetime),
+                Sought::Name(Some(name)) => self.loader.find_ex(self.spell(name).name(), flags.lifetime),
+                Sought::Address(address) => {
+                    self.loader.find_ex(sspcache_loader::Sought::Address(address), flags.lifetime)
+                }
+            }
         };
         find().map(Handle::to_u64).map_err(|error: LoaderError| error.code())
     }
@@ -121,13 +153,14 @@ impl Loader for Emulated {
         self.loader.procedure(Handle::from_u64(module), procedure).map_err(|error| error.code())
     }
 
-    fn get_module_file_name(&mut self, module: u64) -> Result<String, u32> {
+    fn module_path(&mut self, module: u64) -> Result<String, u32> {
         let name = self.loader.file_name(Handle::from_u64(module));
         name.map(|name| name.to_string_lossy()).map_err(|error| error.code())
     }
 
-    fn load_library_ex(&mut self, name: &str, flags: u32) -> Result<u64, u32> {
-        let load = || self.loader.load_ex(name, LoadFlags::from_bits(flags)?);
+    fn load_library_ex(&mut self, name: Option<&Text>, _file: u64, flags: u32) -> Result<u64, u32> {
+        let name = self.spell(name.expect("a null name needs a C ABI"));
+        let load = || self.loader.load_ex(name.name(), LoadFlags::from_bits(flags)?);
         load().map(Handle::to_u64).map_err(|error| error.code())
     }
 
@@ -137,17 +170,19 @@ impl Loader for Emulated {
         self.loader.file_name(module).map(drop).map_err(|error| error.code())
     }
 
-    fn set_dll_directory(&mut self, path: Option<&str>) -> Result<(), u32> {
-        self.loader.set_dll_directory(path.map(Into::into));
+    fn set_dll_directory(&mut self, path: Option<&Text>) -> Result<(), u32> {
+        let path = path.map(|path| self.spell(path));
+        self.loader.set_dll_directory(path.as_ref().map(Spelled::name));
         Ok(())
     }
 
-    fn add_dll_directory(&mut self, path: &str) -> Result<u64, u32> {
-        self.loader.add_dll_directory(path).map(DirectoryCookie::to_u64).map_err(|error| error.code())
+    fn add_dll_directory(&mut self, path: Option<&Text>) -> Result<u64, u32> {
+        let path = self.spell(path.expect("a null path needs a C ABI"));
+        self.loader.add_dll_directory(path.name()).map(DirectoryCookie::to_u64).map_err(|error| error.code())
     }
 
     fn remove_dll_directory(&mut self, cookie: u64) -> Result<(), u32> {
-        let cookie = DirectoryCookie::from_u64(cookie).expect("rows remove what they added");
+        let cookie = DirectoryCookie::from_u64(cookie).expect("a null cookie needs a C ABI");
         self.loader.remove_dll_directory(cookie).map_err(|error| error.code())
     }
 
