@@ -3,7 +3,6 @@
 use std::{
     ffi::{CStr, CString, OsStr},
     fs,
-    io::Read,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,6 +12,8 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use parking_lot::Mutex;
 use sspcache_loader::{Disk, ModuleFile, Reason};
 use widestring::{U16Str, U16String};
+
+use crate::image::is_for_this_machine;
 
 /// The address of an export.
 pub(crate) type Address = usize;
@@ -27,7 +28,7 @@ impl Disk<Address> for HostDisk {
     fn open(&self, path: &U16Str) -> Option<ModuleFile<Address>> {
         let path = find(path).filter(|path| path.is_file())?;
         let name = to_windows(&path);
-        if is_module(&path) { Some(module(path, &name)) } else { Some(ModuleFile::foreign(&name)) }
+        if is_for_this_machine(&path) { Some(module(path, &name)) } else { Some(ModuleFile::foreign(&name)) }
     }
 
     fn has_folder(&self, path: &U16Str) -> bool {
@@ -72,14 +73,6 @@ fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
         fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name()).filter(|file| is(file)).collect();
     named.sort_unstable();
     named.into_iter().next()
-}
-
-/// Whether a file begins like a shared object of some kind; the linker says whether it is one for this machine.
-fn is_module(path: &Path) -> bool {
-    const MAGICS: &[&[u8]] = &[b"\x7FELF", &[0xCF, 0xFA, 0xED, 0xFE], &[0xCA, 0xFE, 0xBA, 0xBE]];
-    let mut magic = [0; 4];
-    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
-    read.is_ok() && MAGICS.contains(&&magic[..])
 }
 
 /// A shared object, which the dynamic linker opens when the module is told of its load: its constructors run then, under the

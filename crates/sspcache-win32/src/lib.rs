@@ -27,6 +27,7 @@ mod directories;
 mod disk;
 mod drives;
 mod guard;
+mod image;
 mod last_error;
 #[cfg(feature = "mock")]
 mod linked;

@@ -5,7 +5,7 @@ use std::{
     ptr,
 };
 
-use sspcache_loader::LoadFlags;
+use sspcache_loader::{LoadFlags, LoaderError};
 use widestring::U16String;
 use windows_sys::Win32::{
     Foundation::{ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND, ERROR_NOT_SUPPORTED},
@@ -132,7 +132,11 @@ fn load(name: Option<U16String>, file: *mut c_void, flags: u32) -> Module {
         }
         let flags = LoadFlags::from_bits(flags)?;
         refresh_search();
-        Ok(loader().load_ex(&name, flags)?)
+        match loader().load_ex(&name, flags) {
+            // A constructor can't refuse. It was the host's linker, which doesn't find what the module needs.
+            Err(LoaderError::InitializationRefused { .. }) => Err(Failure(ERROR_MOD_NOT_FOUND)),
+            loaded => Ok(loaded?),
+        }
     });
     loaded.map_or(ptr::null_mut(), module)
 }

@@ -114,11 +114,15 @@ impl Loader for C {
         for file in row.files() {
             let path = folder.path().join(file.replace('\\', std::path::MAIN_SEPARATOR_STR));
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            if file.contains("not-a-module") {
-                fs::write(&path, "no module of any machine").expect("a file");
-            } else {
-                fs::copy(&tiny, &path).expect("the tiny DLL lies beside the test program");
-            }
+            let tiny = || fs::read(&tiny).expect("the tiny DLL lies beside the test program");
+            let contents = match file.as_str() {
+                "not-a-module.dll" => b"no module of any machine".to_vec(),
+                "cut-short.dll" => tiny()[..600].to_vec(),
+                "other-machine.dll" => of_another_machine(tiny()),
+                "needs-missing.dll" => with_a_missing_need(tiny()),
+                _ => tiny(),
+            };
+            fs::write(&path, contents).expect("a file");
         }
         let before = env::current_dir().expect("a folder");
         env::set_current_dir(folder.path()).expect("a folder");
@@ -303,6 +307,38 @@ impl Loader for C {
         let told = env::var(TOLD).unwrap_or_default();
         told.split_whitespace().map(str::to_owned).collect()
     }
+}
+
+/// The module with another machine in its header.
+fn of_another_machine(mut module: Vec<u8>) -> Vec<u8> {
+    let machine = if module.starts_with(b"MZ") {
+        let header: [u8; 4] = module[0x3C..0x40].try_into().expect("four bytes");
+        u32::from_le_bytes(header) as usize + 4
+    } else if module.starts_with(b"\x7FELF") {
+        18
+    } else {
+        4
+    };
+    module[machine] ^= 0x80;
+    module
+}
+
+/// The module with a need for a module that is nowhere.
+fn with_a_missing_need(mut module: Vec<u8>) -> Vec<u8> {
+    let need: &[u8] = match env::consts::OS {
+        "windows" => b"KERNEL32.dll\0",
+        "macos" => b"libSystem.B.dylib\0",
+        _ => b"libc.so.6\0",
+    };
+    let mut found = 0;
+    for at in 0..module.len() - need.len() {
+        if module[at..].starts_with(need) {
+            module[at + 2] = b'_';
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the tiny DLL needs what every module does");
+    module
 }
 
 /// A string in the form of the function that takes it; empty for a null pointer.
