@@ -10,7 +10,7 @@ use proptest::{
 };
 use windows_sys::Win32::Foundation::SEC_E_OK;
 
-use crate::dll::{Mock, in_own_process, succeed};
+use super::dll::{Mock, in_own_process, succeed};
 
 /// An identity that only the SSP looks into.
 pub(crate) type Opaque = *mut c_void;

@@ -12,7 +12,7 @@ use windows_sys::Win32::{
     },
 };
 
-use crate::dll::{Ask, Form, Handle, Identity, Mock, UNTOUCHED, UNTOUCHED_TIME, in_own_process, succeed};
+use super::dll::{Ask, Form, Handle, Identity, Mock, UNTOUCHED, UNTOUCHED_TIME, in_own_process, succeed};
 
 /// Three packages that other SSPI libraries have too, and alice's account.
 pub(crate) const CONFIG: &str = "

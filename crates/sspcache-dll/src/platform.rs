@@ -1,5 +1,8 @@
 //! What the operating system is asked for: standard error, and local time.
 
+#[cfg(unix)]
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Writes to standard error. Not through `std::io::stderr`, which keeps thread-local state that would pin the DLL.
 #[cfg(unix)]
 pub(crate) fn write_to_standard_error(text: &str) {
@@ -38,9 +41,10 @@ pub(crate) fn write_to_standard_error(text: &str) {
 /// How far local time is ahead of UTC now, in seconds.
 #[cfg(unix)]
 pub(crate) fn seconds_east_of_utc() -> i32 {
-    // SAFETY: null is allowed, and both structures are valid for the calls; `localtime_r` keeps no pointer.
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now: libc::time_t = since_1970.as_secs().try_into().unwrap_or_default();
+    // SAFETY: both structures are valid for the call, and may be zeros; `localtime_r` keeps no pointer.
     unsafe {
-        let now = libc::time(std::ptr::null_mut());
         let mut local: libc::tm = std::mem::zeroed();
         if libc::localtime_r(&raw const now, &raw mut local).is_null() {
             return 0;

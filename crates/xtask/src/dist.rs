@@ -147,8 +147,12 @@ fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&st
     cargo = cargo.args(["--locked", "--profile", "dist", "--target", triple]);
     cargo =
         cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&workspace.target);
+    let sysroot = workspace.sysroot()?;
+    let mut std_lock = String::new();
     if command.ends_with(&OWN_STD) {
         cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
+        let lock = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock");
+        std_lock = fs::read_to_string(&lock).with_context(|| format!("can't read {}", lock.display()))?;
     }
     cargo = reproducible(workspace, cargo)?;
     if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
@@ -157,7 +161,7 @@ fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&st
     let messages = cargo.read()?;
     let folder = workspace.target.join(triple);
     let bill = Bill::new(workspace, triple, selection)?;
-    bill.check(&messages, &folder, &workspace.sysroot()?).with_context(|| selection.join(" "))?;
+    bill.check(&messages, &folder, &sysroot, &std_lock).with_context(|| selection.join(" "))?;
     Ok(Built { folder: folder.join("dist"), bill: Rc::new(bill) })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It comes with nightly toolchains alone, and takes its time: what runs here are the tests that reach each kind of code
 //! once, with fewer cases where a test asks `cfg!(miri)`. Pages of memory come from the heap then, since Miri has no
-//! `mlock` or `madvise`; the mock DLLs' own tests call the same functions without a DLL (`tests/support/linked.rs`).
+//! `mlock` or `madvise`; the mock DLLs' own tests call the same functions without a DLL
+//! (`crates/sspcache-dll/tests/miri.rs`).
 
 use std::path::Path;
 
@@ -19,11 +20,7 @@ const TESTS: &[(&str, &[&str], &str)] = &[
     ("sspcache-engine", &["--lib"], "vault"),
     ("sspcache-mock", &["--test=sign_out", "--test=both_ends"], ""),
     ("sspcache", &["--test=protocol", "--test=providers", "--test=guard", "--test=report"], ""),
-    (
-        "sspcache-cli",
-        &["--test=dll_abi", "--test=dll_accounts", "--test=dll_credentials", "--test=dll_messages"],
-        "",
-    ),
+    ("sspcache-dll", &["--test=miri"], ""),
 ];
 
 /// Files and the environment are the real ones, and a pointer stays one to what it was made from.
@@ -55,14 +52,13 @@ fn add_miri(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let components = ["miri", "rust-src"];
-    match sysroot {
-        Some(_) => cmd!(shell, "rustup component add --toolchain nightly {components...}").run(),
-        None => {
-            let list = components.join(",");
-            cmd!(shell, "rustup toolchain install nightly --profile minimal --component {list}").run()
-        }
-    }
-    .context(
+    let add = if sysroot.is_some() {
+        cmd!(shell, "rustup component add --toolchain nightly {components...}")
+    } else {
+        let list = components.join(",");
+        cmd!(shell, "rustup toolchain install nightly --profile minimal --component {list}")
+    };
+    add.run().context(
         "Miri is missing, and rustup can't add it. It comes with most nightly toolchains: \
          `rustup toolchain install nightly --component miri,rust-src`",
     )

@@ -76,12 +76,15 @@ impl Bill {
     }
 
     /// Fails unless these are the crates that cargo compiled for the target, by the messages of the build that left its
-    /// files in `folder`. The standard library's own crates, below `sysroot`, don't count.
-    pub(super) fn check(&self, messages: &str, folder: &Path, sysroot: &Path) -> Result<()> {
+    /// files in `folder`. The standard library doesn't count where it was built too: what lies below `sysroot`, and what it
+    /// takes from the registry, which `std_lock` is the lock file of.
+    pub(super) fn check(&self, messages: &str, folder: &Path, sysroot: &Path, std_lock: &str) -> Result<()> {
         let compiled = compiled(messages, folder, sysroot)?;
         let listed: BTreeSet<_> =
             self.crates.iter().map(|c| (c.name.clone(), c.version.clone(), c.features.clone())).collect();
-        let [unlisted, unused] = [&compiled - &listed, &listed - &compiled];
+        let of_std = checksums(std_lock);
+        let [mut unlisted, unused] = [&compiled - &listed, &listed - &compiled];
+        unlisted.retain(|(name, version, _)| !of_std.contains_key(&(name.clone(), version.clone())));
         ensure!(
             unlisted.is_empty() && unused.is_empty(),
             "the bill of materials is wrong: compiled and not listed: {unlisted:?}; listed and not compiled: {unused:?}"
@@ -109,6 +112,7 @@ impl Bill {
         let direct: Vec<_> = self.crates.first().map(Crate::reference).into_iter().collect();
         let linked = self.runtimes.iter().map(Runtime::reference);
         let top = json!({ "ref": file, "dependsOn": direct.into_iter().chain(linked).collect::<Vec<_>>() });
+        let dependencies: Vec<_> = [top].into_iter().chain(edges).collect();
         let bill = json!({
             "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
             "bomFormat": "CycloneDX",
@@ -116,7 +120,7 @@ impl Bill {
             "version": 1,
             "metadata": { "component": root },
             "components": crates.chain(runtimes).collect::<Vec<_>>(),
-            "dependencies": Vec::from_iter([top].into_iter().chain(edges)),
+            "dependencies": dependencies,
         });
         format!("{bill:#}\n")
     }
@@ -323,8 +327,10 @@ mod tests {
             })
             .to_string()
         };
-        let check =
-            |messages: &[String]| bill.check(&messages.join("\n"), "/t/here".as_ref(), "/rust".as_ref());
+        let lock = "[[package]]\nname = \"cfg-if\"\nversion = \"1.0.0\"\nchecksum = \"5\"\n";
+        let check = |messages: &[String]| {
+            bill.check(&messages.join("\n"), "/t/here".as_ref(), "/rust".as_ref(), lock)
+        };
         let app = artifact("path+file:///app#1.0.0", "/app/Cargo.toml", "", "/t/here/dist/app.so");
         let a = artifact("registry+x#a@1.0.0", "/cargo/a/Cargo.toml", "x,y", "/t/here/dist/deps/liba.rlib");
         check(&[app.clone(), a.clone(), json!({ "reason": "build-finished" }).to_string()]).expect("alike");
@@ -335,6 +341,12 @@ mod tests {
                 "/rust/core/Cargo.toml",
                 "",
                 "/t/here/dist/deps/libcore.rlib",
+            ),
+            artifact(
+                "registry+x#cfg-if@1.0.0",
+                "/cargo/c/Cargo.toml",
+                "",
+                "/t/here/dist/deps/libcfg_if.rlib",
             ),
             artifact("registry+x#serde_derive@1.0.0", "/cargo/d/Cargo.toml", "", "/t/dist/deps/libd.so"),
         ] {
