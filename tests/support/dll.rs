@@ -464,7 +464,8 @@ fn text_at<F: Form>(text: *const F::Unit) -> String {
 /// A `SEC_WINNT_AUTH_IDENTITY` of one form, with its strings. They end where their lengths say, in memory that ends there
 /// too.
 pub(crate) struct Identity<F: Form> {
-    _strings: [Box<[F::Unit]>; 3],
+    // Not boxed slices: moving one voids the pointers into it, by Rust's rules for memory.
+    _strings: [Vec<F::Unit>; 3],
     pub(crate) data: Plain,
 }
 
@@ -474,8 +475,8 @@ impl<F: Form> Identity<F> {
     }
 
     /// User, domain, password.
-    pub(crate) fn of_units(strings: [Vec<F::Unit>; 3]) -> Self {
-        let mut strings = strings.map(Vec::into_boxed_slice);
+    pub(crate) fn of_units(mut strings: [Vec<F::Unit>; 3]) -> Self {
+        strings.iter_mut().for_each(Vec::shrink_to_fit);
         let length = |units: &[F::Unit]| u32::try_from(units.len()).expect("a short string");
         let [user, domain, password] = &mut strings;
         let data = Plain {
