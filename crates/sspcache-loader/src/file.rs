@@ -20,6 +20,8 @@ pub struct ModuleFile<E> {
     pub(crate) names: HashMap<Box<[u8]>, E>,
     pub(crate) ordinals: HashMap<u16, E>,
     pub(crate) resolve: Option<Box<Resolve<E>>>,
+    /// Whether what `resolve` finds stays so while the module is loaded.
+    pub(crate) is_fixed: bool,
     pub(crate) entry: Option<Box<Entry<E>>>,
 }
 
@@ -39,6 +41,7 @@ impl<E> ModuleFile<E> {
             names: HashMap::new(),
             ordinals: HashMap::new(),
             resolve: None,
+            is_fixed: false,
             entry: None,
         }
     }
@@ -67,6 +70,19 @@ impl<E> ModuleFile<E> {
     #[must_use]
     pub fn exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self {
         self.resolve = Some(Box::new(resolve));
+        self.is_fixed = false;
+        self
+    }
+
+    /// The same for exports that stay what they are while the module is loaded: what was found once is kept until then, and not
+    /// asked for again. What wasn't found is.
+    #[must_use]
+    pub fn fixed_exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self
+    where
+        E: Copy, // It is copied under the table's lock, where nobody else's code may run.
+    {
+        self.resolve = Some(Box::new(resolve));
+        self.is_fixed = true;
         self
     }
 

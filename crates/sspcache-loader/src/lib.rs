@@ -55,6 +55,7 @@
 //! Functions with buffers and the thread's last error are matters of a C ABI, not of this one.
 #![forbid(unsafe_code)]
 
+mod by_name;
 mod disk;
 mod error;
 mod file;
@@ -65,6 +66,7 @@ mod lookup;
 mod module_ref;
 mod name;
 mod notification;
+mod plain_name;
 mod search;
 mod sync;
 mod table;
@@ -79,4 +81,5 @@ pub use lookup::{Lifetime, LookupFlags, Procedure, Sought};
 pub use module_ref::ModuleRef;
 pub use name::Name;
 pub use notification::{Notification, Reason};
+pub use plain_name::PlainName;
 pub use search::DirectoryCookie;

@@ -157,12 +157,12 @@ impl<E> EmulatedLoader<E> {
     /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`NullHandle`](LoaderError::NullHandle) (6).
     pub fn free(&self, module: impl Into<Option<Handle>>) -> Result<(), LoaderError> {
         let handle = module.into().ok_or(LoaderError::NullHandle)?;
-        if self.0.table.write().remove_data(handle) {
-            return Ok(());
-        }
         let loading = self.is_loader_lock_held_by_current_thread();
-        if self.0.table.write().give_back(handle, loading)? == GivenBack::Stays {
-            return Ok(());
+        {
+            let mut table = self.0.table.write();
+            if table.remove_data(handle) || table.give_back(handle, loading)? == GivenBack::Stays {
+                return Ok(());
+            }
         }
         // Asked again under the loader lock: meanwhile somebody may have taken a reference, or given this one back.
         let _lock = self.0.loader_lock.lock();
@@ -192,6 +192,7 @@ impl<E> EmulatedLoader<E> {
     ///
     /// # Errors
     /// As [`find`](Self::find).
+    #[inline]
     pub fn find_ex<'a>(
         &self,
         sought: impl Into<Sought<'a>>,
@@ -224,12 +225,7 @@ impl<E> EmulatedLoader<E> {
     pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<Vec<ModuleRef<E>>, LoaderError> {
         let loading = self.is_loader_lock_held_by_current_thread();
         let mut table = self.0.table.write();
-        let handles: Vec<Handle> = match table.parse(name.into(), Purpose::Lookup)? {
-            Wanted::Bare(base) => table.with_base_name(&base, loading).collect(),
-            wanted @ (Wanted::File(_) | Wanted::Relative(_)) => {
-                table.find_wanted(&wanted, loading).into_iter().collect()
-            }
-        };
+        let handles = table.find_all(name.into(), loading)?;
         Ok(handles
             .into_iter()
             .filter_map(|handle| table.reference(handle).ok())
@@ -256,13 +252,31 @@ impl<E> EmulatedLoader<E> {
     where
         E: Clone,
     {
-        let file = self.file(module.into())?;
+        let (sought, procedure) = (module.into(), procedure.into());
+        let loading = self.is_loader_lock_held_by_current_thread();
+        let (handle, file) = {
+            let table = self.0.table.read();
+            let handle = sought.unwrap_or(table.program);
+            let module = table.module(handle, loading)?;
+            if let Procedure::Name(name) = procedure
+                && let Some(kept) = module.kept_export(name)
+            {
+                return Ok(kept);
+            }
+            (handle, Arc::clone(&module.file))
+        };
         let module = || file.path.to_string_lossy();
-        match procedure.into() {
-            Procedure::Name(name) => file.find_export(name).ok_or_else(|| LoaderError::ExportNotFound {
-                module: module(),
-                export: String::from_utf8_lossy(name).into_owned(),
-            }),
+        match procedure {
+            Procedure::Name(name) => {
+                let found = file.find_export(name).ok_or_else(|| LoaderError::ExportNotFound {
+                    module: module(),
+                    export: String::from_utf8_lossy(name).into_owned(),
+                })?;
+                if file.is_fixed {
+                    self.0.table.write().keep_export(handle, name, found.clone());
+                }
+                Ok(found)
+            }
             Procedure::Ordinal(ordinal) => file
                 .ordinals
                 .get(&ordinal)
@@ -296,7 +310,8 @@ impl<E> EmulatedLoader<E> {
     fn file(&self, module: Option<Handle>) -> Result<Arc<ModuleFile<E>>, LoaderError> {
         let loading = self.is_loader_lock_held_by_current_thread();
         let table = self.0.table.read();
-        table.file(module.unwrap_or(table.program), loading)
+        let module = table.module(module.unwrap_or(table.program), loading)?;
+        Ok(Arc::clone(&module.file))
     }
 
     /// Tells a module of its load. Runs under the loader lock.

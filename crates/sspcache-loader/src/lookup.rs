@@ -11,7 +11,7 @@ use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
 };
 
-use crate::{LoaderError, Name};
+use crate::{LoaderError, Name, PlainName};
 
 /// Which loaded module is meant.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub enum Sought<'a> {
     Address(u64),
     /// The module of this name: bare, or the path it was loaded from (L3).
     Name(Name<'a>),
+    /// The module of this name, which is read already.
+    Plain(PlainName),
     /// The program itself: the null name (L4).
     Program,
 }
@@ -28,6 +30,12 @@ pub enum Sought<'a> {
 impl<'a> From<Name<'a>> for Sought<'a> {
     fn from(name: Name<'a>) -> Self {
         Self::Name(name)
+    }
+}
+
+impl From<PlainName> for Sought<'_> {
+    fn from(name: PlainName) -> Self {
+        Self::Plain(name)
     }
 }
 
@@ -41,7 +49,7 @@ macro_rules! sought_from_names {
     )*};
 }
 
-sought_from_names!(str, String, U16CStr, U16Str, U16String);
+sought_from_names!(str, String, CStr, U16CStr, U16Str, U16String);
 
 /// What a lookup does to the module's references (L5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,10 +3,13 @@
 //! Reference: [GetModuleHandleW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew),
 //! [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
 
+use std::ffi::CStr;
 use std::fmt;
 
 use sspcache_fold::fold;
 use widestring::{U16CStr, U16Str, U16String};
+
+use crate::PlainName;
 
 /// A module's name as a caller spells it: bare (`msnsspc`) or with a directory, UTF-8 or UTF-16.
 ///
@@ -16,6 +19,8 @@ pub struct Name<'a>(Spelling<'a>);
 
 #[derive(Clone, Copy)]
 enum Spelling<'a> {
+    /// As C has it: in UTF-8, if it is any good.
+    Bytes(&'a [u8]),
     Utf8(&'a str),
     Utf16(&'a U16Str),
 }
@@ -24,9 +29,36 @@ impl Name<'_> {
     /// The name's UTF-16 units, without a terminating null.
     pub fn to_utf16(&self) -> U16String {
         match self.0 {
+            Spelling::Bytes(name) => U16String::from_str(&String::from_utf8_lossy(name)),
             Spelling::Utf8(name) => U16String::from_str(name),
             Spelling::Utf16(name) => name.to_owned(),
         }
+    }
+
+    /// Whether it has a slash or a backslash, and so names a folder, too (L3).
+    pub fn has_folder(&self) -> bool {
+        let in_bytes = |name: &[u8]| name.iter().any(|&byte| slash(byte.into()) == BACKSLASH);
+        match self.0 {
+            Spelling::Bytes(name) => in_bytes(name),
+            Spelling::Utf8(name) => in_bytes(name.as_bytes()),
+            Spelling::Utf16(name) => name.as_slice().iter().any(|&unit| slash(unit) == BACKSLASH),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<PlainName> {
+        match self.0 {
+            Spelling::Bytes(name) => PlainName::from_units(name.iter().copied().map(u16::from)),
+            Spelling::Utf8(name) => PlainName::from_units(name.as_bytes().iter().copied().map(u16::from)),
+            Spelling::Utf16(name) => PlainName::from_units(name.as_slice().iter().copied()),
+        }
+    }
+}
+
+impl<'a> From<&'a CStr> for Name<'a> {
+    /// In UTF-8; bytes that are none name nothing that is there.
+    fn from(name: &'a CStr) -> Self {
+        Self(Spelling::Bytes(name.to_bytes()))
     }
 }
 
@@ -69,6 +101,7 @@ impl fmt::Debug for Name<'_> {
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            Spelling::Bytes(name) => f.write_str(&String::from_utf8_lossy(name)),
             Spelling::Utf8(name) => f.write_str(name),
             Spelling::Utf16(name) => fmt::Display::fmt(&name.display(), f),
         }

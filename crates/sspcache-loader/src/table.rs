@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::by_name::{ByName, Handles};
 use crate::name::{self, Key, Purpose, Wanted};
 use crate::search::Search;
 use crate::{Handle, LoadFlags, LoaderError, ModuleFile, Name, Sought};
@@ -23,8 +24,10 @@ pub(crate) struct Table<E> {
     pub(crate) search: Search,
     pub(crate) program: Handle,
     modules: HashMap<Handle, Module<E>>,
-    by_base_name: HashMap<Key, Vec<Handle>>,
+    by_name: ByName,
     by_path: HashMap<Key, Handle>,
+    /// Modules on their way in or out, which are not [loaded](Phase::Loaded): mostly none.
+    in_transit: Vec<Handle>,
     by_address: BTreeMap<u64, (u64, Handle)>,
     /// Files that were opened as data, by their handles, whose low bits no module's handle has.
     data: HashSet<Handle>,
@@ -37,6 +40,16 @@ pub(crate) struct Module<E> {
     phase: Phase,
     references: References,
     is_told: bool,
+    /// Exports that were found and stay what they are: no more than the file has.
+    kept: HashMap<Box<[u8]>, E>,
+}
+
+impl<E: Clone> Module<E> {
+    /// An export that was found before.
+    #[inline]
+    pub(crate) fn kept_export(&self, name: &[u8]) -> Option<E> {
+        self.kept.get(name).cloned()
+    }
 }
 
 /// What keeps a module loaded (L5, L8).
@@ -76,30 +89,38 @@ impl<E> Table<E> {
             search,
             program: Handle(NonZeroU64::MIN), // replaced below
             modules: HashMap::new(),
-            by_base_name: HashMap::new(),
+            by_name: ByName::default(),
             by_path: HashMap::new(),
+            in_transit: Vec::new(),
             by_address: BTreeMap::new(),
             data: HashSet::new(),
             next_base: FIRST_BASE,
         };
         table.program = table.insert(Arc::new(program), LoadFlags::default());
+        table.loaded(table.program);
         if let Some(program) = table.modules.get_mut(&table.program) {
-            program.phase = Phase::Loaded;
             program.references = References::Pinned;
         }
         table
     }
 
-    /// The file of a module that the caller may see.
-    pub(crate) fn file(&self, handle: Handle, loading: bool) -> Result<Arc<ModuleFile<E>>, LoaderError> {
-        match self.modules.get(&handle) {
-            Some(module) if loading || module.phase == Phase::Loaded => Ok(Arc::clone(&module.file)),
-            _ => Err(LoaderError::DeadHandle { handle }),
+    /// A module that the caller may see.
+    #[inline]
+    pub(crate) fn module(&self, handle: Handle, loading: bool) -> Result<&Module<E>, LoaderError> {
+        let module = self.modules.get(&handle).filter(|module| loading || module.phase == Phase::Loaded);
+        module.ok_or(LoaderError::DeadHandle { handle })
+    }
+
+    /// Keeps an export that was found, unless the module is gone by now: its handle is never given out again.
+    pub(crate) fn keep_export(&mut self, handle: Handle, name: &[u8], export: E) {
+        if let Some(module) = self.modules.get_mut(&handle) {
+            module.kept.insert(name.into(), export);
         }
     }
 
     /// Finds a loaded module. `loading`: whether the caller owns the loader lock and so sees modules on their way in
     /// and out.
+    #[inline]
     pub(crate) fn find(&self, sought: Sought<'_>, loading: bool) -> Result<Handle, LoaderError> {
         match sought {
             // The page: a null parameter is the program, whatever the flags make of it.
@@ -110,7 +131,22 @@ impl<E> Table<E> {
             Sought::Name(name) => self
                 .find_wanted(&self.parse(name, Purpose::Lookup)?, loading)
                 .ok_or_else(|| LoaderError::NotLoaded { name: name.to_string() }),
+            Sought::Plain(name) => (self.visible(self.by_name.plainly_named(name), loading).next())
+                .ok_or_else(|| LoaderError::NotLoaded { name: name.to_string() }),
         }
+    }
+
+    /// Every loaded module that a name matches, in the order of their loads.
+    pub(crate) fn find_all(&self, name: Name<'_>, loading: bool) -> Result<Handles, LoaderError> {
+        if let Some(name) = name.plain() {
+            return Ok(self.visible(self.by_name.plainly_named(name), loading).collect());
+        }
+        Ok(match self.parse(name, Purpose::Lookup)? {
+            Wanted::Bare(base) => self.with_base_name(&base, loading).collect(),
+            wanted @ (Wanted::File(_) | Wanted::Relative(_)) => {
+                self.find_wanted(&wanted, loading).into_iter().collect()
+            }
+        })
     }
 
     /// Reads a name.
@@ -138,7 +174,11 @@ impl<E> Table<E> {
 
     /// The loaded modules of a base name, in the order of their loads.
     pub(crate) fn with_base_name(&self, base: &[u16], loading: bool) -> impl Iterator<Item = Handle> {
-        let handles = self.by_base_name.get(base).map(Vec::as_slice).unwrap_or_default();
+        self.visible(self.by_name.named(base), loading)
+    }
+
+    /// Those of these modules that the caller may see.
+    fn visible(&self, handles: &[Handle], loading: bool) -> impl Iterator<Item = Handle> {
         handles.iter().copied().filter(move |handle| self.is_visible(*handle, loading))
     }
 
@@ -153,14 +193,16 @@ impl<E> Table<E> {
         let (base, handle) = self.next_base(0);
         let (path, base_name) = keys(&file);
         self.by_path.insert(path, handle);
-        self.by_base_name.entry(base_name).or_default().push(handle);
+        self.by_name.insert(base_name, handle);
         self.by_address.insert(base, (base + GRANULARITY, handle));
         if let Some(addresses) = &file.addresses {
             self.by_address.entry(addresses.start).or_insert((addresses.end, handle));
         }
         let references = References::Counted(1);
-        let module = Module { file, phase: Phase::Loading, references, is_told: flags.tells() };
+        let module =
+            Module { file, phase: Phase::Loading, references, is_told: flags.tells(), kept: HashMap::new() };
         self.modules.insert(handle, module);
+        self.in_transit.push(handle);
         handle
     }
 
@@ -193,6 +235,7 @@ impl<E> Table<E> {
     pub(crate) fn loaded(&mut self, handle: Handle) {
         if let Some(module) = self.modules.get_mut(&handle) {
             module.phase = Phase::Loaded;
+            self.in_transit.retain(|other| *other != handle);
         }
     }
 
@@ -232,6 +275,7 @@ impl<E> Table<E> {
     pub(crate) fn unloading(&mut self, handle: Handle) {
         if let Some(module) = self.modules.get_mut(&handle) {
             module.phase = Phase::Unloading;
+            self.in_transit.push(handle);
         }
     }
 
@@ -239,14 +283,10 @@ impl<E> Table<E> {
     /// because exports may do anything when they are dropped.
     pub(crate) fn remove(&mut self, handle: Handle) -> Option<Module<E>> {
         let module = self.modules.remove(&handle)?;
+        self.in_transit.retain(|other| *other != handle);
         let (path, base_name) = keys(&module.file);
         self.by_path.remove(&path);
-        if let Some(handles) = self.by_base_name.get_mut(&base_name) {
-            handles.retain(|other| *other != handle);
-            if handles.is_empty() {
-                self.by_base_name.remove(&base_name);
-            }
-        }
+        self.by_name.remove(&base_name, handle);
         let starts = [Some(handle.to_u64()), module.file.addresses.as_ref().map(|addresses| addresses.start)];
         for start in starts.into_iter().flatten() {
             if self.by_address.get(&start).is_some_and(|(_, owner)| *owner == handle) {
@@ -272,8 +312,10 @@ impl<E> Table<E> {
         }
     }
 
+    /// Whether the caller may see a module that is there.
+    #[inline]
     fn is_visible(&self, handle: Handle, loading: bool) -> bool {
-        self.modules.get(&handle).is_some_and(|module| loading || module.phase == Phase::Loaded)
+        loading || !self.in_transit.contains(&handle)
     }
 }
 

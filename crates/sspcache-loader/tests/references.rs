@@ -1,6 +1,8 @@
 //! Held references, modules of one name, addresses, and names that are no valid UTF-16.
 
-use sspcache_loader::{EmulatedLoader, Handle, Lifetime, LoaderError, ModuleFile, Sought};
+use std::sync::{Arc, Mutex};
+
+use sspcache_loader::{EmulatedLoader, Handle, Lifetime, LoaderError, ModuleFile, PlainName, Sought};
 use widestring::{U16Str, U16String, u16str};
 
 fn loader() -> EmulatedLoader<&'static str> {
@@ -227,4 +229,48 @@ fn a_loader_goes_wherever_its_exports_may() {
     is_shared::<EmulatedLoader<fn() -> bool>>();
     let name: &U16Str = u16str!("ssp");
     assert!(loader().find(name).is_err());
+}
+
+/// L7: what stays as it is while the module is loaded is asked for once; what isn't found, or may change, is each time.
+#[test]
+fn a_fixed_export_is_sought_once_while_its_module_is_loaded() {
+    let asked = Arc::new(Mutex::new(vec![]));
+    let resolve = |file: &'static str| {
+        let asked = asked.clone();
+        move |name: &[u8]| {
+            asked.lock().unwrap().push(format!("{file} {}", String::from_utf8_lossy(name)));
+            (name == b"there").then_some(file)
+        }
+    };
+    let loader = EmulatedLoader::new(ModuleFile::new("program.exe"));
+    loader.register(ModuleFile::new("fixed.dll").fixed_exports_from(resolve("fixed")));
+    loader.register(ModuleFile::new("other.dll").exports_from(resolve("other")));
+    for _ in 0..2 {
+        for file in ["fixed", "other"] {
+            let module = loader.load(file).unwrap();
+            for _ in 0..2 {
+                assert_eq!(loader.procedure(module, "there"), Ok(file));
+                assert_eq!(loader.procedure(module, "absent").unwrap_err().code(), 127);
+            }
+            loader.free(module).unwrap();
+            assert_eq!(loader.procedure(module, "there").unwrap_err().code(), 126);
+        }
+    }
+    let fixed = ["fixed there", "fixed absent", "fixed absent"];
+    let other = ["other there", "other absent", "other there", "other absent"];
+    assert_eq!(*asked.lock().unwrap(), [&fixed[..], &other, &fixed, &other].concat());
+}
+
+/// L1, L3
+#[test]
+fn a_name_that_was_read_before_finds_what_it_names() {
+    let loader = loader();
+    let name = PlainName::new("Ssp.DLL".into()).unwrap();
+    assert_eq!(loader.find(name).unwrap_err().to_string(), "no module `SSP.DLL` is loaded");
+    let module = loader.load(r"C:\b\ssp").unwrap();
+    loader.load(r"C:\a\ssp").unwrap();
+    assert_eq!(loader.find(name), Ok(module));
+    for spelled in ["ssp", "ssp.dll.", r"a\ssp.dll", "C:ssp.dll", "ssp.dll ", "\u{17f}sp.dll", ""] {
+        assert_eq!(PlainName::new(spelled.into()), None, "{spelled}");
+    }
 }

@@ -81,7 +81,7 @@ fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
     let opened: Arc<Mutex<Option<Arc<Library>>>> = Arc::default();
     let (exports, own) = (opened.clone(), path.clone());
     ModuleFile::new(name)
-        .exports_from(move |name| {
+        .fixed_exports_from(move |name| {
             // Without the lock: the linker lets nobody look for symbols while a constructor runs, which may do so itself.
             let library = exports.lock().clone()?;
             export(&library, &own, name)

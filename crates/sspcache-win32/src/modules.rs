@@ -5,8 +5,7 @@ use std::{
     ptr,
 };
 
-use sspcache_loader::{Handle, LookupFlags, Name, Procedure, Sought};
-use widestring::U16String;
+use sspcache_loader::{Handle, Lifetime, LookupFlags, Name, PlainName, Procedure, Sought};
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER};
 
 use crate::{
@@ -31,7 +30,8 @@ pub(crate) type Module = *mut c_void;
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Module {
     // SAFETY: by this function's contract.
-    find(unsafe { text::ansi(name) })
+    let name = unsafe { text::bytes(name) };
+    find(name.map(Name::from))
 }
 
 /// `GetModuleHandle` for UTF-16: as [`sspcache_GetModuleHandleA`].
@@ -44,7 +44,8 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Modul
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetModuleHandleW(name: *const u16) -> Module {
     // SAFETY: by this function's contract.
-    find(unsafe { text::wide(name) })
+    let name = unsafe { text::units(name) };
+    find(name.map(Name::from))
 }
 
 /// `GetModuleHandleEx` for UTF-8.
@@ -61,8 +62,13 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleExA(
     name: *const c_char,
     place: *mut Module,
 ) -> i32 {
+    let by_name = |lifetime| {
+        // SAFETY: by this function's contract.
+        let name = unsafe { text::bytes(name) };
+        named(name.map(Name::from), lifetime)
+    };
     // SAFETY: by this function's contract.
-    unsafe { find_ex(flags, name.cast(), |name| text::ansi(name.cast()), place) }
+    unsafe { find_ex(flags, name.cast(), by_name, place) }
 }
 
 /// `GetModuleHandleEx` for UTF-16.
@@ -78,8 +84,13 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleExW(
     name: *const u16,
     place: *mut Module,
 ) -> i32 {
+    let by_name = |lifetime| {
+        // SAFETY: by this function's contract.
+        let name = unsafe { text::units(name) };
+        named(name.map(Name::from), lifetime)
+    };
     // SAFETY: by this function's contract.
-    unsafe { find_ex(flags, name.cast(), |name| text::wide(name.cast()), place) }
+    unsafe { find_ex(flags, name.cast(), by_name, place) }
 }
 
 /// `GetProcAddress`: an export of a module, or of the program for a null pointer. A name below 65,536 is an ordinal.
@@ -139,30 +150,32 @@ pub unsafe extern "C" fn sspcache_GetModuleFileNameW(module: Module, buffer: *mu
     written.unwrap_or(0)
 }
 
-fn find(name: Option<U16String>) -> Module {
-    let found = call(|| {
-        let name = name.map(sought);
-        let sought = name.as_ref().map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
-        Ok(loader().find(sought)?)
-    });
-    found.map_or(ptr::null_mut(), module)
+fn find(name: Option<Name<'_>>) -> Module {
+    call(|| named(name, Lifetime::Unchanged)).map_or(ptr::null_mut(), module)
 }
 
-/// A name as the loader takes it. One with a folder is sought where the process's files may lie now.
-fn sought(name: U16String) -> U16String {
-    let has_folder = name.as_slice().iter().any(|&unit| [b'/', b'\\'].map(u16::from).contains(&unit));
-    if has_folder {
-        refresh_search();
-    }
-    drives::resolve(name)
+/// The loaded module of this name; the program for none.
+fn named(name: Option<Name<'_>>, lifetime: Lifetime) -> Result<Handle, Failure> {
+    let Some(name) = name else { return Ok(loader().find_ex(Sought::Program, lifetime)?) };
+    let found = match PlainName::new(name) {
+        Some(plain) => loader().find_ex(plain, lifetime),
+        None if name.has_folder() => {
+            // It is sought where the process's files may lie now.
+            refresh_search();
+            loader().find_ex(&drives::resolve(name.to_utf16()), lifetime)
+        }
+        // On no drive: that would take a slash.
+        None => loader().find_ex(name, lifetime),
+    };
+    Ok(found?)
 }
 
 /// # Safety
-/// The name is what `text` reads, unless the flags say that it is an address; a place that isn't null may be written to.
+/// A place that isn't null may be written to.
 unsafe fn find_ex(
     flags: u32,
-    name: *const c_void,
-    text: impl FnOnce(*const c_void) -> Option<U16String>,
+    address: *const c_void,
+    by_name: impl FnOnce(Lifetime) -> Result<Handle, Failure>,
     place: *mut Module,
 ) -> i32 {
     let found = call(|| {
@@ -172,12 +185,7 @@ unsafe fn find_ex(
         // SAFETY: it isn't null, and so may be written to. On failure the result is null (clause L5).
         unsafe { place.write(ptr::null_mut()) };
         let flags = LookupFlags::from_bits(flags)?;
-        if flags.from_address {
-            return at_address(name, flags);
-        }
-        let name = text(name).map(sought);
-        let sought = name.as_ref().map_or(Sought::Program, |name| Sought::Name(Name::from(name)));
-        Ok(loader().find_ex(sought, flags.lifetime)?)
+        if flags.from_address { at_address(address, flags) } else { by_name(flags.lifetime) }
     });
     if let Some(found) = found {
         // SAFETY: as above.

@@ -10,11 +10,17 @@ use widestring::{U16CStr, U16String};
 /// # Safety
 /// A pointer that isn't null is to a string that ends in a null.
 pub(crate) unsafe fn ansi(text: *const c_char) -> Option<U16String> {
-    if text.is_null() {
-        return None;
-    }
     // SAFETY: by this function's contract.
-    Some(U16String::from_str(&unsafe { CStr::from_ptr(text) }.to_string_lossy()))
+    unsafe { bytes(text) }.map(|text| U16String::from_str(&text.to_string_lossy()))
+}
+
+/// The same, where it lies.
+///
+/// # Safety
+/// As [`ansi`], and the string stays as it is for as long as the result is used.
+pub(crate) unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: by this function's contract.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
 }
 
 /// A string of the W functions; `None` for a null pointer.
@@ -22,11 +28,17 @@ pub(crate) unsafe fn ansi(text: *const c_char) -> Option<U16String> {
 /// # Safety
 /// A pointer that isn't null is to UTF-16 units that end in a null.
 pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
-    if text.is_null() {
-        return None;
-    }
     // SAFETY: by this function's contract.
-    Some(unsafe { U16CStr::from_ptr_str(text) }.to_ustring())
+    unsafe { units(text) }.map(U16CStr::to_ustring)
+}
+
+/// The same, where it lies.
+///
+/// # Safety
+/// As [`wide`], and the string stays as it is for as long as the result is used.
+pub(crate) unsafe fn units<'a>(text: *const u16) -> Option<&'a U16CStr> {
+    // SAFETY: by this function's contract.
+    (!text.is_null()).then(|| unsafe { U16CStr::from_ptr_str(text) })
 }
 
 /// Writes a whole string with a terminating null and gives its length; where it doesn't fit, gives the size that it needs, and an

@@ -1,0 +1,113 @@
+//! Names in the usual spelling, such as `msnsspc.dll`, which are looked up without taking memory or reading them twice.
+
+use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
+
+use crate::Name;
+
+/// How many units a plain name may have.
+const LONGEST: usize = 32;
+
+/// The base name that a module's name is as it stands: of ASCII letters, at most 32, without a folder, with an extension, and
+/// without anything at its end that is ignored (L2).
+///
+/// It finds what its [`Name`] finds, quicker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PlainName {
+    /// Capitals, eight to a word, padded with zeroes.
+    words: [u64; LONGEST / 8],
+}
+
+impl PlainName {
+    /// The plain name that this is; `None` for a name that has to be read by all the rules.
+    #[inline]
+    pub fn new(name: Name<'_>) -> Option<Self> {
+        name.plain()
+    }
+
+    /// Reads units, as they are spelled or in capitals.
+    #[inline]
+    pub(crate) fn from_units(mut name: impl ExactSizeIterator<Item = u16>) -> Option<Self> {
+        if name.len() > LONGEST {
+            return None;
+        }
+        let mut words = [0; LONGEST / 8];
+        let (mut has_extension, mut last) = (false, b'.');
+        for word in &mut words {
+            // Put together in a register: what was just stored byte by byte would have to be waited for.
+            let mut letters = 0;
+            for (shift, unit) in (0..64).step_by(8).zip(&mut name) {
+                last = *CAPITALS.get(usize::from(unit))?;
+                if last == 0 {
+                    return None;
+                }
+                has_extension |= last == b'.';
+                letters |= u64::from(last) << shift;
+            }
+            *word = letters;
+            if name.len() == 0 {
+                break;
+            }
+        }
+        (has_extension && !matches!(last, b'.' | b' ')).then_some(Self { words })
+    }
+}
+
+impl fmt::Display for PlainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = self.words.iter().flat_map(|word| word.to_le_bytes()).take_while(|letter| *letter != 0);
+        letters.map(char::from).try_for_each(|letter| f.write_char(letter))
+    }
+}
+
+impl Hash for PlainName {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.words.iter().for_each(|word| state.write_u64(*word));
+    }
+}
+
+/// The capital of a unit that may stand in a plain name; 0 for others, among them what parts folders and drives.
+const CAPITALS: [u8; 128] = {
+    let mut capitals = [0; 128];
+    let mut unit = b' ';
+    while unit < 127 {
+        if !matches!(unit, b'/' | b'\\' | b':') {
+            capitals[unit as usize] = unit.to_ascii_uppercase();
+        }
+        unit += 1;
+    }
+    capitals
+};
+
+#[cfg(test)]
+mod tests {
+    use widestring::U16String;
+
+    use super::*;
+    use crate::name::{Purpose, Wanted, key, parse};
+
+    /// L1, L2, L3
+    #[test]
+    fn a_plain_name_is_what_all_the_rules_make_of_it() {
+        let capitals: Vec<u16> = (0..=u16::MAX).collect();
+        let around = |unit: u16| [vec![unit], vec![u16::from(b'a'), unit], vec![unit, u16::from(b'a')]];
+        let with_extension = |name: Vec<u16>| [name.clone(), [&name[..], &key(&[46, 100])].concat()];
+        let names = capitals.into_iter().flat_map(around).flat_map(with_extension);
+        let long = [31, 32, 33].map(|length| "x.dll".repeat(7)[..length].encode_utf16().collect());
+        let mut plain = 0;
+        for name in names.chain(long).chain([vec![]]) {
+            let name = U16String::from_vec(name);
+            let Some(read) = PlainName::new(Name::from(&name)) else { continue };
+            plain += 1;
+            let Some(Wanted::Bare(base)) = parse(Name::from(&name), Purpose::Lookup, &[]) else {
+                panic!("{name:?} is no bare name")
+            };
+            assert_eq!(*base, *key(name.as_slice()), "{name:?} stands for another");
+            assert_eq!(Some(read), PlainName::from_units(base.iter().copied()), "{name:?}");
+            let text = name.to_string().expect("ASCII");
+            assert_eq!(Some(read), PlainName::new(Name::from(&text)), "{name:?}");
+        }
+        assert!(plain > 250, "{plain}");
+    }
+}
