@@ -58,6 +58,21 @@ impl<L: Loader> SspProvider<L> {
         self.loader.modules(ssp.name()).map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
     }
 
+    /// Flushes the modules of an SSP, and tells what came of each, or of none.
+    fn flush_each(&self, ssp: &Ssp, mut tell: impl FnMut(Option<&L::Module>, Result<Cleanup, Error>)) {
+        let modules = match self.check_safe(ssp).and_then(|()| self.modules(ssp)) {
+            Ok(modules) => modules,
+            Err(error) => return tell(None, Err(error)),
+        };
+        if modules.is_empty() {
+            return tell(None, Ok(Cleanup::NotLoaded));
+        }
+        for module in modules {
+            let outcome = flush(&module);
+            tell(Some(&module), outcome);
+        }
+    }
+
     /// C6, then C7: user32, which tells about the window station, must not be called from DllMain.
     fn check_safe(&self, ssp: &Ssp) -> Result<(), Error> {
         if self.loader.is_inside_loader_callback() {
@@ -89,17 +104,26 @@ impl<L: Loader> CredentialProvider for SspProvider<L> {
             Ok(ssp) => ssp,
             Err(unknown) => return push(report, CleanupRow::new(Ssp::new(name), "", Err(unknown))),
         };
-        let modules = match self.check_safe(ssp).and_then(|()| self.modules(ssp)) {
-            Ok(modules) => modules,
-            Err(error) => return push(report, CleanupRow::new(ssp.clone(), "", Err(error))),
-        };
-        if modules.is_empty() {
-            return push(report, CleanupRow::new(ssp.clone(), "", Ok(Cleanup::NotLoaded)));
+        self.flush_each(ssp, |module, outcome| {
+            let path = module.map(Module::path).unwrap_or_default();
+            push(report, CleanupRow::new(ssp.clone(), path, outcome));
+        });
+    }
+
+    /// As by a report, but without the rows, which take longer to write than an empty cache to flush.
+    fn cleanup(&self, name: &str) -> Result<Cleanup, Error> {
+        if cfg!(feature = "tracing") {
+            let mut report = CleanupReport::default();
+            self.cleanup_into(name, &mut report);
+            return report.into_result();
         }
-        for module in modules {
-            let outcome = flush(&module);
-            push(report, CleanupRow::new(ssp.clone(), module.path(), outcome));
-        }
+        let mut first = Ok(Cleanup::NotLoaded);
+        self.flush_each(known(&self.ssps, name)?, |_, outcome| {
+            if first.is_ok() && !matches!(outcome, Ok(Cleanup::NotLoaded)) {
+                first = outcome;
+            }
+        });
+        first
     }
 }
 
