@@ -62,6 +62,13 @@ const STEPS: &[Step] = &[
     step("clippy-windows", "clippy has no warnings, for Windows", When::Default, Wine::None, clippy_windows),
     step("native", "all tests and documentation examples", When::Default, Wine::Partly, native),
     step("sanitizer", "the mock DLLs under the address sanitizer", ON_LINUX, Wine::None, sanitizer),
+    step(
+        "threads",
+        "what many threads do at once, under the thread sanitizer",
+        ON_LINUX,
+        Wine::None,
+        threads,
+    ),
     step("features", "the tests of optional features", When::Default, Wine::None, features),
     step("wine", "all tests again, as Windows programs", When::Default, Wine::Only, wine),
     step("windows-32", "the 32-bit DLLs link and honour C1", When::Default, Wine::Only, windows_32),
@@ -87,6 +94,13 @@ const STEPS: &[Step] = &[
     step("semver", "the last release's users can upgrade", When::Named, Wine::None, semver::run),
     step("package", "what is published builds from its packages", When::Named, Wine::None, package),
     step("bench", "each benchmark runs once", When::Named, Wine::None, bench),
+    step(
+        "stress",
+        "32 threads for a minute each test, under the thread sanitizer",
+        When::Named,
+        Wine::None,
+        stress,
+    ),
 ];
 
 /// Where the sanitizer's runtime can be had, and the linker exports it to what a program loads.
@@ -231,11 +245,7 @@ fn native(workspace: &Workspace) -> Result<()> {
 /// The stable toolchain has the sanitizer's runtime, but not the switch for it, hence the variable. What a test loads
 /// finds the runtime in the program that loads it, which has to export it.
 fn sanitizer(workspace: &Workspace) -> Result<()> {
-    if !cfg!(target_os = "linux") {
-        bail!("this step runs on Linux alone");
-    }
-    let host = workspace.host()?;
-    check_sanitizer(&workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib"))?;
+    let host = host_with_sanitizer(workspace, "address", "asan")?;
     let tests = SANITIZED.iter().flat_map(|test| ["--test", test]);
     Ok(cargo(workspace, &["test", "--package", "sspcache-cli", "--no-fail-fast", "--target-dir"])
         .arg(workspace.target.join("sanitizer"))
@@ -246,15 +256,68 @@ fn sanitizer(workspace: &Workspace) -> Result<()> {
         .run()?)
 }
 
+/// What the tests of [`THREADED`] do at once.
+fn threads(workspace: &Workspace) -> Result<()> {
+    with_thread_sanitizer(workspace, THREADED, &[])
+}
+
+/// The same, a minute each and with 32 threads, and the engine's own tests.
+fn stress(workspace: &Workspace) -> Result<()> {
+    with_thread_sanitizer(workspace, STRESSED, &[("SSPCACHE_TEST_STRESS", "60")])
+}
+
+/// The standard library is built for the sanitizer, too: else its locks and channels would be none to it.
+fn with_thread_sanitizer(
+    workspace: &Workspace,
+    tests: &[(&str, &str)],
+    environment: &[(&str, &str)],
+) -> Result<()> {
+    let host = host_with_sanitizer(workspace, "thread", "tsan")?;
+    setup::add_rust_source(workspace)?;
+    let left_out = workspace.root.join("crates/xtask/thread-sanitizer.txt");
+    let tests = tests.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
+    Ok(cargo(workspace, &["test", "--no-fail-fast", "-Zbuild-std=std,panic_unwind", "--target-dir"])
+        .arg(workspace.target.join("threads"))
+        .args(["--target", &host])
+        .args(tests)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=thread")
+        .env("TSAN_OPTIONS", format!("suppressions='{}'", left_out.display()))
+        .envs(environment.iter().copied())
+        .run()?)
+}
+
+/// The tests in which many threads share something, by their packages. They go on for as long as they are told to.
+const THREADED: &[(&str, &str)] = &[("sspcache-dll", "threads"), ("sspcache-win32", "threads")];
+
+/// With the engine's own: what its benchmarks depend on is built with its tests, and takes long under the sanitizer.
+const STRESSED: &[(&str, &str)] = &[
+    ("sspcache-dll", "threads"),
+    ("sspcache-engine", "messages"),
+    ("sspcache-engine", "signing_in"),
+    ("sspcache-win32", "threads"),
+];
+
+/// The host's triple, where there is a sanitizer for it.
+fn host_with_sanitizer(workspace: &Workspace, name: &str, library: &str) -> Result<String> {
+    if !cfg!(target_os = "linux") {
+        bail!("this step runs on Linux alone");
+    }
+    let host = workspace.host()?;
+    check_sanitizer(&workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib"), name, library)?;
+    Ok(host)
+}
+
 /// The linker's message, where a toolchain has no runtime, names a file and not where to get it.
-fn check_sanitizer(libraries: &Path) -> Result<()> {
+fn check_sanitizer(libraries: &Path, name: &str, library: &str) -> Result<()> {
     let files = fs::read_dir(libraries).with_context(|| format!("can't read {}", libraries.display()))?;
-    if files.flatten().any(|file| file.file_name().to_string_lossy().ends_with("_rt.asan.a")) {
+    let runtime = format!("_rt.{library}.a");
+    if files.flatten().any(|file| file.file_name().to_string_lossy().ends_with(&runtime)) {
         return Ok(());
     }
     bail!(
-        "this Rust toolchain has no address sanitizer in {}; rustup's has: \
-         `rustup toolchain install stable`, then `cargo +stable xtask test sanitizer`",
+        "this Rust toolchain has no {name} sanitizer in {}; rustup's has: \
+         `rustup toolchain install stable`, then `cargo +stable xtask test` with this step",
         libraries.display()
     )
 }
@@ -422,12 +485,13 @@ mod tests {
     fn a_toolchain_without_the_sanitizer_is_told_where_it_is() {
         let folder = env::temp_dir().join(format!("sspcache-xtask-{}", std::process::id()));
         fs::create_dir(&folder).expect("created");
-        let missing = check_sanitizer(&folder).expect_err("empty").to_string();
         fs::write(folder.join("librustc-stable_rt.asan.a"), "").expect("written");
-        let found = check_sanitizer(&folder);
+        let found = check_sanitizer(&folder, "address", "asan");
+        let missing = check_sanitizer(&folder, "thread", "tsan").expect_err("another's").to_string();
         fs::remove_dir_all(&folder).expect("removed");
-        assert!(missing.contains("rustup toolchain install"), "{missing}");
         found.expect("found");
+        assert!(missing.contains("no thread sanitizer"), "{missing}");
+        assert!(missing.contains("rustup toolchain install"), "{missing}");
     }
 
     #[test]
