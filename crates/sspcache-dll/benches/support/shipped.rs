@@ -1,4 +1,4 @@
-//! The mock DLL as it ships, for benchmarks that load it.
+//! What ships, as it ships, for benchmarks.
 
 use std::{
     env, fs,
@@ -6,24 +6,28 @@ use std::{
     process::Command,
 };
 
-/// The mock as it ships, under the name that ships.
+/// The mock, under the name that ships.
 pub(crate) fn mock(folder: &Path) -> PathBuf {
+    // As `cargo xtask dist` does, which says why.
+    let own_std = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features="];
+    library("sspcache-msnsspc", "MSNSSPC", &own_std, &folder.join("MSNSSPC.dll"))
+}
+
+/// Builds a library and copies it there.
+pub(crate) fn library(package: &str, name: &str, own_std: &[&str], copy: &Path) -> PathBuf {
     // This program lies in `target/release/deps`.
     let this = env::current_exe().expect("a program knows its own path");
     let target = this.ancestors().nth(3).expect("cargo built it");
     let host =
         Command::new("rustc").args(["--print", "host-tuple"]).output().expect("rustc tells its host").stdout;
     let host = String::from_utf8(host).expect("a triple");
-    // As `cargo xtask dist` does, which says why.
-    let arguments = "rustc --quiet --profile dist --package sspcache-msnsspc --lib --crate-type cdylib \
-        -Zbuild-std=std,panic_unwind -Zbuild-std-features=";
+    let arguments = "rustc --quiet --profile dist --lib --crate-type cdylib --package";
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(arguments.split_whitespace()).args(["--target", host.trim()]);
+    cargo.args(arguments.split_whitespace()).arg(package).args(own_std).args(["--target", host.trim()]);
     run(cargo.arg("--target-dir").arg(target).env("RUSTC_BOOTSTRAP", "1"));
-    let built = format!("{}MSNSSPC{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let library = folder.join("MSNSSPC.dll");
-    fs::copy(target.join(host.trim()).join("dist").join(built), &library).expect("cargo built it");
-    library
+    let built = format!("{}{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    fs::copy(target.join(host.trim()).join("dist").join(built), copy).expect("cargo built it");
+    copy.to_owned()
 }
 
 /// Runs a command, which must succeed.

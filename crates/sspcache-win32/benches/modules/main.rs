@@ -1,0 +1,33 @@
+//! The loader for C beside others: `cargo bench -p sspcache-win32 --bench modules`, and with `-- --quick` for a smoke run.
+//!
+//! One run measures everything. Each measurement is taken in a process of its own, and the loaders take turns, so that a drift of
+//! the machine meets all of them; the tables show medians. The library is built as it ships. `docs/performance.md` says what is
+//! measured, and holds results.
+
+#[cfg(unix)]
+mod clients;
+#[cfg(unix)]
+mod provider;
+#[cfg(unix)]
+#[path = "../../../sspcache-dll/benches/support/shipped.rs"]
+mod shipped;
+#[cfg(unix)]
+mod tables;
+
+#[cfg(unix)]
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [flag, rest @ ..] = arguments.as_slice()
+        && flag == provider::FLAG
+    {
+        return provider::report(rest);
+    }
+    // `cargo bench` passes `--bench`; a mere test run must not take minutes.
+    let quick = arguments.iter().any(|it| it == "--quick") || !arguments.iter().any(|it| it == "--bench");
+    tables::print(quick);
+}
+
+#[cfg(not(unix))]
+fn main() {
+    println!("left out: the library is one for Unix");
+}
