@@ -98,7 +98,7 @@ impl<E> EmulatedLoader<E> {
             let mut table = self.0.table.write();
             let wanted = table.parse(name, Purpose::Load)?;
             table.search.check(flags, name, &wanted)?;
-            if let Some(handle) = table.find_wanted(&wanted, true) {
+            if let Some(handle) = table.find_wanted(&wanted, || true) {
                 return table.reference(handle);
             }
             wanted
@@ -120,7 +120,7 @@ impl<E> EmulatedLoader<E> {
         let handle = {
             let mut table = self.0.table.write();
             // A relative path, or flags, may lead to a file whose module the name alone didn't find.
-            if let Some(handle) = table.at_path(&name::key(file.path.as_slice()), true) {
+            if let Some(handle) = table.at_path(&name::key(file.path.as_slice()), || true) {
                 return table.reference(handle);
             }
             if flags.is_data() {
@@ -157,7 +157,7 @@ impl<E> EmulatedLoader<E> {
     /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`NullHandle`](LoaderError::NullHandle) (6).
     pub fn free(&self, module: impl Into<Option<Handle>>) -> Result<(), LoaderError> {
         let handle = module.into().ok_or(LoaderError::NullHandle)?;
-        let loading = self.is_loader_lock_held_by_current_thread();
+        let loading = || self.is_loader_lock_held_by_current_thread();
         {
             let mut table = self.0.table.write();
             if table.remove_data(handle) || table.give_back(handle, loading)? == GivenBack::Stays {
@@ -168,7 +168,7 @@ impl<E> EmulatedLoader<E> {
         let _lock = self.0.loader_lock.lock();
         {
             let mut table = self.0.table.write();
-            if table.give_back(handle, true)? == GivenBack::Stays {
+            if table.give_back(handle, || true)? == GivenBack::Stays {
                 return Ok(());
             }
             table.unloading(handle);
@@ -199,7 +199,7 @@ impl<E> EmulatedLoader<E> {
         lifetime: Lifetime,
     ) -> Result<Handle, LoaderError> {
         let sought = sought.into();
-        let loading = self.is_loader_lock_held_by_current_thread();
+        let loading = || self.is_loader_lock_held_by_current_thread();
         if lifetime == Lifetime::Unchanged {
             return self.0.table.read().find(sought, loading);
         }
@@ -223,7 +223,7 @@ impl<E> EmulatedLoader<E> {
     /// # Errors
     /// [`InvalidName`](LoaderError::InvalidName). No match is no error, but an empty result.
     pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<Vec<ModuleRef<E>>, LoaderError> {
-        let loading = self.is_loader_lock_held_by_current_thread();
+        let loading = || self.is_loader_lock_held_by_current_thread();
         let mut table = self.0.table.write();
         let handles = table.find_all(name.into(), loading)?;
         Ok(handles
@@ -253,7 +253,7 @@ impl<E> EmulatedLoader<E> {
         E: Clone,
     {
         let (sought, procedure) = (module.into(), procedure.into());
-        let loading = self.is_loader_lock_held_by_current_thread();
+        let loading = || self.is_loader_lock_held_by_current_thread();
         let (handle, file) = {
             let table = self.0.table.read();
             let handle = sought.unwrap_or(table.program);
@@ -308,7 +308,7 @@ impl<E> EmulatedLoader<E> {
 
     /// The file of a module that this thread may see.
     fn file(&self, module: Option<Handle>) -> Result<Arc<ModuleFile<E>>, LoaderError> {
-        let loading = self.is_loader_lock_held_by_current_thread();
+        let loading = || self.is_loader_lock_held_by_current_thread();
         let table = self.0.table.read();
         let module = table.module(module.unwrap_or(table.program), loading)?;
         Ok(Arc::clone(&module.file))

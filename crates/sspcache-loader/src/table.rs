@@ -106,8 +106,12 @@ impl<E> Table<E> {
 
     /// A module that the caller may see.
     #[inline]
-    pub(crate) fn module(&self, handle: Handle, loading: bool) -> Result<&Module<E>, LoaderError> {
-        let module = self.modules.get(&handle).filter(|module| loading || module.phase == Phase::Loaded);
+    pub(crate) fn module(
+        &self,
+        handle: Handle,
+        loading: impl Fn() -> bool + Copy,
+    ) -> Result<&Module<E>, LoaderError> {
+        let module = self.modules.get(&handle).filter(|module| module.phase == Phase::Loaded || loading());
         module.ok_or(LoaderError::DeadHandle { handle })
     }
 
@@ -118,10 +122,14 @@ impl<E> Table<E> {
         }
     }
 
-    /// Finds a loaded module. `loading`: whether the caller owns the loader lock and so sees modules on their way in
+    /// Finds a loaded module. `loading` tells whether the caller owns the loader lock and so sees modules on their way in
     /// and out.
     #[inline]
-    pub(crate) fn find(&self, sought: Sought<'_>, loading: bool) -> Result<Handle, LoaderError> {
+    pub(crate) fn find(
+        &self,
+        sought: Sought<'_>,
+        loading: impl Fn() -> bool + Copy,
+    ) -> Result<Handle, LoaderError> {
         match sought {
             // The page: a null parameter is the program, whatever the flags make of it.
             Sought::Program | Sought::Address(0) => Ok(self.program),
@@ -137,7 +145,11 @@ impl<E> Table<E> {
     }
 
     /// Every loaded module that a name matches, in the order of their loads.
-    pub(crate) fn find_all(&self, name: Name<'_>, loading: bool) -> Result<Handles, LoaderError> {
+    pub(crate) fn find_all(
+        &self,
+        name: Name<'_>,
+        loading: impl Fn() -> bool + Copy,
+    ) -> Result<Handles, LoaderError> {
         if let Some(name) = name.plain() {
             return Ok(self.visible(self.by_name.plainly_named(name), loading).collect());
         }
@@ -156,7 +168,7 @@ impl<E> Table<E> {
     }
 
     /// The loaded module that a name asks for: of several with one base name the first loaded (L3).
-    pub(crate) fn find_wanted(&self, wanted: &Wanted, loading: bool) -> Option<Handle> {
+    pub(crate) fn find_wanted(&self, wanted: &Wanted, loading: impl Fn() -> bool + Copy) -> Option<Handle> {
         match wanted {
             Wanted::File(path) => self.at_path(path, loading),
             Wanted::Bare(base) => self.with_base_name(base, loading).next(),
@@ -168,17 +180,21 @@ impl<E> Table<E> {
     }
 
     /// The module that was loaded from the file of this path.
-    pub(crate) fn at_path(&self, path: &[u16], loading: bool) -> Option<Handle> {
+    pub(crate) fn at_path(&self, path: &[u16], loading: impl Fn() -> bool + Copy) -> Option<Handle> {
         self.by_path.get(path).copied().filter(|at| self.is_visible(*at, loading))
     }
 
     /// The loaded modules of a base name, in the order of their loads.
-    pub(crate) fn with_base_name(&self, base: &[u16], loading: bool) -> impl Iterator<Item = Handle> {
+    pub(crate) fn with_base_name(
+        &self,
+        base: &[u16],
+        loading: impl Fn() -> bool + Copy,
+    ) -> impl Iterator<Item = Handle> {
         self.visible(self.by_name.named(base), loading)
     }
 
     /// Those of these modules that the caller may see.
-    fn visible(&self, handles: &[Handle], loading: bool) -> impl Iterator<Item = Handle> {
+    fn visible(&self, handles: &[Handle], loading: impl Fn() -> bool + Copy) -> impl Iterator<Item = Handle> {
         handles.iter().copied().filter(move |handle| self.is_visible(*handle, loading))
     }
 
@@ -256,8 +272,13 @@ impl<E> Table<E> {
     }
 
     /// Counts one reference less, unless it is the last (L8).
-    pub(crate) fn give_back(&mut self, handle: Handle, loading: bool) -> Result<GivenBack, LoaderError> {
-        let module = self.modules.get_mut(&handle).filter(|module| loading || module.phase == Phase::Loaded);
+    pub(crate) fn give_back(
+        &mut self,
+        handle: Handle,
+        loading: impl Fn() -> bool + Copy,
+    ) -> Result<GivenBack, LoaderError> {
+        let module =
+            self.modules.get_mut(&handle).filter(|module| module.phase == Phase::Loaded || loading());
         let module = module.ok_or(LoaderError::DeadHandle { handle })?;
         match (module.phase, &mut module.references) {
             (Phase::Unloading, _) => Err(LoaderError::DeadHandle { handle }),
@@ -296,7 +317,7 @@ impl<E> Table<E> {
         Some(module)
     }
 
-    fn at_address(&self, address: u64, loading: bool) -> Option<Handle> {
+    fn at_address(&self, address: u64, loading: impl Fn() -> bool + Copy) -> Option<Handle> {
         let (_, (end, handle)) = self.by_address.range(..=address).next_back()?;
         (address < *end && self.is_visible(*handle, loading)).then_some(*handle)
     }
@@ -314,8 +335,8 @@ impl<E> Table<E> {
 
     /// Whether the caller may see a module that is there.
     #[inline]
-    fn is_visible(&self, handle: Handle, loading: bool) -> bool {
-        loading || !self.in_transit.contains(&handle)
+    fn is_visible(&self, handle: Handle, loading: impl Fn() -> bool + Copy) -> bool {
+        !self.in_transit.contains(&handle) || loading()
     }
 }
 

@@ -143,15 +143,18 @@ mod images {
         /// Paths of the loaded modules of this file name, in load order.
         pub(super) fn named(&self, name: &str) -> Vec<CString> {
             let hash = self.hasher.hash_one(name);
-            let state = state();
-            {
-                let absent = self.absent.lock();
-                if absent.state == state && absent.names.contains(&Some(hash)) {
-                    return Vec::new();
-                }
-            }
             let mut paths = Vec::new();
+            // As the list says that it is: it doesn't change during the iteration.
+            let (mut state, mut is_known_absent) = (None, false);
             iterate(&mut |info| {
+                if state.is_none() {
+                    state = Some((info.dlpi_adds, info.dlpi_subs));
+                    let absent = self.absent.lock();
+                    is_known_absent = Some(absent.state) == state && absent.names.contains(&Some(hash));
+                    if is_known_absent {
+                        return false;
+                    }
+                }
                 // SAFETY: during the iteration a name is null or a string.
                 let path = (!info.dlpi_name.is_null()).then(|| unsafe { CStr::from_ptr(info.dlpi_name) });
                 if let Some(path) = path.filter(|path| super::is_named(path, name)) {
@@ -159,7 +162,7 @@ mod images {
                 }
                 true
             });
-            if paths.is_empty() {
+            if let Some(state) = state.filter(|_| paths.is_empty() && !is_known_absent) {
                 self.absent.lock().remember(state, hash);
             }
             paths
@@ -167,7 +170,7 @@ mod images {
     }
 
     impl Absent {
-        /// `state` was read before the list was, so that what is loaded in between is found the next time.
+        /// `state` is that of the list that the name was sought in.
         fn remember(&mut self, state: (u64, u64), hash: u64) {
             if self.state != state {
                 *self = Self { state, ..Self::default() };
@@ -175,16 +178,6 @@ mod images {
             self.names[self.next % 8] = Some(hash);
             self.next += 1;
         }
-    }
-
-    /// How many modules were ever loaded and unloaded.
-    fn state() -> (u64, u64) {
-        let mut state = (0, 0);
-        iterate(&mut |info| {
-            state = (info.dlpi_adds, info.dlpi_subs);
-            false
-        });
-        state
     }
 
     /// Visits the list, under the linker's lock, for as long as `visit` wants more.
