@@ -16,6 +16,7 @@ use std::{
     ffi::{OsStr, c_void},
     fs,
     marker::PhantomData,
+    mem,
     path::{Path, PathBuf},
     ptr, slice,
 };
@@ -51,12 +52,20 @@ pub(crate) fn shipped(module: &str) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-/// A loaded mock DLL.
+/// A mock DLL.
 #[derive(Debug)]
 pub(crate) struct Mock {
-    library: Library,
+    module: Module,
     // After the library: a loaded file can't be deleted on Windows.
     _folder: Option<TempDir>,
+}
+
+/// Where a mock's functions are.
+#[derive(Debug)]
+enum Module {
+    /// In this program: its exports, by name.
+    Linked(Vec<(&'static str, *const c_void)>),
+    Loaded(Library),
 }
 
 impl Mock {
@@ -73,19 +82,32 @@ impl Mock {
     pub(crate) fn at(file: &Path) -> Self {
         // SAFETY: nothing happens while a mock is loaded or unloaded that depends on its surroundings.
         let library = unsafe { Library::new(file) };
-        Self { library: library.unwrap_or_else(|error| panic!("{}: {error}", file.display())), _folder: None }
+        Self::of(library.unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+    }
+
+    /// Wraps what `sspcache_dll::link_ssp!` made.
+    pub(crate) fn linked(exports: Vec<(&'static str, *const c_void)>) -> Self {
+        Self { module: Module::Linked(exports), _folder: None }
     }
 
     /// Wraps a module that is already loaded.
     #[cfg(not(miri))]
     pub(crate) fn of(library: Library) -> Self {
-        Self { library, _folder: None }
+        Self { module: Module::Loaded(library), _folder: None }
     }
 
     /// An export; `None` when there is none of this name.
     pub(crate) fn export<T: Copy>(&self, name: &str) -> Option<T> {
-        // SAFETY: every caller names the type that the function's page gives.
-        unsafe { self.library.get::<T>(name).ok().map(|symbol| *symbol) }
+        match &self.module {
+            Module::Linked(exports) => {
+                const { assert!(size_of::<T>() == size_of::<*const c_void>(), "a function's address") };
+                let (_, address) = exports.iter().find(|(known, _)| *known == name)?;
+                // SAFETY: every caller names the type that the function's page gives.
+                Some(unsafe { mem::transmute_copy(address) })
+            }
+            // SAFETY: as above.
+            Module::Loaded(library) => unsafe { library.get::<T>(name).ok().map(|symbol| *symbol) },
+        }
     }
 
     /// The A or the W functions.
@@ -112,7 +134,10 @@ impl Mock {
 
     /// Unloads the module.
     pub(crate) fn unload(self) {
-        self.library.close().expect("unloading succeeds");
+        match self.module {
+            Module::Linked(_) => panic!("what is linked in is never unloaded"),
+            Module::Loaded(library) => library.close().expect("unloading succeeds"),
+        }
     }
 
     pub(crate) fn expect<T: Copy>(&self, name: &str) -> T {

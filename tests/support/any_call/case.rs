@@ -2,13 +2,12 @@
 
 use std::{ffi::c_void, ptr};
 
-use proptest::sample::Index;
 use windows_sys::Win32::{
     Foundation::{SEC_E_INVALID_HANDLE, SEC_E_OK},
     Security::Authentication::Identity::SECBUFFER_TOKEN,
 };
 
-use super::{Memory, Pick, Place, Token, What, World, world::Functions};
+use super::{Index, Memory, Pick, Place, Token, What, World, world::Functions};
 use crate::{
     context::{Pair, Terms, buffer, describe},
     dll::{Form, Handle, UNTOUCHED},

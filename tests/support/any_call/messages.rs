@@ -7,10 +7,8 @@ use windows_sys::Win32::{
     Security::Authentication::Identity::{SECBUFFER_DATA, SECBUFFER_TOKEN, SecBuffer, SecBufferDesc},
 };
 
-use proptest::sample::Index;
-
 use super::{
-    Bytes, Descriptor, Protect, Shape,
+    Bytes, Descriptor, Index, Protect, Shape,
     case::{Case, pointer},
     world::{Functions, Message, Read},
 };

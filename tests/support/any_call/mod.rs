@@ -1,16 +1,17 @@
-//! One case of `dll_any_order`: calls of the mock DLL's C ABI, and what they may be given.
+//! Calls of a mock's C ABI in any order, what they may be given, and what they may answer.
+#![allow(dead_code, unused_imports, reason = "each user needs a part of it")]
 #![allow(unsafe_code, reason = "calls a C ABI")]
 
 mod case;
 mod contexts;
 mod credentials;
 mod documented;
+mod generate;
 mod messages;
 mod world;
 
-use proptest::sample::Index;
-
 use crate::context::Terms;
+pub(crate) use generate::{CONFIG, calls};
 pub(crate) use world::World;
 
 /// A call, in one of the two forms.
@@ -114,6 +115,25 @@ pub(crate) enum What {
         sealed: bool,
         spoilt: bool,
     },
+}
+
+/// A place in a list that isn't there yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Index(usize);
+
+impl Index {
+    /// A place in a list of this length, which isn't empty.
+    pub(crate) fn index(self, length: usize) -> usize {
+        self.0 % length
+    }
+
+    pub(crate) fn get<T>(self, list: &[T]) -> &T {
+        &list[self.index(list.len())]
+    }
+
+    pub(crate) fn get_mut<T>(self, list: &mut [T]) -> &mut T {
+        &mut list[self.index(list.len())]
+    }
 }
 
 /// A handle.

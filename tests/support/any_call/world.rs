@@ -66,6 +66,11 @@ impl<'m> World<'m> {
         case.end();
     }
 
+    /// `CleanupCredentialCache`.
+    pub(crate) fn cleanup(&self) -> bool {
+        self.mock.cleanup()
+    }
+
     /// How often a function has answered this.
     pub(crate) fn count(&self, function: &str, status: i32) -> u32 {
         self.answers
@@ -96,7 +101,7 @@ impl<'m> World<'m> {
 
     /// Takes note of an answer, which must be one that is documented of this function.
     #[track_caller]
-    pub(super) fn note(&self, function: &'static str, status: i32) -> bool {
+    pub(crate) fn note(&self, function: &'static str, status: i32) -> bool {
         let known = documented::of(function).contains(&status);
         assert!(known, "{function} answers {}", name(status));
         *self.answers.borrow_mut().entry((function, status)).or_default() += 1;
