@@ -167,12 +167,16 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
 /// Reads the images in a file: one, or one per machine in a universal Mach-O file.
 pub(crate) fn read(path: &Path) -> Result<Vec<Image>, ImageError> {
     let data = fs::read(path).map_err(|source| ImageError::Unreadable { path: path.to_owned(), source })?;
+    parse(path, &data)
+}
+
+/// Reads the images in the content of a file that was found at `path`.
+pub(crate) fn parse(path: &Path, data: &[u8]) -> Result<Vec<Image>, ImageError> {
     let damaged = |reason| ImageError::Damaged { path: path.to_owned(), reason };
     let other = |what| ImageError::NotAnImage { path: path.to_owned(), what };
     if data.is_empty() {
         return Err(ImageError::Empty { path: path.to_owned() });
     }
-    let data = data.as_slice();
     match FileKind::parse(data) {
         // The smallest header decides the kind: what is shorter can't be told.
         Err(_) if data.starts_with(b"MZ") && data.len() < 64 => Err(other("cut short within its DOS header")),

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, io::Write, path::Path};
 use serde::Serialize;
 
 pub(crate) use self::image::{Format, format_of};
-use self::image::{Image, read};
+use self::image::{Image, ImageError, parse, read};
 use crate::{
     cli::{self, InspectArgs},
     output::{BAD, FAINT, GOOD, STRONG, Stream, lines, message, print_json, styled, table, terminal_width},
@@ -43,12 +43,25 @@ pub(crate) fn inspect(args: &InspectArgs) -> std::io::Result<bool> {
 }
 
 fn inspect_file(file: &Path) -> Inspected<'_> {
-    match read(file) {
-        Ok(images) => {
-            let passed = images.iter().all(|image| image.cleanup.is_honoured());
-            Inspected { file, passed, images, error: None }
+    Inspected::of(file, read(file))
+}
+
+/// What [`inspect`] says of a file of this content, as text or why not, and as JSON.
+pub(crate) fn inspect_content(file: &Path, content: &[u8], all: bool) -> (Result<String, String>, String) {
+    let inspected = Inspected::of(file, parse(file, content));
+    let json = serde_json::to_string(&inspected).expect("a string takes all text");
+    (inspected.error.clone().map_or_else(|| Ok(text(&inspected, all, None)), Err), json)
+}
+
+impl<'args> Inspected<'args> {
+    fn of(file: &'args Path, images: Result<Vec<Image>, ImageError>) -> Self {
+        match images {
+            Ok(images) => {
+                let passed = images.iter().all(|image| image.cleanup.is_honoured());
+                Self { file, passed, images, error: None }
+            }
+            Err(error) => Self { file, passed: false, images: Vec::new(), error: Some(error.to_string()) },
         }
-        Err(error) => Inspected { file, passed: false, images: Vec::new(), error: Some(error.to_string()) },
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use sspcache_engine::journal::{Journal, JournalError, find};
 
-pub(crate) use self::show::show;
+pub(crate) use self::show::{drawing, show};
 use crate::{
     cli::Format,
     output::{self, Stream, terminal_width},

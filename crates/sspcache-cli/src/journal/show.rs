@@ -1,10 +1,6 @@
 //! `sspcache journal show`: the timeline of each SSP, with the number of cached credentials beside each event.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-    time::Duration,
-};
+use std::{io::Write, path::Path, time::Duration};
 
 use comfy_table::CellAlignment;
 use sspcache_engine::{Ending, Event, EventKind, FileTime, Source, context::Role, journal::Journal};
@@ -27,28 +23,25 @@ pub(crate) fn show(target: &Path, all: bool, format: Format) -> Result<bool, Che
     }
     match format {
         Format::Json => print_json(&journals.read.iter().map(|journal| &journal.events).collect::<Vec<_>>())?,
-        Format::Text => draw(&journals.read, all)?,
+        Format::Text => {
+            let text = drawing(&journals.read, all, terminal_width(Stream::Stdout));
+            anstream::stdout().write_all(text.as_bytes())?;
+        }
     }
     Ok(journals.unreadable.is_empty())
 }
 
-fn draw(journals: &[Journal], all: bool) -> io::Result<()> {
-    let width = terminal_width(Stream::Stdout);
+/// The journals, drawn one after the other.
+pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>) -> String {
     let events = || journals.iter().flat_map(|journal| &journal.events);
     let start = events().map(|event| event.time).min().unwrap_or_default();
     // One scale for all, so that bars of different processes compare.
     let most = events().map(|event| event.before.max(event.after)).max().unwrap_or(0);
-    let mut out = anstream::stdout();
     if journals.is_empty() {
-        writeln!(out, "{}", styled(FAINT, "no journal: no process used a mock SSP"))?;
+        return styled(FAINT, "no journal: no process used a mock SSP") + "\n";
     }
-    for (index, journal) in journals.iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
-        write!(out, "{}", timeline(journal, start, most, all, width))?;
-    }
-    Ok(())
+    let timelines = journals.iter().map(|journal| timeline(journal, start, most, all, width));
+    timelines.collect::<Vec<_>>().join("\n")
 }
 
 fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Option<u16>) -> String {
