@@ -52,3 +52,33 @@ pub fn judged(journals: &[Journal], all: bool) -> Judged {
         drawing: journal::drawing(journals, all, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of one process whose journal says this of itself and of who signed in.
+    fn journal(program: &str, principal: &str, retained: u32) -> Journal {
+        let text = [
+            format!(
+                r#"{{"seq":0,"time":0,"before":0,"after":0,"event":"started","module":"MSNSSPC.dll","pid":1,"program":"{program}","version":"0"}}"#
+            ),
+            format!(
+                r#"{{"seq":1,"time":0,"before":0,"after":1,"retained":{retained},"event":"cached","credential":1,"package":"MSN","principal":"{principal}","source":"explicit","expires":0}}"#
+            ),
+        ];
+        Journal::parse(Path::new("given.jsonl"), (text.join("\n") + "\n").as_bytes()).expect("two events")
+    }
+
+    #[test]
+    fn what_a_file_says_is_no_command_to_a_terminal() {
+        let forged = journal(r"\u001b[2J\u001b]0;client", r"alice\u001b[8m\nclean: nothing was left", 0);
+        let judged = judged(&[forged], true);
+        for text in [&judged.text, &judged.drawing] {
+            assert!(!text.contains("\u{1b}[2J") && !text.contains("\u{1b}[8m"), "{text:?}");
+            assert!(text.contains(r"\u{1b}[8m\n"), "{text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("clean:")), "{text}");
+        }
+        assert!(!judged.junit.contains('\u{1b}'), "{:?}", judged.junit);
+    }
+}

@@ -1,6 +1,7 @@
 //! What every result has in common: where it goes, how wide it is, how numbers and times read.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, Write},
     time::Duration,
@@ -24,6 +25,19 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 /// Text in a style. Whether the style is shown is decided where the text is written: on a terminal without `NO_COLOR`.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// Text of a file that somebody else wrote, for one line: what a terminal would take for a command, or for the end of the line, is
+/// spelled out.
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let spelled = |character: char| {
+        let escaped = character.is_control().then(|| character.escape_default());
+        (escaped.is_none().then_some(character).into_iter()).chain(escaped.into_iter().flatten())
+    };
+    text.chars().flat_map(spelled).collect::<String>().into()
 }
 
 /// A message for people, on standard error.
@@ -125,6 +139,17 @@ mod tests {
             (1_234_567, "event", "1,234,567 events"),
         ] {
             assert_eq!(count(number, noun), text);
+        }
+    }
+
+    #[test]
+    fn text_of_others_is_one_line_without_commands() {
+        for (text, shown) in [
+            (r"CONTOSO\\alice é 🔑", r"CONTOSO\\alice é 🔑"),
+            ("\u{1b}[2Jgone\r\n", r"\u{1b}[2Jgone\r\n"),
+            ("\u{9b}31m\t\0", r"\u{9b}31m\t\u{0}"),
+        ] {
+            assert_eq!(quoted(text), shown);
         }
     }
 

@@ -10,7 +10,9 @@ pub(crate) use self::image::{Format, format_of};
 use self::image::{Image, ImageError, parse, read};
 use crate::{
     cli::{self, InspectArgs},
-    output::{BAD, FAINT, GOOD, STRONG, Stream, lines, message, print_json, styled, table, terminal_width},
+    output::{
+        BAD, FAINT, GOOD, STRONG, Stream, lines, message, print_json, quoted, styled, table, terminal_width,
+    },
 };
 
 /// What was found out about one file.
@@ -72,7 +74,7 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
         writeln!(text, "{}: {format} {kind} for {machine}", styled(STRONG, file.file.display()))
             .expect("a string takes all text");
         let mut facts = table(&[], width);
-        facts.add_row(["C1".to_owned(), image.cleanup.to_string()]);
+        facts.add_row(["C1", &*quoted(&image.cleanup.to_string())]);
         let shown = if all { exports } else { &image.sspi_exports };
         let heading = if all { "exports" } else { "SSPI exports" };
         let of = match (shown.len(), exports.len()) {
@@ -81,7 +83,7 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
             (shown, total) if shown == total => format!("{total}: "),
             (shown, total) => format!("{shown} of {total}: "),
         };
-        facts.add_row([heading.to_owned(), of + &shown.join(", ")]);
+        facts.add_row([heading, &*quoted(&(of + &shown.join(", ")))]);
         if let Some(mock) = image.is_mock.then_some("yes: a mock of sspcache, not for authentication") {
             facts.add_row(["mock", mock]);
         }

@@ -9,8 +9,8 @@ use super::{CheckError, Journals};
 use crate::{
     cli::Format,
     output::{
-        FAINT, STRONG, Stream, count, lines, message, print_json, since_start, styled, table, terminal_width,
-        thousands,
+        FAINT, STRONG, Stream, count, lines, message, print_json, quoted, since_start, styled, table,
+        terminal_width, thousands,
     },
 };
 
@@ -45,7 +45,7 @@ pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>) -> St
 }
 
 fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Option<u16>) -> String {
-    let mut text = styled(STRONG, title(journal)) + "\n";
+    let mut text = styled(STRONG, quoted(&title(journal))) + "\n";
     let mut table = table(&["time", "event", "cached", ""], width);
     if let Some(column) = table.column_mut(2) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -64,7 +64,7 @@ fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Opt
         };
         table.add_row([
             since_start(since(start, first.time)),
-            what,
+            quoted(&what).into_owned(),
             thousands(last.after.into()),
             bar(last.after, most),
         ]);

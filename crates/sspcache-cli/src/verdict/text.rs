@@ -5,7 +5,7 @@ use std::fmt::Write;
 use sspcache_engine::Source;
 
 use super::{Credential, End, LeftWhen, Outcome, Process, Verdict};
-use crate::output::{BAD, GOOD, UNSURE, count, join, lines, since_start, styled, table};
+use crate::output::{BAD, GOOD, UNSURE, count, join, lines, quoted, since_start, styled, table};
 
 /// The verdict as text; `width` is the terminal's, if there is one.
 pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
@@ -15,7 +15,7 @@ pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
         text.push('\n');
     }
     for note in notes(verdict) {
-        writeln!(text, "note: {note}").expect("a string takes all text");
+        writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
     }
     text + &closing(verdict) + "\n"
 }
@@ -37,13 +37,14 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
     for (process, credential) in rows.iter().take(MAX_ROWS) {
         // A process is named once.
         let again = before.replace((process.pid, &process.program)) == Some((process.pid, &process.program));
-        table.add_row([
+        let cells = [
             if again { String::new() } else { process.name() },
             since_start(credential.cached.at),
             principal(credential),
             format!("{} ({})", credential.package, credential.module),
             end(credential.end),
-        ]);
+        ];
+        table.add_row(cells.each_ref().map(|cell| quoted(cell)));
     }
     let mut text = lines(&table).replace("LEFT", &styled(BAD, "LEFT"));
     if rows.len() > MAX_ROWS {
@@ -134,6 +135,7 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
                 .iter()
                 .filter(|process| process.left > 0)
                 .map(|process| format!("{} left {}", process.name(), principals_left(process)))
+                .map(|who| quoted(&who).into_owned())
                 .collect();
             format!(
                 "{}: of {}, {} left. {}.\nCall CleanupCredentialCache at sign-out; unloading the SSP or ending the \
