@@ -81,4 +81,10 @@ mod tests {
         }
         assert!(!judged.junit.contains('\u{1b}'), "{:?}", judged.junit);
     }
+
+    #[test]
+    fn counts_that_no_process_has_are_told_as_the_highest() {
+        let journals = [u32::MAX, u32::MAX].map(|retained| journal("client", "alice", retained));
+        assert!(judged(&journals, true).text.contains("kept 4294967295 copies"));
+    }
 }

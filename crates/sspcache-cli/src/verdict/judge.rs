@@ -92,7 +92,7 @@ impl<'journal> Replay<'journal> {
         if !ended {
             self.leave(LeftWhen::NoEnd, process);
         }
-        process.retained += retained;
+        process.retained = process.retained.saturating_add(retained);
         let path = journal.path.display();
         if journal.cut {
             process.gaps.push(format!("{path} ends within an event"));
