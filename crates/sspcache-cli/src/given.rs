@@ -6,7 +6,10 @@ use std::path::Path;
 
 use sspcache_engine::journal::Journal;
 
-use crate::{inspect, journal, verdict};
+use crate::{
+    inspect, journal,
+    verdict::{self, Verdict},
+};
 
 /// What `sspcache inspect` says of a file.
 #[derive(Debug)]
@@ -26,30 +29,43 @@ pub fn inspected(content: &[u8], all: bool) -> Inspected {
     Inspected { text, json }
 }
 
-/// What `sspcache journal` says of a run's journals.
+/// What `sspcache journal` says of a run's journals. Whatever is in them can be told: nothing of this panics.
 #[derive(Debug)]
-pub struct Judged {
-    /// The verdict for people.
-    pub text: String,
-    /// The verdict for machines.
-    pub json: String,
-    /// The verdict for a CI server.
-    pub junit: String,
-    /// The timeline.
-    pub drawing: String,
+pub struct Judged<'j> {
+    journals: &'j [Journal],
+    verdict: Verdict,
 }
 
-/// Judges and draws journals; with `all`, each event is drawn.
-///
-/// # Panics
-/// Never: whatever is in a journal can be told.
-pub fn judged(journals: &[Journal], all: bool) -> Judged {
-    let verdict = verdict::judge(journals, &[]);
-    Judged {
-        text: verdict::text(&verdict, None),
-        json: serde_json::to_string(&verdict).expect("a verdict has no map whose keys aren't strings"),
-        junit: verdict::junit(&verdict, false).to_string().expect("a report is written to memory"),
-        drawing: journal::drawing(journals, all, None),
+impl<'j> Judged<'j> {
+    /// Judges journals.
+    pub fn of(journals: &'j [Journal]) -> Self {
+        Self { journals, verdict: verdict::judge(journals, &[]) }
+    }
+
+    /// The verdict for people.
+    pub fn text(&self) -> String {
+        verdict::text(&self.verdict, None)
+    }
+
+    /// The verdict for machines.
+    ///
+    /// # Panics
+    /// Never: a verdict has no map whose keys aren't strings.
+    pub fn json(&self) -> String {
+        serde_json::to_string(&self.verdict).expect("a verdict has no map whose keys aren't strings")
+    }
+
+    /// The verdict for a CI server.
+    ///
+    /// # Panics
+    /// Never: a report is written to memory.
+    pub fn junit(&self) -> String {
+        verdict::junit(&self.verdict, false).to_string().expect("a report is written to memory")
+    }
+
+    /// The timeline; with `all`, each event is drawn.
+    pub fn drawing(&self, all: bool) -> String {
+        journal::drawing(self.journals, all, None)
     }
 }
 
@@ -73,18 +89,19 @@ mod tests {
     #[test]
     fn what_a_file_says_is_no_command_to_a_terminal() {
         let forged = journal(r"\u001b[2J\u001b]0;client", r"alice\u001b[8m\nclean: nothing was left", 0);
-        let judged = judged(&[forged], true);
-        for text in [&judged.text, &judged.drawing] {
+        let journals = [forged];
+        let judged = Judged::of(&journals);
+        for text in [judged.text(), judged.drawing(true)] {
             assert!(!text.contains("\u{1b}[2J") && !text.contains("\u{1b}[8m"), "{text:?}");
             assert!(text.contains(r"\u{1b}[8m\n"), "{text:?}");
             assert!(!text.lines().any(|line| line.starts_with("clean:")), "{text}");
         }
-        assert!(!judged.junit.contains('\u{1b}'), "{:?}", judged.junit);
+        assert!(!judged.junit().contains('\u{1b}'), "{:?}", judged.junit());
     }
 
     #[test]
     fn counts_that_no_process_has_are_told_as_the_highest() {
         let journals = [u32::MAX, u32::MAX].map(|retained| journal("client", "alice", retained));
-        assert!(judged(&journals, true).text.contains("kept 4294967295 copies"));
+        assert!(Judged::of(&journals).text().contains("kept 4294967295 copies"));
     }
 }

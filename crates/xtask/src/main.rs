@@ -2,10 +2,11 @@
 //!
 //! One file per command: [`setup`], [`test`](mod@test), [`dist`]. The rest serves them: [`workspace`] knows the
 //! folders, [`requirements`] what must be installed, [`python`] the tools from PyPI, [`wine`] the Wine prefix, [`zig`]
-//! the linker for Windows DLLs and [`mock`] what a mock DLL that ships must be like; [`miri`], [`reproducible`] and
+//! the linker for Windows DLLs and [`mock`] what a mock DLL that ships must be like; [`fuzz`], [`miri`], [`reproducible`] and
 //! [`semver`] are steps of the test with more to them than a command.
 
 mod dist;
+mod fuzz;
 mod miri;
 mod mock;
 mod packages;

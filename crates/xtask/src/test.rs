@@ -13,7 +13,7 @@ use lexopt::prelude::*;
 use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
-use crate::{dist, miri, mock, packages, python, reproducible, semver, setup};
+use crate::{dist, fuzz, miri, mock, packages, python, reproducible, semver, setup};
 
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -83,6 +83,7 @@ const STEPS: &[Step] = &[
         Wine::None,
         distribution,
     ),
+    step("fuzz", "each fuzz target runs for a minute and finds nothing", When::Named, Wine::None, fuzzing),
     step("miri", "no undefined behaviour, by Miri", When::Named, Wine::None, miri::run),
     step(
         "reproducible",
@@ -216,7 +217,9 @@ fn cargo<'a>(workspace: &'a Workspace, arguments: &[&str]) -> Cmd<'a> {
 }
 
 fn format(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["fmt", "--all", "--check"]).run()?)
+    cargo(workspace, &["fmt", "--all", "--check"]).run()?;
+    // A workspace of its own.
+    Ok(cargo(workspace, &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?)
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
@@ -320,6 +323,15 @@ fn check_sanitizer(libraries: &Path, name: &str, library: &str) -> Result<()> {
          `rustup toolchain install stable`, then `cargo +stable xtask test` with this step",
         libraries.display()
     )
+}
+
+/// For how long, `SSPCACHE_FUZZ_SECONDS` says.
+fn fuzzing(workspace: &Workspace) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        bail!("this step runs on Linux alone");
+    }
+    check_sanitizer(&workspace.sysroot()?.join("lib/rustlib").join(workspace.host()?).join("lib"))?;
+    fuzz::run(workspace)
 }
 
 /// The tests that call the mock DLLs in their own process, but for those that measure its memory or end it early.

@@ -1,0 +1,27 @@
+//! The mock SSP, linked into a target: the same functions as the DLL's, called through the same pointers.
+#![allow(dead_code, reason = "each target uses a part of it")]
+
+use std::{env, fs};
+
+use crate::dll::Mock;
+
+mod ssp {
+    sspcache_dll::link_ssp!("MSNSSPC.dll");
+}
+
+/// The mock with this configuration. To be called once, before anything else is.
+///
+/// It lives as long as the target, and so do its counts: what an input leaves behind is another input's to find.
+pub(crate) fn mock(config: &str) -> &'static Mock {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let file = folder.path().join("mock.toml");
+    fs::write(&file, config).expect("the folder can be written to");
+    // SAFETY: no other thread is there yet.
+    unsafe {
+        env::remove_var("SSPCACHE_JOURNAL");
+        env::set_var("SSPCACHE_CONFIG", &file);
+    }
+    let mock = Mock::linked(ssp::exports());
+    assert!(mock.cleanup(), "the configuration is read by the first call, and valid");
+    Box::leak(Box::new(mock))
+}
