@@ -68,6 +68,11 @@ enum Module {
     Loaded(Library),
 }
 
+// SAFETY: the addresses are those of functions, which any thread may call.
+unsafe impl Send for Module {}
+// SAFETY: as above.
+unsafe impl Sync for Module {}
+
 impl Mock {
     /// Loads a copy of the module of this test's own, which shares its state with no other test.
     pub(crate) fn own(module: &str) -> Self {

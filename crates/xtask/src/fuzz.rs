@@ -13,7 +13,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use xshell::Cmd;
 
 use crate::workspace::Workspace;
 
@@ -57,13 +56,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let host = workspace.host()?;
     let target_folder = workspace.target.join("fuzz");
     let fuzz = workspace.root.join("fuzz");
-    let cargo = |arguments: &[&str]| -> Cmd<'_> {
-        let cargo = workspace.cargo().args(arguments);
-        cargo.arg("--manifest-path").arg(fuzz.join("Cargo.toml")).env("RUSTC_BOOTSTRAP", "1")
-    };
     // The switches are unstable ones, which the stable toolchain takes with this variable.
-    cargo(&["build", "--release", "--locked", "--target", &host, "--target-dir"])
+    workspace
+        .cargo()
+        .args(["build", "--release", "--locked", "--target", &host, "--manifest-path"])
+        .arg(fuzz.join("Cargo.toml"))
+        .arg("--target-dir")
         .arg(&target_folder)
+        .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", FLAGS)
         .run()?;
 
