@@ -6,6 +6,9 @@
 //! file of its own, since several writers of one file lose lines (seen under Wine, with file locks too); a forked
 //! child opens its own. [`find`] and [`Journal::read`] put them together again.
 //!
+//! Where a disk is full, a line may end in its middle: what is written next begins a line of its own, so that a disk which has
+//! room again costs the events of the time between, and no others.
+//!
 //! There is no secret in it: [`Event`] has no place for one.
 //!
 //! ```
@@ -37,6 +40,8 @@ pub struct JournalFile {
     module: String,
     file: Option<File>,
     line: Vec<u8>,
+    /// Whether the file ends in the middle of a line.
+    torn: bool,
 }
 
 impl JournalFile {
@@ -48,7 +53,7 @@ impl JournalFile {
         // Room for any usual line, so that the last one, written while the process ends, needs no memory.
         let line = Vec::with_capacity(1024);
         let file = Some(open(target, module)?);
-        Ok(Self { target: target.to_owned(), module: module.to_owned(), file, line })
+        Ok(Self { target: target.to_owned(), module: module.to_owned(), file, line, torn: false })
     }
 }
 
@@ -56,13 +61,17 @@ impl EventSink for JournalFile {
     fn record(&mut self, event: &Event) -> io::Result<()> {
         let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
         self.line.clear();
+        if self.torn {
+            self.line.push(b'\n');
+        }
         serde_json::to_writer(&mut self.line, event)?;
         self.line.push(b'\n');
-        file.write_all(&self.line)
+        write_whole(file, &self.line, &mut self.torn)
     }
 
     fn forked(&mut self) {
         self.file = open(&self.target, &self.module).ok();
+        self.torn = false;
     }
 }
 
@@ -81,10 +90,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal file. A last line that was cut short is no error: see [`Journal::cut`].
+    /// Reads a journal file. A last line that was cut short is no error: see [`Journal::cut`]. Nor is another line that was,
+    /// as a full disk cuts it, with the events that had no room: see [`Journal::incomplete`].
     ///
     /// # Errors
-    /// [`JournalError`] when the file can't be read or a line of it is no event; the line's text is not quoted.
+    /// [`JournalError`] when the file can't be read or a line of it is no event, nor the beginning of one; the line's text is
+    /// not quoted.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         let text =
             fs::read(path).map_err(|source| JournalError::Unreadable { path: path.to_owned(), source })?;
@@ -102,11 +113,17 @@ impl Journal {
                 journal.cut = true;
                 break;
             };
-            let event: Event = serde_json::from_slice(line).map_err(|error| JournalError::NotAnEvent {
-                path: path.to_owned(),
-                line: index + 1,
-                column: error.column(),
-            })?;
+            let event: Event = match serde_json::from_slice(line) {
+                Ok(event) => event,
+                Err(error) if error.is_eof() => {
+                    journal.incomplete = true;
+                    continue;
+                }
+                Err(error) => {
+                    let (path, line, column) = (path.to_owned(), index + 1, error.column());
+                    return Err(JournalError::NotAnEvent { path, line, column });
+                }
+            };
             journal.incomplete |= event.seq != journal.events.len() as u64 && !journal.incomplete;
             journal.events.push(event);
         }
@@ -166,6 +183,23 @@ pub enum JournalError {
         /// What it said.
         source: io::Error,
     },
+}
+
+/// Writes lines, and keeps account of whether what was written last ends one.
+fn write_whole(file: &mut impl Write, lines: &[u8], torn: &mut bool) -> io::Result<()> {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                *torn = rest[written - 1] != b'\n';
+                rest = &rest[written..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The ending of a journal file's name.
@@ -255,6 +289,50 @@ mod tests {
         assert!(Journal::parse(&path, &text[second_line..]).unwrap().incomplete);
         let error = Journal::parse(&path, b"{\"seq\":0,\"password\":\"hunter2\"}\n").unwrap_err().to_string();
         assert!(error.contains(":1:") && !error.contains("hunter2"), "{error}");
+    }
+
+    /// A file on a disk with so much room.
+    struct Disk {
+        file: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let written = bytes.len().min(self.room - self.file.len());
+            self.file.extend_from_slice(&bytes[..written]);
+            if written == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(written) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// M12: wherever in a line the disk is full.
+    #[test]
+    fn a_disk_that_was_full_costs_the_events_that_had_no_room_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let ssp = signed_in(folder.path());
+        ssp.cleanup();
+        let path = find(folder.path()).unwrap().remove(0);
+        let text = fs::read(&path).unwrap();
+        let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+        let start = lines[0].len();
+        for room in start..start + lines[1].len() {
+            let (mut disk, mut torn) = (Disk { file: Vec::new(), room }, false);
+            let mut write = |disk: &mut Disk, line: &[u8]| {
+                let line = [if torn { b"\n".as_slice() } else { b"" }, line].concat();
+                write_whole(disk, &line, &mut torn).is_ok()
+            };
+            assert!(write(&mut disk, lines[0]));
+            assert!(!write(&mut disk, lines[1]) && !write(&mut disk, lines[2]), "room for {room}");
+            disk.room = usize::MAX;
+            assert!(write(&mut disk, lines[3]));
+            let journal = Journal::parse(&path, &disk.file).unwrap();
+            assert!(journal.incomplete && !journal.cut, "room for {room}: {journal:?}");
+            assert_eq!(journal.events.last(), ssp.events().get(3), "room for {room}");
+        }
     }
 
     #[test]
