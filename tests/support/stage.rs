@@ -190,17 +190,22 @@ pub(crate) fn python() -> &'static str {
     name
 }
 
-/// The Rust client: an example of this package, so that cargo builds it with the tests.
+/// The Rust client.
 pub(crate) fn rust_client() -> OsString {
+    example("client")
+}
+
+/// A program that is an example of this package, so that cargo builds it with the tests.
+pub(crate) fn example(name: &str) -> OsString {
     let programs =
         Path::new(env!("CARGO_BIN_EXE_sspcache")).parent().expect("cargo names a file in a folder");
-    let client = programs.join("examples").join(format!("client{EXE_SUFFIX}"));
+    let program = programs.join("examples").join(format!("{name}{EXE_SUFFIX}"));
     assert!(
-        client.is_file(),
-        "{} is missing: it is built with all tests, or by `cargo build --package sspcache-cli --example client`",
-        client.display()
+        program.is_file(),
+        "{} is missing: it is built with all tests, or by `cargo build --package sspcache-cli --example {name}`",
+        program.display()
     );
-    client.into()
+    program.into()
 }
 
 /// The folder of the mock DLLs for Windows programs: built here, once, so that they are never older than the tests.

@@ -104,6 +104,13 @@ const ON_UNIX: &[Requirement] = &[
 /// What few systems have but Linux.
 const ON_LINUX: &[Requirement] = &[
     Requirement {
+        program: "gdb",
+        reason: "makes a core dump, in which secrets are looked for",
+        always: true,
+        debian: &["gdb"],
+        homebrew: "",
+    },
+    Requirement {
         program: "valgrind",
         reason: "tells whether the mock DLLs give back all memory",
         always: true,

@@ -1,0 +1,337 @@
+//! The mock DLLs when what surrounds them fails or changes: the journal's disk, the configuration, their own files.
+#![cfg(unix)]
+#![allow(unsafe_code, reason = "limits and restricts processes that it starts")]
+
+#[path = "support/dll.rs"]
+mod dll;
+#[path = "support/stage.rs"]
+mod stage;
+mod support;
+
+use std::{
+    env, fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use dll::{Mock, Wide, in_own_process, shipped, succeed};
+use sspcache_engine::{
+    EventKind,
+    journal::{self, Journal},
+};
+use stage::Stage;
+use support::{Ran, root};
+use windows_sys::Win32::Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_NO_CREDENTIALS};
+
+const SECRET: &str = "hunter2-in-surroundings";
+
+/// Signs in, silently too, and out: all of it works, and nothing is cached afterwards.
+#[track_caller]
+fn works(mock: &Mock) {
+    let sspi = mock.sspi::<Wide>();
+    for user in dll::users(3) {
+        let handle = sspi.sign_in(&user, "CONTOSO", SECRET).unwrap();
+        assert_eq!(sspi.free(&raw const handle), 0);
+    }
+    assert!(sspi.silent().is_ok());
+    assert!(mock.cleanup());
+    assert_eq!(sspi.silent().unwrap_err(), SEC_E_NO_CREDENTIALS);
+}
+
+/// Limits how long a file may get that this process writes; `None` as long as it was when the process began.
+fn limit_files(bytes: Option<u64>) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is valid for both calls. A write beyond the limit then fails instead of ending the process.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        assert_eq!(libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit), 0);
+        limit.rlim_cur = bytes.unwrap_or(limit.rlim_max);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
+    }
+}
+
+/// Where the journal is to be written, in a process of its own.
+fn target() -> PathBuf {
+    env::var_os("SSPCACHE_JOURNAL").expect("set for this process").into()
+}
+
+/// What goes wrong with the journal while a process uses the mock, and what the journals then say: for each, how many events
+/// are in it, whether it is cut and whether events are missing.
+type Trouble = (&'static str, fn(), fn(&[Journal]));
+
+/// How many events [`works`] makes.
+const EVENTS: usize = 3 * 3 + 1 + 1 + 1;
+
+const TROUBLES: &[Trouble] = &[
+    (
+        "no room for a single line",
+        || {
+            let (_folder, file) = shipped("MSNSSPC");
+            limit_files(Some(0));
+            let mock = Mock::at(&file);
+            works(&mock);
+            mock.unload();
+        },
+        |journals| assert!(matches!(journals, [journal] if journal.events.is_empty()), "{journals:?}"),
+    ),
+    (
+        "a disk that is full in the middle of a line",
+        || {
+            let (_folder, file) = shipped("MSNSSPC");
+            limit_files(Some(1000));
+            let mock = Mock::at(&file);
+            works(&mock);
+            mock.unload();
+        },
+        |journals| {
+            let [journal] = journals else { panic!("{journals:?}") };
+            assert!(journal.cut && (1..EVENTS).contains(&journal.events.len()), "{journal:?}");
+        },
+    ),
+    (
+        "a disk that has room again",
+        || {
+            let (_folder, file) = shipped("MSNSSPC");
+            let mock = Mock::at(&file);
+            limit_files(Some(1000));
+            works(&mock);
+            limit_files(None);
+            works(&mock);
+            mock.unload();
+        },
+        |journals| {
+            let [journal] = journals else { panic!("{journals:?}") };
+            assert!(journal.incomplete && !journal.cut && journal.events.len() > EVENTS, "{journal:?}");
+            let ended = &journal.events.last().unwrap().kind;
+            let all = 1 + 2 * EVENTS as u64 + 1;
+            let there = journal.events.len() as u64;
+            assert!(
+                matches!(ended, EventKind::Ended { left: 0, lost, .. } if there + lost == all),
+                "{there} of {all}: {ended:?}"
+            );
+        },
+    ),
+    (
+        "a folder that vanishes",
+        || {
+            let (_folder, file) = shipped("MSNSSPC");
+            let mock = Mock::at(&file);
+            works(&mock);
+            fs::remove_dir_all(target()).unwrap();
+            works(&mock);
+            mock.unload();
+            // There is no folder of that name any more: the files' names begin with it now.
+            let mock = Mock::at(&file);
+            works(&mock);
+            mock.unload();
+        },
+        |journals| {
+            assert!(matches!(journals, [journal] if journal.events.len() == EVENTS + 2), "{journals:?}")
+        },
+    ),
+    (
+        "a folder that a forked child doesn't find any more",
+        || {
+            let (_folder, file) = shipped("MSNSSPC");
+            let mock = Mock::at(&file);
+            works(&mock);
+            let beside = target().parent().unwrap().to_owned();
+            fs::remove_dir_all(beside).unwrap();
+            // SAFETY: this process runs one test in one thread.
+            let child = unsafe { libc::fork() };
+            works(&mock);
+            if child == 0 {
+                // SAFETY: it ends the child and runs nothing.
+                unsafe { libc::_exit(0) };
+            }
+            let mut status = -1;
+            // SAFETY: the status may be written to.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            assert_eq!(status, 0);
+            mock.unload();
+        },
+        |journals| assert!(journals.is_empty(), "{journals:?}"),
+    ),
+];
+
+/// M11, M12: whoever calls notices nothing.
+#[test]
+fn calls_work_whatever_becomes_of_the_journal() {
+    let test = "calls_work_whatever_becomes_of_the_journal";
+    for (what, body, told) in TROUBLES {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("beside/journal");
+        fs::create_dir_all(&target).unwrap();
+        let environment = [("SSPCACHE_JOURNAL", target.as_os_str()), ("TROUBLE", what.as_ref())];
+        // In its own process each runs the one that it was started for.
+        let body = || {
+            let wanted = env::var("TROUBLE").unwrap();
+            assert!(TROUBLES.iter().any(|(what, ..)| *what == wanted));
+            if *what == wanted {
+                body();
+            }
+        };
+        match in_own_process(test, &environment, body) {
+            Some(command) => assert_eq!(succeed(command), "", "{what}"),
+            None => continue,
+        }
+        let files =
+            if folder.path().join("beside").exists() { journal::find(&target).unwrap() } else { Vec::new() };
+        let journals: Vec<Journal> = files.iter().map(|file| Journal::read(file).unwrap()).collect();
+        for file in &files {
+            let bytes = fs::read(file).unwrap();
+            assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{what}");
+        }
+        told(&journals);
+    }
+}
+
+/// M8, M11
+#[test]
+fn a_journal_that_may_not_be_written_fails_every_call_with_one_message() {
+    const CAP_DAC_OVERRIDE: libc::c_ulong = 1;
+    let test = "a_journal_that_may_not_be_written_fails_every_call_with_one_message";
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("journal");
+    fs::create_dir(&target).unwrap();
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o555)).unwrap();
+    let body = || {
+        let mock = Mock::own("MSNSSPC");
+        for _ in 0..2 {
+            assert_eq!(mock.sspi::<Wide>().sign_in("alice", "", SECRET).unwrap_err(), SEC_E_INTERNAL_ERROR);
+            assert!(!mock.cleanup());
+        }
+        mock.unload();
+    };
+    let Some(mut command) = in_own_process(test, &[("SSPCACHE_JOURNAL", target.as_os_str())], body) else {
+        return;
+    };
+    // What root may write is everything; without this right it is as everybody.
+    let restrict = || {
+        // SAFETY: it is safe in a forked child; only a process that is root's has the right, or could give it away.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) };
+        Ok(())
+    };
+    if cfg!(target_os = "linux") {
+        // SAFETY: it makes a system call and allocates nothing.
+        unsafe { command.pre_exec(restrict) };
+    }
+    let stderr = succeed(command);
+    let [line] = stderr.lines().collect::<Vec<_>>()[..] else { panic!("not one line: {stderr}") };
+    assert!(
+        line.contains("MSNSSPC.dll") && line.contains("SSPCACHE_JOURNAL") && line.contains("journal"),
+        "{line}"
+    );
+    assert!(!line.contains(SECRET), "{line}");
+}
+
+/// M11: a configuration is read once, by the first call after the module was loaded.
+#[test]
+fn a_configuration_that_changes_counts_from_the_next_load_on() {
+    let test = "a_configuration_that_changes_counts_from_the_next_load_on";
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("mock.toml");
+    let body = || {
+        let config = PathBuf::from(env::var_os("SSPCACHE_CONFIG").unwrap());
+        let write = |text: &str| fs::write(&config, text).unwrap();
+        let (_folder, file) = shipped("MSNSSPC");
+        let changes: [&dyn Fn(); 3] = [
+            &|| write("no TOML"),
+            &|| write("[[fault]]\noperation = 'AcquireCredentialsHandle'\neffect = 'panic'\n"),
+            &|| fs::remove_file(&config).unwrap(),
+        ];
+        for change in changes {
+            write("");
+            let mock = Mock::at(&file);
+            works(&mock);
+            change();
+            works(&mock);
+            mock.unload();
+            let mock = Mock::at(&file);
+            for _ in 0..2 {
+                let status = mock.sspi::<Wide>().sign_in("alice", "", SECRET).unwrap_err();
+                assert_eq!(status, SEC_E_INTERNAL_ERROR);
+            }
+            // What could not be used isn't read again either.
+            write("");
+            assert!(mock.sspi::<Wide>().sign_in("alice", "", SECRET).is_err());
+            mock.unload();
+            let mock = Mock::at(&file);
+            works(&mock);
+            mock.unload();
+        }
+    };
+    if let Some(command) = in_own_process(test, &[("SSPCACHE_CONFIG", config.as_os_str())], body) {
+        let stderr = succeed(command);
+        assert_eq!(stderr.lines().count(), 2, "one line for each that could not be used: {stderr}");
+        assert!(!stderr.contains(SECRET), "{stderr}");
+    }
+}
+
+/// What is wrong with a mock DLL's file, what makes it so of a good one, and whether `inspect` sees it: it looks at what a file
+/// exports, for whatever machine.
+#[cfg(target_os = "linux")]
+const BROKEN: &[(&str, fn(&mut Vec<u8>), bool)] = &[
+    ("empty", Vec::clear, true),
+    ("cut in its header", |file| file.truncate(40), true),
+    ("cut behind its header", |file| file.truncate(64), true),
+    ("cut to a page", |file| file.truncate(4 << 10), true),
+    ("cut in its middle", |file| file.truncate(loaded(file) / 2), true),
+    ("cut before the end of what is loaded", |file| file.truncate(loaded(file) - (8 << 10)), true),
+    // e_machine: EM_AARCH64, and where that is its own EM_X86_64.
+    (
+        "of another machine",
+        |file| {
+            let machine: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
+            file[18..20].copy_from_slice(&machine.to_le_bytes());
+        },
+        false,
+    ),
+    // e_ident[EI_VERSION]
+    ("of another version of its format", |file| file[6] = 2, true),
+    ("of another system", |file| *file = fs::read(root().join("fixtures/inspect/pe-64.dll")).unwrap(), false),
+];
+
+/// Where the part of a 64-bit ELF file ends that is loaded; what is behind it is for debuggers, and may be missing.
+#[cfg(target_os = "linux")]
+fn loaded(file: &[u8]) -> usize {
+    const PT_LOAD: u64 = 1;
+    let number = |at: usize, length: usize| {
+        file[at..at + length].iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    };
+    let at = |number: u64| usize::try_from(number).unwrap();
+    // e_phoff, e_phentsize, e_phnum; p_type, p_offset, p_filesz
+    let headers = (0..number(56, 2)).map(|index| at(number(32, 8) + index * number(54, 2)));
+    let ends = headers.filter(|&header| number(header, 4) == PT_LOAD);
+    ends.map(|header| at(number(header + 8, 8) + number(header + 32, 8))).max().expect("something is loaded")
+}
+
+/// C4, M10: a broken mock never makes a run clean, and `inspect` says what is wrong.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_broken_mock_never_passes_for_one_that_was_flushed() {
+    let stage = Stage::new();
+    let client = [stage.c_client()];
+    let mock = stage.path("MSNSSPC.dll");
+    let good = fs::read(&mock).unwrap();
+    // Never written over: it is a link to what cargo built.
+    fs::remove_file(&mock).unwrap();
+    let steps = "sign-in alice flush";
+    fs::write(&mock, &good).unwrap();
+    assert_eq!(stage.expect_clean(&client, steps).status, 0, "as it is, it works");
+    for (what, break_it, seen) in BROKEN {
+        let mut file = good.clone();
+        break_it(&mut file);
+        fs::write(&mock, file).unwrap();
+        let ran = stage.expect_clean(&client, steps);
+        assert!(ran.status != 0 && !ran.stderr.is_empty(), "{what}: {ran:?}");
+        let inspected = inspect(&mock);
+        assert_eq!(inspected.status != 0, *seen, "{what}: {inspected:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn inspect(file: &Path) -> Ran {
+    Ran::of(Command::new(env!("CARGO_BIN_EXE_sspcache")).arg("inspect").arg(file))
+}
