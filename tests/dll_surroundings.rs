@@ -17,7 +17,7 @@ use std::{
 
 use dll::{Mock, Wide, in_own_process, shipped, succeed};
 use sspcache_engine::{
-    EventKind,
+    EventKind, Operation,
     journal::{self, Journal},
 };
 use stage::Stage;
@@ -329,6 +329,85 @@ fn a_broken_mock_never_passes_for_one_that_was_flushed() {
         let inspected = inspect(&mock);
         assert_eq!(inspected.status != 0, *seen, "{what}: {inspected:?}");
     }
+}
+
+/// Any function of the mock: as many parameters as any of them has. What is passed beyond a function's own is the caller's to
+/// remove, on every 64-bit Unix.
+type Widest = extern "system" fn(
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+) -> usize;
+
+/// Those that look at buffers first: the rows of `fixtures/sspi/` that are struck by a fault have some for them.
+const WITH_BUFFERS: &[Operation] = &[
+    Operation::ChangeAccountPassword,
+    Operation::DecryptMessage,
+    Operation::EncryptMessage,
+    Operation::ExportSecurityContext,
+    Operation::MakeSignature,
+    Operation::VerifySignature,
+];
+
+/// M3, M11: in whichever function it was, later calls work, and a flush leaves nothing.
+#[test]
+fn after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing() {
+    let test = "after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing";
+    let folder = tempfile::tempdir().unwrap();
+    let [config, journal] = ["mock.toml", "journal"].map(|name| folder.path().join(name));
+    fs::create_dir(&journal).unwrap();
+    let cases = || {
+        let effects = ["panic", "false", "SEC_E_LOGON_DENIED"];
+        let operations = Operation::ALL.iter().filter(|operation| !WITH_BUFFERS.contains(operation));
+        operations.flat_map(move |&operation| effects.map(|effect| (operation, effect)))
+    };
+    let body = || {
+        let config = env::var_os("SSPCACHE_CONFIG").unwrap();
+        let (_folder, file) = shipped("MSNSSPC");
+        // Zeros, of which no function makes anything; null pointers are answered before a fault strikes.
+        let zeros = [0usize; 512];
+        let place = zeros.as_ptr().expose_provenance();
+        for (operation, effect) in cases() {
+            let fault = format!("[[fault]]\noperation = '{operation}'\neffect = '{effect}'\ntimes = 1\n");
+            fs::write(&config, fault).unwrap();
+            let mock = Mock::at(&file);
+            let names = ["", "W"].map(|form| format!("{operation}{form}"));
+            let function = names.iter().find_map(|name| mock.export::<Widest>(name)).expect("it is exported");
+            // What a credential is for is looked at before; where a length is asked for, there is none.
+            let [third, fourth] = match operation {
+                Operation::AcquireCredentialsHandle => [1, place],
+                Operation::AddCredentials => [place, 1],
+                _ => [0, place],
+            };
+            function(place, place, third, fourth, place, 0, 0, place, place, 0, 0, 0);
+            works(&mock);
+            mock.unload();
+        }
+    };
+    let environment = [("SSPCACHE_CONFIG", config.as_os_str()), ("SSPCACHE_JOURNAL", journal.as_os_str())];
+    let Some(command) = in_own_process(test, &environment, body) else { return };
+    assert_eq!(succeed(command), "");
+    let mut struck = std::collections::BTreeSet::new();
+    for file in journal::find(&journal).unwrap() {
+        let events = Journal::read(&file).unwrap().events;
+        struck.extend(events.iter().filter_map(|event| match event.kind {
+            EventKind::Faulted { operation, effect } => Some((operation, effect.name())),
+            _ => None,
+        }));
+        let ended = &events.last().unwrap().kind;
+        assert!(matches!(ended, EventKind::Ended { left: 0, lost: 0, .. }), "{ended:?}");
+    }
+    let missing: Vec<_> = cases().filter(|case| !struck.contains(case)).collect();
+    assert!(missing.is_empty(), "these struck nothing: {missing:?}");
 }
 
 #[cfg(target_os = "linux")]

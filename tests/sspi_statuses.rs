@@ -10,6 +10,7 @@ mod statuses;
 use std::{env, fs};
 
 use dll::{Ansi, Mock, Wide, in_own_process, shipped, succeed};
+use sspcache_engine::Operation;
 use statuses::{Abi, Emulated, Row, rows, run};
 
 /// What every row is configured with, before what it says itself.
@@ -72,6 +73,21 @@ fn every_status_of_the_table_is_given_over_the_abi_in_both_forms() {
     });
     if let Some(command) = command {
         succeed(command);
+    }
+}
+
+/// M3, M11: whatever struck which operation.
+#[test]
+fn a_flush_after_any_fault_leaves_nothing_cached() {
+    let faults = rows().into_iter().filter(|row| row.config.contains("[[fault]]") && row.abi_only.is_none());
+    for row in faults {
+        let mut emulated = Emulated::new(&config(&row));
+        // That it answers as it is to is another test's.
+        let _ = run(&row, &mut emulated);
+        let (flushed, left) = emulated.flushed();
+        let strikes_flushes = row.operation == Operation::CleanupCredentialCache.name();
+        assert!(flushed || strikes_flushes, "{}, {}", row.operation, row.fault);
+        assert!(left == 0 || !flushed, "{}, {}: {left} left", row.operation, row.fault);
     }
 }
 

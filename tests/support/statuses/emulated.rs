@@ -23,6 +23,12 @@ impl Emulated {
         let config = config.parse().unwrap_or_else(|error| panic!("{error}"));
         Self(Engine::builder("MSNSSPC.dll").config(&config).build())
     }
+
+    /// Flushes, and tells whether that succeeded, and how many credentials are cached then.
+    pub(crate) fn flushed(&self) -> (bool, usize) {
+        let flushed = catch_unwind(AssertUnwindSafe(|| self.0.cleanup())).unwrap_or(false);
+        (flushed, self.0.cached())
+    }
 }
 
 /// A call as a client of the C ABI sees it: a panic has become a status, and a refusal leaves nothing written.
