@@ -26,6 +26,8 @@ pub(crate) struct Found {
     pub(crate) pieces: Vec<u64>,
     /// How much was looked at.
     pub(crate) bytes: usize,
+    /// Where the last whole copy ends: pieces before that are its own.
+    end: u64,
 }
 
 impl Found {
@@ -90,20 +92,21 @@ impl Search {
     /// Looks through all memory of a process that can be read.
     pub(crate) fn in_process(&self, pid: u32) -> Found {
         let memory = File::open(format!("/proc/{pid}/mem")).expect("a process's own child can be looked at");
-        let mut found = Found::default();
+        let (mut found, mut buffer) = (Found::default(), vec![0; CHUNK]);
         for Range { start: mut at, end } in readable(pid) {
             while at < end {
                 let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(CHUNK);
-                let mut bytes = vec![0; length];
+                let bytes = &mut buffer[..length];
                 // What refuses to be read, as the kernel's own pages do and those behind a file's end, nobody else can read.
-                if memory.read_exact_at(&mut bytes, at).is_err() {
+                if memory.read_exact_at(bytes, at).is_err() {
                     at += PAGE;
                     continue;
                 }
-                self.look(at, &bytes, &mut found);
                 let last = at + length as u64 == end;
-                // What lies across the end is found from its beginning with the next.
-                at += if last { length } else { length - OVERLAP } as u64;
+                // What begins in the overlap is found where it is read next, in one piece.
+                let starts = if last { length } else { length - OVERLAP };
+                self.look(at, bytes, starts, &mut found);
+                at += starts as u64;
             }
         }
         found
@@ -113,15 +116,14 @@ impl Search {
     pub(crate) fn in_file(&self, path: &Path) -> Found {
         let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut found = Found::default();
-        self.look(0, &bytes, &mut found);
+        self.look(0, &bytes, bytes.len(), &mut found);
         found
     }
 
-    fn look(&self, base: u64, bytes: &[u8], found: &mut Found) {
-        found.bytes += bytes.len();
-        // Pieces within a whole copy are that copy's.
-        let mut copied = 0;
-        for hit in self.needles.find_iter(bytes) {
+    /// Looks for what begins in the first `starts` bytes.
+    fn look(&self, base: u64, bytes: &[u8], starts: usize, found: &mut Found) {
+        found.bytes += starts;
+        for hit in self.needles.find_iter(bytes).take_while(|hit| hit.start() < starts) {
             let at = base + hit.start() as u64;
             let rest = &bytes[hit.start()..];
             let whole = match hit.pattern().as_usize() {
@@ -130,20 +132,17 @@ impl Search {
                 _ => None,
             };
             if let Some((which, length)) = whole {
-                copied = hit.start() + length;
-                // In the overlap of two pieces of a region, the same is seen twice.
-                if found.copies.last() != Some(&(at, which)) {
-                    found.copies.push((at, which));
-                }
+                found.end = at + length as u64;
+                found.copies.push((at, which));
                 found.secrets.entry(which.generation).or_default().insert(which.number);
-            } else if hit.start() >= copied {
+            } else if at >= found.end {
                 found.pieces.push(at);
             }
         }
     }
 }
 
-const CHUNK: usize = 16 << 20;
+const CHUNK: usize = 1 << 20;
 const OVERLAP: usize = 4 << 10;
 const PAGE: u64 = 4 << 10;
 
