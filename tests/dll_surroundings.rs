@@ -1,5 +1,6 @@
 //! The mock DLLs when what surrounds them fails or changes: the journal's disk, the configuration, their own files.
 #![cfg(unix)]
+#![allow(clippy::duplicate_mod, reason = "two of the shared files start programs")]
 #![allow(unsafe_code, reason = "limits and restricts processes that it starts")]
 
 #[path = "support/dll.rs"]
@@ -127,7 +128,7 @@ const TROUBLES: &[Trouble] = &[
             mock.unload();
         },
         |journals| {
-            assert!(matches!(journals, [journal] if journal.events.len() == EVENTS + 2), "{journals:?}")
+            assert!(matches!(journals, [journal] if journal.events.len() == EVENTS + 2), "{journals:?}");
         },
     ),
     (
@@ -272,7 +273,10 @@ fn a_configuration_that_changes_counts_from_the_next_load_on() {
 /// What is wrong with a mock DLL's file, what makes it so of a good one, and whether `inspect` sees it: it looks at what a file
 /// exports, for whatever machine.
 #[cfg(target_os = "linux")]
-const BROKEN: &[(&str, fn(&mut Vec<u8>), bool)] = &[
+type Broken = (&'static str, fn(&mut Vec<u8>), bool);
+
+#[cfg(target_os = "linux")]
+const BROKEN: &[Broken] = &[
     ("empty", Vec::clear, true),
     ("cut in its header", |file| file.truncate(40), true),
     ("cut behind its header", |file| file.truncate(64), true),

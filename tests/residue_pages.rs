@@ -2,6 +2,7 @@
 //!
 //! Linux has all of that, and shows it: [smaps](https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html).
 #![cfg(target_os = "linux")]
+#![allow(clippy::duplicate_mod, reason = "two of the shared files start programs")]
 #![allow(unsafe_code, reason = "takes a right and a limit from a process that it starts")]
 
 #[path = "support/dll.rs"]

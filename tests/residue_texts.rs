@@ -4,7 +4,7 @@ mod support;
 
 use std::{
     collections::BTreeSet,
-    fmt::Debug,
+    fmt::{Debug, Write},
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -342,7 +342,7 @@ fn no_secret_is_in_any_error_or_panic_of_any_operation() {
                 server.decrypt(&client.encrypt(SECRET.as_bytes())?)?;
                 Ok(())
             }) {
-                said += &format!("{error} {error:?}");
+                write!(said, "{error} {error:?}").expect("a string takes it");
             }
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 msn.acquire(&AcquireRequest::outbound("MSN").with_identity(alice()))
@@ -351,7 +351,7 @@ fn no_secret_is_in_any_error_or_panic_of_any_operation() {
                 said += panic.downcast_ref::<&str>().copied().unwrap_or_default();
                 said += panic.downcast_ref::<String>().map_or("", String::as_str);
             }
-            said += &format!("{:?}", msn.events());
+            write!(said, "{:?}", msn.events()).expect("a string takes it");
             has_no_secret(operation.name(), &said);
         }
     }

@@ -49,7 +49,7 @@ impl fmt::Debug for Found {
             .field("pieces", &self.pieces.len())
             .field("pieces_at", &places(self.pieces.clone()))
             .field("bytes", &self.bytes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
