@@ -486,6 +486,39 @@ mod tests {
         assert!(unknown.contains("fromat") && unknown.contains("--list"), "{unknown}");
     }
 
+    /// The commands of `docs/assurance.md` are steps and tests that there are, and what CI is said to run, it runs.
+    #[test]
+    fn every_command_of_the_assurance_page_is_there_to_be_run() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let page = fs::read_to_string(root.join("docs/assurance.md")).expect("readable");
+        let ci = fs::read_to_string(root.join(".ci/run")).expect("readable");
+        let mut commands = 0;
+        for row in page.lines().filter(|line| line.contains("| `cargo ")) {
+            let in_ci = row.starts_with("| •");
+            let command = row.split('`').find(|span| span.starts_with("cargo ")).expect("a command");
+            if let Some(step) = command.strip_prefix("cargo xtask test ") {
+                let step = STEPS.iter().find(|it| it.name == step);
+                let step = step.unwrap_or_else(|| panic!("there is no step for `{command}`"));
+                let is_run = step.when == When::Default
+                    || ci.lines().any(|line| {
+                        line.starts_with("cargo xtask test ") && line.split(' ').any(|word| word == step.name)
+                    });
+                // Elsewhere less is run by itself; CI is on Linux.
+                assert!(!cfg!(target_os = "linux") || is_run == in_ci, "{command}: CI, and what is said");
+            } else {
+                let words: Vec<_> = command.split(' ').collect();
+                assert_eq!(words[..4], ["cargo", "test", "-p", "sspcache-cli"], "{command}");
+                let tests: Vec<_> = words.windows(2).filter(|pair| pair[0] == "--test").collect();
+                assert!(in_ci && !tests.is_empty(), "{command}");
+                for pair in tests {
+                    assert!(root.join(format!("tests/{}.rs", pair[1])).is_file(), "{command}: {}", pair[1]);
+                }
+            }
+            commands += 1;
+        }
+        assert!(commands > 15, "{commands} commands");
+    }
+
     #[test]
     fn a_toolchain_without_the_sanitizer_is_told_where_it_is() {
         let folder = env::temp_dir().join(format!("sspcache-xtask-{}", std::process::id()));
