@@ -263,6 +263,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "runs cargo, which no program under Wine can start")]
     fn a_bill_has_what_ends_up_in_the_file_and_nothing_of_tests_or_builds() {
         let linux = bill("x86_64-unknown-linux-gnu", "sspcache-msnsspc");
         let windows = bill("x86_64-pc-windows-gnullvm", "sspcache-msnsspc");
@@ -286,6 +287,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "runs cargo, which no program under Wine can start")]
     fn each_crate_has_a_license_and_what_is_not_ours_the_checksum_of_the_lock_file() {
         let lock = include_str!("../../../../Cargo.lock");
         let bill = bill("x86_64-unknown-linux-gnu", "sspcache-cli");
@@ -367,6 +369,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "runs cargo, which no program under Wine can start")]
     fn a_bill_is_the_same_every_time_and_names_its_file() {
         let of =
             || bill("x86_64-unknown-linux-gnu", "sspcache-msnsspc").to_json("MSNSSPC.dll", &"a".repeat(64));
