@@ -1,5 +1,7 @@
 //! The mock DLLs when what surrounds them fails or changes: the journal's disk, the configuration, their own files.
-#![cfg(unix)]
+//!
+//! On Linux alone: what is taken away from a process here (a right of root's, room in a file) is taken by means of that system.
+#![cfg(target_os = "linux")]
 #![allow(clippy::duplicate_mod, reason = "two of the shared files start programs")]
 #![allow(unsafe_code, reason = "limits and restricts processes that it starts")]
 
@@ -214,10 +216,8 @@ fn a_journal_that_may_not_be_written_fails_every_call_with_one_message() {
         unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) };
         Ok(())
     };
-    if cfg!(target_os = "linux") {
-        // SAFETY: it makes a system call and allocates nothing.
-        unsafe { command.pre_exec(restrict) };
-    }
+    // SAFETY: it makes a system call and allocates nothing.
+    unsafe { command.pre_exec(restrict) };
     let stderr = succeed(command);
     let [line] = stderr.lines().collect::<Vec<_>>()[..] else { panic!("not one line: {stderr}") };
     assert!(
@@ -272,10 +272,8 @@ fn a_configuration_that_changes_counts_from_the_next_load_on() {
 
 /// What is wrong with a mock DLL's file, what makes it so of a good one, and whether `inspect` sees it: it looks at what a file
 /// exports, for whatever machine.
-#[cfg(target_os = "linux")]
 type Broken = (&'static str, fn(&mut Vec<u8>), bool);
 
-#[cfg(target_os = "linux")]
 const BROKEN: &[Broken] = &[
     ("empty", Vec::clear, true),
     ("cut in its header", |file| file.truncate(40), true),
@@ -298,7 +296,6 @@ const BROKEN: &[Broken] = &[
 ];
 
 /// Where the part of a 64-bit ELF file ends that is loaded; what is behind it is for debuggers, and may be missing.
-#[cfg(target_os = "linux")]
 fn loaded(file: &[u8]) -> usize {
     const PT_LOAD: u64 = 1;
     let number = |at: usize, length: usize| {
@@ -313,7 +310,6 @@ fn loaded(file: &[u8]) -> usize {
 
 /// C4, M10: a broken mock never makes a run clean, and `inspect` says what is wrong.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_broken_mock_never_passes_for_one_that_was_flushed() {
     let stage = Stage::new();
     let client = [stage.c_client()];
@@ -414,7 +410,6 @@ fn after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing() {
     assert!(missing.is_empty(), "these struck nothing: {missing:?}");
 }
 
-#[cfg(target_os = "linux")]
 fn inspect(file: &Path) -> Ran {
     Ran::of(Command::new(env!("CARGO_BIN_EXE_sspcache")).arg("inspect").arg(file))
 }
