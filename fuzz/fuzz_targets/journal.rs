@@ -8,7 +8,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use sspcache_cli::given::Judged;
-use sspcache_engine::journal::Journal;
+use sspcache_engine::{Event, journal::Journal};
 
 fuzz_target!(|run: &[u8]| {
     let journals: Vec<Journal> = run.split(|&byte| byte == 0).filter_map(read).collect();
@@ -44,7 +44,12 @@ fn read(text: &[u8]) -> Option<Journal> {
         again.push(b'\n');
     }
     let again = Journal::parse(path, &again).expect("what was written can be read");
-    assert_eq!((&again.events, again.incomplete), (&journal.events, journal.incomplete));
+    assert_eq!(again.events, journal.events);
+    // What a full disk left of a line is told as a gap, and isn't written again.
+    let is_torn = |line: &[u8]| serde_json::from_slice::<Event>(line).is_err();
+    let torn =
+        text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")).any(is_torn);
+    assert_eq!(journal.incomplete, again.incomplete || torn);
     Some(journal)
 }
 
