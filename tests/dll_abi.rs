@@ -6,7 +6,7 @@ mod dll;
 
 use std::ptr;
 
-use dll::{Ansi, Ask, Form, Handle, Identity, MODULES, Mock, UNTOUCHED, UNTOUCHED_TIME, Wide};
+use dll::{Ansi, Ask, Form, Handle, Identity, MODULES, Mock, UNTOUCHED, UNTOUCHED_TIME, Wide, Widest};
 use windows_sys::Win32::{
     Foundation::{
         SEC_E_BUFFER_TOO_SMALL, SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER, SEC_E_NO_CREDENTIALS,
@@ -139,22 +139,6 @@ const TABLE: &[(&str, bool)] = &[
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn every_function_answers_null_pointers_by_a_status() {
-    /// As many parameters as any of them has. What is passed beyond a function's own is the caller's to remove, on every
-    /// 64-bit system; stdcall on 32-bit x86 is the exception.
-    type Widest = extern "system" fn(
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-    ) -> i32;
     let mock = Mock::own("MSNSSPC");
     let mut called = 0;
     for (name, forms) in TABLE.iter().filter(|(name, _)| !name.is_empty()) {
@@ -171,7 +155,7 @@ fn every_function_answers_null_pointers_by_a_status() {
             _ => SEC_E_INVALID_HANDLE,
         };
         for suffix in if *forms { &["A", "W"][..] } else { &[""] } {
-            let function: Widest = mock.export(&format!("{name}{suffix}")).unwrap();
+            let function: Widest<i32> = mock.export(&format!("{name}{suffix}")).unwrap();
             let answer = function(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
             assert_eq!(answer, status, "{name}{suffix}: {answer:#010X}");
             called += 1;

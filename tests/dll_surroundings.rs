@@ -18,7 +18,7 @@ use std::{
     process::Command,
 };
 
-use dll::{Mock, Wide, in_own_process, shipped, succeed};
+use dll::{Mock, Wide, Widest, in_own_process, shipped, succeed};
 use sspcache_engine::{
     EventKind, Operation,
     journal::{self, Journal},
@@ -54,6 +54,15 @@ fn limit_files(bytes: Option<u64>) {
     }
 }
 
+/// Uses a mock while no file gets longer than this.
+fn works_with_room_for(bytes: u64) {
+    let (_folder, file) = shipped("MSNSSPC");
+    limit_files(Some(bytes));
+    let mock = Mock::at(&file);
+    works(&mock);
+    mock.unload();
+}
+
 /// Where the journal is to be written, in a process of its own.
 fn target() -> PathBuf {
     env::var_os("SSPCACHE_JOURNAL").expect("set for this process").into()
@@ -69,24 +78,12 @@ const EVENTS: usize = 3 * 3 + 1 + 1 + 1;
 const TROUBLES: &[Trouble] = &[
     (
         "no room for a single line",
-        || {
-            let (_folder, file) = shipped("MSNSSPC");
-            limit_files(Some(0));
-            let mock = Mock::at(&file);
-            works(&mock);
-            mock.unload();
-        },
+        || works_with_room_for(0),
         |journals| assert!(matches!(journals, [journal] if journal.events.is_empty()), "{journals:?}"),
     ),
     (
         "a disk that is full in the middle of a line",
-        || {
-            let (_folder, file) = shipped("MSNSSPC");
-            limit_files(Some(1000));
-            let mock = Mock::at(&file);
-            works(&mock);
-            mock.unload();
-        },
+        || works_with_room_for(1000),
         |journals| {
             let [journal] = journals else { panic!("{journals:?}") };
             assert!(journal.cut && (1..EVENTS).contains(&journal.events.len()), "{journal:?}");
@@ -331,23 +328,6 @@ fn a_broken_mock_never_passes_for_one_that_was_flushed() {
     }
 }
 
-/// Any function of the mock: as many parameters as any of them has. What is passed beyond a function's own is the caller's to
-/// remove, on every 64-bit Unix.
-type Widest = extern "system" fn(
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-) -> usize;
-
 /// Those that look at buffers first: the rows of `fixtures/sspi/` that are struck by a fault have some for them.
 const WITH_BUFFERS: &[Operation] = &[
     Operation::ChangeAccountPassword,
@@ -381,7 +361,8 @@ fn after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing() {
             fs::write(&config, fault).unwrap();
             let mock = Mock::at(&file);
             let names = ["", "W"].map(|form| format!("{operation}{form}"));
-            let function = names.iter().find_map(|name| mock.export::<Widest>(name)).expect("it is exported");
+            let function =
+                names.iter().find_map(|name| mock.export::<Widest<usize>>(name)).expect("it is exported");
             // What a credential is for is looked at before; where a length is asked for, there is none.
             let [third, fourth] = match operation {
                 Operation::AcquireCredentialsHandle => [1, place],

@@ -209,6 +209,23 @@ impl Form for Wide {
     }
 }
 
+/// Any function of the mock: as many parameters as any of them has. What is passed beyond a function's own is the caller's to
+/// remove, on every 64-bit system; stdcall on 32-bit x86 is the exception.
+pub(crate) type Widest<R> = extern "system" fn(
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+) -> R;
+
 /// `SecHandle`, which has no `Debug`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(C)]

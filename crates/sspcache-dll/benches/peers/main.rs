@@ -16,6 +16,9 @@ mod shipped;
 #[cfg(unix)]
 mod tables;
 #[cfg(unix)]
+#[path = "../support/targets.rs"]
+mod targets;
+#[cfg(unix)]
 mod work;
 
 #[cfg(unix)]

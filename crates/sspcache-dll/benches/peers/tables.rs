@@ -5,6 +5,7 @@ use std::{array, fs, path::Path};
 use crate::{
     library::{Library, MOCK, MOCK_FILE, PEERS},
     shipped,
+    targets::{Target, cell, median, print_targets},
     work::{ACQUIRE, HANDSHAKE, OPERATIONS, Times, measure},
 };
 
@@ -65,9 +66,7 @@ fn print_peers(rounds: usize, quick: bool, environment: &[(&str, &Path)]) -> Vec
     println!("| --- | {} |", ["---:"; OPERATIONS.len()].join(" | "));
     for (place, library) in LIBRARIES.iter().enumerate() {
         let cells: [_; OPERATIONS.len()] = array::from_fn(|operation| {
-            column(place, operation).map_or("not implemented".to_owned(), |times| {
-                format!("{:.0} ({:.0})", median(&times), least(&times))
-            })
+            column(place, operation).map_or("not implemented".to_owned(), |times| cell(&times))
         });
         println!("| {} | {} |", library.name, cells.join(" | "));
     }
@@ -106,45 +105,8 @@ fn print_cached(rounds: usize, quick: bool, environment: &[(&str, &Path)]) -> Ta
     }
     println!("\n| cached credentials | nanoseconds for a full handshake |\n| ---: | ---: |");
     for (cached, times) in CACHED.iter().zip(&times) {
-        println!("| {cached} | {:.0} ({:.0}) |", median(times), least(times));
+        println!("| {cached} | {} |", cell(times));
     }
     let [fewest, .., most] = times.map(|times| median(&times));
     Target::at_most("a handshake with 100,000 credentials cached, over one with 1", 1.2, most / fewest)
-}
-
-/// A promise, as `docs/performance.md` states it, and whether this run kept it.
-struct Target {
-    what: &'static str,
-    wanted: String,
-    measured: String,
-    met: bool,
-}
-
-impl Target {
-    fn at_least(what: &'static str, wanted: f64, (times, peer): (f64, &str)) -> Self {
-        let [text, measured] = [format!("at least {wanted} ×"), format!("{times:.1} × ({peer})")];
-        Self { what, wanted: text, measured, met: times >= wanted }
-    }
-
-    fn at_most(what: &'static str, wanted: f64, times: f64) -> Self {
-        let [text, measured] = [format!("at most {wanted} ×"), format!("{times:.2} ×")];
-        Self { what, wanted: text, measured, met: times <= wanted }
-    }
-}
-
-fn print_targets(targets: &[Target]) {
-    println!("\n| target | wanted | measured | met |\n| --- | --- | --- | --- |");
-    for Target { what, wanted, measured, met } in targets {
-        println!("| {what} | {wanted} | {measured} | {} |", if *met { "yes" } else { "no" });
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn least(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
 }

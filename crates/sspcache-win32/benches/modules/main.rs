@@ -13,6 +13,9 @@ mod provider;
 mod shipped;
 #[cfg(target_os = "linux")]
 mod tables;
+#[cfg(target_os = "linux")]
+#[path = "../../../sspcache-dll/benches/support/targets.rs"]
+mod targets;
 
 #[cfg(target_os = "linux")]
 fn main() {

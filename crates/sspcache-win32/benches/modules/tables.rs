@@ -3,6 +3,7 @@
 use crate::{
     clients::{Loader, Stage},
     provider, shipped,
+    targets::{self, Target, median, print_targets},
 };
 
 /// How many modules are loaded, and how many rounds there are with so many.
@@ -76,12 +77,11 @@ fn print_loaders(stage: &Stage, counts: [(usize, usize); COUNTS.len()], batches:
     let fastest = fastest.min_by(|left, right| left.0.total_cmp(&right.0)).expect("there are peers");
     let [few, .., many] = ours.times.each_ref().map(|times| median(times));
     vec![
-        Target {
-            what: format!("the fastest peer's time with {} modules, over ours", counts[0].0),
-            wanted: "at least 4 ×".to_owned(),
-            measured: format!("{:.1} × ({})", fastest.0, fastest.1),
-            met: fastest.0 >= 4.0,
-        },
+        Target::at_least(
+            format!("the fastest peer's time with {} modules, over ours", counts[0].0),
+            4.0,
+            fastest,
+        ),
         Target::at_most(format!("ours with {} modules, over {}", counts[2].0, counts[0].0), 1.2, many / few),
     ]
 }
@@ -118,38 +118,6 @@ fn print_providers(stage: &Stage, (count, rounds): (usize, usize), batches: usiz
     targets
 }
 
-/// A promise, as `docs/performance.md` states it, and whether this run kept it.
-struct Target {
-    what: String,
-    wanted: String,
-    measured: String,
-    met: bool,
-}
-
-impl Target {
-    fn at_most(what: String, wanted: f64, times: f64) -> Self {
-        let [text, measured] = [format!("at most {wanted} ×"), format!("{times:.2} ×")];
-        Self { what, wanted: text, measured, met: times <= wanted }
-    }
-}
-
-fn print_targets(targets: &[Target]) {
-    println!("\n| target | wanted | measured | met |\n| --- | --- | --- | --- |");
-    for Target { what, wanted, measured, met } in targets {
-        println!("| {what} | {wanted} | {measured} | {} |", if *met { "yes" } else { "no" });
-    }
-}
-
 fn cell(times: &[f64]) -> String {
-    if times.is_empty() {
-        return "not measured".to_owned();
-    }
-    format!("{:.0} ({:.0})", median(times), times.iter().copied().fold(f64::INFINITY, f64::min))
-}
-
-/// Not a number where there is none.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    if times.is_empty() { "not measured".to_owned() } else { targets::cell(times) }
 }
