@@ -6,7 +6,7 @@ mod dll;
 
 use std::ptr;
 
-use dll::{Ansi, Ask, Form, Handle, Identity, MODULES, Mock, UNTOUCHED, UNTOUCHED_TIME, Wide, Widest};
+use dll::{Ansi, Ask, Form, Handle, Identity, MODULES, Mock, UNTOUCHED, UNTOUCHED_TIME, Wide};
 use windows_sys::Win32::{
     Foundation::{
         SEC_E_BUFFER_TOO_SMALL, SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER, SEC_E_NO_CREDENTIALS,
@@ -155,7 +155,7 @@ fn every_function_answers_null_pointers_by_a_status() {
             _ => SEC_E_INVALID_HANDLE,
         };
         for suffix in if *forms { &["A", "W"][..] } else { &[""] } {
-            let function: Widest<i32> = mock.export(&format!("{name}{suffix}")).unwrap();
+            let function: dll::Widest<i32> = mock.export(&format!("{name}{suffix}")).unwrap();
             let answer = function(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
             assert_eq!(answer, status, "{name}{suffix}: {answer:#010X}");
             called += 1;
