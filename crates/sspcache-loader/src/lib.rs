@@ -78,7 +78,7 @@ pub use handle::Handle;
 pub use load_flags::LoadFlags;
 pub use loader::EmulatedLoader;
 pub use lookup::{Lifetime, LookupFlags, Procedure, Sought};
-pub use module_ref::ModuleRef;
+pub use module_ref::{ModuleRef, ModuleRefs};
 pub use name::Name;
 pub use notification::{Notification, Reason};
 pub use plain_name::PlainName;

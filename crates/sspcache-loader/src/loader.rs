@@ -17,8 +17,8 @@ use crate::search::Search;
 use crate::sync::{ReentrantMutex, RwLock};
 use crate::table::{GivenBack, Table};
 use crate::{
-    Disk, Handle, Lifetime, LoadFlags, LoaderError, ModuleFile, ModuleRef, Name, Notification, Procedure,
-    Reason, Sought,
+    Disk, Handle, Lifetime, LoadFlags, LoaderError, ModuleFile, ModuleRef, ModuleRefs, Name, Notification,
+    Procedure, Reason, Sought,
 };
 
 const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
@@ -217,20 +217,17 @@ impl<E> EmulatedLoader<E> {
     }
 
     /// Every loaded module that a name matches, in the order of their loads, each with a reference: all of a bare
-    /// name's modules, whatever their folders; at most one for a path. Windows has no such call; its callers walk
-    /// the module list.
+    /// name's modules, whatever their folders; at most one for a path. All are referenced from the start, and those that
+    /// the iterator wasn't asked for are given back with it. Windows has no such call; its callers walk the module list.
     ///
     /// # Errors
     /// [`InvalidName`](LoaderError::InvalidName). No match is no error, but an empty result.
-    pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<Vec<ModuleRef<E>>, LoaderError> {
+    pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<ModuleRefs<E>, LoaderError> {
         let loading = || self.is_loader_lock_held_by_current_thread();
         let mut table = self.0.table.write();
         let handles = table.find_all(name.into(), loading)?;
-        Ok(handles
-            .into_iter()
-            .filter_map(|handle| table.reference(handle).ok())
-            .map(|handle| ModuleRef::owning(self.clone(), handle))
-            .collect())
+        let references = handles.into_iter().filter_map(|handle| table.reference(handle).ok());
+        Ok(references.map(|handle| ModuleRef::owning(self.clone(), handle)).collect())
     }
 
     /// The program's own handle (L4).

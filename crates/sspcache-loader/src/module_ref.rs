@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
 use widestring::U16String;
 
 use crate::{EmulatedLoader, Handle, LoaderError, Procedure};
@@ -58,6 +59,36 @@ impl<E> Drop for ModuleRef<E> {
             // A dead handle means that somebody freed a reference that was not theirs: nothing is left to give back.
             let _ = self.loader.free(self.handle);
         }
+    }
+}
+
+/// References to several loaded modules, as [`EmulatedLoader::acquire_all`] takes them: those that are not asked for are given
+/// back with this.
+pub struct ModuleRefs<E>(smallvec::IntoIter<[ModuleRef<E>; 1]>);
+
+impl<E> FromIterator<ModuleRef<E>> for ModuleRefs<E> {
+    fn from_iter<T: IntoIterator<Item = ModuleRef<E>>>(references: T) -> Self {
+        Self(references.into_iter().collect::<SmallVec<_>>().into_iter())
+    }
+}
+
+impl<E> Iterator for ModuleRefs<E> {
+    type Item = ModuleRef<E>;
+
+    fn next(&mut self) -> Option<ModuleRef<E>> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<E> ExactSizeIterator for ModuleRefs<E> {}
+
+impl<E> fmt::Debug for ModuleRefs<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ModuleRefs").field(&self.0.as_slice()).finish()
     }
 }
 

@@ -48,8 +48,8 @@ impl Name<'_> {
     #[inline]
     pub(crate) fn plain(&self) -> Option<PlainName> {
         match self.0 {
-            Spelling::Bytes(name) => PlainName::from_units(name.iter().copied().map(u16::from)),
-            Spelling::Utf8(name) => PlainName::from_units(name.as_bytes().iter().copied().map(u16::from)),
+            Spelling::Bytes(name) => PlainName::from_bytes(name),
+            Spelling::Utf8(name) => PlainName::from_bytes(name.as_bytes()),
             Spelling::Utf16(name) => PlainName::from_units(name.as_slice().iter().copied()),
         }
     }

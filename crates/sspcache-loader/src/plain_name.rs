@@ -53,6 +53,63 @@ impl PlainName {
     }
 }
 
+impl PlainName {
+    /// Reads bytes, eight at a time.
+    #[inline]
+    pub(crate) fn from_bytes(name: &[u8]) -> Option<Self> {
+        let (eights, rest) = name.as_chunks::<8>();
+        let mut words = [0; LONGEST / 8];
+        let mut has_extension = false;
+        let mut put = |at: usize, letters: u64| {
+            has_extension |= has_byte(letters, b'.');
+            *words.get_mut(at)? = capitals(letters)?;
+            Some(())
+        };
+        for (at, eight) in eights.iter().enumerate() {
+            put(at, u64::from_le_bytes(*eight))?;
+        }
+        if !rest.is_empty() {
+            let letters = rest.iter().rev().fold(0, |letters, letter| letters << 8 | u64::from(*letter));
+            // Filled up with what is valid and stays what it is, and cut again.
+            let filling = u64::MAX << (8 * rest.len());
+            put(eights.len(), letters | all(b' ') & filling)?;
+            words[eights.len()] &= !filling;
+        }
+        let ends_plainly = !matches!(name.last(), None | Some(b'.' | b' '));
+        (has_extension && ends_plainly).then_some(Self { words })
+    }
+}
+
+/// This byte, eight times.
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The highest bit of each byte.
+const HIGH: u64 = all(0x80);
+
+/// Whether one of these eight bytes is this one.
+const fn has_byte(bytes: u64, byte: u8) -> bool {
+    let zero = bytes ^ all(byte);
+    zero.wrapping_sub(all(1)) & !zero & HIGH != 0
+}
+
+/// The capitals of eight bytes that may all stand in a plain name, as [`CAPITALS`] has it for one.
+const fn capitals(bytes: u64) -> Option<u64> {
+    // Of bytes without their highest bit a sum reaches that bit and no further.
+    let is_ascii = bytes & HIGH == 0;
+    let from_space = (bytes & !HIGH) + all(0x80 - b' ');
+    let from_delete = (bytes & !HIGH) + all(0x80 - 0x7f);
+    let parts = has_byte(bytes, b'/') || has_byte(bytes, b'\\') || has_byte(bytes, b':');
+    if !is_ascii || parts || from_space & HIGH != HIGH || from_delete & HIGH != 0 {
+        return None;
+    }
+    let from_a = bytes + all(0x80 - b'a');
+    let behind_z = bytes + all(0x80 - (b'z' + 1));
+    // Bit 5 tells small letters from capitals.
+    Some(bytes ^ ((from_a & !behind_z & HIGH) >> 2))
+}
+
 impl fmt::Display for PlainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letters = self.words.iter().flat_map(|word| word.to_le_bytes()).take_while(|letter| *letter != 0);
@@ -63,7 +120,8 @@ impl fmt::Display for PlainName {
 impl Hash for PlainName {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.words.iter().for_each(|word| state.write_u64(*word));
+        // The padding tells nothing: a name has no null.
+        self.words.iter().take_while(|word| **word != 0).for_each(|word| state.write_u64(*word));
     }
 }
 
@@ -98,15 +156,18 @@ mod tests {
         let mut plain = 0;
         for name in names.chain(long).chain([vec![]]) {
             let name = U16String::from_vec(name);
-            let Some(read) = PlainName::new(Name::from(&name)) else { continue };
+            let read = PlainName::new(Name::from(&name));
+            if let Ok(text) = name.to_string() {
+                assert_eq!(PlainName::new(Name::from(&text)), read, "{name:?} in UTF-8");
+            }
+            let Some(read) = read else { continue };
             plain += 1;
             let Some(Wanted::Bare(base)) = parse(Name::from(&name), Purpose::Lookup, &[]) else {
                 panic!("{name:?} is no bare name")
             };
             assert_eq!(*base, *key(name.as_slice()), "{name:?} stands for another");
             assert_eq!(Some(read), PlainName::from_units(base.iter().copied()), "{name:?}");
-            let text = name.to_string().expect("ASCII");
-            assert_eq!(Some(read), PlainName::new(Name::from(&text)), "{name:?}");
+            assert!(name.to_string().is_ok_and(|text| text.is_ascii()), "{name:?}");
         }
         assert!(plain > 250, "{plain}");
     }

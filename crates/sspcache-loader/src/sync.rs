@@ -1,34 +1,48 @@
 //! The locks of the loader, in one place, so that the model checker can take over (feature `shuttle`).
 
+use std::sync::PoisonError;
+
 cfg_if::cfg_if! {
     if #[cfg(feature = "shuttle")] {
-        pub(crate) use checked::{ReentrantMutex, RwLock};
+        use shuttle::sync::{self, RwLockReadGuard, RwLockWriteGuard};
+
+        pub(crate) use checked::ReentrantMutex;
     } else {
-        pub(crate) use parking_lot::{ReentrantMutex, RwLock};
+        use std::sync::{self, RwLockReadGuard, RwLockWriteGuard};
+
+        pub(crate) use parking_lot::ReentrantMutex;
     }
 }
 
-/// What the loader uses of `parking_lot`, over the locks of the model checker, which has no recursive one.
+/// The lock of the table: the standard library's, which does nothing but wait.
+///
+/// `parking_lot`'s sets up data of a thread when it has to wait for the first time, while others wait for it already, and that
+/// takes the lock of the host's dynamic linker: whoever was inside of a module's constructor, and so had that lock, and looked a
+/// module up, would never come back.
+pub(crate) struct RwLock<T>(sync::RwLock<T>);
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(sync::RwLock::new(value))
+    }
+
+    // Poison is nothing to it: parking_lot has none, and the table is never left half changed.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `parking_lot`'s recursive lock, over those of the model checker, which has none.
 #[cfg(feature = "shuttle")]
 mod checked {
-    use shuttle::sync::{Condvar, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+    use std::sync::PoisonError;
+
+    use shuttle::sync::{Condvar, Mutex};
     use shuttle::thread::{self, ThreadId};
-
-    pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
-
-    impl<T> RwLock<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(shuttle::sync::RwLock::new(value))
-        }
-
-        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-            self.0.read().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.write().unwrap_or_else(PoisonError::into_inner)
-        }
-    }
 
     pub(crate) struct ReentrantMutex<T> {
         /// Who owns it, and how often.

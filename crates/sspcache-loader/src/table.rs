@@ -18,6 +18,10 @@ const FIRST_BASE: u64 = 1 << 60;
 /// Distance between two bases: the allocation granularity of Windows.
 const GRANULARITY: u64 = 0x1_0000;
 
+/// How many of a module's exports are kept: as many as an SSP has and more, and so few that going through them is quicker than to
+/// hash a name.
+const MOST_KEPT: usize = 32;
+
 /// What the loader knows.
 pub(crate) struct Table<E> {
     pub(crate) files: HashMap<Key, Arc<ModuleFile<E>>>,
@@ -40,15 +44,16 @@ pub(crate) struct Module<E> {
     phase: Phase,
     references: References,
     is_told: bool,
-    /// Exports that were found and stay what they are: no more than the file has.
-    kept: HashMap<Box<[u8]>, E>,
+    /// Exports that were found and stay what they are.
+    kept: Vec<(Box<[u8]>, E)>,
 }
 
 impl<E: Clone> Module<E> {
     /// An export that was found before.
     #[inline]
     pub(crate) fn kept_export(&self, name: &[u8]) -> Option<E> {
-        self.kept.get(name).cloned()
+        let (_, export) = self.kept.iter().find(|(kept, _)| **kept == *name)?;
+        Some(export.clone())
     }
 }
 
@@ -117,8 +122,10 @@ impl<E> Table<E> {
 
     /// Keeps an export that was found, unless the module is gone by now: its handle is never given out again.
     pub(crate) fn keep_export(&mut self, handle: Handle, name: &[u8], export: E) {
-        if let Some(module) = self.modules.get_mut(&handle) {
-            module.kept.insert(name.into(), export);
+        let Some(module) = self.modules.get_mut(&handle) else { return };
+        // Somebody else may have kept it meanwhile.
+        if module.kept.len() < MOST_KEPT && module.kept.iter().all(|(kept, _)| **kept != *name) {
+            module.kept.push((name.into(), export));
         }
     }
 
@@ -216,7 +223,7 @@ impl<E> Table<E> {
         }
         let references = References::Counted(1);
         let module =
-            Module { file, phase: Phase::Loading, references, is_told: flags.tells(), kept: HashMap::new() };
+            Module { file, phase: Phase::Loading, references, is_told: flags.tells(), kept: Vec::new() };
         self.modules.insert(handle, module);
         self.in_transit.push(handle);
         handle

@@ -305,7 +305,7 @@ impl Both {
     fn check(&self) {
         assert_eq!(*self.told.lock().unwrap(), self.model.told);
         for (spelling, (name, ..)) in SPELLINGS.iter().enumerate() {
-            let all: Vec<_> = self.loader.acquire_all(*name).unwrap().iter().map(ModuleRef::handle).collect();
+            let all: Vec<_> = self.loader.acquire_all(*name).unwrap().map(|module| module.handle()).collect();
             let wanted: Vec<_> =
                 self.model.all(spelling).iter().map(|load| self.handles[*load].unwrap()).collect();
             assert_eq!(all, wanted, "{name}");

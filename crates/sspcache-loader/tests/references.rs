@@ -40,21 +40,21 @@ fn a_reference_turned_into_a_handle_is_given_back_by_free() {
 #[test]
 fn all_modules_of_a_name_are_found_in_the_order_of_their_loads() {
     let loader = loader();
-    assert!(loader.acquire_all("ssp.dll").unwrap().is_empty());
+    assert!(loader.acquire_all("ssp.dll").unwrap().len() == 0);
     let references: Vec<_> = ["b", "c", "a"]
         .iter()
         .map(|folder| loader.load_ref(&format!(r"C:\{folder}\ssp.dll")).unwrap())
         .collect();
-    let found = loader.acquire_all("SSP").unwrap();
+    let found: Vec<_> = loader.acquire_all("SSP").unwrap().collect();
     let folders: Vec<_> = found.iter().map(|module| module.procedure("where").unwrap()).collect();
     assert_eq!(folders, ["b", "c", "a"]);
     drop(references);
     assert_eq!(found[1].procedure("where"), Ok("c"), "each is referenced");
-    let by_path = loader.acquire_all(r"c:/a/ssp.dll").unwrap();
+    let by_path: Vec<_> = loader.acquire_all(r"c:/a/ssp.dll").unwrap().collect();
     assert_eq!(by_path.len(), 1);
     assert_eq!(by_path[0].handle(), found[2].handle());
     drop((found, by_path));
-    assert!(loader.acquire_all("ssp").unwrap().is_empty());
+    assert!(loader.acquire_all("ssp").unwrap().len() == 0);
 }
 
 /// L8: a handle that died stays dead, however often the module comes back.

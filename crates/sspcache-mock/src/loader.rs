@@ -133,9 +133,9 @@ impl Loader for MockLoader {
         self.window_station.lock().clone()
     }
 
-    fn modules(&self, name: &str) -> io::Result<Vec<MockModule>> {
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = MockModule>> {
         let modules = self.modules.acquire_all(name).map_err(io::Error::other)?;
-        Ok(modules.into_iter().map(MockModule).collect())
+        Ok(modules.map(MockModule))
     }
 }
 

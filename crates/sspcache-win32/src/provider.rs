@@ -49,9 +49,9 @@ impl Loader for Win32Loader {
         WindowStation::None
     }
 
-    fn modules(&self, name: &str) -> io::Result<Vec<Win32Module>> {
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = Win32Module>> {
         let modules = loader().acquire_all(name).map_err(io::Error::other)?;
-        Ok(modules.into_iter().map(Win32Module).collect())
+        Ok(modules.map(Win32Module))
     }
 }
 
@@ -83,7 +83,8 @@ impl Module for Win32Module {
         let name = Path::new(&path).file_name()?.to_str()?;
         let own = fs::canonicalize(&path).ok();
         // The host's linker has the same file open, and so names it.
-        let modules = NativeLoader::default().modules(name).ok()?;
-        modules.iter().find(|module| fs::canonicalize(module.path()).ok() == own)?.security_interface()
+        let host = NativeLoader::default();
+        let mut modules = host.modules(name).ok()?;
+        modules.find(|module| fs::canonicalize(module.path()).ok() == own)?.security_interface()
     }
 }

@@ -14,7 +14,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering::SeqCst},
         mpsc,
     },
     thread,
@@ -298,6 +298,57 @@ fn constructors_load_and_look_up_while_other_threads_do() {
         }
     });
     *NESTED.lock().unwrap() = None;
+    for witness in &*witnesses {
+        witness.assert_gone();
+    }
+}
+
+/// L9: while a constructor runs, under a lock of the host's linker's own, other threads take references and give them back. To
+/// wait for each other for the first time needs nothing that the linker has to give.
+#[test]
+fn nobody_waits_for_a_constructor_to_look_up() {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    static IS_INSIDE: AtomicBool = AtomicBool::new(false);
+    static DONE_MEANWHILE: AtomicUsize = AtomicUsize::new(0);
+    const OTHERS: usize = 7;
+
+    extern "C" fn told(is_load: i32) {
+        if is_load == 1 {
+            IS_INSIDE.store(true, SeqCst);
+            let start = Instant::now();
+            while DONE.load(SeqCst) < OTHERS && start.elapsed() < FOR_EVER / 2 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            DONE_MEANWHILE.store(DONE.load(SeqCst), SeqCst);
+        }
+    }
+
+    let (held, slow) = (Witness::new("sought.dll"), Witness::new("slow.dll"));
+    slow.tell(told);
+    let module = held.load(true);
+    let witnesses = Arc::new([held, slow]);
+    let used = witnesses.clone();
+    Effort { threads: OTHERS + 1, ..Effort::new() }.run(move |number| {
+        if number == 0 {
+            // A thread's start takes the linker's lock.
+            while STARTED.load(SeqCst) < OTHERS {
+                thread::yield_now();
+            }
+            return free(used[1].load(true));
+        }
+        STARTED.fetch_add(1, SeqCst);
+        while !IS_INSIDE.load(SeqCst) {
+            thread::yield_now();
+        }
+        let name = c(used[0].name);
+        for _ in 0..20_000 {
+            free(find_ex(0, name.as_ptr().cast()));
+        }
+        DONE.fetch_add(1, SeqCst);
+    });
+    assert_eq!(DONE_MEANWHILE.load(SeqCst), OTHERS, "the others waited for the constructor");
+    free(module);
     for witness in &*witnesses {
         witness.assert_gone();
     }

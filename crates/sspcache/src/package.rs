@@ -224,12 +224,13 @@ impl<M: Module> Open<M> {
 
 impl<M: Module> Package<M> {
     pub(crate) fn open(module: M, name: &str) -> Result<Self, Error> {
-        let interface = module
-            .security_interface()
-            .ok_or_else(|| Error::ExportMissing { module: module.path(), export: INIT_SECURITY_INTERFACE })?;
+        let interface = module.security_interface().ok_or_else(|| Error::ExportMissing {
+            module: module.path(),
+            export: INIT_SECURITY_INTERFACE.name(),
+        })?;
         let interface = interface.map_err(|status| Error::Sspi {
             module: module.path(),
-            function: INIT_SECURITY_INTERFACE,
+            function: INIT_SECURITY_INTERFACE.name(),
             status,
         })?;
         Ok(Self { open: Arc::new(Open { interface, module }), name: name.to_owned() })

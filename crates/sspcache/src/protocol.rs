@@ -49,12 +49,12 @@ impl<L: Loader> SspProvider<L> {
     /// module exports no `InitSecurityInterfaceW`; [`Error::Sspi`] when that gives no table.
     pub fn security_package(&self, ssp: &str, package: &str) -> Result<Box<dyn SecurityPackage>, Error> {
         let ssp = known(&self.ssps, ssp)?;
-        let module = self.modules(ssp)?.into_iter().next();
+        let module = self.modules(ssp)?.next();
         let module = module.ok_or_else(|| Error::NotLoaded { ssp: ssp.name().to_owned() })?;
         Ok(Box::new(Package::open(module, package)?))
     }
 
-    fn modules(&self, ssp: &Ssp) -> Result<Vec<L::Module>, Error> {
+    fn modules(&self, ssp: &Ssp) -> Result<impl Iterator<Item = L::Module>, Error> {
         self.loader.modules(ssp.name()).map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
     }
 
@@ -64,12 +64,14 @@ impl<L: Loader> SspProvider<L> {
             Ok(modules) => modules,
             Err(error) => return tell(None, Err(error)),
         };
-        if modules.is_empty() {
-            return tell(None, Ok(Cleanup::NotLoaded));
-        }
+        let mut is_loaded = false;
         for module in modules {
+            is_loaded = true;
             let outcome = flush(&module);
             tell(Some(&module), outcome);
+        }
+        if !is_loaded {
+            tell(None, Ok(Cleanup::NotLoaded));
         }
     }
 
@@ -96,7 +98,7 @@ impl<L: Loader> CredentialProvider for SspProvider<L> {
     }
 
     fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
-        Ok(!self.modules(known(&self.ssps, ssp)?)?.is_empty())
+        Ok(self.modules(known(&self.ssps, ssp)?)?.next().is_some())
     }
 
     fn cleanup_into(&self, name: &str, report: &mut CleanupReport) {
@@ -168,9 +170,10 @@ impl<L: Loader> SspProviderBuilder<L> {
 
 /// C5, C2: the module is referenced for as long as the caller holds it.
 fn flush(module: &impl Module) -> Result<Cleanup, Error> {
-    let cleanup = module
-        .cleanup_credential_cache()
-        .ok_or_else(|| Error::ExportMissing { module: module.path(), export: CLEANUP_CREDENTIAL_CACHE })?;
+    let cleanup = module.cleanup_credential_cache().ok_or_else(|| Error::ExportMissing {
+        module: module.path(),
+        export: CLEANUP_CREDENTIAL_CACHE.name(),
+    })?;
     if cleanup() { Ok(Cleanup::Flushed) } else { Err(Error::CleanupFailed { module: module.path() }) }
 }
 

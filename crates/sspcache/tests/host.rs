@@ -335,13 +335,14 @@ fn signing_in_through_a_loaded_ssp_lasts_until_it_is_flushed() {
 fn an_interface_keeps_its_ssp_loaded() {
     let loader = NativeLoader::default();
     let ssp = Loaded::new(MSNSSPC, "INTERFACE.dll");
-    let interface = loader.modules("INTERFACE.dll").unwrap().remove(0).security_interface().unwrap().unwrap();
+    let interface =
+        loader.modules("INTERFACE.dll").unwrap().next().unwrap().security_interface().unwrap().unwrap();
     drop(ssp);
     let refused = interface.acquire("MSN", &SignIn::silent()).map(drop);
     assert_eq!(refused, Err(SecurityStatus::NO_CREDENTIALS));
     drop(interface);
     if !cfg!(target_vendor = "apple") {
-        assert!(loader.modules("INTERFACE.dll").unwrap().is_empty());
+        assert!(loader.modules("INTERFACE.dll").unwrap().next().is_none());
     }
 }
 

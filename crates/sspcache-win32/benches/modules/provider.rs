@@ -114,11 +114,11 @@ fn through_the_linker(name: &CStr) -> bool {
         // SAFETY: during the iteration the name is a string.
         let path = unsafe { CStr::from_ptr((*info).dlpi_name) };
         let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        if !file.eq_ignore_ascii_case(wanted.name) {
-            return 0;
+        if file.eq_ignore_ascii_case(wanted.name) && wanted.path.is_none() {
+            wanted.path = Some(path.to_owned());
         }
-        wanted.path = Some(path.to_owned());
-        1
+        // To the end: there may be more of that name, and each has a cache to flush.
+        0
     }
 
     let mut wanted = Wanted { name: name.to_bytes(), path: None };

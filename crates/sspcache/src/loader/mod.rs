@@ -4,7 +4,7 @@
 //! a [`Module`] for a typed view of its exports. [`NativeLoader`] answers for the real process: Windows' loader, or
 //! the Unix dynamic linker. `sspcache_mock::MockLoader` answers for an emulated one, without a line of `unsafe`.
 
-use std::io;
+use std::{ffi::CStr, io};
 
 use zeroize::Zeroizing;
 
@@ -42,12 +42,13 @@ pub trait Loader: Send + Sync {
     /// What the process's window station is like (clause C7).
     fn window_station(&self) -> WindowStation;
 
-    /// The loaded modules of this file name, the first loaded one first, each referenced while it is held (clause C4).
-    /// Nothing is loaded; when there is none, nothing is allocated and no file is touched.
+    /// The loaded modules of this file name, the first loaded one first (clause C4). All are referenced when this returns, each
+    /// for as long as it is held, so that flushing one unloads no other. Nothing is loaded; when there is none, nothing is
+    /// allocated and no file is touched.
     ///
     /// # Errors
     /// When the operating system can't be asked.
-    fn modules(&self, name: &str) -> io::Result<Vec<Self::Module>>;
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = Self::Module>>;
 }
 
 /// A loaded module: it stays loaded while this is held.
@@ -331,6 +332,20 @@ pub enum WindowStation {
 }
 
 /// The export that flushes.
-pub(crate) const CLEANUP_CREDENTIAL_CACHE: &str = "CleanupCredentialCache";
+pub(crate) const CLEANUP_CREDENTIAL_CACHE: Export = Export(c"CleanupCredentialCache");
 /// The export that gives the table of functions.
-pub(crate) const INIT_SECURITY_INTERFACE: &str = "InitSecurityInterfaceW";
+pub(crate) const INIT_SECURITY_INTERFACE: Export = Export(c"InitSecurityInterfaceW");
+
+/// The name of an export, with the null that the host's loaders want.
+#[derive(Clone, Copy)]
+pub(crate) struct Export(pub(crate) &'static CStr);
+
+impl Export {
+    /// The name, for people.
+    pub(crate) const fn name(self) -> &'static str {
+        match self.0.to_str() {
+            Ok(name) => name,
+            Err(_) => unreachable!(),
+        }
+    }
+}

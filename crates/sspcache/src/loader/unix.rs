@@ -15,9 +15,10 @@ use std::{
 };
 
 use libloading::os::unix::{Library, RTLD_NOW};
+use smallvec::SmallVec;
 
 use super::{
-    CLEANUP_CREDENTIAL_CACHE, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
+    CLEANUP_CREDENTIAL_CACHE, Export, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
     sspi::{self, FunctionTable},
 };
 use crate::{SecurityStatus, name};
@@ -44,8 +45,10 @@ impl Loader for NativeLoader {
         WindowStation::None
     }
 
-    fn modules(&self, name: &str) -> io::Result<Vec<UnixModule>> {
-        Ok(self.images.named(name).into_iter().filter_map(UnixModule::open).collect())
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = UnixModule>> {
+        let modules: SmallVec<[_; 1]> =
+            self.images.named(name).into_iter().filter_map(UnixModule::open).collect();
+        Ok(modules.into_iter())
     }
 }
 
@@ -53,22 +56,22 @@ impl Loader for NativeLoader {
 #[derive(Debug)]
 pub struct UnixModule {
     path: CString,
-    library: Arc<Library>,
+    library: Library,
 }
 
 impl UnixModule {
     /// References a module that is loaded from exactly this path; `None` when it has been unloaded meanwhile.
     fn open(path: CString) -> Option<Self> {
-        let name = OsStr::from_bytes(path.to_bytes());
+        let name = OsStr::from_bytes(path.to_bytes_with_nul());
         // SAFETY: RTLD_NOLOAD runs no constructor: the module is loaded already, or it isn't referenced.
         let library = unsafe { Library::open(Some(name), RTLD_NOW | libc::RTLD_NOLOAD) }.ok()?;
-        Some(Self { path, library: Arc::new(library) })
+        Some(Self { path, library })
     }
 
     /// The address of an export of this very module: `dlsym` would look into the module's dependencies too.
-    fn export(&self, name: &str) -> Option<*const ()> {
+    fn export(&self, Export(name): Export) -> Option<*const ()> {
         // SAFETY: the symbol is only taken as an address here.
-        let symbol = unsafe { self.library.get::<*const ()>(name.as_bytes()) }.ok()?;
+        let symbol = unsafe { self.library.get::<*const ()>(name) }.ok()?;
         let address = symbol.as_raw_ptr().cast_const();
         let mut info = libc::Dl_info {
             dli_fname: std::ptr::null(),
@@ -100,16 +103,23 @@ impl Module for UnixModule {
 
     fn security_interface(&self) -> Option<Result<FunctionTable, SecurityStatus>> {
         let address = self.export(INIT_SECURITY_INTERFACE)?;
+        // A reference of its own: the table may outlive this one. The module is loaded, and so is found.
+        let own = Self::open(self.path.clone())?;
         // SAFETY: the export of an SSP is this function.
-        Some(unsafe { sspi::init_security_interface(address, self.library.clone()) })
+        Some(unsafe { sspi::init_security_interface(address, Arc::new(own)) })
     }
 }
+
+/// Paths of modules, mostly one.
+type Paths = SmallVec<[CString; 1]>;
 
 /// Whether this is the path of a module of that file name.
 fn is_named(path: &CStr, wanted: &str) -> bool {
     let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     // The program itself has an empty path here, and is nobody's SSP.
-    !file.is_empty() && std::str::from_utf8(file).is_ok_and(|file| name::same(file, wanted))
+    !file.is_empty()
+        && (file.eq_ignore_ascii_case(wanted.as_bytes())
+            || !file.is_ascii() && std::str::from_utf8(file).is_ok_and(|file| name::same(file, wanted)))
 }
 
 #[cfg(not(target_vendor = "apple"))]
@@ -117,16 +127,19 @@ mod images {
     //! ELF: `dl_iterate_phdr`.
 
     use std::{
-        ffi::{CStr, CString, c_int, c_void},
+        ffi::{CStr, c_int, c_void},
         hash::{BuildHasher, RandomState},
         panic::{AssertUnwindSafe, catch_unwind},
+        sync::{Mutex, MutexGuard, PoisonError},
     };
 
-    use parking_lot::Mutex;
+    use super::Paths;
 
     /// The linker's list, and which names were found absent from it in its present state.
     #[derive(Debug, Default)]
     pub(super) struct Images {
+        /// Locked inside the linker's lock, where `parking_lot`'s could wait for another of the linker's: a thread's first wait sets up
+        /// data of the thread.
         absent: Mutex<Absent>,
         hasher: RandomState,
     }
@@ -141,16 +154,15 @@ mod images {
 
     impl Images {
         /// Paths of the loaded modules of this file name, in load order.
-        pub(super) fn named(&self, name: &str) -> Vec<CString> {
-            let hash = self.hasher.hash_one(name);
-            let mut paths = Vec::new();
+        pub(super) fn named(&self, name: &str) -> Paths {
+            let mut paths = Paths::new();
             // As the list says that it is: it doesn't change during the iteration.
             let (mut state, mut is_known_absent) = (None, false);
             iterate(&mut |info| {
                 if state.is_none() {
                     state = Some((info.dlpi_adds, info.dlpi_subs));
-                    let absent = self.absent.lock();
-                    is_known_absent = Some(absent.state) == state && absent.names.contains(&Some(hash));
+                    let absent = self.absent();
+                    is_known_absent = Some(absent.state) == state && absent.has(self.hasher.hash_one(name));
                     if is_known_absent {
                         return false;
                     }
@@ -163,13 +175,23 @@ mod images {
                 true
             });
             if let Some(state) = state.filter(|_| paths.is_empty() && !is_known_absent) {
-                self.absent.lock().remember(state, hash);
+                self.absent().remember(state, self.hasher.hash_one(name));
             }
             paths
         }
     }
 
+    impl Images {
+        fn absent(&self) -> MutexGuard<'_, Absent> {
+            self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
     impl Absent {
+        fn has(&self, hash: u64) -> bool {
+            self.names.contains(&Some(hash))
+        }
+
         /// `state` is that of the list that the name was sought in.
         fn remember(&mut self, state: (u64, u64), hash: u64) {
             if self.state != state {
@@ -204,7 +226,9 @@ mod images {
 mod images {
     //! Mach-O: dyld's list of images.
 
-    use std::ffi::{CStr, CString, c_char};
+    use std::ffi::{CStr, c_char};
+
+    use super::Paths;
 
     // Of <mach-o/dyld.h>. The libc crate's own declarations are deprecated, and these two are not worth a dependency.
     unsafe extern "C" {
@@ -219,8 +243,8 @@ mod images {
     impl Images {
         /// Paths of the loaded modules of this file name, in load order.
         #[expect(clippy::unused_self, reason = "the ELF linker's list has state")]
-        pub(super) fn named(&self, name: &str) -> Vec<CString> {
-            let mut paths = Vec::new();
+        pub(super) fn named(&self, name: &str) -> Paths {
+            let mut paths = Paths::new();
             for index in 0.._dyld_image_count() {
                 let path = _dyld_get_image_name(index);
                 // It is when the index is out of range by now, as other images were unloaded.
@@ -246,9 +270,10 @@ mod tests {
     /// C5: `dlsym` finds `malloc` in what this module depends on.
     #[test]
     fn an_export_of_a_dependency_is_not_the_modules_own() {
-        let modules = NativeLoader::default().modules("libgcc_s.so.1").unwrap();
-        let module = modules.first().expect("Rust programs unwind with it");
-        assert!(module.export("_Unwind_Resume").is_some());
-        assert!(module.export("malloc").is_none());
+        let loader = NativeLoader::default();
+        let mut modules = loader.modules("libgcc_s.so.1").unwrap();
+        let module = modules.next().expect("Rust programs unwind with it");
+        assert!(module.export(Export(c"_Unwind_Resume")).is_some());
+        assert!(module.export(Export(c"malloc")).is_none());
     }
 }

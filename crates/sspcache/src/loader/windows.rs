@@ -12,6 +12,7 @@
 use std::{io, ptr, sync::Arc};
 
 use libloading::os::windows::Library;
+use smallvec::SmallVec;
 use windows_sys::Win32::{
     Foundation::HMODULE,
     System::{
@@ -24,7 +25,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    CLEANUP_CREDENTIAL_CACHE, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
+    CLEANUP_CREDENTIAL_CACHE, Export, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
     sspi::{self, FunctionTable},
 };
 use crate::{SecurityStatus, name};
@@ -51,11 +52,11 @@ impl Loader for NativeLoader {
         self.station.ask()
     }
 
-    fn modules(&self, name: &str) -> io::Result<Vec<WindowsModule>> {
-        if is_surely_absent(name) {
-            return Ok(Vec::new());
-        }
-        Ok(handles()?.into_iter().filter_map(|handle| WindowsModule::open(handle, name)).collect())
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = WindowsModule>> {
+        let handles = if is_surely_absent(name) { Vec::new() } else { handles()? };
+        let modules: SmallVec<[_; 1]> =
+            handles.into_iter().filter_map(|handle| WindowsModule::open(handle, name)).collect();
+        Ok(modules.into_iter())
     }
 }
 
@@ -91,9 +92,9 @@ impl WindowsModule {
     }
 
     /// The address of an export.
-    fn export(&self, name: &str) -> Option<*const ()> {
+    fn export(&self, Export(name): Export) -> Option<*const ()> {
         // SAFETY: the symbol is only taken as an address here.
-        let symbol = unsafe { self.library.get::<*const ()>(name.as_bytes()) }.ok()?;
+        let symbol = unsafe { self.library.get::<*const ()>(name) }.ok()?;
         Some(symbol.as_raw_ptr().cast_const().cast())
     }
 }

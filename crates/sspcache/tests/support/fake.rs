@@ -69,13 +69,13 @@ impl Loader for FakeLoader {
         self.window_station.clone()
     }
 
-    fn modules(&self, name: &str) -> io::Result<Vec<Reference>> {
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = Reference>> {
         self.log.add(format!("modules named {name}?"));
         if self.is_broken {
             return Err(io::Error::other("the list is locked"));
         }
-        let named = self.modules.iter().filter(|module| module.path.ends_with(&format!(r"\{name}")));
-        Ok(named.cloned().map(Reference).collect())
+        let named = self.modules.iter().filter(move |module| module.path.ends_with(&format!(r"\{name}")));
+        Ok(named.cloned().map(Reference))
     }
 }
 
