@@ -50,11 +50,11 @@ pub(crate) fn report(arguments: &[String]) {
         assert!(!unsafe { sspcache_LoadLibraryA(path.as_ptr()) }.is_null(), "{module}");
     }
     let name = Path::new(ssp).file_name().and_then(|name| name.to_str()).expect("a name");
-    let by_name = CString::new(name).expect("a name");
+    let (by_name, registered) = (CString::new(name).expect("a name"), CString::new(name).expect("a name"));
     let times = if loader == LOADERS[0] {
-        compare(batches, || through_the_functions(&by_name), Win32Loader, name)
+        compare(batches, || through_the_functions(&by_name, &registered), Win32Loader, name)
     } else {
-        compare(batches, || through_the_linker(&by_name), NativeLoader::default(), name)
+        compare(batches, || through_the_linker(&by_name, &registered), NativeLoader::default(), name)
     };
     println!("{} {}", times[0], times[1]);
 }
@@ -85,8 +85,17 @@ fn batch(length: u32, flush: &impl Fn() -> bool) -> Duration {
     start.elapsed()
 }
 
-/// GetModuleHandleEx, GetProcAddress, the call, FreeLibrary.
-fn through_the_functions(name: &CStr) -> bool {
+/// Whether it is an SSP that may be flushed: the first of the documented steps.
+fn is_known(name: &CStr, registered: &CStr) -> bool {
+    let known = [c"MSNSSPC.dll", c"MSAPSSPC.dll", registered];
+    known.iter().any(|known| known.to_bytes().eq_ignore_ascii_case(name.to_bytes()))
+}
+
+/// GetModuleHandleEx, GetProcAddress, the call, FreeLibrary, of a known SSP.
+fn through_the_functions(name: &CStr, registered: &CStr) -> bool {
+    if !is_known(name, registered) {
+        return false;
+    }
     let mut module = ptr::null_mut();
     // SAFETY: the name ends in a null, and the place may be written to.
     if unsafe { sspcache_GetModuleHandleExA(0, name.as_ptr(), &raw mut module) } == 0 {
@@ -101,8 +110,9 @@ fn through_the_functions(name: &CStr) -> bool {
     is_flushed
 }
 
-/// `dl_iterate_phdr` for the module's path, `dlopen` for a reference, `dlsym`, `dladdr` for whose export it is, the call, `dlclose`.
-fn through_the_linker(name: &CStr) -> bool {
+/// `dl_iterate_phdr` for the module's path, `dlopen` for a reference, `dlsym`, `dladdr` for whose export it is, the call, `dlclose`,
+/// of a known SSP.
+fn through_the_linker(name: &CStr, registered: &CStr) -> bool {
     struct Wanted<'a> {
         name: &'a [u8],
         path: Option<CString>,
@@ -121,6 +131,9 @@ fn through_the_linker(name: &CStr) -> bool {
         0
     }
 
+    if !is_known(name, registered) {
+        return false;
+    }
     let mut wanted = Wanted { name: name.to_bytes(), path: None };
     // SAFETY: the callback takes what is passed, which outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut wanted).cast()) };
