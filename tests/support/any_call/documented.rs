@@ -1,5 +1,6 @@
 //! What each function may answer.
 
+#[allow(clippy::wildcard_imports, reason = "they are listed below")]
 use windows_sys::Win32::Foundation::*;
 
 /// The statuses of a function: those of its page, of `docs/handshake.md` and of `docs/messages.md`. No call of the
