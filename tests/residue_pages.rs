@@ -20,7 +20,7 @@ use residue::{
     memory::{Found, Region, Search, regions},
     program::Program,
 };
-use sspcache_engine::vault::{KeyRef, Limits, NEVER, Vault};
+use sspcache_engine::{AcquireRequest, Engine, Identity};
 use stage::Stage;
 use support::fixture;
 
@@ -151,22 +151,21 @@ fn secrets_lie_in_pages_that_are_locked_as_far_as_the_limit_goes() {
     }
 }
 
-/// M8: who uses the vault is told.
+/// M8: who uses a mock is told.
 #[test]
-fn a_vault_tells_when_the_limit_keeps_its_secrets_from_being_locked() {
-    let test = "a_vault_tells_when_the_limit_keeps_its_secrets_from_being_locked";
+fn a_mock_tells_when_the_limit_keeps_its_secrets_from_being_locked() {
+    let test = "a_mock_tells_when_the_limit_keeps_its_secrets_from_being_locked";
     let expected = "EXPECTED";
     for &(bytes, locked) in LIMITS {
         let body = || {
-            let mut vault = Vault::new(Limits::default());
+            let mock = Engine::builder("MSNSSPC.dll").build();
             let secrets =
                 if std::env::var_os(expected).is_some_and(|all| all == "All") { 1000 } else { 10_000 };
             for number in 0..secrets {
-                let user: Vec<u16> = format!("a{number}").encode_utf16().collect();
-                let key = KeyRef { package: 0, user: &user, domain: &[] };
-                vault.insert(key, 0, b"correct horse", 0, NEVER, &mut |_| {}).unwrap();
+                let identity = Identity::password(format!("a{number}").as_str(), "", "correct horse");
+                mock.acquire(&AcquireRequest::outbound("MSN").with_identity(identity)).unwrap();
             }
-            let memory = vault.memory();
+            let memory = mock.memory();
             let seen = match (memory.lock_refused, memory.locked_bytes) {
                 (false, 1..) => Locked::All,
                 (true, 1..) => Locked::Some,

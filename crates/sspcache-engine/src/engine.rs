@@ -17,7 +17,7 @@ use crate::{
     event::shown,
     handle::HandleTable,
     sync::{Mutex, MutexGuard},
-    vault::{Entry, Limits, Slot, Vault},
+    vault::{Entry, Limits, Memory, Slot, Vault},
 };
 
 /// One mock instance of an SSP, with a credential cache of its own.
@@ -195,6 +195,14 @@ impl Engine {
             since: book.cached_by(slot),
         };
         vault.iter().map(describe).collect()
+    }
+
+    /// What the cache takes of the system's memory, and whether the system refused to lock some of it in physical memory.
+    ///
+    /// # Platform-specific behaviour
+    /// How much a process may lock is the system's to say: see [`Memory::lock_refused`].
+    pub fn memory(&self) -> Memory {
+        self.lock_at_now().0.vault.memory()
     }
 
     /// How many copies live handles keep although their credential has left the cache (clause M4).

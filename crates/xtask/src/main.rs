@@ -13,6 +13,7 @@ mod packages;
 mod python;
 mod reproducible;
 mod requirements;
+mod sanitized;
 mod semver;
 mod setup;
 mod test;

@@ -13,7 +13,11 @@ use lexopt::prelude::*;
 use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
-use crate::{dist, fuzz, miri, mock, packages, python, reproducible, semver, setup};
+use crate::{
+    dist, fuzz, miri, mock, packages, python, reproducible,
+    sanitized::{self, Sanitizer},
+    semver, setup,
+};
 
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -242,46 +246,60 @@ fn native(workspace: &Workspace) -> Result<()> {
 /// The stable toolchain has the sanitizer's runtime, but not the switch for it, hence the variable. What a test loads
 /// finds the runtime in the program that loads it, which has to export it.
 fn sanitizer(workspace: &Workspace) -> Result<()> {
-    let host = host_with_sanitizer(workspace, "address", "asan")?;
+    let host = host_with_sanitizer(workspace, sanitized::ADDRESS)?;
     let tests = SANITIZED.iter().flat_map(|test| ["--test", test]);
-    Ok(cargo(workspace, &["test", "--package", "sspcache-cli", "--no-fail-fast", "--target-dir"])
-        .arg(workspace.target.join("sanitizer"))
+    let target = workspace.target.join("sanitizer");
+    cargo(workspace, &["test", "--package", "sspcache-cli", "--no-fail-fast", "--target-dir"])
+        .arg(&target)
         .args(["--target", &host])
         .args(tests)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address -Clink-arg=-rdynamic")
-        .run()?)
+        .run()?;
+    // The libraries are those that these tests were built with.
+    sanitized::run(workspace, sanitized::ADDRESS, &target.join(host).join("debug/deps"), "")
 }
 
 /// What the tests of [`THREADED`] do at once.
 fn threads(workspace: &Workspace) -> Result<()> {
-    with_thread_sanitizer(workspace, THREADED, &[])
+    let tests = THREADED.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
+    with_thread_sanitizer(workspace, "test", tests, &[])?;
+    let packages = ["--package", "sspcache-msnsspc", "--package", "sspcache-win32", "--lib"];
+    with_thread_sanitizer(workspace, "build", packages, &[])?;
+    let built = workspace.target.join("threads").join(workspace.host()?).join("debug");
+    sanitized::run(workspace, sanitized::THREAD, &built, &left_out(workspace))
 }
 
 /// The same, a minute each and with 32 threads, and the engine's own tests.
 fn stress(workspace: &Workspace) -> Result<()> {
-    with_thread_sanitizer(workspace, STRESSED, &[("SSPCACHE_TEST_STRESS", "60")])
+    let tests = STRESSED.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
+    with_thread_sanitizer(workspace, "test", tests, &[("SSPCACHE_TEST_STRESS", "60")])
 }
 
 /// The standard library is built for the sanitizer, too: else its locks and channels would be none to it.
-fn with_thread_sanitizer(
+fn with_thread_sanitizer<'a>(
     workspace: &Workspace,
-    tests: &[(&str, &str)],
+    command: &str,
+    what: impl IntoIterator<Item = &'a str>,
     environment: &[(&str, &str)],
 ) -> Result<()> {
-    let host = host_with_sanitizer(workspace, "thread", "tsan")?;
+    let host = host_with_sanitizer(workspace, sanitized::THREAD)?;
     setup::add_rust_source(workspace)?;
-    let left_out = workspace.root.join("crates/xtask/thread-sanitizer.txt");
-    let tests = tests.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
-    Ok(cargo(workspace, &["test", "--no-fail-fast", "-Zbuild-std=std,panic_unwind", "--target-dir"])
+    Ok(cargo(workspace, &[command, "-Zbuild-std=std,panic_unwind", "--target-dir"])
         .arg(workspace.target.join("threads"))
         .args(["--target", &host])
-        .args(tests)
+        .args(Some("--no-fail-fast").filter(|_| command == "test"))
+        .args(what)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=thread")
-        .env("TSAN_OPTIONS", format!("suppressions='{}'", left_out.display()))
+        .env("TSAN_OPTIONS", left_out(workspace))
         .envs(environment.iter().copied())
         .run()?)
+}
+
+/// What the thread sanitizer is told not to report, as an option of its runtime.
+fn left_out(workspace: &Workspace) -> String {
+    format!("suppressions='{}'", workspace.root.join("crates/xtask/thread-sanitizer.txt").display())
 }
 
 /// The tests in which many threads share something, by their packages. They go on for as long as they are told to.
@@ -296,12 +314,13 @@ const STRESSED: &[(&str, &str)] = &[
 ];
 
 /// The host's triple, where there is a sanitizer for it.
-fn host_with_sanitizer(workspace: &Workspace, name: &str, library: &str) -> Result<String> {
+fn host_with_sanitizer(workspace: &Workspace, sanitizer: Sanitizer) -> Result<String> {
     if !cfg!(target_os = "linux") {
         bail!("this step runs on Linux alone");
     }
     let host = workspace.host()?;
-    check_sanitizer(&workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib"), name, library)?;
+    let libraries = workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib");
+    check_sanitizer(&libraries, sanitizer.name, sanitizer.library)?;
     Ok(host)
 }
 
@@ -321,7 +340,7 @@ fn check_sanitizer(libraries: &Path, name: &str, library: &str) -> Result<()> {
 
 /// For how long, `SSPCACHE_FUZZ_SECONDS` says.
 fn fuzzing(workspace: &Workspace) -> Result<()> {
-    host_with_sanitizer(workspace, "address", "asan")?;
+    host_with_sanitizer(workspace, sanitized::ADDRESS)?;
     fuzz::run(workspace)
 }
 
