@@ -16,6 +16,7 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
+    ptr,
 };
 
 use dll::{Mock, Wide, Widest, in_own_process, shipped, succeed};
@@ -25,7 +26,13 @@ use sspcache_engine::{
 };
 use stage::Stage;
 use support::{Ran, root};
-use windows_sys::Win32::Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_NO_CREDENTIALS};
+use windows_sys::Win32::{
+    Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_NO_CREDENTIALS},
+    Security::Authentication::Identity::{
+        SECBUFFER_CHANGE_PASS_RESPONSE, SECBUFFER_DATA, SECBUFFER_TOKEN, SECBUFFER_VERSION, SecBuffer,
+        SecBufferDesc,
+    },
+};
 
 const SECRET: &str = "hunter2-in-surroundings";
 
@@ -328,15 +335,54 @@ fn a_broken_mock_never_passes_for_one_that_was_flushed() {
     }
 }
 
-/// Those that look at buffers first: the rows of `fixtures/sspi/` that are struck by a fault have some for them.
-const WITH_BUFFERS: &[Operation] = &[
-    Operation::ChangeAccountPassword,
-    Operation::DecryptMessage,
-    Operation::EncryptMessage,
-    Operation::ExportSecurityContext,
-    Operation::MakeSignature,
-    Operation::VerifySignature,
-];
+/// What each function takes before a fault can strike: buffers that can be read, names, something that isn't null. Nothing of
+/// it stands for anything.
+struct Arguments {
+    /// Of which no function makes anything.
+    zeros: [usize; 512],
+    package: [u16; 4],
+    token: SecBuffer,
+    /// One of data, one for a token and one for an answer; none has any memory.
+    _buffers: Box<[SecBuffer; 3]>,
+    described: SecBufferDesc,
+}
+
+impl Arguments {
+    fn new() -> Self {
+        let empty = |kind| SecBuffer { cbBuffer: 0, BufferType: kind, pvBuffer: ptr::null_mut() };
+        let kinds = [SECBUFFER_DATA, SECBUFFER_TOKEN, SECBUFFER_CHANGE_PASS_RESPONSE];
+        let mut buffers = Box::new(kinds.map(empty));
+        let described =
+            SecBufferDesc { ulVersion: SECBUFFER_VERSION, cBuffers: 3, pBuffers: buffers.as_mut_ptr() };
+        let package = ['M', 'S', 'N', '\0'].map(|letter| u16::try_from(u32::from(letter)).unwrap());
+        Self { zeros: [0; 512], package, token: empty(SECBUFFER_TOKEN), _buffers: buffers, described }
+    }
+
+    fn of(&self, operation: Operation) -> [usize; 12] {
+        let zeros = self.zeros.as_ptr().expose_provenance();
+        let described = ptr::from_ref(&self.described).expose_provenance();
+        let mut all = [zeros, zeros, 0, zeros, zeros, 0, 0, zeros, zeros, 0, 0, 0];
+        match operation {
+            // What a credential is for is looked at before.
+            Operation::AcquireCredentialsHandle => all[2] = 1,
+            Operation::AddCredentials => (all[2], all[3]) = (zeros, 1),
+            Operation::ChangeAccountPassword => {
+                all[0] = self.package.as_ptr().expose_provenance();
+                (all[2], all[7]) = (zeros, described);
+            }
+            Operation::DecryptMessage | Operation::VerifySignature => (all[1], all[2]) = (described, 0),
+            Operation::EncryptMessage | Operation::MakeSignature => {
+                (all[1], all[2], all[3]) = (0, described, 0);
+            }
+            Operation::ExportSecurityContext => {
+                (all[1], all[2]) = (0, ptr::from_ref(&self.token).expose_provenance());
+            }
+            // Where a length is asked for, there is none.
+            _ => {}
+        }
+        all
+    }
+}
 
 /// M3, M11: in whichever function it was, later calls work, and a flush leaves nothing.
 #[test]
@@ -347,15 +393,12 @@ fn after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing() {
     fs::create_dir(&journal).unwrap();
     let cases = || {
         let effects = ["panic", "false", "SEC_E_LOGON_DENIED"];
-        let operations = Operation::ALL.iter().filter(|operation| !WITH_BUFFERS.contains(operation));
-        operations.flat_map(move |&operation| effects.map(|effect| (operation, effect)))
+        Operation::ALL.iter().flat_map(move |&operation| effects.map(|effect| (operation, effect)))
     };
     let body = || {
         let config = env::var_os("SSPCACHE_CONFIG").unwrap();
         let (_folder, file) = shipped("MSNSSPC");
-        // Zeros, of which no function makes anything; null pointers are answered before a fault strikes.
-        let zeros = [0usize; 512];
-        let place = zeros.as_ptr().expose_provenance();
+        let arguments = Arguments::new();
         for (operation, effect) in cases() {
             let fault = format!("[[fault]]\noperation = '{operation}'\neffect = '{effect}'\ntimes = 1\n");
             fs::write(&config, fault).unwrap();
@@ -363,13 +406,8 @@ fn after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing() {
             let names = ["", "W"].map(|form| format!("{operation}{form}"));
             let function =
                 names.iter().find_map(|name| mock.export::<Widest<usize>>(name)).expect("it is exported");
-            // What a credential is for is looked at before; where a length is asked for, there is none.
-            let [third, fourth] = match operation {
-                Operation::AcquireCredentialsHandle => [1, place],
-                Operation::AddCredentials => [place, 1],
-                _ => [0, place],
-            };
-            function(place, place, third, fourth, place, 0, 0, place, place, 0, 0, 0);
+            let of = arguments.of(operation);
+            function(of[0], of[1], of[2], of[3], of[4], of[5], of[6], of[7], of[8], of[9], of[10], of[11]);
             works(&mock);
             mock.unload();
         }
