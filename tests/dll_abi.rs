@@ -89,7 +89,9 @@ fn the_function_table_is_complete_static_and_of_the_exports() {
             let suffix = if forms { F::SUFFIX } else { "" };
             let export =
                 if name.is_empty() { 0 } else { mock.export::<usize>(&format!("{name}{suffix}")).unwrap() };
-            assert_eq!(entry, export, "{name}");
+            // To Miri one function has many addresses.
+            let same = if cfg!(miri) { (entry == 0) == (export == 0) } else { entry == export };
+            assert!(same, "{name}");
         }
     }
     for module in MODULES {
@@ -135,9 +137,9 @@ const TABLE: &[(&str, bool)] = &[
     ("QueryCredentialsAttributesEx", true),
 ];
 
-/// S2
+/// S2. Not for Miri: Rust promises no call of a function as another type's, and it is C's own that works.
 #[test]
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(target_pointer_width = "64", not(miri)))]
 fn every_function_answers_null_pointers_by_a_status() {
     let mock = Mock::own("MSNSSPC");
     let mut called = 0;

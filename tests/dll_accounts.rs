@@ -62,7 +62,8 @@ fn changes_what_counts<F: Form>(mock: &Mock) {
     let null = mock.expect::<Change<F::Unit>>(&format!("ChangeAccountPassword{}", F::SUFFIX));
     let package = F::terminated("NTLM");
     let nothing = ptr::null();
-    let answer = null(package.as_ptr(), nothing, nothing, nothing, nothing, 0, 0, ptr::null_mut());
+    // A BOOLEAN is a byte, and may be any.
+    let answer = null(package.as_ptr(), nothing, nothing, nothing, nothing, 2, 0, ptr::null_mut());
     assert_eq!(answer, SEC_E_INVALID_PARAMETER);
 }
 

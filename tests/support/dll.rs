@@ -96,7 +96,6 @@ impl Mock {
     }
 
     /// Wraps a module that is already loaded.
-    #[cfg(not(miri))]
     pub(crate) fn of(library: Library) -> Self {
         Self { module: Module::Loaded(library), _folder: None }
     }

@@ -237,7 +237,7 @@ macro_rules! __ssp {
             /// Changes an account's password.
             fn ChangeAccountPasswordA(
                 package: *mut i8, domain: *mut i8, account: *mut i8, old: *mut i8, new: *mut i8,
-                _impersonating: bool, reserved: u32, output: *mut abi::SecBufferDesc
+                _impersonating: u8, reserved: u32, output: *mut abi::SecBufferDesc
             ) -> i32
                 = change_account_password::<abi::Ansi>(
                     package, [domain.cast_const(), account, old, new], reserved, output
@@ -245,7 +245,7 @@ macro_rules! __ssp {
             /// Changes an account's password.
             fn ChangeAccountPasswordW(
                 package: *mut u16, domain: *mut u16, account: *mut u16, old: *mut u16, new: *mut u16,
-                _impersonating: bool, reserved: u32, output: *mut abi::SecBufferDesc
+                _impersonating: u8, reserved: u32, output: *mut abi::SecBufferDesc
             ) -> i32
                 = change_account_password::<abi::Wide>(
                     package, [domain.cast_const(), account, old, new], reserved, output
@@ -270,16 +270,16 @@ macro_rules! __ssp {
 
         $crate::__export_auth_identity!($functions);
 
-        $crate::__export_table!(TABLE_A, SecurityFunctionTableA,
+        $crate::__export_table!(TABLE_A, SecurityFunctionTableA, ChangeAccountPasswordA,
             EnumerateSecurityPackagesA, QueryCredentialsAttributesA, AcquireCredentialsHandleA,
             InitializeSecurityContextA, QueryContextAttributesA, QuerySecurityPackageInfoA, ImportSecurityContextA,
-            AddCredentialsA, SetContextAttributesA, SetCredentialsAttributesA, ChangeAccountPasswordA,
-            QueryContextAttributesExA, QueryCredentialsAttributesExA);
-        $crate::__export_table!(TABLE_W, SecurityFunctionTableW,
+            AddCredentialsA, SetContextAttributesA, SetCredentialsAttributesA, QueryContextAttributesExA,
+            QueryCredentialsAttributesExA);
+        $crate::__export_table!(TABLE_W, SecurityFunctionTableW, ChangeAccountPasswordW,
             EnumerateSecurityPackagesW, QueryCredentialsAttributesW, AcquireCredentialsHandleW,
             InitializeSecurityContextW, QueryContextAttributesW, QuerySecurityPackageInfoW, ImportSecurityContextW,
-            AddCredentialsW, SetContextAttributesW, SetCredentialsAttributesW, ChangeAccountPasswordW,
-            QueryContextAttributesExW, QueryCredentialsAttributesExW);
+            AddCredentialsW, SetContextAttributesW, SetCredentialsAttributesW, QueryContextAttributesExW,
+            QueryCredentialsAttributesExW);
     };
 }
 
@@ -340,10 +340,12 @@ macro_rules! __link {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_table {
-    ($table:ident, $type:ident, $($function:ident),* $(,)?) => {
+    ($table:ident, $type:ident, $change:ident, $($function:ident),* $(,)?) => {
         static $table: abi::Table<abi::$type> = abi::Table(abi::$type {
             dwVersion: abi::INTERFACE_VERSION,
             $($function: Some($function),)*
+            // SAFETY: its type differs by the BOOLEAN alone, which `windows-sys` has as a `bool`; C may pass any byte.
+            $change: unsafe { abi::entry($change as *const c_void) },
             FreeCredentialsHandle: Some(FreeCredentialsHandle),
             Reserved2: ::core::ptr::null_mut(),
             AcceptSecurityContext: Some(AcceptSecurityContext),

@@ -48,6 +48,16 @@ pub use state::Ssp;
 /// What the macros' expansion names.
 #[doc(hidden)]
 pub mod abi {
+    /// The entry of a function that the table has under another type.
+    ///
+    /// # Safety
+    /// `T` is the type of a function, or an `Option` of one, that C can't tell from this one's.
+    pub const unsafe fn entry<T: Copy>(function: *const std::ffi::c_void) -> T {
+        const { assert!(size_of::<T>() == size_of::<*const std::ffi::c_void>(), "a function's address") };
+        // SAFETY: by this function's contract.
+        unsafe { std::mem::transmute_copy(&function) }
+    }
+
     pub use crate::{
         accounts::change_account_password,
         attributes::query_context_attributes,

@@ -1,28 +1,42 @@
-//! Whether a distribution comes out the same, byte for byte, when its sources lie elsewhere and nothing was built before.
+//! Whether what ships comes out the same, byte for byte, when its sources lie elsewhere and nothing was built before.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
 use crate::dist;
 use crate::workspace::Workspace;
 
-/// Builds the distribution twice and compares all of its files.
+/// Builds the mock DLLs twice, for this system and for Windows, and compares them.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let here = dist::run(workspace, &dist::Options::default())?;
-    let there = build_elsewhere(workspace)?.join("dist").join(workspace.host()?);
-    compare(&files(&here)?, &files(&there)?)?;
-    println!("{} files are the same", files(&here)?.len());
-    Ok(())
+    twice(workspace, dist::mocks)
 }
 
-/// Builds it from a copy of this checkout's files, in a folder of another length, with nothing that was built before.
-fn build_elsewhere(workspace: &Workspace) -> Result<std::path::PathBuf> {
-    let shell = &workspace.shell;
+/// Builds the whole distribution twice and compares all of its files.
+pub(crate) fn run_all(workspace: &Workspace) -> Result<()> {
+    twice(workspace, |workspace| dist::run(workspace, &dist::Options::default()))
+}
+
+/// Builds something here, and from a copy of this checkout's files, in a folder of another length, with nothing that was
+/// built before.
+fn twice(workspace: &Workspace, build: impl Fn(&Workspace) -> Result<PathBuf>) -> Result<()> {
+    let here = files(&build(workspace)?)?;
+    let elsewhere = copy(workspace)?;
+    let there = files(&build(&elsewhere)?)?;
+    compare(&here, &there)?;
+    println!("{} files are the same", here.len());
+    // It is as large as the build here, and of no more use.
+    Ok(workspace.shell.remove_path(&elsewhere.root)?)
+}
+
+/// The files of this checkout, elsewhere. The tools are the same: only what they build is in question.
+fn copy(workspace: &Workspace) -> Result<Workspace> {
     let root = workspace.target.join("xtask/built elsewhere/once more");
+    let shell = Shell::new()?;
+    shell.change_dir(&workspace.root);
     shell.remove_path(&root)?;
     let list = cmd!(shell, "git ls-files -z --cached --others --exclude-standard").quiet().read()?;
     for file in list.split_terminator('\0').filter(|file| workspace.root.join(file).is_file()) {
@@ -30,18 +44,15 @@ fn build_elsewhere(workspace: &Workspace) -> Result<std::path::PathBuf> {
         shell.create_dir(to.parent().unwrap_or(&root))?;
         fs::copy(workspace.root.join(file), to).with_context(|| format!("can't copy {file}"))?;
     }
-    // The tools are the same: only what they build is in question.
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(&workspace.tools, root.join(".tools"))?;
-    #[cfg(windows)]
-    std::os::windows::fs::symlink_dir(&workspace.tools, root.join(".tools"))?;
-    let _folder = shell.push_dir(&root);
-    cmd!(shell, "cargo xtask dist")
-        // What cargo set for this program is about the other checkout.
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env("CARGO_TARGET_DIR", root.join("target"))
-        .run()?;
-    Ok(root)
+    shell.change_dir(&root);
+    let target = root.join("target");
+    Ok(Workspace {
+        shell,
+        root,
+        target,
+        tools: workspace.tools.clone(),
+        wine_prefix: workspace.wine_prefix.clone(),
+    })
 }
 
 type Files = BTreeMap<String, Vec<u8>>;

@@ -56,12 +56,12 @@ forward! {
     ) by handle(handle);
     /// Changes an account's password (UTF-8).
     fn sspcache_ChangeAccountPasswordA = "ChangeAccountPasswordA"(
-        package: *mut i8, domain: *mut i8, account: *mut i8, old: *mut i8, new: *mut i8, impersonating: bool,
+        package: *mut i8, domain: *mut i8, account: *mut i8, old: *mut i8, new: *mut i8, impersonating: u8,
         reserved: u32, output: *mut SecBufferDesc
     ) by package();
     /// Changes an account's password (UTF-16).
     fn sspcache_ChangeAccountPasswordW = "ChangeAccountPasswordW"(
-        package: *mut u16, domain: *mut u16, account: *mut u16, old: *mut u16, new: *mut u16, impersonating: bool,
+        package: *mut u16, domain: *mut u16, account: *mut u16, old: *mut u16, new: *mut u16, impersonating: u8,
         reserved: u32, output: *mut SecBufferDesc
     ) by package();
 }

@@ -52,12 +52,24 @@ struct Table<T>(T);
 // SAFETY: what it points to are functions, which any thread may call.
 unsafe impl<T> Sync for Table<T> {}
 
+/// The entry of a function that the table has under another type.
+///
+/// # Safety
+/// `T` is the type of a function, or an `Option` of one, that C can't tell from this one's.
+const unsafe fn entry<T: Copy>(function: *const std::ffi::c_void) -> T {
+    const { assert!(size_of::<T>() == size_of::<*const std::ffi::c_void>(), "a function's address") };
+    // SAFETY: by this function's contract.
+    unsafe { std::mem::transmute_copy(&function) }
+}
+
 /// A table; of functions with two forms the form is given.
 macro_rules! table {
-    ($type:ident, $($field:ident: $function:ident),* $(,)?) => {
+    ($type:ident, $change:ident = $changing:ident; $($field:ident: $function:ident),* $(,)?) => {
         Table($type {
             dwVersion: SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5,
             $($field: Some(super::$function),)*
+            // SAFETY: its type differs by the BOOLEAN alone, which `windows-sys` has as a `bool`; C may pass any byte.
+            $change: unsafe { entry(super::$changing as *const std::ffi::c_void) },
             FreeCredentialsHandle: Some(super::sspcache_FreeCredentialsHandle),
             Reserved2: ptr::null_mut(),
             AcceptSecurityContext: Some(super::sspcache_AcceptSecurityContext),
@@ -82,7 +94,7 @@ macro_rules! table {
 }
 
 static TABLE_A: Table<SecurityFunctionTableA> = table!(
-    SecurityFunctionTableA,
+    SecurityFunctionTableA, ChangeAccountPasswordA = sspcache_ChangeAccountPasswordA;
     EnumerateSecurityPackagesA: sspcache_EnumerateSecurityPackagesA,
     QueryCredentialsAttributesA: sspcache_QueryCredentialsAttributesA,
     AcquireCredentialsHandleA: sspcache_AcquireCredentialsHandleA,
@@ -93,13 +105,12 @@ static TABLE_A: Table<SecurityFunctionTableA> = table!(
     AddCredentialsA: sspcache_AddCredentialsA,
     SetContextAttributesA: sspcache_SetContextAttributesA,
     SetCredentialsAttributesA: sspcache_SetCredentialsAttributesA,
-    ChangeAccountPasswordA: sspcache_ChangeAccountPasswordA,
     QueryContextAttributesExA: sspcache_QueryContextAttributesExA,
     QueryCredentialsAttributesExA: sspcache_QueryCredentialsAttributesExA,
 );
 
 static TABLE_W: Table<SecurityFunctionTableW> = table!(
-    SecurityFunctionTableW,
+    SecurityFunctionTableW, ChangeAccountPasswordW = sspcache_ChangeAccountPasswordW;
     EnumerateSecurityPackagesW: sspcache_EnumerateSecurityPackagesW,
     QueryCredentialsAttributesW: sspcache_QueryCredentialsAttributesW,
     AcquireCredentialsHandleW: sspcache_AcquireCredentialsHandleW,
@@ -110,7 +121,6 @@ static TABLE_W: Table<SecurityFunctionTableW> = table!(
     AddCredentialsW: sspcache_AddCredentialsW,
     SetContextAttributesW: sspcache_SetContextAttributesW,
     SetCredentialsAttributesW: sspcache_SetCredentialsAttributesW,
-    ChangeAccountPasswordW: sspcache_ChangeAccountPasswordW,
     QueryContextAttributesExW: sspcache_QueryContextAttributesExW,
     QueryCredentialsAttributesExW: sspcache_QueryCredentialsAttributesExW,
 );
