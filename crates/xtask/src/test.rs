@@ -22,8 +22,12 @@ use crate::{
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
 
-/// What is type-checked and linted only: nothing here could run it, but nothing should break it either.
-const CHECKED_TARGETS: &[&str] = &["aarch64-apple-darwin", "x86_64-pc-windows-msvc", "i686-pc-windows-msvc"];
+/// What is type-checked and linted only, tests and all: nothing here could run it, but nothing should break it either. Windows with
+/// 64 bits, but for the linker, is [`WINE_TARGET`].
+const CHECKED_TARGETS: &[&str] = &["aarch64-apple-darwin", "i686-pc-windows-msvc"];
+
+/// Of this one, what ships: a test is the same source on the targets above.
+const CHECKED_AS_SHIPPED: &str = "x86_64-pc-windows-msvc";
 
 /// One thing to check.
 struct Step {
@@ -230,11 +234,10 @@ fn format(workspace: &Workspace) -> Result<()> {
 
 fn clippy(workspace: &Workspace) -> Result<()> {
     cargo(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
-    Ok(cargo(
-        workspace,
-        &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
-    )
-    .run()?)
+    // The program has no features, and most of the tests.
+    let with_features =
+        ["clippy", "--workspace", "--exclude", dist::PROGRAM.0, "--all-targets", "--all-features"];
+    Ok(cargo(workspace, &with_features).args(["--", "-D", "warnings"]).run()?)
 }
 
 fn clippy_windows(workspace: &Workspace) -> Result<()> {
@@ -372,11 +375,12 @@ const SANITIZED: &[&str] = &[
 fn features(workspace: &Workspace) -> Result<()> {
     cargo(workspace, &["test", "--package", "sspcache", "--all-features"]).run()?;
     // The model checker replaces the locks of these crates, and so only its own tests can run.
-    for package in ["sspcache-engine", "sspcache-loader", "sspcache-mock"] {
-        cargo(workspace, &["test", "--package", package, "--features", "shuttle", "--test", "model"])
-            .run()?;
-    }
-    Ok(())
+    let checked = ["sspcache-engine", "sspcache-loader", "sspcache-mock"];
+    let packages = checked.iter().flat_map(|package| ["--package", package]);
+    let features = checked.map(|package| format!("{package}/shuttle")).join(",");
+    Ok(cargo(workspace, &["test", "--no-fail-fast", "--test", "model", "--features", &features])
+        .args(packages)
+        .run()?)
 }
 
 fn wine(workspace: &Workspace) -> Result<()> {
@@ -447,9 +451,11 @@ fn locked_manifests(workspace: &Workspace) -> Result<Vec<String>> {
 
 fn cross(workspace: &Workspace) -> Result<()> {
     let targets = CHECKED_TARGETS.iter().flat_map(|target| ["--target", target]);
-    Ok(cargo(workspace, &["clippy", "--workspace", "--all-targets"])
+    cargo(workspace, &["clippy", "--workspace", "--all-targets"])
         .args(targets)
         .args(["--", "-D", "warnings"])
+        .run()?;
+    Ok(cargo(workspace, &["clippy", "--workspace", "--target", CHECKED_AS_SHIPPED, "--", "-D", "warnings"])
         .run()?)
 }
 
@@ -468,8 +474,8 @@ fn distribution(workspace: &Workspace) -> Result<()> {
     }
     workspace.shell.cmd(program).arg("inspect").args(dlls).run()?;
     if cfg!(target_os = "linux") {
-        let test =
-            ["test", "--package", "sspcache-cli", "--test", "shipped", "--", "--ignored", "--nocapture"];
+        // Of the whole workspace, as all tests are built: of the package alone, its dependencies would have other features.
+        let test = ["test", "--workspace", "--test", "shipped", "--", "--ignored", "--nocapture"];
         cargo(workspace, &test).env("SSPCACHE_DIST", &folder).run()?;
     }
     if cfg!(windows) { Ok(()) } else { packages::check(workspace, &folder) }
