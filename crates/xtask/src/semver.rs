@@ -2,7 +2,7 @@
 
 use std::env;
 use std::env::consts::EXE_SUFFIX;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use xshell::cmd;
@@ -28,9 +28,39 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         );
     }
     let tool = install(workspace)?;
+    check_tool(workspace, &tool)?;
     Ok(cmd!(shell, "{tool} semver-checks check-release --workspace --all-features --baseline-rev {baseline}")
         .env("CARGO_TARGET_DIR", workspace.target.join("semver"))
         .run()?)
+}
+
+/// A comparison that finds nothing shows nothing, unless the same tool finds what is missing: here, a public function.
+fn check_tool(workspace: &Workspace, tool: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    let root = workspace.target.join("xtask/semver");
+    shell.remove_path(&root)?;
+    for (version, source) in
+        [("before", "pub fn kept() {}\npub fn gone() {}\n"), ("after", "pub fn kept() {}\n")]
+    {
+        let package = "[package]\nname = \"proof\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
+        shell.write_file(root.join(version).join("Cargo.toml"), package)?;
+        shell.write_file(root.join(version).join("src/lib.rs"), source)?;
+    }
+    let (manifest, before) = (root.join("after/Cargo.toml"), root.join("before"));
+    let output =
+        cmd!(shell, "{tool} semver-checks check-release --manifest-path {manifest} --baseline-root {before}")
+            .env("CARGO_TARGET_DIR", root.join("target"))
+            .quiet()
+            .ignore_status()
+            .output()?;
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    let told = format!("{stdout}{stderr}");
+    ensure!(
+        !output.status.success() && told.contains("proof::gone"),
+        "a missing function wasn't found:\n{told}"
+    );
+    println!("A function that is missing on purpose is found: so the comparison below can find one.");
+    Ok(())
 }
 
 /// The commit to compare with, and whether it was released or asked for.
