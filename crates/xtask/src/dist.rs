@@ -35,7 +35,7 @@ pub(crate) const MOCKS: [(&str, &str, &str); 2] =
     [("sspcache-msnsspc", "MSNSSPC", "MSNSSPC.dll"), ("sspcache-msapsspc", "MSAPSSPC", "MSAPSSPC.dll")];
 
 /// The program's package, and its name.
-const PROGRAM: (&str, &str) = ("sspcache-cli", "sspcache");
+pub(crate) const PROGRAM: (&str, &str) = ("sspcache-cli", "sspcache");
 
 /// The Windows target whose DLLs can be loaded and unloaded without end, and that links on any host.
 const WINDOWS: &str = "x86_64-pc-windows-gnullvm";
