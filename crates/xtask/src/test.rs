@@ -344,11 +344,12 @@ const SANITIZED: &[&str] = &[
 fn features(workspace: &Workspace) -> Result<()> {
     cargo(workspace, &["test", "--package", "sspcache", "--all-features"]).run()?;
     // The model checker replaces the locks of these crates, and so only its own tests can run.
-    for package in ["sspcache-engine", "sspcache-loader", "sspcache-mock"] {
-        cargo(workspace, &["test", "--package", package, "--features", "shuttle", "--test", "model"])
-            .run()?;
-    }
-    Ok(())
+    let checked = ["sspcache-engine", "sspcache-loader", "sspcache-mock"];
+    let packages = checked.iter().flat_map(|package| ["--package", package]);
+    let features = checked.map(|package| format!("{package}/shuttle")).join(",");
+    Ok(cargo(workspace, &["test", "--no-fail-fast", "--test", "model", "--features", &features])
+        .args(packages)
+        .run()?)
 }
 
 fn wine(workspace: &Workspace) -> Result<()> {
