@@ -447,8 +447,8 @@ fn distribution(workspace: &Workspace) -> Result<()> {
     }
     workspace.shell.cmd(program).arg("inspect").args(dlls).run()?;
     if cfg!(target_os = "linux") {
-        let test =
-            ["test", "--package", "sspcache-cli", "--test", "shipped", "--", "--ignored", "--nocapture"];
+        // Of the whole workspace, as all tests are built: of the package alone, its dependencies would have other features.
+        let test = ["test", "--workspace", "--test", "shipped", "--", "--ignored", "--nocapture"];
         cargo(workspace, &test).env("SSPCACHE_DIST", &folder).run()?;
     }
     if cfg!(windows) { Ok(()) } else { packages::check(workspace, &folder) }
