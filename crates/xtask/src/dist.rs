@@ -170,6 +170,7 @@ fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&st
     let mut std_lock = String::new();
     if command.ends_with(&OWN_STD) {
         // Build scripts ask for this variable: in one folder, all that they belong to would be built anew whenever it changes.
+        // The benchmarks build there, too.
         target.push("own-std");
         cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
         let lock = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock");
@@ -189,6 +190,11 @@ fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&st
 
 /// Keeps the machine's own paths out of what is built.
 fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
+    Ok(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(workspace)?))
+}
+
+/// The compiler's flags for that, as `CARGO_ENCODED_RUSTFLAGS` has them.
+pub(crate) fn flags(workspace: &Workspace) -> Result<String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
@@ -198,7 +204,7 @@ fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
         .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
     let given = env::var("CARGO_ENCODED_RUSTFLAGS").ok().filter(|flags| !flags.is_empty());
     let flags: Vec<_> = given.into_iter().chain(remapped).collect();
-    Ok(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")))
+    Ok(flags.join("\u{1f}"))
 }
 
 /// Replaces a distribution, once everything for it is built, and says what is in it.
