@@ -26,15 +26,17 @@ domain = 'CONTOSO'
 password = 'correct horse'
 ";
 
-/// The static library with the mock in it: built here, once, in a folder of its own, since cargo would put it in the place of the one
-/// without.
+/// The static library with the mock in it: built here, once, and put into a folder of its own, since cargo would put it in the place of
+/// the one without. What it consists of is built where the tests were, and so most of it was.
 fn library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("linked");
+        let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = temporary.join("linked");
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root()).args(["rustc", "--quiet", "--package", "sspcache-win32", "--lib"]);
         cargo.args(["--features", "mock", "--crate-type", "staticlib", "--target-dir"]).arg(&folder);
+        cargo.env("CARGO_BUILD_BUILD_DIR", temporary.parent().expect("a folder in cargo's own"));
         let built = cargo.output().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         folder.join("debug/libsspcache_win32.a")

@@ -19,7 +19,8 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context as _, Result};
 use lexopt::prelude::*;
@@ -66,15 +67,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
         Some(triple) => triple.clone(),
         None => workspace.host()?,
     };
-    let mut files = build_mocks(workspace, &triple)?;
-    files.push(build_program(workspace, &triple)?);
-    if is_windows(&triple) {
-        files.push(build_shim(workspace, &triple)?);
-    } else {
-        files.extend(win32::files(workspace, &triple)?);
-        let windows = build_mocks(workspace, WINDOWS)?.into_iter().chain([build_shim(workspace, WINDOWS)?]);
-        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
-    }
+    // In two folders, which cargo locks one by one: while one build links, which takes a core alone, the other goes on.
+    let beside = workspace.at(workspace.root.clone(), workspace.target.clone())?;
+    let (mocks, others) = thread::scope(|scope| {
+        let triple = &triple;
+        let mocks = scope.spawn(move || all_mocks(&beside, triple));
+        let others = program_and_loader(workspace, triple);
+        (mocks.join().expect("no build panics"), others)
+    });
+    let mut files = mocks?;
+    files.extend(others?);
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         files.push(File::plain(workspace.root.join(license), license));
     }
@@ -95,11 +97,31 @@ pub(crate) fn mocks(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The mocks for the target, and for Windows where that is another.
+fn all_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
+    let mut files = build_mocks(workspace, triple)?;
+    if is_windows(triple) {
+        files.push(build_shim(workspace, triple)?);
+    } else {
+        let windows = build_mocks(workspace, WINDOWS)?.into_iter().chain([build_shim(workspace, WINDOWS)?]);
+        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
+    }
+    Ok(files)
+}
+
+fn program_and_loader(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
+    let mut files = vec![build_program(workspace, triple)?];
+    if !is_windows(triple) {
+        files.extend(win32::files(workspace, triple)?);
+    }
+    Ok(files)
+}
+
 /// A built file, where it goes in the distribution, and what is in it where that is more than this project's own.
 struct File {
     from: PathBuf,
     to: PathBuf,
-    bill: Option<Rc<Bill>>,
+    bill: Option<Arc<Bill>>,
 }
 
 impl File {
@@ -111,7 +133,7 @@ impl File {
 /// What cargo built: the folder that it lies in, and what is in it.
 struct Built {
     folder: PathBuf,
-    bill: Rc<Bill>,
+    bill: Arc<Bill>,
 }
 
 impl Built {
@@ -157,11 +179,13 @@ const OWN_STD: [&str; 2] = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-feature
 fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&str]) -> Result<Built> {
     let mut cargo = workspace.cargo().args(command).args(selection);
     cargo = cargo.args(["--locked", "--profile", "dist", "--target", triple]);
-    cargo =
-        cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&workspace.target);
     let sysroot = workspace.sysroot()?;
+    let mut target = workspace.target.clone();
     let mut std_lock = String::new();
     if command.ends_with(&OWN_STD) {
+        // Build scripts ask for this variable: in one folder, all that they belong to would be built anew whenever it changes.
+        // The benchmarks build there, too.
+        target.push("own-std");
         cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
         let lock = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock");
         std_lock = fs::read_to_string(&lock).with_context(|| format!("can't read {}", lock.display()))?;
@@ -170,15 +194,21 @@ fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&st
     if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
         cargo = zig::link_with(workspace, triple, cargo)?;
     }
+    cargo = cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&target);
     let messages = cargo.read()?;
-    let folder = workspace.target.join(triple);
+    let folder = target.join(triple);
     let bill = Bill::new(workspace, triple, selection)?;
     bill.check(&messages, &folder, &sysroot, &std_lock).with_context(|| selection.join(" "))?;
-    Ok(Built { folder: folder.join("dist"), bill: Rc::new(bill) })
+    Ok(Built { folder: folder.join("dist"), bill: Arc::new(bill) })
 }
 
 /// Keeps the machine's own paths out of what is built.
 fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
+    Ok(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(workspace)?))
+}
+
+/// The compiler's flags for that, as `CARGO_ENCODED_RUSTFLAGS` has them.
+pub(crate) fn flags(workspace: &Workspace) -> Result<String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
@@ -188,7 +218,7 @@ fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
         .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
     let given = env::var("CARGO_ENCODED_RUSTFLAGS").ok().filter(|flags| !flags.is_empty());
     let flags: Vec<_> = given.into_iter().chain(remapped).collect();
-    Ok(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")))
+    Ok(flags.join("\u{1f}"))
 }
 
 /// Replaces a distribution, once everything for it is built, and says what is in it.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
 use crate::dist;
 use crate::workspace::Workspace;
@@ -35,8 +35,7 @@ fn twice(workspace: &Workspace, build: impl Fn(&Workspace) -> Result<PathBuf>) -
 /// The files of this checkout, elsewhere. The tools are the same: only what they build is in question.
 fn copy(workspace: &Workspace) -> Result<Workspace> {
     let root = workspace.target.join("xtask/built elsewhere/once more");
-    let shell = Shell::new()?;
-    shell.change_dir(&workspace.root);
+    let shell = &workspace.shell;
     shell.remove_path(&root)?;
     let list = cmd!(shell, "git ls-files -z --cached --others --exclude-standard").quiet().read()?;
     for file in list.split_terminator('\0').filter(|file| workspace.root.join(file).is_file()) {
@@ -44,15 +43,8 @@ fn copy(workspace: &Workspace) -> Result<Workspace> {
         shell.create_dir(to.parent().unwrap_or(&root))?;
         fs::copy(workspace.root.join(file), to).with_context(|| format!("can't copy {file}"))?;
     }
-    shell.change_dir(&root);
     let target = root.join("target");
-    Ok(Workspace {
-        shell,
-        root,
-        target,
-        tools: workspace.tools.clone(),
-        wine_prefix: workspace.wine_prefix.clone(),
-    })
+    workspace.at(root, target)
 }
 
 type Files = BTreeMap<String, Vec<u8>>;

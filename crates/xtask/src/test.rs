@@ -490,7 +490,8 @@ fn package(workspace: &Workspace) -> Result<()> {
 fn bench(workspace: &Workspace) -> Result<()> {
     // As the tests are built, most of it before: nobody reads the numbers.
     let bench = ["bench", "--profile", "dev", "--workspace", "--bench", "*", "--", "--quick"];
-    Ok(cargo(workspace, &bench).run()?)
+    // What they build as it ships is what `dist` built, if it ran before: the flags are the same.
+    Ok(cargo(workspace, &bench).env("SSPCACHE_DIST_RUSTFLAGS", dist::flags(workspace)?).run()?)
 }
 
 #[cfg(test)]

@@ -40,6 +40,14 @@ impl Workspace {
         Ok(Self { tools: root.join(".tools"), shell, target, wine_prefix: wine_prefix.into(), root })
     }
 
+    /// A checkout in this folder, which builds into that one, with the tools of this one and a shell of its own.
+    pub(crate) fn at(&self, root: PathBuf, target: PathBuf) -> Result<Self> {
+        let shell = Shell::new()?;
+        shell.change_dir(&root);
+        let (tools, wine_prefix) = (self.tools.clone(), self.wine_prefix.clone());
+        Ok(Self { shell, root, target, tools, wine_prefix })
+    }
+
     /// The cargo that runs this program, ready to be given arguments.
     pub(crate) fn cargo(&self) -> Cmd<'_> {
         self.shell.cmd(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))

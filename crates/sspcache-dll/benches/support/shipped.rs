@@ -24,7 +24,17 @@ pub(crate) fn library(package: &str, name: &str, own_std: &[&str], copy: &Path) 
     let arguments = "rustc --quiet --profile dist --lib --crate-type cdylib --package";
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments.split_whitespace()).arg(package).args(own_std).args(["--target", host.trim()]);
-    run(cargo.arg("--target-dir").arg(target).env("RUSTC_BOOTSTRAP", "1"));
+    let target = if own_std.is_empty() {
+        target.to_owned()
+    } else {
+        cargo.env("RUSTC_BOOTSTRAP", "1");
+        target.join("own-std")
+    };
+    // Those of `cargo xtask dist`, from `cargo xtask test bench`: what was built with them isn't built again.
+    if let Some(flags) = env::var_os("SSPCACHE_DIST_RUSTFLAGS") {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
+    }
+    run(cargo.arg("--target-dir").arg(&target));
     let built = format!("{}{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
     fs::copy(target.join(host.trim()).join("dist").join(built), copy).expect("cargo built it");
     copy.to_owned()
