@@ -16,10 +16,8 @@ use crate::workspace::Workspace;
 type Tests = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// Where there is unsafe code to interpret: pages of memory, and the C ABI.
-const UNSAFE: &[Tests] = &[
-    ("sspcache-engine", &["--lib"], &["vault"]),
-    ("sspcache-dll", &["--test=miri"], &["dll_abi"]),
-];
+const UNSAFE: &[Tests] =
+    &[("sspcache-engine", &["--lib"], &["vault"]), ("sspcache-dll", &["--test=miri"], &["dll_abi"])];
 
 /// What is safe code but for what it calls, and what computes much: contexts behind the C ABI.
 const REST: &[Tests] = &[
