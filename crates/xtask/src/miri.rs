@@ -16,10 +16,8 @@ use crate::workspace::Workspace;
 type Tests = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// Where there is unsafe code to interpret: pages of memory, and the C ABI.
-const UNSAFE: &[Tests] = &[
-    ("sspcache-engine", &["--lib"], &["vault"]),
-    ("sspcache-dll", &["--test=miri"], &["dll_abi", "dll_credentials"]),
-];
+const UNSAFE: &[Tests] =
+    &[("sspcache-engine", &["--lib"], &["vault"]), ("sspcache-dll", &["--test=miri"], &["dll_abi"])];
 
 /// What is safe code but for what it calls, and what computes much: contexts behind the C ABI.
 const REST: &[Tests] = &[
@@ -27,7 +25,7 @@ const REST: &[Tests] = &[
     ("sspcache-loader", &["--test=references", "--test=notifications", "--test=disk"], &[]),
     ("sspcache-mock", &["--test=sign_out", "--test=both_ends"], &[]),
     ("sspcache", &["--test=protocol", "--test=providers", "--test=guard", "--test=report"], &[]),
-    ("sspcache-dll", &["--test=miri"], &["dll_accounts", "dll_messages"]),
+    ("sspcache-dll", &["--test=miri"], &["dll_accounts", "dll_credentials", "dll_messages"]),
 ];
 
 /// Files and the environment are the real ones, and a pointer stays one to what it was made from.
