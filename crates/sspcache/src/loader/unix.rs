@@ -179,9 +179,7 @@ mod images {
             }
             paths
         }
-    }
 
-    impl Images {
         fn absent(&self) -> MutexGuard<'_, Absent> {
             self.absent.lock().unwrap_or_else(PoisonError::into_inner)
         }
