@@ -11,6 +11,7 @@
 mod environment;
 mod find;
 mod register;
+mod registry;
 mod run;
 mod wine;
 

@@ -13,16 +13,12 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek},
+    io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
-use super::{ExecError, find::MOCKS, wine::Wine};
+use super::{ExecError, find::MOCKS, registry::Registry, wine::Wine};
 use crate::{cli::Mock, output::message};
-
-const KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
-const VALUE: &str = "SecurityProviders";
 
 /// The mocks are listed until this is undone or dropped.
 #[derive(Debug)]
@@ -47,7 +43,12 @@ impl Registration {
                 (Registry::of_wine(wine.program, &wine.prefix), wine.prefix)
             }
         };
-        let locks = Locks::open(&folder)?;
+        Self::listed(registry, &folder)
+    }
+
+    /// Lists the mocks in a registry; what it takes to put back what was there lies in a folder.
+    fn listed(registry: Registry, folder: &Path) -> Result<Self, ExecError> {
+        let locks = Locks::open(folder)?;
         let editing = locks.edit()?;
         let remembered = locks.remembered()?;
         let current = registry.query()?;
@@ -195,76 +196,8 @@ fn unlock(file: &File) {
     let _ = file.unlock();
 }
 
-/// A registry, through the documented program `reg`: Wine's or that of Windows.
-///
-/// Reference: [reg](https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/reg).
-#[derive(Debug)]
-struct Registry {
-    program: OsString,
-    arguments: &'static [&'static str],
-    prefix: Option<PathBuf>,
-}
-
-impl Registry {
-    fn of_wine(program: OsString, prefix: &Path) -> Self {
-        Self { program, arguments: &["reg"], prefix: Some(prefix.to_owned()) }
-    }
-
-    fn of_windows() -> Self {
-        Self { program: "reg".into(), arguments: &[], prefix: None }
-    }
-
-    /// The value; none when there is none.
-    fn query(&self) -> Result<Option<String>, ExecError> {
-        let (succeeded, output) = self.run(&["query", KEY, "/v", VALUE])?;
-        let data = |line: &str| {
-            let rest = line.trim_start().strip_prefix(VALUE)?.trim_start().strip_prefix("REG_SZ")?;
-            Some(rest.trim().to_owned())
-        };
-        Ok(output.lines().find_map(data).filter(|_| succeeded))
-    }
-
-    fn set(&self, value: &str) -> Result<(), ExecError> {
-        self.edit(&["add", KEY, "/v", VALUE, "/t", "REG_SZ", "/d", value, "/f"])
-    }
-
-    fn delete(&self) -> Result<(), ExecError> {
-        self.edit(&["delete", KEY, "/v", VALUE, "/f"])
-    }
-
-    fn edit(&self, arguments: &[&str]) -> Result<(), ExecError> {
-        match self.run(arguments)? {
-            (true, _) => Ok(()),
-            (false, said) => {
-                let hint = if cfg!(windows) { " (it takes an administrator)" } else { "" };
-                Err(failed(format!("`reg {}` failed{hint}: {}", arguments[0], said.trim())))
-            }
-        }
-    }
-
-    /// Whether it succeeded, and what it said.
-    fn run(&self, arguments: &[&str]) -> Result<(bool, String), ExecError> {
-        let mut command = Command::new(&self.program);
-        command.args(self.arguments).args(arguments).stdin(Stdio::null());
-        if let Some(prefix) = &self.prefix {
-            command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
-        }
-        // Not through a pipe: the first Windows program starts services that inherit it, and hold it open for seconds.
-        let mut said = tempfile::tempfile().map_err(failed)?;
-        let output = || said.try_clone().map_err(failed);
-        let status = command.stdout(output()?).stderr(output()?).status();
-        let status = status.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ExecError::NotFound { command: super::shown(&self.program) },
-            _ => ExecError::CannotRun { command: super::shown(&self.program), source: error },
-        })?;
-        let mut text = Vec::new();
-        said.rewind().and_then(|()| said.read_to_end(&mut text)).map_err(failed)?;
-        Ok((status.success(), String::from_utf8_lossy(&text).into_owned()))
-    }
-}
-
 #[allow(clippy::needless_pass_by_value, reason = "so that `map_err` takes it")]
-fn failed(reason: impl ToString) -> ExecError {
+pub(super) fn failed(reason: impl ToString) -> ExecError {
     ExecError::Register { reason: reason.to_string() }
 }
 
@@ -284,6 +217,45 @@ mod tests {
             ),
         ] {
             assert_eq!(listing_mocks(before), after);
+        }
+    }
+    #[cfg(unix)]
+    mod in_a_registry {
+        use super::*;
+        use crate::exec::registry::fake;
+
+        const BEFORE: [Option<&str>; 2] = [None, Some("REG_SZ    credssp.dll")];
+
+        #[test]
+        fn what_was_listed_is_put_back_although_programs_fail_to_start() {
+            for before in BEFORE {
+                for failures in 0..3 {
+                    let folder = tempfile::tempdir().expect("there is a temporary folder");
+                    let folder = folder.path();
+                    let registry = fake::registry(folder, before);
+                    fake::fails(folder, failures);
+                    let registration = Registration::listed(registry, folder).expect("it starts at last");
+                    let listed = fake::value(folder).expect("there is a list");
+                    assert!(listed.contains("MSNSSPC.dll, MSAPSSPC.dll"), "{listed}");
+                    fake::fails(folder, failures);
+                    registration.undo().expect("it starts at last");
+                    assert_eq!(fake::value(folder).as_deref(), before, "after {failures} failures");
+                }
+            }
+        }
+
+        #[test]
+        fn a_list_that_cannot_be_read_is_neither_changed_nor_taken_for_absent() {
+            let folder = tempfile::tempdir().expect("there is a temporary folder");
+            let folder = folder.path();
+            for before in ["REG_SZ    credssp.dll", "REG_MULTI_SZ    credssp.dll"] {
+                let registry = fake::registry(folder, Some(before));
+                fake::fails(folder, if before.starts_with("REG_SZ") { 99 } else { 0 });
+                Registration::listed(registry, folder).expect_err("it can't be read");
+                fake::fails(folder, 0);
+                assert_eq!(fake::value(folder).as_deref(), Some(before));
+                assert!(!folder.join(".sspcache-providers-before").exists());
+            }
         }
     }
 }
