@@ -28,7 +28,7 @@ const FLAGS: &str = "--cfg fuzzing -Cdebug-assertions -Cpasses=sancov-module \
     -Zsanitizer=address -Ccodegen-units=1";
 
 /// Where things are.
-struct Places {
+pub(crate) struct Places {
     /// The folder `fuzz`.
     fuzz: PathBuf,
     /// The folder of the built targets.
@@ -46,13 +46,24 @@ struct Outcome {
     failure: Option<String>,
 }
 
-/// Builds all targets and runs each for as long as the environment says, as many at a time as there are cores.
+/// Builds all targets, and runs each for as long as the environment says, as many at a time as there are cores.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let limit = match (number(RUNS)?, number(SECONDS)?) {
         (Some(runs), None) => format!("-runs={runs}"),
         (None, seconds) => format!("-max_total_time={}", seconds.unwrap_or(60)),
         (Some(_), Some(_)) => bail!("{RUNS} and {SECONDS} are both set"),
     };
+    let places = build(workspace)?;
+    let targets = targets(&places.fuzz)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    println!("{} targets, each with {limit}, {cores} at a time", targets.len());
+    let outcomes = run_all(&targets, cores, |target| run_one(&places, target, &limit));
+    let outcomes: Vec<Outcome> = outcomes.into_iter().collect::<Result<_>>()?;
+    report(&outcomes)
+}
+
+/// Builds all targets.
+pub(crate) fn build(workspace: &Workspace) -> Result<Places> {
     let host = workspace.host()?;
     let target_folder = workspace.target.join("fuzz");
     let fuzz = workspace.root.join("fuzz");
@@ -67,17 +78,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         .env("RUSTFLAGS", FLAGS)
         .run()?;
 
-    let places = Places {
+    Ok(Places {
         programs: target_folder.join(&host).join("release"),
         finds: target_folder.join("finds"),
         fuzz,
-    };
-    let targets = targets(&places.fuzz)?;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    println!("{} targets, each with {limit}, {cores} at a time", targets.len());
-    let outcomes = run_all(&targets, cores, |target| run_one(&places, target, &limit));
-    let outcomes: Vec<Outcome> = outcomes.into_iter().collect::<Result<_>>()?;
-    report(&outcomes)
+    })
 }
 
 /// The number in a variable of the environment, if it is set.

@@ -22,12 +22,12 @@ use crate::{
 /// Where the Windows tests run under Wine.
 const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
 
-/// What is type-checked and linted only, tests and all: nothing here could run it, but nothing should break it either. Windows with
-/// 64 bits, but for the linker, is [`WINE_TARGET`].
-const CHECKED_TARGETS: &[&str] = &["aarch64-apple-darwin", "i686-pc-windows-msvc"];
+/// What is type-checked and linted only, tests and all: nothing here could run it, but nothing should break it either. The tests'
+/// other target, but for the linker, is [`WINE_TARGET`].
+const CHECKED_TARGETS: &[&str] = &["aarch64-apple-darwin"];
 
-/// Of this one, what ships: a test is the same source on the targets above.
-const CHECKED_AS_SHIPPED: &str = "x86_64-pc-windows-msvc";
+/// Of these, what ships: a test is the same source on the targets above, or runs nowhere.
+const CHECKED_AS_SHIPPED: &[&str] = &["x86_64-pc-windows-msvc", "i686-pc-windows-msvc"];
 
 /// One thing to check.
 struct Step {
@@ -84,6 +84,13 @@ const STEPS: &[Step] = &[
         When::Named,
         Wine::Partly,
         distribution,
+    ),
+    step(
+        "builds",
+        "what ships and the fuzz targets build, ahead of the steps that try them",
+        When::Named,
+        Wine::Partly,
+        builds,
     ),
     step("fuzz", "each fuzz target runs for a minute and finds nothing", When::Named, Wine::None, fuzzing),
     step("miri", "no undefined behaviour in what is unsafe, by Miri", When::Named, Wine::None, miri::run),
@@ -450,13 +457,21 @@ fn locked_manifests(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 fn cross(workspace: &Workspace) -> Result<()> {
-    let targets = CHECKED_TARGETS.iter().flat_map(|target| ["--target", target]);
-    cargo(workspace, &["clippy", "--workspace", "--all-targets"])
-        .args(targets)
-        .args(["--", "-D", "warnings"])
-        .run()?;
-    Ok(cargo(workspace, &["clippy", "--workspace", "--target", CHECKED_AS_SHIPPED, "--", "-D", "warnings"])
-        .run()?)
+    for (targets, tests) in [(CHECKED_TARGETS, Some("--all-targets")), (CHECKED_AS_SHIPPED, None)] {
+        cargo(workspace, &["clippy", "--workspace"])
+            .args(tests)
+            .args(targets.iter().flat_map(|target| ["--target", target]))
+            .args(["--", "-D", "warnings"])
+            .run()?;
+    }
+    Ok(())
+}
+
+/// What takes long to build, in folders of its own, so that it can be built beside other steps: most of the time it takes a core
+/// at most.
+fn builds(workspace: &Workspace) -> Result<()> {
+    dist::run(workspace, &dist::Options::default())?;
+    if cfg!(target_os = "linux") { fuzz::build(workspace).map(drop) } else { Ok(()) }
 }
 
 /// What ships must be found by its documented name, which the program that ships with it can tell, be small, and be able
