@@ -129,6 +129,26 @@ fn what_is_no_journal_is_named_and_not_quoted() {
     assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
 }
 
+/// M10, M11
+#[test]
+fn the_journal_of_a_mock_of_another_version_is_not_vouched_for() {
+    let ours = env!("CARGO_PKG_VERSION");
+    let (series, _) = ours.rsplit_once('.').expect("three numbers");
+    let text = std::fs::read_to_string(fixture("journal/clean/412-MSNSSPC-0.jsonl")).expect("readable");
+    for (version, status) in [(format!("{series}.99"), 0), (format!("9.{ours}"), 99), ("new".to_owned(), 99)]
+    {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let journal = folder.path().join("412-MSNSSPC-0.jsonl");
+        let before = format!(r#""version":"{ours}""#);
+        assert!(text.contains(&before), "{text}");
+        std::fs::write(&journal, text.replace(&before, &format!(r#""version":"{version}""#)))
+            .expect("writable");
+        let ran = Ran::of(sspcache().args(["journal", "check"]).arg(&journal)).exits_with(status);
+        let said = [&*version, ours, "412-MSNSSPC-0.jsonl", "from one distribution", "incomplete"];
+        assert_eq!(said.iter().all(|part| ran.stdout.contains(part)), status != 0, "{ran:?}");
+    }
+}
+
 #[test]
 fn a_name_that_no_journal_has_is_an_error_of_its_own() {
     let ran = check("nowhere").exits_with(125);

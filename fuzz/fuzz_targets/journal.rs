@@ -33,7 +33,7 @@ fn read(text: &[u8]) -> Option<Journal> {
             // A place, and nothing of the text.
             let said: String =
                 error.to_string().chars().filter(|character| !character.is_ascii_digit()).collect();
-            assert_eq!(said, "given.jsonl::: not an event of a journal");
+            assert_eq!(said, "given.jsonl::: not an event of a journal of version ..");
             return None;
         }
         Ok(journal) => journal,

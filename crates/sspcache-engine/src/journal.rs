@@ -166,7 +166,7 @@ pub fn find(target: &Path) -> Result<Vec<PathBuf>, JournalError> {
 #[non_exhaustive]
 pub enum JournalError {
     /// A line is no event of this version's journal.
-    #[error("{}:{line}:{column}: not an event of a journal", path.display())]
+    #[error("{}:{line}:{column}: not an event of a journal of version {}", path.display(), env!("CARGO_PKG_VERSION"))]
     NotAnEvent {
         /// The file.
         path: PathBuf,

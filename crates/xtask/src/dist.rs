@@ -85,13 +85,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Builds the mock DLLs alone, for this system and for Windows, and returns the folder that they are in.
+/// Builds the mock DLLs alone, for this system and for Windows, as they are laid out in the distribution, and returns the folder that
+/// they are in.
 pub(crate) fn mocks(workspace: &Workspace) -> Result<PathBuf> {
-    let mut files = build_mocks(workspace, &workspace.host()?)?;
-    if !cfg!(windows) {
-        let windows = build_mocks(workspace, WINDOWS)?.into_iter();
-        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
-    }
+    let files = all_mocks(workspace, &workspace.host()?)?;
     let folder = workspace.target.join("xtask/mocks");
     lay_out(workspace, &folder, &files)?;
     Ok(folder)

@@ -20,7 +20,7 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
     let mut processes: Vec<Process> = Vec::new();
     let mut gaps: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     for journal in journals {
-        let Some(EventKind::Started { module, pid, program, forked, .. }) = journal.started() else {
+        let Some(EventKind::Started { module, version, pid, program, forked }) = journal.started() else {
             gaps.push(format!("{} doesn't begin with the start of an SSP", journal.path.display()));
             continue;
         };
@@ -40,6 +40,14 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
             }),
         };
         Replay::new(module, start).run(journal, process);
+        if !is_understood(version) {
+            process.gaps.push(format!(
+                "{} is of a mock of version {version}, and this program understands those of version {}: take both from \
+                 one distribution",
+                journal.path.display(),
+                env!("CARGO_PKG_VERSION"),
+            ));
+        }
     }
     conclude(processes, gaps)
 }
@@ -158,6 +166,13 @@ impl<'journal> Replay<'journal> {
     fn moment(&self, event: &Event) -> Moment {
         Moment { event: event.seq, at: since(self.start, event.time) }
     }
+}
+
+/// Whether the journals of this version mean what ours do: what was added since would be misjudged, or is missing. Versions that
+/// differ in their last number alone are compatible, by cargo's rule.
+fn is_understood(version: &str) -> bool {
+    let compatible = |version: &str| version.rsplit_once('.').map(|(series, _)| series.to_owned());
+    compatible(version) == compatible(env!("CARGO_PKG_VERSION"))
 }
 
 /// Time between two moments; none when a clock was set back between them.
