@@ -281,33 +281,30 @@ fn sanitizer(workspace: &Workspace) -> Result<()> {
 /// What the tests of [`THREADED`] do at once.
 fn threads(workspace: &Workspace) -> Result<()> {
     let tests = THREADED.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
-    with_thread_sanitizer(workspace, "test", tests, &[])?;
-    let packages = ["--package", "sspcache-msnsspc", "--package", "sspcache-win32", "--lib"];
-    with_thread_sanitizer(workspace, "build", packages, &[])?;
-    let built = workspace.target.join("threads").join(workspace.host()?).join("debug");
+    with_thread_sanitizer(workspace, tests, &[])?;
+    // The libraries are those that these tests were built with.
+    let built = workspace.target.join("threads").join(workspace.host()?).join("debug/deps");
     sanitized::run(workspace, sanitized::THREAD, &built, &left_out(workspace))
 }
 
 /// The same, a minute each and with 32 threads, and the engine's own tests.
 fn stress(workspace: &Workspace) -> Result<()> {
     let tests = STRESSED.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
-    with_thread_sanitizer(workspace, "test", tests, &[("SSPCACHE_TEST_STRESS", "60")])
+    with_thread_sanitizer(workspace, tests, &[("SSPCACHE_TEST_STRESS", "60")])
 }
 
 /// The standard library is built for the sanitizer, too: else its locks and channels would be none to it.
 fn with_thread_sanitizer<'a>(
     workspace: &Workspace,
-    command: &str,
-    what: impl IntoIterator<Item = &'a str>,
+    tests: impl IntoIterator<Item = &'a str>,
     environment: &[(&str, &str)],
 ) -> Result<()> {
     let host = host_with_sanitizer(workspace, sanitized::THREAD)?;
     setup::add_rust_source(workspace)?;
-    Ok(cargo(workspace, &[command, "-Zbuild-std=std,panic_unwind", "--target-dir"])
+    Ok(cargo(workspace, &["test", "-Zbuild-std=std,panic_unwind", "--no-fail-fast", "--target-dir"])
         .arg(workspace.target.join("threads"))
         .args(["--target", &host])
-        .args(Some("--no-fail-fast").filter(|_| command == "test"))
-        .args(what)
+        .args(tests)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=thread")
         .env("TSAN_OPTIONS", left_out(workspace))
@@ -402,10 +399,12 @@ fn windows_32(workspace: &Workspace) -> Result<()> {
         build = build.args(["--package", package]);
     }
     build.run()?;
+    // The program as the tests have it: alone, its dependencies would have other features, and be built once more.
+    cargo(workspace, &["test", "--workspace", "--no-run", "--test", "cli_inspect"]).run()?;
+    let program = workspace.target.join("debug").join(format!("{}{EXE_SUFFIX}", dist::PROGRAM.1));
     let folder = workspace.target.join(target).join("debug");
-    Ok(cargo(workspace, &["run", "--quiet", "--package", "sspcache-cli", "--", "inspect"])
-        .args(dist::MOCKS.map(|(_, library, _)| folder.join(format!("{library}.dll"))))
-        .run()?)
+    let dlls = dist::MOCKS.map(|(_, library, _)| folder.join(format!("{library}.dll")));
+    Ok(workspace.shell.cmd(program).arg("inspect").args(dlls).run()?)
 }
 
 fn docs(workspace: &Workspace) -> Result<()> {
