@@ -19,6 +19,8 @@ pub(crate) struct Workspace {
     pub(crate) tools: PathBuf,
     /// The Wine prefix, as `.cargo/config.toml` names it to everything that cargo runs.
     pub(crate) wine_prefix: PathBuf,
+    /// This program. Asked for later, the system may say that it is deleted: a test run builds it again.
+    pub(crate) program: PathBuf,
 }
 
 impl Workspace {
@@ -37,15 +39,17 @@ impl Workspace {
         )?;
         let shell = Shell::new()?;
         shell.change_dir(&root);
-        Ok(Self { tools: root.join(".tools"), shell, target, wine_prefix: wine_prefix.into(), root })
+        let (tools, wine_prefix, program) = (root.join(".tools"), wine_prefix.into(), env::current_exe()?);
+        Ok(Self { shell, root, target, tools, wine_prefix, program })
     }
 
     /// A checkout in this folder, which builds into that one, with the tools of this one and a shell of its own.
     pub(crate) fn at(&self, root: PathBuf, target: PathBuf) -> Result<Self> {
         let shell = Shell::new()?;
         shell.change_dir(&root);
-        let (tools, wine_prefix) = (self.tools.clone(), self.wine_prefix.clone());
-        Ok(Self { shell, root, target, tools, wine_prefix })
+        let (tools, wine_prefix, program) =
+            (self.tools.clone(), self.wine_prefix.clone(), self.program.clone());
+        Ok(Self { shell, root, target, tools, wine_prefix, program })
     }
 
     /// The cargo that runs this program, ready to be given arguments.

@@ -27,7 +27,7 @@ pub(crate) fn link_with<'a>(workspace: &Workspace, triple: &str, build: Cmd<'a>)
     };
     let variable = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
     Ok(build
-        .env(variable, env::current_exe()?)
+        .env(variable, &workspace.program)
         .env(TARGET, zig_target(machine))
         .env(PROGRAM, python::zig(workspace)?)
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
