@@ -79,7 +79,7 @@ fn shake(
             contexts.accept(Some(server), context, delivered.as_deref(), &terms[1])
         };
         let name = ["InitializeSecurityContext", "AcceptSecurityContext"][side];
-        world.note(name, stepped.status);
+        world.note_step(name, stepped.status, delivered.as_deref());
         // Without mutual authentication the initiator is done with its own proof, and takes nothing for proven.
         let proven = side == 1 || stepped.flags & ISC_RET_MUTUAL_AUTH != 0;
         assert!(!altered || stepped.status != SEC_E_OK || !proven, "{name} believes an altered token");

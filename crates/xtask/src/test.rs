@@ -93,6 +93,13 @@ const STEPS: &[Step] = &[
         builds,
     ),
     step("fuzz", "each fuzz target runs for a minute and finds nothing", When::Named, Wine::None, fuzzing),
+    step(
+        "clippy-fuzz",
+        "clippy has no warnings about the fuzz targets",
+        When::Named,
+        Wine::None,
+        clippy_fuzz,
+    ),
     step("miri", "no undefined behaviour in what is unsafe, by Miri", When::Named, Wine::None, miri::run),
     step("miri-all", "nor in what computes much, or is safe", When::Named, Wine::None, miri::run_all),
     step(
@@ -254,6 +261,13 @@ fn clippy_windows(workspace: &Workspace) -> Result<()> {
         &["clippy", "--workspace", "--all-targets", "--target", WINE_TARGET, "--", "-D", "warnings"],
     )
     .run()?)
+}
+
+/// A workspace of its own, which no other step builds as clippy has it.
+fn clippy_fuzz(workspace: &Workspace) -> Result<()> {
+    let clippy =
+        ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--all-targets", "--locked", "--target-dir"];
+    Ok(cargo(workspace, &clippy).arg(workspace.target.join("fuzz")).args(["--", "-D", "warnings"]).run()?)
 }
 
 fn native(workspace: &Workspace) -> Result<()> {

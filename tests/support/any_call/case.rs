@@ -113,7 +113,8 @@ impl<'w> Case<'w> {
                 let step = |terms: &Terms<'_>| {
                     functions.contexts.initialize(credential.as_ref(), context, token.as_deref(), terms)
                 };
-                self.stepped("InitializeSecurityContext", [credential, context], &step(&terms.terms()));
+                let stepped = step(&terms.terms());
+                self.stepped("InitializeSecurityContext", [credential, context], token.as_deref(), &stepped);
             }
             What::Accept { credential, context, token, terms } => {
                 let credential = self.credential(*credential);
@@ -122,7 +123,8 @@ impl<'w> Case<'w> {
                 let step = |terms: &Terms<'_>| {
                     functions.contexts.accept(credential.as_ref(), context, token.as_deref(), terms)
                 };
-                self.stepped("AcceptSecurityContext", [credential, context], &step(&terms.terms()));
+                let stepped = step(&terms.terms());
+                self.stepped("AcceptSecurityContext", [credential, context], token.as_deref(), &stepped);
             }
             What::Attribute { context, attribute, place } => {
                 self.attribute(functions, *context, *attribute, *place);

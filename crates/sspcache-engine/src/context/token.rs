@@ -73,7 +73,10 @@ impl Token {
             CHALLENGE => Self::Challenge(Challenge::read(&mut from)?),
             PROOF => Self::Proof(Box::new(Proof::read(&mut from)?)),
             CONFIRM => Self::Confirm(from.array()?),
-            ERROR => Self::Error(told(Status::from_code(i32::from_le_bytes(from.array()?))?)),
+            ERROR => {
+                let status = Status::from_code(i32::from_le_bytes(from.array()?))?;
+                Self::Error(Some(status).filter(|&status| told(status) == status)?)
+            }
             _ => return None,
         };
         from.0.is_empty().then_some(token)
