@@ -512,13 +512,15 @@ fn distribution(workspace: &Workspace) -> Result<()> {
 
 /// A dependency without a version, or a file that Cargo.toml names and a package lacks, shows here.
 fn package(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["package", "--workspace", "--locked", "--allow-dirty", "--no-verify"]).run()?)
+    Ok(cargo(workspace, PUBLISH).arg("--no-verify").run()?)
 }
 
 /// Everything of `cargo publish` but the upload.
 fn package_all(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["publish", "--dry-run", "--workspace", "--locked", "--allow-dirty"]).run()?)
+    Ok(cargo(workspace, PUBLISH).run()?)
 }
+
+const PUBLISH: &[&str] = &["publish", "--dry-run", "--workspace", "--locked", "--allow-dirty"];
 
 /// With few entries and rounds: whether the benchmarks work, not how fast anything is.
 fn bench(workspace: &Workspace) -> Result<()> {
