@@ -214,9 +214,11 @@ fn begun(step: &Stepped) -> Option<Handle> {
     (step.status >= 0).then_some(step.context)
 }
 
-/// Whether an answer repeats the internal error that the other side's token tells of. Any other would be a panic that was caught.
+/// Whether an answer repeats what the other side's token tells of, be it a status that this function has of itself only when a panic
+/// was caught, or never.
 pub(super) fn is_told(status: i32, token: Option<&[u8]>) -> bool {
-    status == SEC_E_INTERNAL_ERROR && token.is_some_and(|token| token == error(status))
+    let can_be = status == SEC_E_INTERNAL_ERROR || TOLD.contains(&status);
+    can_be && token.is_some_and(|token| token == error(status))
 }
 
 /// The token that a side sends with its refusal, if somebody asked for extended errors.
