@@ -310,14 +310,16 @@ impl<'t> Section<'t> {
         table: &'t DeTable<'t>,
     ) -> Result<Self, ConfigError> {
         let section = Self { text, key, span, table };
-        for name in table.keys() {
-            if allowed_at(&pattern(&section.path(name.get_ref()))).is_empty() {
-                // The name of an unknown key is text of the file: only its table is told.
-                let error = ConfigError::new(Problem::UnknownKey).with_key(section.key);
-                return Err(error.located(text, name.span()));
+        let is_unknown = |name: &str| allowed_at(&pattern(&section.path(name))).is_empty();
+        let unknown = table.keys().filter(|name| is_unknown(name.get_ref())).map(|name| name.span());
+        // Of several the first in the file, not in the alphabet: the name of an unknown key is text of the file, and only its
+        // table is told.
+        match unknown.min_by_key(|span| span.start) {
+            None => Ok(section),
+            Some(span) => {
+                Err(ConfigError::new(Problem::UnknownKey).with_key(section.key).located(text, span))
             }
         }
-        Ok(section)
     }
 
     fn path(&self, key: &str) -> String {

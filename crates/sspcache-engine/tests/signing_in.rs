@@ -407,6 +407,9 @@ fn a_refused_configuration_is_located_and_never_quoted() {
             "hunter2 = 1",
             "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [[package]]",
         ),
+        // Of several the first, whatever their names are.
+        ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),
+        ("other = 1\nhunter2 = 1", "line 1, column 1: there is no such key"),
         (
             "[context]\nexport-key = ['hunter2']",
             "line 2, column 14: context.export-key: not valid here; allowed is a string that is not empty",
