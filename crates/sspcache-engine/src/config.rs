@@ -311,7 +311,7 @@ impl<'t> Section<'t> {
     ) -> Result<Self, ConfigError> {
         let section = Self { text, key, span, table };
         let is_unknown = |name: &str| allowed_at(&pattern(&section.path(name))).is_empty();
-        let unknown = table.keys().filter(|name| is_unknown(name.get_ref())).map(|name| name.span());
+        let unknown = table.keys().filter(|name| is_unknown(name.get_ref())).map(Spanned::span);
         // Of several the first in the file, not in the alphabet: the name of an unknown key is text of the file, and only its
         // table is told.
         match unknown.min_by_key(|span| span.start) {
