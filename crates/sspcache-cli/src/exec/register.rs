@@ -219,6 +219,7 @@ mod tests {
             assert_eq!(listing_mocks(before), after);
         }
     }
+
     #[cfg(unix)]
     mod in_a_registry {
         use super::*;
