@@ -9,7 +9,7 @@ use windows_sys::Win32::{
 
 use super::{Index, Memory, Pick, Place, Token, What, World, world::Functions};
 use crate::{
-    context::{Pair, Terms, buffer, describe},
+    context::{Pair, buffer, describe},
     dll::{Form, Handle, UNTOUCHED},
 };
 
@@ -110,21 +110,17 @@ impl<'w> Case<'w> {
                 let credential = self.credential(*credential);
                 let context = context.and_then(|pick| self.context(pick));
                 let token = self.token(token);
-                let step = |terms: &Terms<'_>| {
-                    functions.contexts.initialize(credential.as_ref(), context, token.as_deref(), terms)
-                };
-                let stepped = step(&terms.terms());
-                self.stepped("InitializeSecurityContext", [credential, context], token.as_deref(), &stepped);
+                let (given, terms) = (token.as_deref(), terms.terms());
+                let stepped = functions.contexts.initialize(credential.as_ref(), context, given, &terms);
+                self.stepped("InitializeSecurityContext", [credential, context], given, &stepped);
             }
             What::Accept { credential, context, token, terms } => {
                 let credential = self.credential(*credential);
                 let context = context.and_then(|pick| self.context(pick));
                 let token = self.token(token);
-                let step = |terms: &Terms<'_>| {
-                    functions.contexts.accept(credential.as_ref(), context, token.as_deref(), terms)
-                };
-                let stepped = step(&terms.terms());
-                self.stepped("AcceptSecurityContext", [credential, context], token.as_deref(), &stepped);
+                let (given, terms) = (token.as_deref(), terms.terms());
+                let stepped = functions.contexts.accept(credential.as_ref(), context, given, &terms);
+                self.stepped("AcceptSecurityContext", [credential, context], given, &stepped);
             }
             What::Attribute { context, attribute, place } => {
                 self.attribute(functions, *context, *attribute, *place);

@@ -93,6 +93,7 @@ const DOCUMENTED: &[(&str, &[i32])] = &[
             SEC_E_BUFFER_TOO_SMALL,
             SEC_E_INVALID_HANDLE,
             SEC_E_INVALID_PARAMETER,
+            SEC_E_TARGET_UNKNOWN,
             SEC_E_UNSUPPORTED_FUNCTION,
         ],
     ),
