@@ -28,6 +28,9 @@ const REST: &[Tests] = &[
     ("sspcache-dll", &["--test=miri"], &["dll_accounts", "dll_credentials", "dll_messages"]),
 ];
 
+/// The toolchain that it comes from: one day's, so that the same sources are judged alike on every day.
+const TOOLCHAIN: &str = "nightly-2026-05-20";
+
 /// Files and the environment are the real ones, and a pointer stays one to what it was made from.
 const FLAGS: &str = "-Zmiri-disable-isolation -Zmiri-strict-provenance";
 
@@ -49,7 +52,7 @@ fn interpret(workspace: &Workspace, tests: &[Tests]) -> Result<()> {
         // One test at a time: what a process of its own would be for is done by turns.
         cmd!(
             shell,
-            "rustup run nightly cargo miri test --locked --package {package} {tests...} -- --test-threads=1 {names...}"
+            "rustup run {TOOLCHAIN} cargo miri test --locked --package {package} {tests...} -- --test-threads=1 {names...}"
         )
         .env("MIRIFLAGS", FLAGS)
         // Backtraces of panics that are asked for would be interpreted, too.
@@ -60,24 +63,21 @@ fn interpret(workspace: &Workspace, tests: &[Tests]) -> Result<()> {
     Ok(())
 }
 
-/// Adds Miri to the nightly toolchain, and that toolchain where there is none.
+/// Adds the toolchain, where Miri or what it needs is missing.
 fn add_miri(workspace: &Workspace) -> Result<()> {
     let shell = &workspace.shell;
-    let sysroot = cmd!(shell, "rustup run nightly rustc --print sysroot").quiet().ignore_stderr().read().ok();
-    if sysroot.as_deref().is_some_and(has_miri) {
+    let sysroot = cmd!(shell, "rustup run {TOOLCHAIN} rustc --print sysroot").quiet().ignore_stderr().read();
+    if sysroot.is_ok_and(|sysroot| has_miri(&sysroot)) {
         return Ok(());
     }
-    let components = ["miri", "rust-src"];
-    let add = if sysroot.is_some() {
-        cmd!(shell, "rustup component add --toolchain nightly {components...}")
-    } else {
-        let list = components.join(",");
-        cmd!(shell, "rustup toolchain install nightly --profile minimal --component {list}")
+    let add = || {
+        cmd!(shell, "rustup toolchain install {TOOLCHAIN} --profile minimal --component miri,rust-src").run()
     };
-    add.run().context(
-        "Miri is missing, and rustup can't add it. It comes with most nightly toolchains: \
-         `rustup toolchain install nightly --component miri,rust-src`",
-    )
+    add().or_else(|_| add()).with_context(|| {
+        format!(
+            "Miri is missing, and rustup can't add it: `rustup toolchain install {TOOLCHAIN} --component miri,rust-src`"
+        )
+    })
 }
 
 fn has_miri(sysroot: &str) -> bool {
