@@ -15,16 +15,19 @@ use crate::workspace::Workspace;
 /// Packages, what of them is built, and which of those tests run: all, where no name is given.
 type Tests = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-/// Where there is unsafe code to interpret: pages of memory, and the C ABI.
-const UNSAFE: &[Tests] =
-    &[("sspcache-engine", &["--lib"], &["vault"]), ("sspcache-dll", &["--test=miri"], &["dll_abi"])];
-
-/// What is safe code but for what it calls, and what computes much: contexts behind the C ABI.
-const REST: &[Tests] = &[
+/// Where there is unsafe code to interpret, pages of memory and the C ABI, and the safe crates over it.
+const TESTS: &[Tests] = &[
+    ("sspcache-engine", &["--lib"], &["vault"]),
+    ("sspcache-dll", &["--test=miri"], &["dll_abi"]),
     ("sspcache-fold", &["--test=table"], &["names_compare"]),
     ("sspcache-loader", &["--test=references", "--test=notifications", "--test=disk"], &[]),
-    ("sspcache-mock", &["--test=sign_out", "--test=both_ends"], &[]),
+    ("sspcache-mock", &["--test=sign_out"], &[]),
     ("sspcache", &["--test=protocol", "--test=providers", "--test=guard", "--test=report"], &[]),
+];
+
+/// What computes much: contexts, by the safe crates and behind the C ABI.
+const CONTEXTS: &[Tests] = &[
+    ("sspcache-mock", &["--test=both_ends"], &[]),
     ("sspcache-dll", &["--test=miri"], &["dll_accounts", "dll_credentials", "dll_messages"]),
 ];
 
@@ -34,15 +37,15 @@ const TOOLCHAIN: &str = "nightly-2026-05-20";
 /// Files and the environment are the real ones, and a pointer stays one to what it was made from.
 const FLAGS: &str = "-Zmiri-disable-isolation -Zmiri-strict-provenance";
 
-/// Runs the tests of what is unsafe.
+/// Runs the tests that take minutes.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    interpret(workspace, UNSAFE)
+    interpret(workspace, TESTS)
 }
 
 /// Runs all tests that Miri can, which takes hours.
 pub(crate) fn run_all(workspace: &Workspace) -> Result<()> {
-    interpret(workspace, UNSAFE)?;
-    interpret(workspace, REST)
+    interpret(workspace, TESTS)?;
+    interpret(workspace, CONTEXTS)
 }
 
 fn interpret(workspace: &Workspace, tests: &[Tests]) -> Result<()> {
@@ -57,6 +60,8 @@ fn interpret(workspace: &Workspace, tests: &[Tests]) -> Result<()> {
         .env("MIRIFLAGS", FLAGS)
         // Backtraces of panics that are asked for would be interpreted, too.
         .env("RUST_BACKTRACE", "0")
+        // Snapshots would ask cargo for it, and Miri starts no program.
+        .env("INSTA_WORKSPACE_ROOT", &workspace.root)
         .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
         .run()?;
     }

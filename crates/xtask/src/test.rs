@@ -100,8 +100,8 @@ const STEPS: &[Step] = &[
         Wine::None,
         clippy_fuzz,
     ),
-    step("miri", "no undefined behaviour in what is unsafe, by Miri", When::Named, Wine::None, miri::run),
-    step("miri-all", "nor in what computes much, or is safe", When::Named, Wine::None, miri::run_all),
+    step("miri", "no undefined behaviour, by Miri", When::Named, Wine::None, miri::run),
+    step("miri-all", "nor in contexts, which takes hours", When::Named, Wine::None, miri::run_all),
     step(
         "reproducible",
         "the mock DLLs come out the same elsewhere",
