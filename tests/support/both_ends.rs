@@ -79,9 +79,10 @@ pub(crate) fn both_ends_agree(place: &Place<'_>) {
 
 /// Messages in both directions: signed, encrypted, altered, sent again.
 pub(crate) fn messages_arrive_as_they_were_sent_and_once(place: &Place<'_>) {
+    const LONG: usize = if cfg!(miri) { 500 } else { 5000 };
     let (client, server) = place.contexts();
     for (from, to) in [(&client, &server), (&server, &client)] {
-        for message in [&b""[..], b"GET /", &[7; 5000]] {
+        for message in [&b""[..], b"GET /", &[7; LONG]] {
             let signature = from.sign(message).unwrap();
             to.verify(message, &signature).unwrap();
             let sealed = from.encrypt(message).unwrap();
@@ -102,17 +103,18 @@ pub(crate) fn messages_arrive_as_they_were_sent_and_once(place: &Place<'_>) {
 
 /// One thread of each end sends while another receives.
 pub(crate) fn two_threads_send_and_receive_at_once(place: &Place<'_>) {
+    const MESSAGES: u32 = if cfg!(miri) { 10 } else { 200 };
     let (client, server) = place.contexts();
     thread::scope(|scope| {
         for (from, to) in [(&client, &server), (&server, &client)] {
             let (sender, receiver) = std::sync::mpsc::channel();
             scope.spawn(move || {
-                for number in 0..200u32 {
+                for number in 0..MESSAGES {
                     sender.send(from.encrypt(&number.to_le_bytes()).unwrap()).unwrap();
                 }
             });
             scope.spawn(move || {
-                for (number, sealed) in (0..200u32).zip(receiver) {
+                for (number, sealed) in (0..MESSAGES).zip(receiver) {
                     assert_eq!(to.decrypt(&sealed).unwrap(), number.to_le_bytes());
                 }
             });

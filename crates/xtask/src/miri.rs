@@ -42,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     interpret(workspace, TESTS)
 }
 
-/// Runs all tests that Miri can, which takes hours.
+/// Runs all tests that Miri can, which takes twice as long.
 pub(crate) fn run_all(workspace: &Workspace) -> Result<()> {
     interpret(workspace, TESTS)?;
     interpret(workspace, CONTEXTS)

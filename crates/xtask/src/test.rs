@@ -101,7 +101,7 @@ const STEPS: &[Step] = &[
         clippy_fuzz,
     ),
     step("miri", "no undefined behaviour, by Miri", When::Named, Wine::None, miri::run),
-    step("miri-all", "nor in contexts, which takes hours", When::Named, Wine::None, miri::run_all),
+    step("miri-all", "nor in contexts, by Miri", When::Named, Wine::None, miri::run_all),
     step(
         "reproducible",
         "the mock DLLs come out the same elsewhere",
