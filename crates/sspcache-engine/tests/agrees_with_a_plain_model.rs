@@ -306,11 +306,7 @@ impl Pair {
 }
 
 proptest! {
-    // What Windows does otherwise, the memory under the vault, a tenth of them reach as well.
-    #![proptest_config(ProptestConfig {
-        cases: if cfg!(windows) { 10_000 } else { 100_000 },
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { cases: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_hundred_thousand_sequences_agree_with_a_plain_model(

@@ -41,8 +41,8 @@ const OPTIONS: &[(&str, &[&str])] = &[
     // To weigh inputs by how rare what they reach is takes most of the time of sequences, which reach much: without it, twice as
     // many inputs reach more in the same time. As long as the test's of the same calls.
     ("calls", &["-entropic=0", "-max_len=500"]),
-    // A run of three processes, or all of an event's fields.
-    ("journal", &["-max_len=1600"]),
+    // Whole journals of `fixtures/`, but for the one of 124 events.
+    ("journal", &["-max_len=2560"]),
 ];
 
 /// Where things are.

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use xshell::cmd;
 
-use crate::workspace::Workspace;
+use crate::{setup, workspace::Workspace};
 
 /// Packages, what of them is built, and which of those tests run: all, where no name is given.
 type Tests = (&'static str, &'static [&'static str], &'static [&'static str]);
@@ -37,15 +37,14 @@ const TOOLCHAIN: &str = "nightly-2026-05-20";
 /// Files and the environment are the real ones, and a pointer stays one to what it was made from.
 const FLAGS: &str = "-Zmiri-disable-isolation -Zmiri-strict-provenance";
 
-/// Runs the tests that take minutes.
+/// Runs the tests of what computes little.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     interpret(workspace, TESTS)
 }
 
 /// Runs all tests that Miri can, which takes twice as long.
 pub(crate) fn run_all(workspace: &Workspace) -> Result<()> {
-    interpret(workspace, TESTS)?;
-    interpret(workspace, CONTEXTS)
+    interpret(workspace, &[TESTS, CONTEXTS].concat())
 }
 
 fn interpret(workspace: &Workspace, tests: &[Tests]) -> Result<()> {
@@ -78,7 +77,7 @@ fn add_miri(workspace: &Workspace) -> Result<()> {
     let add = || {
         cmd!(shell, "rustup toolchain install {TOOLCHAIN} --profile minimal --component miri,rust-src").run()
     };
-    add().or_else(|_| add()).with_context(|| {
+    setup::once_more(add).with_context(|| {
         format!(
             "Miri is missing, and rustup can't add it: `rustup toolchain install {TOOLCHAIN} --component miri,rust-src`"
         )

@@ -105,15 +105,20 @@ fn install_programs(options: &Options) -> Result<()> {
         let _ = cmd!(shell, "apt-get update --quiet=2").run();
         cmd!(shell, "apt-get install --quiet=2 --yes --no-install-recommends {packages...}").run()
     };
-    if let Err(error) = install() {
-        println!("setup: {error}; trying once more");
-        install()?;
-    }
+    once_more(install)?;
     let missing = requirements::missing(options.with_wine);
     if !missing.is_empty() {
         bail!("after installing {}, {}", packages.join(" "), requirements::instructions(&missing));
     }
     Ok(())
+}
+
+/// Fetches something, and tries again if that fails: a server that doesn't answer once may answer then.
+pub(crate) fn once_more(fetch: impl Fn() -> xshell::Result<()>) -> xshell::Result<()> {
+    fetch().or_else(|error| {
+        println!("setup: {error}; trying once more");
+        fetch()
+    })
 }
 
 fn may_install_packages() -> Result<bool> {
@@ -131,7 +136,7 @@ fn complete_rust(workspace: &Workspace) -> Result<()> {
         println!("setup: Rust {kind}s: {}", missing.join(" "));
         let shell = &workspace.shell;
         let add = || cmd!(shell, "rustup {kind} add {missing...}").run();
-        add().or_else(|_| add()).with_context(|| {
+        once_more(add).with_context(|| {
             format!(
                 "rustup can't add them; without rustup, install your system's packages of these Rust {kind}s"
             )
