@@ -108,7 +108,7 @@ fn the_demo_tells_a_story() {
        So would a debugger find it, or whoever gets hold of a crash dump.
 
     4. alice signs out, and the program flushes
-       cleanup_all() follows the documented sequence for every SSP it knows: is it
+       flush_all() follows the documented sequence for every SSP it knows: is it
        safe to flush here, GetModuleHandle, GetProcAddress, then a call of
        CleanupCredentialCache. An SSP that isn't loaded has no cache, and is never
        loaded for this.

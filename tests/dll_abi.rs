@@ -33,7 +33,7 @@ fn what_was_signed_in_with_is_cached_until_it_is_flushed() {
         // Only the lower word is looked at: secur32 overwrites the upper one.
         let through_secur32 = Handle { upper: usize::MAX, ..silent };
         assert_eq!(sspi.names(&through_secur32).unwrap(), r"CONTOSO\alice");
-        assert!(mock.cleanup() && mock.cleanup());
+        assert!(mock.flush() && mock.flush());
         assert_eq!(sspi.silent().unwrap_err(), SEC_E_NO_CREDENTIALS);
         assert_eq!(sspi.free(&raw const through_secur32), SEC_E_OK);
     }
@@ -192,7 +192,7 @@ fn the_credential_use_decides_what_is_acquired_and_cached() {
         (SECPKG_CRED_OUTBOUND, explicit, SEC_E_OK, true),
         (SECPKG_CRED_BOTH, explicit, SEC_E_OK, true),
     ] {
-        assert!(mock.cleanup());
+        assert!(mock.flush());
         let ask = Ask { credential_use, auth_data, ..Ask::default() };
         assert_eq!(sspi.acquire(ask).0, status, "{credential_use:#x} with {auth_data:?}");
         assert_eq!(sspi.silent().is_ok(), cached, "{credential_use:#x} with {auth_data:?}");
@@ -379,6 +379,6 @@ fn both_mocks_loaded_globally_keep_their_own_state() {
         assert_eq!(mock.sspi::<Wide>().packages().unwrap()[0].name, package);
     }
     msn.sspi::<Wide>().sign_in("alice", "", "x").unwrap();
-    assert!(dpa.cleanup());
+    assert!(dpa.flush());
     assert!(msn.sspi::<Wide>().silent().is_ok(), "the other mock's flush is not this one's");
 }

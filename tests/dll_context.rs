@@ -160,7 +160,7 @@ fn a_flush_ends_what_is_half_open_and_leaves_what_is_established() {
         let [alice, service] = [contexts.client("NTLM", "correct horse"), contexts.server("NTLM")];
         let first = contexts.initialize(Some(&alice), None, None, &TARGET);
         let second = contexts.accept(Some(&service), None, Some(&first.token), &NO_TERMS);
-        assert!(contexts.mock.cleanup());
+        assert!(contexts.mock.flush());
         let third = contexts.initialize(Some(&alice), Some(first.context), Some(&second.token), &TARGET);
         assert_eq!(third.status, SEC_E_NO_CREDENTIALS);
         assert_eq!(contexts.initialize(Some(&alice), None, None, &TARGET).status, SEC_E_NO_CREDENTIALS);

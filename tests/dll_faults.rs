@@ -59,9 +59,9 @@ fn a_panic_becomes_a_failed_call_and_the_next_one_works() {
         let handle = sspi.sign_in("alice", "", "x").unwrap();
         assert_eq!(sspi.names(&handle).unwrap_err(), SEC_E_INTERNAL_ERROR);
         assert_eq!(sspi.names(&handle).unwrap(), "alice");
-        assert!(!mock.cleanup());
+        assert!(!mock.flush());
         assert!(sspi.silent().is_ok(), "a flush that failed flushed nothing");
-        assert!(mock.cleanup());
+        assert!(mock.flush());
         assert_eq!(sspi.free(&raw const handle), SEC_E_INTERNAL_ERROR);
         assert_eq!(sspi.free(&raw const handle), SEC_E_OK);
     });
@@ -81,8 +81,8 @@ fn an_injected_status_is_what_the_call_returns() {
         let sspi = mock.sspi::<Wide>();
         assert_eq!(sspi.sign_in("alice", "", "x").unwrap_err(), SEC_E_LOGON_DENIED);
         assert!(sspi.sign_in("alice", "", "x").is_ok());
-        assert!(!mock.cleanup());
-        assert!(mock.cleanup());
+        assert!(!mock.flush());
+        assert!(mock.flush());
         let init: extern "system" fn() -> usize = mock.export("InitSecurityInterfaceA").unwrap();
         assert_eq!(init(), 0);
         assert_ne!(init(), 0);
@@ -170,7 +170,7 @@ fn every_call_fails() {
     for _ in 0..2 {
         let init: extern "system" fn() -> usize = mock.export("InitSecurityInterfaceW").unwrap();
         assert_eq!(init(), 0);
-        assert!(!mock.cleanup());
+        assert!(!mock.flush());
         assert_eq!(sspi.packages().unwrap_err(), SEC_E_INTERNAL_ERROR);
         assert_eq!(sspi.package("MSN").unwrap_err(), SEC_E_INTERNAL_ERROR);
         let ask = Ask { auth_data: alice.as_ptr(), ..Ask::default() };
@@ -184,7 +184,7 @@ fn every_call_fails() {
 fn an_empty_variable_changes_nothing() {
     let none = OsStr::new("");
     let environment = [("SSPCACHE_CONFIG", none), ("SSPCACHE_JOURNAL", none)];
-    let body = || assert!(Mock::own("MSNSSPC").cleanup());
+    let body = || assert!(Mock::own("MSNSSPC").flush());
     if let Some(command) = in_own_process("an_empty_variable_changes_nothing", &environment, body) {
         assert_eq!(succeed(command), "");
     }

@@ -223,7 +223,7 @@ fn null_parts_are_empty_ones_and_all_empty_is_anonymous() {
     let alice = sspi.handle(Ask { auth_data: identity.as_ptr(), ..Ask::default() }).unwrap();
     assert_eq!(sspi.names(&alice).unwrap(), "alice");
     assert!(sspi.silent().is_ok(), "a blank password is cached too");
-    assert!(mock.cleanup());
+    assert!(mock.flush());
     (identity.data.User, identity.data.UserLength) = (ptr::null_mut(), 0);
     let extended = ex(&identity.data, &mut []);
     let empty = Ex2::new("", "", &[], "");

@@ -60,7 +60,7 @@ fn every_step_is_in_the_journal_and_the_end_says_what_was_left() {
         let sspi = mock.sspi::<Wide>();
         let alice = sspi.sign_in("alice", "CONTOSO", SECRET).unwrap();
         sspi.free(&raw const alice);
-        assert!(mock.cleanup());
+        assert!(mock.flush());
         sspi.silent().unwrap_err();
         sspi.sign_in("bob", "CONTOSO", SECRET).unwrap();
         mock.unload();

@@ -45,7 +45,7 @@ fn works(mock: &Mock) {
         assert_eq!(sspi.free(&raw const handle), 0);
     }
     assert!(sspi.silent().is_ok());
-    assert!(mock.cleanup());
+    assert!(mock.flush());
     assert_eq!(sspi.silent().unwrap_err(), SEC_E_NO_CREDENTIALS);
 }
 
@@ -207,7 +207,7 @@ fn a_journal_that_may_not_be_written_fails_every_call_with_one_message() {
         let mock = Mock::own("MSNSSPC");
         for _ in 0..2 {
             assert_eq!(mock.sspi::<Wide>().sign_in("alice", "", SECRET).unwrap_err(), SEC_E_INTERNAL_ERROR);
-            assert!(!mock.cleanup());
+            assert!(!mock.flush());
         }
         mock.unload();
     };

@@ -41,7 +41,7 @@ const USES: &[(&str, Use)] = &[
     }),
     ("a sign-in, flushed", |mock| {
         mock.sspi::<Ansi>().sign_in("alice", "CONTOSO", "x").unwrap();
-        assert!(mock.cleanup());
+        assert!(mock.flush());
         mock.unload();
     }),
     ("the tables", |mock| {
@@ -76,7 +76,7 @@ const USES: &[(&str, Use)] = &[
                         let handle =
                             mock.sspi::<Wide>().sign_in(&format!("{thread}-{round}"), "", "x").unwrap();
                         mock.sspi::<Ansi>().free(&raw const handle);
-                        mock.cleanup();
+                        mock.flush();
                     }
                     drop(mock);
                     used.wait();
@@ -129,7 +129,7 @@ fn it_unloads_after_panics_faults_and_a_configuration_that_cannot_be_used() {
             let mock = Mock::at(&file);
             for _ in 0..2 {
                 mock.sspi::<Wide>().sign_in("alice", "", "x").unwrap_err();
-                assert!(!mock.cleanup());
+                assert!(!mock.flush());
             }
             mock.unload();
             assert!(!is_loaded(&file));

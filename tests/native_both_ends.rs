@@ -10,7 +10,7 @@ use std::fs;
 
 use both_ends::Place;
 use dll::{Mock, in_own_process, succeed};
-use sspcache::{SspProvider, loader::NativeLoader};
+use sspcache::{SspCaches, loader::NativeLoader};
 
 /// Tells a story.
 #[track_caller]
@@ -26,7 +26,7 @@ fn tell_of(test: &str, config: &str, story: fn(&Place<'_>)) {
     fs::write(&file, config).unwrap();
     let body = || {
         let _msn = Mock::own("MSNSSPC");
-        let ssps = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
+        let ssps = SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).build();
         let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
         let ntlm = ssps.security_package("MSNSSPC.dll", "NTLM").unwrap();
         story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });

@@ -10,14 +10,14 @@ use std::{
     path::Path,
 };
 
-use sspcache::{CleanupGuard, CredentialProvider, SignIn, context::ContextRequest};
+use sspcache::{CredentialProvider, FlushOnDrop, SignIn, context::ContextRequest};
 use sspcache_engine::{
     Identity, KdcProxy, Secret, SecretKind,
     context::{AcceptRequest, ExportOptions, InitializeRequest},
     journal::{self, Journal, JournalFile},
     vault::{KeyRef, Limits, NEVER, Slab, Vault},
 };
-use sspcache_mock::{AcquireRequest, Config, Effect, Engine, Fault, MockLoader, MockSsp, Operation};
+use sspcache_mock::{AcquireRequest, Config, Effect, Engine, Fault, MockProcess, MockSsp, Operation};
 use support::{Ran, root, sspcache};
 
 const SECRET: &str = "hunter2-in-any-text";
@@ -57,8 +57,8 @@ impl Shown {
 const HOLD_NONE: &[&str] = &[
     // sspcache
     "Cleanup",
-    "CleanupReport",
-    "CleanupRow",
+    "FlushReport",
+    "FlushRow",
     "ContextFlags",
     "Impersonation",
     "NativeLoader",
@@ -68,8 +68,8 @@ const HOLD_NONE: &[&str] = &[
     "SecurityStatus",
     "Side",
     "Ssp",
-    "SspProvider",
-    "SspProviderBuilder",
+    "SspCaches",
+    "SspCachesBuilder",
     "WindowStation",
     // sspcache-engine
     "Acquired",
@@ -207,7 +207,7 @@ fn show_engine(shown: &mut Shown) {
     shown.show("Unclean", &ssp.check_clean().unwrap_err());
     shown.show("Engine", &ssp);
     shown.show("Fault", &Fault::new(Operation::CleanupCredentialCache, Effect::False));
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     shown.show("Event", &ssp.events());
     shown.show("EventKind", &ssp.events().into_iter().map(|event| event.kind).collect::<Vec<_>>());
     drop(ssp);
@@ -238,7 +238,7 @@ fn show_vault(shown: &mut Shown) {
 
 fn show_library(shown: &mut Shown) {
     let msn = MockSsp::from(Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", SECRET).build());
-    let loader = MockLoader::with_loaded([&msn]);
+    let loader = MockProcess::with_loaded([&msn]);
     let ssps = loader.provider();
     let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
     let sign_in = SignIn::password("alice", "CONTOSO", SECRET);
@@ -263,11 +263,11 @@ fn show_library(shown: &mut Shown) {
     shown.show("SecretBytes", &server.export().unwrap());
     shown.show("Error", &package.acquire(&SignIn::silent().of(r"CONTOSO\nobody")).unwrap_err());
     shown.show("MockSsp", &msn);
-    shown.show("MockLoader", &loader);
-    let guard = CleanupGuard::new(&ssps, drop);
-    shown.show("CleanupGuard", &guard);
+    shown.show("MockProcess", &loader);
+    let guard = FlushOnDrop::new(&ssps, drop);
+    shown.show("FlushOnDrop", &guard);
     drop(guard);
-    assert!(ssps.cleanup_all().is_success());
+    assert!(ssps.flush_all().is_success());
 }
 
 /// Configurations that can't be used, each with a secret wherever one could be.
@@ -327,8 +327,8 @@ fn no_secret_is_in_any_error_or_panic_of_any_operation() {
         for effect in [Effect::Panic, Effect::False] {
             let msn = Engine::builder("MSNSSPC.dll").preload("MSN", alice());
             let msn = MockSsp::from(msn.fault(Fault::new(operation, effect)).build());
-            let ssps = MockLoader::with_loaded([&msn]).provider();
-            let mut said = format!("{:?}", ssps.cleanup("MSNSSPC.dll"));
+            let ssps = MockProcess::with_loaded([&msn]).provider();
+            let mut said = format!("{:?}", ssps.flush("MSNSSPC.dll"));
             if let Err(error) = ssps.security_package("MSNSSPC.dll", "MSN").and_then(|package| {
                 let credential = package.acquire(&SignIn::password("alice", "CONTOSO", SECRET))?;
                 package.change_password(

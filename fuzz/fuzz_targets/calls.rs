@@ -24,6 +24,6 @@ thread_local! {
 fuzz_target!(|input: &[u8]| {
     WORLD.with(|world| {
         world.run(&calls(input));
-        assert!(world.cleanup());
+        assert!(world.flush());
     });
 });

@@ -176,7 +176,7 @@ pub(crate) fn a_flush_ends_sign_ins_and_spares_established_contexts(place: &Plac
         panic!("the server asks for a proof")
     };
 
-    assert!(place.ssps.cleanup_all().is_success());
+    assert!(place.ssps.flush_all().is_success());
 
     let status = SecurityStatus::NO_CREDENTIALS;
     refused(place.package.acquire(&SignIn::silent()), "AcquireCredentialsHandle", status);
@@ -184,7 +184,7 @@ pub(crate) fn a_flush_ends_sign_ins_and_spares_established_contexts(place: &Plac
     refused(late, "InitializeSecurityContext", status);
     let late = begun.0.step(&challenge).map_err(Error::from);
     refused(late, "InitializeSecurityContext", status);
-    silent.give_back().unwrap();
+    silent.close().unwrap();
     assert_eq!(server.decrypt(&client.encrypt(b"still here").unwrap()).unwrap(), b"still here");
 }
 
@@ -322,8 +322,8 @@ pub(crate) fn a_handshake_keeps_its_credential(place: &Place<'_>) {
     let (alice, server) = (place.alice(), place.server());
     let (initiating, accepting) =
         (alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new()));
-    alice.give_back().unwrap();
-    server.give_back().unwrap();
+    alice.close().unwrap();
+    server.close().unwrap();
     let (client, server) = handshake(initiating, accepting).unwrap();
     assert_eq!(server.decrypt(&client.encrypt(b"x").unwrap()).unwrap(), b"x");
 }

@@ -131,7 +131,7 @@ impl Mock {
     }
 
     /// `CleanupCredentialCache`.
-    pub(crate) fn cleanup(&self) -> bool {
+    pub(crate) fn flush(&self) -> bool {
         let cleanup: extern "system" fn() -> i32 = self.expect("CleanupCredentialCache");
         cleanup() != 0
     }

@@ -97,7 +97,7 @@ impl Ssp {
 
 /// `CleanupCredentialCache`: TRUE or FALSE.
 pub fn cleanup_credential_cache(ssp: &Ssp) -> i32 {
-    guard::caught(|| ssp.engine().is_ok_and(|engine| engine.cleanup())).unwrap_or(false).into()
+    guard::caught(|| ssp.engine().is_ok_and(|engine| engine.flush())).unwrap_or(false).into()
 }
 
 /// What `InitSecurityInterface` returns: the table, or null.

@@ -98,7 +98,7 @@ impl Engine {
     /// When a fault says so.
     ///
     /// Reference: [CleanupCredentialCache](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache).
-    pub fn cleanup(&self) -> bool {
+    pub fn flush(&self) -> bool {
         if self.enter(Operation::CleanupCredentialCache).is_err() {
             return false;
         }

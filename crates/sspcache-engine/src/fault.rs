@@ -169,8 +169,8 @@ impl<'de> Deserialize<'de> for Effect {
 /// let ssp = Engine::builder("MSNSSPC.dll")
 ///     .fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1))
 ///     .build();
-/// assert!(!ssp.cleanup());
-/// assert!(ssp.cleanup());
+/// assert!(!ssp.flush());
+/// assert!(ssp.flush());
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {

@@ -256,7 +256,7 @@ mod tests {
     fn the_journal_says_what_the_instance_says_and_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let ssp = signed_in(folder.path());
-        ssp.cleanup();
+        ssp.flush();
         let files = find(folder.path()).unwrap();
         let journal = Journal::read(&files[0]).unwrap();
         assert_eq!(journal.events, ssp.events());
@@ -314,7 +314,7 @@ mod tests {
     fn a_disk_that_was_full_costs_the_events_that_had_no_room_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let ssp = signed_in(folder.path());
-        ssp.cleanup();
+        ssp.flush();
         let path = find(folder.path()).unwrap().remove(0);
         let text = fs::read(&path).unwrap();
         let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();

@@ -3,7 +3,7 @@
 //!
 //! An [`Engine`] is one mock instance. It offers [security packages](PackageInfo), hands out credential
 //! [handles](CredentialHandle) for explicit, cached and anonymous identities, keeps what was signed in with in a
-//! [`vault`], and empties that cache when [`Engine::cleanup`] is called, which is what
+//! [`vault`], and empties that cache when [`Engine::flush`] is called, which is what
 //! [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache)
 //! does. Every step is an [`Event`]; every step can be made to fail by a [`Fault`].
 //!
@@ -26,7 +26,7 @@
 //! let silent = ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap();
 //! assert_eq!(ssp.principal(silent.handle).unwrap().to_string(), r"CONTOSO\alice");
 //! // until the cache is flushed.
-//! assert!(ssp.cleanup());
+//! assert!(ssp.flush());
 //! assert_eq!(ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap_err(), Status::NoCredentials);
 //! ssp.assert_clean();
 //! ```

@@ -194,7 +194,7 @@ impl Pair {
                 self.explicit_in_model(package, user, domain, secret, &acquired);
             }
             Step::Flush => {
-                assert!(engine.cleanup());
+                assert!(engine.flush());
                 model.cached.clear();
             }
             Step::Free { handle } => {

@@ -38,7 +38,7 @@ fn a_flush_is_never_followed_by_what_it_flushed() {
             let sign_out = || {
                 let (engine, flushed) = (engine.clone(), flushed.clone());
                 thread::spawn(move || {
-                    assert!(engine.cleanup());
+                    assert!(engine.flush());
                     flushed.store(true, Ordering::SeqCst);
                 })
             };
@@ -74,7 +74,7 @@ fn concurrent_sign_ins_flushes_and_expiry_tell_one_story() {
                 .map(|worker| {
                     let (engine, clock) = (engine.clone(), clock.clone());
                     thread::spawn(move || match worker {
-                        0 => assert!(engine.cleanup()),
+                        0 => assert!(engine.flush()),
                         1 => clock.advance(Duration::from_secs(1)),
                         _ => {
                             let acquired = engine.acquire(&alice()).unwrap();
@@ -93,7 +93,7 @@ fn concurrent_sign_ins_flushes_and_expiry_tell_one_story() {
             }
             let came = events.iter().filter(|event| matches!(event.kind, EventKind::Cached { .. })).count();
             assert_eq!(came, 1);
-            assert!(engine.cleanup());
+            assert!(engine.flush());
             engine.assert_clean();
         },
         SCHEDULES,

@@ -129,7 +129,7 @@ fn a_hundred_instances_at_once_do_not_see_each_other() {
                     let acquired = ssp.acquire(&silent().with_identity(identity)).unwrap();
                     assert_eq!(ssp.principal(acquired.handle).unwrap(), Principal::new(user, ""));
                     assert_eq!(ssp.cached(), 1);
-                    assert!(ssp.cleanup());
+                    assert!(ssp.flush());
                     assert_eq!(ssp.acquire(&silent()), Err(Status::NoCredentials));
                 }
             });
@@ -152,7 +152,7 @@ fn a_handle_is_bound_to_its_instance() {
 fn a_live_handle_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
     type Loss = fn(&Engine, &ManualClock);
     let losses: [(&str, Loss); 4] = [
-        ("flushed", |ssp, _| assert!(ssp.cleanup())),
+        ("flushed", |ssp, _| assert!(ssp.flush())),
         ("replaced", |ssp, _| {
             let other = Identity::password("alice", "CONTOSO", "another");
             ssp.acquire(&silent().with_identity(other)).unwrap();
@@ -197,7 +197,7 @@ fn a_live_handle_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
 fn signing_in_again_does_not_revive_a_revoked_handle() {
     let ssp = msn().build();
     let old = ssp.acquire(&explicit()).unwrap().handle;
-    ssp.cleanup();
+    ssp.flush();
     let new = ssp.acquire(&explicit()).unwrap().handle;
     assert_eq!(ssp.check_usable(old), Err(Status::NoCredentials));
     assert_eq!(ssp.check_usable(new), Ok(()));
@@ -207,10 +207,10 @@ fn signing_in_again_does_not_revive_a_revoked_handle() {
 #[test]
 fn flushing_is_idempotent_and_refuses_silent_sign_ins_until_the_next_explicit_one() {
     let ssp = msn().build();
-    assert!(ssp.cleanup(), "an empty cache");
+    assert!(ssp.flush(), "an empty cache");
     ssp.acquire(&explicit()).unwrap();
-    assert!(ssp.cleanup());
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
+    assert!(ssp.flush());
     assert_eq!(ssp.acquire(&silent()), Err(Status::NoCredentials));
     ssp.acquire(&explicit()).unwrap();
     assert!(ssp.acquire(&silent()).is_ok());
@@ -240,7 +240,7 @@ fn a_fault_strikes_its_operation_and_later_calls_work() {
     type Call = fn(&Engine) -> Result<(), Status>;
     let calls: [(Operation, Call); 4] = [
         (Operation::AcquireCredentialsHandle, |ssp| ssp.acquire(&explicit()).map(|_| ())),
-        (Operation::CleanupCredentialCache, |ssp| ssp.cleanup().then_some(()).ok_or(Status::InternalError)),
+        (Operation::CleanupCredentialCache, |ssp| ssp.flush().then_some(()).ok_or(Status::InternalError)),
         (Operation::FreeCredentialsHandle, |ssp| {
             let handle = ssp.acquire(&explicit())?.handle;
             ssp.free(handle)
@@ -275,7 +275,7 @@ fn a_fault_strikes_its_operation_and_later_calls_work() {
         let ssp = msn().fault(Fault::new(operation, Effect::Panic).times(1)).build();
         assert!(catch_unwind(AssertUnwindSafe(|| call(&ssp))).is_err(), "{operation}");
         assert_eq!(call(&ssp), Ok(()), "{operation}: after a panic");
-        assert!(ssp.cleanup());
+        assert!(ssp.flush());
         ssp.assert_clean();
     }
 }
@@ -285,7 +285,7 @@ fn a_fault_strikes_its_operation_and_later_calls_work() {
 fn a_failed_flush_leaves_the_cache_as_it_was() {
     let ssp = msn().fault(Fault::new(Operation::CleanupCredentialCache, Effect::False)).build();
     ssp.acquire(&explicit()).unwrap();
-    assert!(!ssp.cleanup());
+    assert!(!ssp.flush());
     assert!(ssp.acquire(&silent()).is_ok());
 }
 
@@ -372,8 +372,8 @@ fn a_configuration_sets_up_what_the_builder_does() {
     assert_eq!(packages[0].comment, "for a test".into());
     assert_eq!(ssp.verify(&alice()), Ok(()));
     let bob = ssp.acquire(&AcquireRequest::outbound("NTLM")).unwrap();
-    assert!(!ssp.cleanup());
-    assert!(ssp.cleanup());
+    assert!(!ssp.flush());
+    assert!(ssp.flush());
     assert_eq!(ssp.retained(), 1);
     ssp.free(bob.handle).unwrap();
     for user in ["a", "b", "c"] {
@@ -477,7 +477,7 @@ fn events_of_one_story_come_in_order() {
     ssp.acquire(&explicit()).unwrap();
     ssp.acquire(&silent().with_identity(Identity::password("alice", "CONTOSO", "new"))).unwrap();
     ssp.free(first).unwrap();
-    ssp.cleanup();
+    ssp.flush();
     ssp.acquire(&silent()).unwrap_err();
     let story: Vec<String> = ssp
         .events()

@@ -8,7 +8,7 @@
 //! use sspcache::CredentialProvider;
 //!
 //! fn sign_out(ssps: &dyn CredentialProvider) -> bool {
-//!     ssps.cleanup_all().is_success()
+//!     ssps.flush_all().is_success()
 //! }
 //! # sign_out(sspcache::native());
 //! ```
@@ -18,13 +18,13 @@
 //!
 //! ```
 //! use sspcache::SignIn;
-//! use sspcache_mock::{MockLoader, MockSsp};
+//! use sspcache_mock::{MockProcess, MockSsp};
 //! # use sspcache::CredentialProvider;
-//! # fn sign_out(ssps: &dyn CredentialProvider) -> bool { ssps.cleanup_all().is_success() }
+//! # fn sign_out(ssps: &dyn CredentialProvider) -> bool { ssps.flush_all().is_success() }
 //!
 //! # fn signing_out_leaves_nothing_cached() -> Result<(), sspcache::Error> {
 //! let msn = MockSsp::msn();
-//! let ssps = MockLoader::with_loaded([&msn]).provider();
+//! let ssps = MockProcess::with_loaded([&msn]).provider();
 //!
 //! let package = ssps.security_package("MSNSSPC.dll", "MSN")?;
 //! package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse"))?;
@@ -44,11 +44,11 @@
 //!
 //! ```
 //! use sspcache::{SignIn, context::{ContextRequest, handshake}};
-//! use sspcache_mock::{Engine, MockLoader, MockSsp};
+//! use sspcache_mock::{Engine, MockProcess, MockSsp};
 //!
 //! # fn only_who_knows_the_password_signs_in() -> Result<(), sspcache::Error> {
 //! let msn = MockSsp::from(Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", "correct horse").build());
-//! let package = MockLoader::with_loaded([&msn]).provider().security_package("MSNSSPC.dll", "MSN")?;
+//! let package = MockProcess::with_loaded([&msn]).provider().security_package("MSNSSPC.dll", "MSN")?;
 //! let service = package.acquire_inbound()?;
 //! for (password, is_right) in [("correct horse", true), ("wrong horse", false)] {
 //!     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", password))?;
@@ -69,25 +69,25 @@
 //!
 //! ```
 //! use sspcache::{CredentialProvider, Error};
-//! use sspcache_mock::{Effect, Engine, Fault, MockLoader, MockSsp, Operation};
+//! use sspcache_mock::{Effect, Engine, Fault, MockProcess, MockSsp, Operation};
 //!
 //! let stubborn = Engine::builder("MSNSSPC.dll")
 //!     .fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1))
 //!     .build();
-//! let ssps = MockLoader::with_loaded([&MockSsp::from(stubborn)]).provider();
-//! assert!(matches!(ssps.cleanup("MSNSSPC.dll"), Err(Error::CleanupFailed { .. })));
-//! assert!(ssps.cleanup("MSNSSPC.dll").is_ok());
+//! let ssps = MockProcess::with_loaded([&MockSsp::from(stubborn)]).provider();
+//! assert!(matches!(ssps.flush("MSNSSPC.dll"), Err(Error::FlushFailed { .. })));
+//! assert!(ssps.flush("MSNSSPC.dll").is_ok());
 //! ```
 //!
 //! # What is emulated
 //!
 //! - The loader ([`sspcache_loader`]): names, references, exports, the loader lock. So a flush from inside a loader
-//!   callback is refused as Windows' would be ([`MockLoader::in_loader_callback`]), what isn't loaded has no cache, and
+//!   callback is refused as Windows' would be ([`MockProcess::in_loader_callback`]), what isn't loaded has no cache, and
 //!   several modules may carry one name.
 //! - The SSP ([`sspcache_engine`]): its cache, its packages, its handles.
-//! - The window station, as far as the protocol asks for it ([`MockLoader::set_window_station`]).
+//! - The window station, as far as the protocol asks for it ([`MockProcess::set_window_station`]).
 //!
-//! The protocol itself is not: it is the code that production runs. Each [`MockLoader`] is a process of its own and
+//! The protocol itself is not: it is the code that production runs. Each [`MockProcess`] is a process of its own and
 //! each [`MockSsp`] has a cache of its own, so that tests run in parallel.
 //!
 //! What this can't show is what the real SSPs do: nobody documents whether a credential handle survives a flush, so
@@ -99,7 +99,7 @@ mod loader;
 mod ssp;
 
 pub use interface::MockInterface;
-pub use loader::{MockLoader, MockModule};
+pub use loader::{MockModule, MockProcess};
 pub use ssp::MockSsp;
 pub use sspcache_engine::{
     AcquireRequest, Config, Effect, Engine, EngineBuilder, Event, EventKind, Fault, HandlePolicy, Identity,

@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 use sspcache::{
-    SecurityStatus, SspProvider,
+    SecurityStatus, SspCaches,
     loader::{Loader, Module, WindowStation},
 };
 use sspcache_engine::Operation;
@@ -23,22 +23,22 @@ use crate::{
 /// An emulated process with its module loader. Clones are the same process.
 ///
 /// ```
-/// use sspcache::{Cleanup, CredentialProvider};
-/// use sspcache_mock::{MockLoader, MockSsp};
-/// let process = MockLoader::new();
+/// use sspcache::{Flush, CredentialProvider};
+/// use sspcache_mock::{MockProcess, MockSsp};
+/// let process = MockProcess::new();
 /// process.install(&MockSsp::msn());
 /// // Installed is not loaded, and what isn't loaded has no cache.
-/// assert_eq!(process.provider().cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
+/// assert_eq!(process.provider().flush("MSNSSPC.dll").unwrap(), Flush::Absent);
 /// process.load("MSNSSPC.dll").unwrap();
-/// assert_eq!(process.provider().cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+/// assert_eq!(process.provider().flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
 /// ```
 #[derive(Clone)]
-pub struct MockLoader {
+pub struct MockProcess {
     modules: EmulatedLoader<Export>,
     window_station: Arc<Mutex<WindowStation>>,
 }
 
-impl MockLoader {
+impl MockProcess {
     /// A process that has loaded nothing but its program.
     pub fn new() -> Self {
         Self {
@@ -95,10 +95,10 @@ impl MockLoader {
     ///
     /// ```
     /// use sspcache::{CredentialProvider, Error};
-    /// use sspcache_mock::{MockLoader, MockSsp};
-    /// let process = MockLoader::with_loaded([&MockSsp::msn()]);
+    /// use sspcache_mock::{MockProcess, MockSsp};
+    /// let process = MockProcess::with_loaded([&MockSsp::msn()]);
     /// let ssps = process.provider();
-    /// let result = process.in_loader_callback(|| ssps.cleanup("MSNSSPC.dll"));
+    /// let result = process.in_loader_callback(|| ssps.flush("MSNSSPC.dll"));
     /// assert!(matches!(result, Err(Error::InsideLoaderCallback { .. })));
     /// ```
     pub fn in_loader_callback<R>(&self, body: impl FnOnce() -> R) -> R {
@@ -111,18 +111,18 @@ impl MockLoader {
     }
 
     /// The provider that an application is given: the production protocol over this process.
-    pub fn provider(&self) -> SspProvider<Self> {
-        SspProvider::new(self.clone())
+    pub fn provider(&self) -> SspCaches<Self> {
+        SspCaches::new(self.clone())
     }
 }
 
-impl Default for MockLoader {
+impl Default for MockProcess {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Loader for MockLoader {
+impl Loader for MockProcess {
     type Module = MockModule;
 
     fn is_inside_loader_callback(&self) -> bool {
@@ -139,9 +139,9 @@ impl Loader for MockLoader {
     }
 }
 
-impl fmt::Debug for MockLoader {
+impl fmt::Debug for MockProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MockLoader").field("window_station", &self.window_station).finish_non_exhaustive()
+        f.debug_struct("MockProcess").field("window_station", &self.window_station).finish_non_exhaustive()
     }
 }
 
@@ -167,7 +167,7 @@ impl Module for MockModule {
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let ssp = self.export("CleanupCredentialCache", Function::CleanupCredentialCache)?;
         // A panic never crosses the C ABI of the real thing: it becomes FALSE (clause M11).
-        Some(move || catch_unwind(AssertUnwindSafe(|| ssp.cleanup())).unwrap_or(false))
+        Some(move || catch_unwind(AssertUnwindSafe(|| ssp.flush())).unwrap_or(false))
     }
 
     fn security_interface(&self) -> Option<Result<MockInterface, SecurityStatus>> {

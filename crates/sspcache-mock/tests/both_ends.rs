@@ -11,7 +11,7 @@ use sspcache::{
     context::{ContextRequest, handshake},
 };
 use sspcache_mock::{
-    Config, Effect, Engine, EngineBuilder, EventKind, Fault, HandlePolicy, MockLoader, MockSsp, Operation,
+    Config, Effect, Engine, EngineBuilder, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation,
 };
 
 const MSN: &str = "MSNSSPC.dll";
@@ -24,7 +24,7 @@ fn engine() -> EngineBuilder {
 /// Tells a story, and sees to it that it left no handle behind.
 fn tell(story: fn(&Place<'_>)) {
     let msn = MockSsp::from(engine().build());
-    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
     story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
@@ -114,7 +114,7 @@ fn nobody_acts_for_a_client() {
 fn a_server_acts_for_its_client_where_that_is_pretended() {
     let config: Config = both_ends::IMPERSONATING.parse().unwrap();
     let msn = MockSsp::from(engine().config(&config).record_events(true).build());
-    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
     both_ends::a_server_acts_for_its_client(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
@@ -135,7 +135,7 @@ fn a_server_acts_for_its_client_where_that_is_pretended() {
 fn tokens_are_completed_on_the_way() {
     let config: Config = both_ends::COMPLETING.parse().unwrap();
     let msn = MockSsp::from(engine().config(&config).build());
-    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
     for story in [both_ends::both_ends_agree, both_ends::a_wrong_password_is_denied_by_the_server] {
@@ -147,10 +147,10 @@ fn tokens_are_completed_on_the_way() {
 #[test]
 fn a_retained_handle_still_signs_in_after_a_flush() {
     let msn = MockSsp::from(engine().handle_policy(HandlePolicy::Retain).build());
-    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
-    assert!(msn.cleanup());
+    assert!(msn.flush());
     let server = package.acquire_inbound().unwrap();
     handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
 }
@@ -159,7 +159,7 @@ fn a_retained_handle_still_signs_in_after_a_flush() {
 #[test]
 fn a_context_keeps_its_ssp_loaded() {
     let msn = MockSsp::from(engine().build());
-    let process = MockLoader::with_loaded([&msn]);
+    let process = MockProcess::with_loaded([&msn]);
     let package = process.provider().security_package(MSN, "MSN").unwrap();
     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
     let server = package.acquire_inbound().unwrap();
@@ -210,7 +210,7 @@ fn a_broken_function_is_an_error_that_names_it() {
 
 /// Everything that there is to a context.
 fn whole_story(msn: &MockSsp) -> Result<(), Error> {
-    let ssps = MockLoader::with_loaded([msn]).provider();
+    let ssps = MockProcess::with_loaded([msn]).provider();
     let package = ssps.security_package(MSN, "MSN")?;
     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse"))?;
     let server = package.acquire_inbound()?;

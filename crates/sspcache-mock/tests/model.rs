@@ -14,8 +14,8 @@ use shuttle::{
     },
     thread,
 };
-use sspcache::{Cleanup, CredentialProvider, Error, SignIn};
-use sspcache_mock::{MockLoader, MockSsp};
+use sspcache::{CredentialProvider, Error, Flush, SignIn};
+use sspcache_mock::{MockProcess, MockSsp};
 
 const SCHEDULES: usize = 3_000;
 const MSN: &str = "MSNSSPC.dll";
@@ -26,8 +26,8 @@ fn alice() -> SignIn<'static> {
 
 /// Starts a thread over a process and waits for none: the checker finds those that wait for each other.
 fn spawn<R: Send + 'static>(
-    process: &MockLoader,
-    body: impl FnOnce(&MockLoader) -> R + Send + 'static,
+    process: &MockProcess,
+    body: impl FnOnce(&MockProcess) -> R + Send + 'static,
 ) -> thread::JoinHandle<R> {
     let process = process.clone();
     thread::spawn(move || body(&process))
@@ -39,18 +39,18 @@ fn a_flush_from_inside_a_notification_is_refused_while_others_go_on() {
     shuttle::check_random(
         || {
             let msn = MockSsp::msn();
-            let process = MockLoader::with_loaded([&msn]);
+            let process = MockProcess::with_loaded([&msn]);
             let inside = spawn(&process, |process| {
                 let ssps = process.provider();
                 process.in_loader_callback(|| {
                     thread::yield_now();
-                    let refused = ssps.cleanup(MSN);
+                    let refused = ssps.flush(MSN);
                     assert!(matches!(refused, Err(Error::InsideLoaderCallback { .. })), "{refused:?}");
                 });
             });
             let outside = spawn(&process, |process| {
-                let outcome = process.provider().cleanup(MSN);
-                assert!(matches!(outcome, Ok(Cleanup::Flushed)), "{outcome:?}");
+                let outcome = process.provider().flush(MSN);
+                assert!(matches!(outcome, Ok(Flush::Flushed)), "{outcome:?}");
             });
             let coming = spawn(&process, |process| {
                 process.load(MSN).unwrap();
@@ -72,11 +72,11 @@ fn a_module_that_goes_is_flushed_or_not_loaded_and_never_half() {
     shuttle::check_random(
         || {
             let msn = MockSsp::msn();
-            let process = MockLoader::with_loaded([&msn]);
+            let process = MockProcess::with_loaded([&msn]);
             let unload = spawn(&process, |process| process.unload(MSN).unwrap());
             let flush = spawn(&process, |process| {
-                let outcome = process.provider().cleanup(MSN);
-                assert!(matches!(outcome, Ok(Cleanup::Flushed | Cleanup::NotLoaded)), "{outcome:?}");
+                let outcome = process.provider().flush(MSN);
+                assert!(matches!(outcome, Ok(Flush::Flushed | Flush::Absent)), "{outcome:?}");
             });
             let sign_in = spawn(&process, |process| {
                 let Ok(package) = process.provider().security_package(MSN, "MSN") else { return };
@@ -101,14 +101,14 @@ fn a_silent_sign_in_after_a_sign_out_is_refused() {
     shuttle::check_random(
         || {
             let msn = MockSsp::msn();
-            let process = MockLoader::with_loaded([&msn]);
+            let process = MockProcess::with_loaded([&msn]);
             let package = process.provider().security_package(MSN, "MSN").unwrap();
             let credential = package.acquire(&alice()).unwrap();
             let flushed = Arc::new(AtomicBool::new(false));
             let sign_out = spawn(&process, {
                 let flushed = flushed.clone();
                 move |process| {
-                    assert_eq!(process.provider().cleanup(MSN).unwrap(), Cleanup::Flushed);
+                    assert_eq!(process.provider().flush(MSN).unwrap(), Flush::Flushed);
                     flushed.store(true, Ordering::SeqCst);
                 }
             });

@@ -6,10 +6,9 @@
 use std::thread;
 
 use sspcache::{
-    Cleanup, CleanupGuard, CredentialProvider, Error, SecurityStatus, SignIn, SspProvider,
-    loader::WindowStation,
+    CredentialProvider, Error, Flush, FlushOnDrop, SecurityStatus, SignIn, SspCaches, loader::WindowStation,
 };
-use sspcache_mock::{Effect, Engine, EventKind, Fault, HandlePolicy, MockLoader, MockSsp, Operation};
+use sspcache_mock::{Effect, Engine, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation};
 
 const MSN: &str = "MSNSSPC.dll";
 
@@ -25,16 +24,16 @@ fn with_fault(module: &str, operation: Operation, effect: Effect) -> MockSsp {
 #[test]
 fn a_flush_ends_silent_sign_ins() {
     let msn = MockSsp::msn();
-    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     assert_eq!(package.acquire(&alice()).unwrap().principal().unwrap(), r"CONTOSO\alice");
     let silent = package.acquire(&SignIn::silent().of("alice@contoso")).unwrap();
     assert_eq!(silent.principal().unwrap(), r"CONTOSO\alice");
     assert_eq!(msn.open_handles(), 1, "the explicit one was given back when dropped");
-    silent.give_back().unwrap();
+    silent.close().unwrap();
     assert_eq!(msn.open_handles(), 0);
     for _ in 0..2 {
-        assert_eq!(ssps.cleanup("msnsspc.dll").unwrap(), Cleanup::Flushed);
+        assert_eq!(ssps.flush("msnsspc.dll").unwrap(), Flush::Flushed);
         msn.assert_clean();
     }
     let refused = package.acquire(&SignIn::silent()).unwrap_err();
@@ -45,10 +44,10 @@ fn a_flush_ends_silent_sign_ins() {
 #[test]
 fn an_ssp_that_is_not_loaded_is_reported_and_left_alone() {
     let msn = MockSsp::msn();
-    let process = MockLoader::new();
+    let process = MockProcess::new();
     process.install(&msn);
     let ssps = process.provider();
-    let report = ssps.cleanup_all();
+    let report = ssps.flush_all();
     assert!(report.is_success());
     assert_eq!(report.to_string(), "MSNSSPC.dll   not loaded\nMSAPSSPC.dll  not loaded");
     assert!(!ssps.is_loaded(MSN).unwrap());
@@ -60,7 +59,7 @@ fn an_ssp_that_is_not_loaded_is_reported_and_left_alone() {
 #[test]
 fn each_of_several_modules_of_one_name_is_flushed_and_has_its_row() {
     let (first, second) = (MockSsp::msn(), MockSsp::msn());
-    let process = MockLoader::new();
+    let process = MockProcess::new();
     for (path, ssp) in [(r"C:\one\MSNSSPC.dll", &first), (r"C:\two\msnsspc.DLL", &second)] {
         process.install_at(path, ssp);
         process.load(path).unwrap();
@@ -70,7 +69,7 @@ fn each_of_several_modules_of_one_name_is_flushed_and_has_its_row() {
         )
         .unwrap();
     }
-    let report = process.provider().cleanup_all();
+    let report = process.provider().flush_all();
     assert_eq!(report.flushed(), 2, "{report}");
     let modules: Vec<&str> = report.rows().iter().map(|row| row.module.as_str()).collect();
     assert_eq!(modules, [r"C:\one\MSNSSPC.dll", r"C:\two\msnsspc.DLL", ""]);
@@ -85,7 +84,7 @@ fn a_broken_ssp_is_an_error_of_its_own_and_stops_nobody() {
     for (effect, kind, says) in [
         (
             Effect::False,
-            "cleanup-failed",
+            "flush-failed",
             r"C:\Windows\System32\MSNSSPC.dll: CleanupCredentialCache returned FALSE",
         ),
         (
@@ -93,12 +92,12 @@ fn a_broken_ssp_is_an_error_of_its_own_and_stops_nobody() {
             "export-missing",
             r"C:\Windows\System32\MSNSSPC.dll: no export named CleanupCredentialCache",
         ),
-        (Effect::Panic, "cleanup-failed", "returned FALSE"),
+        (Effect::Panic, "flush-failed", "returned FALSE"),
     ] {
         let (broken, dpa) = (with_fault(MSN, Cleanup, effect), MockSsp::dpa());
-        let ssps = MockLoader::with_loaded([&broken, &dpa]).provider();
+        let ssps = MockProcess::with_loaded([&broken, &dpa]).provider();
         ssps.security_package("MSAPSSPC.dll", "DPA").unwrap().acquire(&alice()).unwrap();
-        let report = ssps.cleanup_all();
+        let report = ssps.flush_all();
         let failure = report.failures().next().unwrap();
         assert_eq!(failure.kind(), kind);
         assert!(failure.to_string().contains(says), "{failure}");
@@ -118,7 +117,7 @@ fn a_broken_sign_in_is_an_error_that_names_the_function() {
         (Acquire, Effect::Panic, "AcquireCredentialsHandle failed: SEC_E_INTERNAL_ERROR"),
         (Acquire, Effect::Status(sspcache_mock::Status::LogonDenied), "SEC_E_LOGON_DENIED (0x8009030C)"),
     ] {
-        let ssps = MockLoader::with_loaded([&with_fault(MSN, operation, effect)]).provider();
+        let ssps = MockProcess::with_loaded([&with_fault(MSN, operation, effect)]).provider();
         let result = ssps.security_package(MSN, "MSN").and_then(|package| package.acquire(&alice()));
         let error = result.unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
@@ -130,16 +129,16 @@ fn a_broken_sign_in_is_an_error_that_names_the_function() {
 #[test]
 fn a_flush_inside_a_loader_callback_is_refused_and_touches_nothing() {
     let msn = MockSsp::msn();
-    let process = MockLoader::with_loaded([&msn]);
+    let process = MockProcess::with_loaded([&msn]);
     let ssps = process.provider();
     ssps.security_package(MSN, "MSN").unwrap().acquire(&alice()).unwrap();
-    let report = process.in_loader_callback(|| ssps.cleanup_all());
+    let report = process.in_loader_callback(|| ssps.flush_all());
     assert_eq!(report.failures().map(Error::kind).collect::<Vec<_>>(), ["inside-loader-callback"; 2]);
     assert_eq!(msn.cached(), 1);
     // Another thread isn't inside it, and another process's loader lock is another lock.
     process.in_loader_callback(|| {
-        thread::scope(|scope| assert!(scope.spawn(|| ssps.cleanup_all().is_success()).join().unwrap()));
-        assert!(MockLoader::new().provider().cleanup_all().is_success());
+        thread::scope(|scope| assert!(scope.spawn(|| ssps.flush_all().is_success()).join().unwrap()));
+        assert!(MockProcess::new().provider().flush_all().is_success());
     });
     msn.assert_clean();
 }
@@ -148,16 +147,16 @@ fn a_flush_inside_a_loader_callback_is_refused_and_touches_nothing() {
 #[test]
 fn a_flush_on_an_invisible_window_station_needs_an_opt_in() {
     let msn = MockSsp::msn();
-    let process = MockLoader::with_loaded([&msn]);
+    let process = MockProcess::with_loaded([&msn]);
     process.provider().security_package(MSN, "MSN").unwrap().acquire(&alice()).unwrap();
     process.set_window_station(WindowStation::NotVisible { name: "Service-0x0-3e7$".to_owned(), flags: 0 });
-    let refused = process.provider().cleanup(MSN).unwrap_err();
+    let refused = process.provider().flush(MSN).unwrap_err();
     let text = refused.to_string();
     assert_eq!(refused.kind(), "non-interactive-window-station");
     assert!(text.contains("Service-0x0-3e7$") && text.contains("allow_non_interactive(true)"), "{text}");
     assert_eq!(msn.cached(), 1);
-    let opted_in = SspProvider::builder(process).allow_non_interactive(true).build();
-    assert_eq!(opted_in.cleanup(MSN).unwrap(), Cleanup::Flushed);
+    let opted_in = SspCaches::builder(process).allow_non_interactive(true).build();
+    assert_eq!(opted_in.flush(MSN).unwrap(), Flush::Flushed);
     msn.assert_clean();
 }
 
@@ -165,12 +164,12 @@ fn a_flush_on_an_invisible_window_station_needs_an_opt_in() {
 #[test]
 fn a_third_party_ssp_is_flushed_once_it_is_registered() {
     let third = MockSsp::from(Engine::builder("CONTOSSP.dll").build());
-    let process = MockLoader::with_loaded([&third]);
-    let refused = process.provider().cleanup("CONTOSSP.dll").unwrap_err();
+    let process = MockProcess::with_loaded([&third]);
+    let refused = process.provider().flush("CONTOSSP.dll").unwrap_err();
     assert!(matches!(refused, Error::UnknownSsp { .. }), "{refused}");
-    let registered = SspProvider::builder(process).register("contossp.dll").build();
+    let registered = SspCaches::builder(process).register("contossp.dll").build();
     registered.security_package("CONTOSSP.dll", "CONTOSSP").unwrap().acquire(&alice()).unwrap();
-    assert_eq!(registered.cleanup("CONTOSSP.DLL").unwrap(), Cleanup::Flushed);
+    assert_eq!(registered.flush("CONTOSSP.DLL").unwrap(), Flush::Flushed);
     third.assert_clean();
 }
 
@@ -178,7 +177,7 @@ fn a_third_party_ssp_is_flushed_once_it_is_registered() {
 #[test]
 fn unloading_wipes_and_is_no_flush() {
     let msn = MockSsp::msn();
-    let process = MockLoader::with_loaded([&msn]);
+    let process = MockProcess::with_loaded([&msn]);
     let package = process.provider().security_package(MSN, "MSN").unwrap();
     let credential = package.acquire(&alice()).unwrap();
     process.unload(MSN).unwrap();
@@ -200,11 +199,11 @@ fn unloading_wipes_and_is_no_flush() {
 fn handles_of_before_a_flush_follow_the_policy() {
     for (policy, retained) in [(HandlePolicy::Revoke, 0), (HandlePolicy::Retain, 1)] {
         let msn = MockSsp::from(Engine::builder(MSN).handle_policy(policy).build());
-        let ssps = MockLoader::with_loaded([&msn]).provider();
+        let ssps = MockProcess::with_loaded([&msn]).provider();
         let credential = ssps.security_package(MSN, "MSN").unwrap().acquire(&alice()).unwrap();
-        assert!(ssps.cleanup_all().is_success());
+        assert!(ssps.flush_all().is_success());
         assert_eq!(msn.retained(), retained, "{policy:?}");
-        credential.give_back().unwrap();
+        credential.close().unwrap();
         assert_eq!(msn.retained(), 0);
     }
 }
@@ -216,13 +215,13 @@ fn a_hundred_processes_at_once_do_not_see_each_other() {
         for index in 0..if cfg!(miri) { 8 } else { 100 } {
             scope.spawn(move || {
                 let (msn, dpa) = (MockSsp::msn(), MockSsp::dpa());
-                let ssps = MockLoader::with_loaded([&msn, &dpa]).provider();
+                let ssps = MockProcess::with_loaded([&msn, &dpa]).provider();
                 let user = format!("user{index}");
                 let package = ssps.security_package(MSN, "MSN").unwrap();
                 package.acquire(&SignIn::password(&user, "", "x")).unwrap();
                 assert_eq!(package.acquire(&SignIn::silent()).unwrap().principal().unwrap(), user);
                 assert_eq!((msn.cached(), dpa.cached()), (1, 0));
-                assert_eq!(ssps.cleanup_all().flushed(), 2);
+                assert_eq!(ssps.flush_all().flushed(), 2);
                 msn.assert_clean();
             });
         }
@@ -232,9 +231,9 @@ fn a_hundred_processes_at_once_do_not_see_each_other() {
 #[test]
 fn a_guard_signs_out_on_every_way_out() {
     let msn = MockSsp::msn();
-    let ssps = MockLoader::with_loaded([&msn]).provider();
+    let ssps = MockProcess::with_loaded([&msn]).provider();
     let session = |fail: bool| -> Result<(), Error> {
-        let _sign_out = CleanupGuard::new(&ssps, |report| assert!(report.is_success()));
+        let _sign_out = FlushOnDrop::new(&ssps, |report| assert!(report.is_success()));
         let package = ssps.security_package(MSN, "MSN")?;
         package.acquire(&alice())?;
         assert_eq!(msn.cached(), 1);

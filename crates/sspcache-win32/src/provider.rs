@@ -3,7 +3,7 @@
 use std::{fs, io, mem, path::Path, ptr};
 
 use sspcache::{
-    SecurityStatus, SspProvider,
+    SecurityStatus, SspCaches,
     loader::{Loader, Module, NativeLoader, NativeModule, WindowStation},
 };
 use sspcache_loader::ModuleRef;
@@ -21,19 +21,19 @@ use crate::{
 /// [`NativeLoader`] finds them. A mock that is linked in is flushed, but not signed in through.
 ///
 /// ```
-/// use sspcache::{Cleanup, CredentialProvider};
+/// use sspcache::{Flush, CredentialProvider};
 /// use sspcache_win32::Win32Loader;
 ///
 /// let ssps = Win32Loader::provider();
-/// assert_eq!(ssps.cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
+/// assert_eq!(ssps.flush("MSNSSPC.dll").unwrap(), Flush::Absent);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Win32Loader;
 
 impl Win32Loader {
     /// A provider of the known SSPs among the modules that this library loaded.
-    pub fn provider() -> SspProvider<Self> {
-        SspProvider::new(Self)
+    pub fn provider() -> SspCaches<Self> {
+        SspCaches::new(Self)
     }
 }
 

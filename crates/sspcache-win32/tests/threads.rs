@@ -22,7 +22,7 @@ use std::{
 };
 
 use sspcache::{
-    Cleanup, CredentialProvider, SspProvider,
+    CredentialProvider, Flush, SspCaches,
     loader::{Loader, NativeLoader},
 };
 use sspcache_win32::*;
@@ -224,9 +224,9 @@ fn modules_are_loaded_found_called_and_freed_by_many_threads() {
 }
 
 /// Flushes through a provider, unless the module is gone.
-fn flush(ssps: &SspProvider<impl Loader>, name: &str) {
-    let outcome = ssps.cleanup(name);
-    assert!(matches!(outcome, Ok(Cleanup::Flushed | Cleanup::NotLoaded)), "{outcome:?}");
+fn flush(ssps: &SspCaches<impl Loader>, name: &str) {
+    let outcome = ssps.flush(name);
+    assert!(matches!(outcome, Ok(Flush::Flushed | Flush::Absent)), "{outcome:?}");
 }
 
 /// C4, L5, L8: while others load and free the module, it is flushed through the host's provider, through this library's, and by
@@ -239,8 +239,8 @@ fn a_flush_never_calls_into_a_module_that_is_gone() {
     let witness = Arc::new(Witness::new(NAME));
     let used = witness.clone();
     effort.run(move |number| {
-        let hosts = SspProvider::builder(NativeLoader::default()).register(NAME).build();
-        let ours = SspProvider::builder(Win32Loader).register(NAME).build();
+        let hosts = SspCaches::builder(NativeLoader::default()).register(NAME).build();
+        let ours = SspCaches::builder(Win32Loader).register(NAME).build();
         for round in effort.rounds() {
             match number % 4 {
                 0 => flush(&hosts, NAME),
@@ -398,8 +398,8 @@ fn a_flush_in_a_constructor_or_destructor_is_refused() {
     static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
     fn flush() -> String {
-        let ssps = SspProvider::builder(Win32Loader).register(NAME).build();
-        ssps.cleanup(NAME).map_or_else(|error| error.kind().to_owned(), |outcome| outcome.to_string())
+        let ssps = SspCaches::builder(Win32Loader).register(NAME).build();
+        ssps.flush(NAME).map_or_else(|error| error.kind().to_owned(), |outcome| outcome.to_string())
     }
 
     extern "C" fn told(_: i32) {

@@ -11,7 +11,7 @@
 #![allow(unsafe_code, reason = "calls Schannel")]
 
 use sspcache::{
-    Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, Providers, Ssp, SspProvider, known,
+    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, Providers, SspCaches, known,
     loader::{Loader, NativeLoader},
 };
 
@@ -22,24 +22,24 @@ struct Schannel {
 }
 
 impl Schannel {
-    const SSPS: &[Ssp] = &[Ssp::from_static("schannel.dll")];
+    const SSPS: &[CacheName] = &[CacheName::from_static("schannel.dll")];
 
     /// Known, then safe, then loaded: the order of the protocol.
-    fn empty(&self, name: &str) -> Result<Cleanup, Error> {
+    fn empty(&self, name: &str) -> Result<Flush, Error> {
         let ssp = known(Self::SSPS, name)?.name().to_owned();
         if self.loader.is_inside_loader_callback() {
             return Err(Error::InsideLoaderCallback { ssp });
         }
         match system::empty_cache() {
-            None => Ok(Cleanup::NotLoaded),
-            Some(Ok(())) => Ok(Cleanup::Flushed),
+            None => Ok(Flush::Absent),
+            Some(Ok(())) => Ok(Flush::Flushed),
             Some(Err(source)) => Err(Error::Other { ssp, source: source.into() }),
         }
     }
 }
 
 impl CredentialProvider for Schannel {
-    fn ssps(&self) -> &[Ssp] {
+    fn ssps(&self) -> &[CacheName] {
         Self::SSPS
     }
 
@@ -48,8 +48,8 @@ impl CredentialProvider for Schannel {
         Ok(system::is_loaded())
     }
 
-    fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport) {
-        report.push(CleanupRow::new(Ssp::new(ssp), "", self.empty(ssp)));
+    fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
+        report.push(FlushRow::new(CacheName::new(ssp), "", self.empty(ssp)));
     }
 }
 
@@ -108,11 +108,11 @@ mod system {
 }
 
 fn main() {
-    let ssps = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
+    let ssps = SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).build();
     let schannel = Schannel::default();
     let all = Providers::new([&ssps as &dyn CredentialProvider, &schannel]);
 
-    println!("as long as nothing uses TLS:\n{}\n", all.cleanup_all());
+    println!("as long as nothing uses TLS:\n{}\n", all.flush_all());
     let loaded = system::load();
-    println!("with Schannel {}loaded:\n{}", if loaded.is_some() { "" } else { "not " }, all.cleanup_all());
+    println!("with Schannel {}loaded:\n{}", if loaded.is_some() { "" } else { "not " }, all.flush_all());
 }

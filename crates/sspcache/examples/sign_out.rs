@@ -9,11 +9,11 @@
 use std::{env, error::Error};
 
 use libloading::Library;
-use sspcache::{CleanupGuard, CredentialProvider, SignIn, SspProvider, loader::NativeLoader};
+use sspcache::{CredentialProvider, FlushOnDrop, SignIn, SspCaches, loader::NativeLoader};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // An application with windows passes `sspcache::native()`. Terminals are opened over SSH, too.
-    let ssps = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
+    let ssps = SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).build();
 
     // Loading an SSP is the application's business: flushing never does.
     let _loaded = match env::args_os().nth(1) {
@@ -22,13 +22,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => None,
     };
     session(&ssps)?;
-    println!("and again, which does no harm:\n{}", ssps.cleanup_all());
+    println!("and again, which does no harm:\n{}", ssps.flush_all());
     Ok(())
 }
 
 /// However this returns, the user is signed out.
-fn session(ssps: &SspProvider<NativeLoader>) -> Result<(), sspcache::Error> {
-    let _sign_out = CleanupGuard::new(ssps, |report| println!("signing out:\n{report}\n"));
+fn session(ssps: &SspCaches<NativeLoader>) -> Result<(), sspcache::Error> {
+    let _sign_out = FlushOnDrop::new(ssps, |report| println!("signing out:\n{report}\n"));
     if !ssps.is_loaded("MSNSSPC.dll")? {
         println!("MSNSSPC.dll is not loaded here, so nobody signs in\n");
         return Ok(());

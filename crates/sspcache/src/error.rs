@@ -8,7 +8,7 @@ use std::fmt;
 pub enum Error {
     /// `CleanupCredentialCache` returned FALSE (clause C2). The two SSPs of Microsoft's page never do.
     #[error("{module}: CleanupCredentialCache returned FALSE; its credentials may still be cached")]
-    CleanupFailed {
+    FlushFailed {
         /// Path of the module.
         module: String,
     },
@@ -42,7 +42,7 @@ pub enum Error {
         "{ssp}: not flushed: the window station {station} is not visible (flags {flags:#x}, without WSF_VISIBLE), \
              as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI \
              agents have such a station too: if this is one, opt in with \
-             SspProviderBuilder::allow_non_interactive(true)"
+             SspCachesBuilder::allow_non_interactive(true)"
     )]
     NonInteractiveWindowStation {
         /// The SSP.
@@ -85,7 +85,7 @@ pub enum Error {
     /// No SSP of this name is known or registered (clause C3). The loader was not asked.
     #[error(
         "{name:?} is not an SSP known to have a credential cache (known: {known}); a third party's is registered \
-             with SspProviderBuilder::register"
+             with SspCachesBuilder::register"
     )]
     UnknownSsp {
         /// The name that was given.
@@ -99,7 +99,7 @@ impl Error {
     /// A short name for the reason, for logs and machines: the variant's, in kebab case.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::CleanupFailed { .. } => "cleanup-failed",
+            Self::FlushFailed { .. } => "flush-failed",
             Self::ExportMissing { .. } => "export-missing",
             Self::InsideLoaderCallback { .. } => "inside-loader-callback",
             Self::Loader { .. } => "loader",

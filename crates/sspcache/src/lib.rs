@@ -10,20 +10,20 @@
 //! 2. Is it safe to flush from here: not from DllMain, not in a service? ([`Error::InsideLoaderCallback`],
 //!    [`Error::NonInteractiveWindowStation`])
 //! 3. Which modules of that name are loaded? None is ever loaded in order to be flushed: what is not loaded has no cache,
-//!    which is a success, [`Cleanup::NotLoaded`].
+//!    which is a success, [`Flush::Absent`].
 //! 4. Does the module have the export? ([`Error::ExportMissing`])
-//! 5. What does the call return? ([`Error::CleanupFailed`])
+//! 5. What does the call return? ([`Error::FlushFailed`])
 //!
 //! # For applications
 //!
 //! Take the provider as an argument, and pass [`native()`] in production:
 //!
 //! ```
-//! use sspcache::{Cleanup, CredentialProvider};
+//! use sspcache::{Flush, CredentialProvider};
 //!
 //! fn sign_out(ssps: &dyn CredentialProvider) -> Result<(), sspcache::Error> {
-//!     match ssps.cleanup_all().into_result()? {
-//!         Cleanup::Flushed => println!("signed out"),
+//!     match ssps.flush_all().into_result()? {
+//!         Flush::Flushed => println!("signed out"),
 //!         _ => println!("nobody was signed in through an SSP that caches"),
 //!     }
 //!     Ok(())
@@ -38,19 +38,19 @@
 //! A unit test passes a mock instead, from the crate `sspcache-mock`: an SSP with a real cache in a process that doesn't
 //! exist. It goes through the very same protocol, on any system.
 //!
-//! [`CredentialProvider::cleanup_all`] visits each SSP, whatever becomes of the others, and returns a [`CleanupReport`]
-//! that prints as a table. A [`CleanupGuard`] flushes when a scope ends, for sign-outs with many exits. An
-//! [`SspProvider`] of one's own is built where [`native()`] doesn't do: it registers a third party's SSPs, and opts in on
+//! [`CredentialProvider::flush_all`] visits each SSP, whatever becomes of the others, and returns a [`FlushReport`]
+//! that prints as a table. A [`FlushOnDrop`] flushes when a scope ends, for sign-outs with many exits. An
+//! [`SspCaches`] of one's own is built where [`native()`] doesn't do: it registers a third party's SSPs, and opts in on
 //! a window station that is not visible:
 //!
 //! ```
-//! use sspcache::{CredentialProvider, SspProvider, loader::NativeLoader};
+//! use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
 //!
-//! let ssps = SspProvider::builder(NativeLoader::default())
+//! let ssps = SspCaches::builder(NativeLoader::default())
 //!     .register("CONTOSSP.dll")
 //!     .allow_non_interactive(true) // an SSH session or a CI agent, never a service
 //!     .build();
-//! let report = ssps.cleanup_all();
+//! let report = ssps.flush_all();
 //! assert!(report.is_success(), "{report}");
 //! ```
 //!
@@ -68,7 +68,7 @@
 //! use std::{collections::HashMap, sync::Mutex};
 //!
 //! use sspcache::{
-//!     Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, Providers, Ssp, SspProvider, known,
+//!     Flush, FlushReport, FlushRow, CredentialProvider, Error, Providers, CacheName, SspCaches, known,
 //!     loader::NativeLoader,
 //! };
 //!
@@ -76,11 +76,11 @@
 //! struct Tokens(Mutex<HashMap<String, String>>);
 //!
 //! impl Tokens {
-//!     const SSPS: &[Ssp] = &[Ssp::from_static("contoso-tokens")];
+//!     const SSPS: &[CacheName] = &[CacheName::from_static("contoso-tokens")];
 //! }
 //!
 //! impl CredentialProvider for Tokens {
-//!     fn ssps(&self) -> &[Ssp] {
+//!     fn ssps(&self) -> &[CacheName] {
 //!         Self::SSPS
 //!     }
 //!
@@ -89,21 +89,21 @@
 //!         Ok(!self.0.lock().unwrap().is_empty())
 //!     }
 //!
-//!     fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport) {
+//!     fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
 //!         // An unknown name is refused before anything else happens.
 //!         let outcome = known(Self::SSPS, ssp).map(|_| match self.0.lock().unwrap().drain().count() {
-//!             0 => Cleanup::NotLoaded,
-//!             _ => Cleanup::Flushed,
+//!             0 => Flush::Absent,
+//!             _ => Flush::Flushed,
 //!         });
-//!         report.push(CleanupRow::new(Ssp::new(ssp), "", outcome));
+//!         report.push(FlushRow::new(CacheName::new(ssp), "", outcome));
 //!     }
 //! }
 //!
 //! let tokens = Tokens::default();
 //! tokens.0.lock().unwrap().insert("alice".into(), "eyJhbGciOi…".into());
-//! let ssps = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
+//! let ssps = SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).build();
 //!
-//! let report = Providers::new([&ssps as &dyn CredentialProvider, &tokens]).cleanup_all();
+//! let report = Providers::new([&ssps as &dyn CredentialProvider, &tokens]).flush_all();
 //! assert_eq!(
 //!     report.to_string(),
 //!     "MSNSSPC.dll     not loaded\n\
@@ -115,7 +115,7 @@
 //! The example `schannel` does so with Schannel's session cache, and `docs/providers.md` of the repository with Kerberos
 //! tickets, WinINet's session and MIT krb5's credential caches.
 //!
-//! Signing in is a seam of its own: [`SspProvider::security_package`] gives a [`SecurityPackage`] of an SSP that is
+//! Signing in is a seam of its own: [`SspCaches::security_package`] gives a [`SecurityPackage`] of an SSP that is
 //! loaded, whose [`Credential`]s hold a reference to their module and are given back when dropped. The [`context`] that a
 //! client and a server come to have, and the messages that they exchange in it, are there likewise.
 //!
@@ -130,7 +130,7 @@
 //!
 //! What can't be detected, nobody is kept from. On Unix no call tells whether a constructor or destructor of a library is
 //! running. On Windows those of a DLL's global objects run inside its DllMain, and are refused, but those of the program
-//! itself run under no lock and look like any other code. So don't flush from there; a [`CleanupGuard`] doesn't belong
+//! itself run under no lock and look like any other code. So don't flush from there; a [`FlushOnDrop`] doesn't belong
 //! in a global either.
 //!
 //! When no SSP is loaded, as in most processes, a flush neither allocates nor touches a file. The first one in a Windows
@@ -139,7 +139,7 @@
 //! # Safety
 //!
 //! No function of this crate is unsafe to call, on one premise: a loaded module that has an SSP's name is that SSP. Its
-//! exports are called as Microsoft's pages declare them, so don't [register](SspProviderBuilder::register) a name whose
+//! exports are called as Microsoft's pages declare them, so don't [register](SspCachesBuilder::register) a name whose
 //! module has something else under `CleanupCredentialCache`. A reference is held during each call, so the module can't
 //! go away under it.
 //!
@@ -157,7 +157,7 @@
 //!
 //! None is on by default.
 //!
-//! - `serde`: [`CleanupReport`] and what is in it implement `Serialize`.
+//! - `serde`: [`FlushReport`] and what is in it implement `Serialize`.
 //! - `tracing`: each row of a report is an event with the target `sspcache`: `INFO`, or `WARN` for a failure.
 
 pub mod context;
@@ -174,27 +174,27 @@ mod ssp;
 mod trace;
 
 pub use error::{Error, SecurityStatus};
-pub use guard::CleanupGuard;
+pub use guard::FlushOnDrop;
 pub use package::{Credential, Identity, InboundCredential, SecurityPackage, SignIn};
-pub use protocol::{SspProvider, SspProviderBuilder};
+pub use protocol::{SspCaches, SspCachesBuilder};
 pub use provider::{CredentialProvider, Providers, known};
-pub use report::{Cleanup, CleanupReport, CleanupRow};
-pub use ssp::Ssp;
+pub use report::{Flush, FlushReport, FlushRow};
+pub use ssp::CacheName;
 
 use once_cell::sync::OnceCell;
 
 /// The provider of this process: what production code flushes through.
 ///
 /// It knows the two SSPs of Microsoft's page and refuses to flush on a window station that is not visible. Build an
-/// [`SspProvider`] for anything else.
+/// [`SspCaches`] for anything else.
 ///
 /// ```
 /// use sspcache::CredentialProvider;
-/// println!("{}", sspcache::native().cleanup_all());
+/// println!("{}", sspcache::native().flush_all());
 /// ```
-pub fn native() -> &'static SspProvider<loader::NativeLoader> {
-    static NATIVE: OnceCell<SspProvider<loader::NativeLoader>> = OnceCell::new();
-    NATIVE.get_or_init(|| SspProvider::new(loader::NativeLoader::default()))
+pub fn native() -> &'static SspCaches<loader::NativeLoader> {
+    static NATIVE: OnceCell<SspCaches<loader::NativeLoader>> = OnceCell::new();
+    NATIVE.get_or_init(|| SspCaches::new(loader::NativeLoader::default()))
 }
 
 /// The page on providers, whose code is held to compile.

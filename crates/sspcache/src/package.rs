@@ -162,8 +162,8 @@ impl Credential {
     /// [`Error::Sspi`] with the status that the SSP gave.
     ///
     /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
-    pub fn give_back(self) -> Result<(), Error> {
-        give_back(self.0)
+    pub fn close(self) -> Result<(), Error> {
+        close(self.0)
     }
 }
 
@@ -183,12 +183,12 @@ impl InboundCredential {
         self.0.clone().negotiate(Side::Acceptor, request)
     }
 
-    /// `FreeCredentialsHandle`, as [`Credential::give_back`].
+    /// `FreeCredentialsHandle`, as [`Credential::close`].
     ///
     /// # Errors
     /// [`Error::Sspi`] with the status that the SSP gave.
-    pub fn give_back(self) -> Result<(), Error> {
-        give_back(self.0)
+    pub fn close(self) -> Result<(), Error> {
+        close(self.0)
     }
 }
 
@@ -198,7 +198,7 @@ impl fmt::Debug for InboundCredential {
     }
 }
 
-fn give_back(mut held: Arc<dyn Held>) -> Result<(), Error> {
+fn close(mut held: Arc<dyn Held>) -> Result<(), Error> {
     // Whoever else holds it is a handshake, and the last one frees it.
     Arc::get_mut(&mut held).map_or(Ok(()), Held::free)
 }
@@ -317,7 +317,7 @@ impl<M: Module> Held for HeldCredential<M> {
 
 impl<M: Module> Drop for HeldCredential<M> {
     fn drop(&mut self) {
-        // A destructor has nobody to tell; `give_back` does.
+        // A destructor has nobody to tell; `close` does.
         let _ = self.free();
     }
 }

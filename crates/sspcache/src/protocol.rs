@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::{
-    Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, SecurityPackage, Ssp,
+    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, SecurityPackage,
     loader::{CLEANUP_CREDENTIAL_CACHE, Loader, Module, WindowStation},
     package::Package,
     provider::known,
@@ -15,26 +15,26 @@ use crate::{
 /// Flushes SSPs that a [`Loader`] finds: the one implementation of the protocol, for the real system and for mocks.
 ///
 /// ```
-/// use sspcache::{CredentialProvider, SspProvider, loader::NativeLoader};
-/// let provider = SspProvider::builder(NativeLoader::default()).register("CONTOSSP.dll").build();
+/// use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
+/// let provider = SspCaches::builder(NativeLoader::default()).register("CONTOSSP.dll").build();
 /// assert_eq!(provider.ssps().len(), 3);
-/// println!("{}", provider.cleanup_all());
+/// println!("{}", provider.flush_all());
 /// ```
-pub struct SspProvider<L> {
+pub struct SspCaches<L> {
     loader: L,
-    ssps: Vec<Ssp>,
+    ssps: Vec<CacheName>,
     allow_non_interactive: bool,
 }
 
-impl<L: Loader> SspProvider<L> {
+impl<L: Loader> SspCaches<L> {
     /// A provider of the known SSPs over this loader.
     pub fn new(loader: L) -> Self {
         Self::builder(loader).build()
     }
 
     /// Starts setting up a provider over this loader.
-    pub fn builder(loader: L) -> SspProviderBuilder<L> {
-        SspProviderBuilder { loader, ssps: Ssp::KNOWN.to_vec(), allow_non_interactive: false }
+    pub fn builder(loader: L) -> SspCachesBuilder<L> {
+        SspCachesBuilder { loader, ssps: CacheName::KNOWN.to_vec(), allow_non_interactive: false }
     }
 
     /// The loader.
@@ -54,12 +54,12 @@ impl<L: Loader> SspProvider<L> {
         Ok(Box::new(Package::open(module, package)?))
     }
 
-    fn modules(&self, ssp: &Ssp) -> Result<impl Iterator<Item = L::Module>, Error> {
+    fn modules(&self, ssp: &CacheName) -> Result<impl Iterator<Item = L::Module>, Error> {
         self.loader.modules(ssp.name()).map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
     }
 
     /// Flushes the modules of an SSP, and tells what came of each, or of none.
-    fn flush_each(&self, ssp: &Ssp, mut tell: impl FnMut(Option<&L::Module>, Result<Cleanup, Error>)) {
+    fn flush_each(&self, ssp: &CacheName, mut tell: impl FnMut(Option<&L::Module>, Result<Flush, Error>)) {
         let modules = match self.check_safe(ssp).and_then(|()| self.modules(ssp)) {
             Ok(modules) => modules,
             Err(error) => return tell(None, Err(error)),
@@ -71,12 +71,12 @@ impl<L: Loader> SspProvider<L> {
             tell(Some(&module), outcome);
         }
         if !is_loaded {
-            tell(None, Ok(Cleanup::NotLoaded));
+            tell(None, Ok(Flush::Absent));
         }
     }
 
     /// C6, then C7: user32, which tells about the window station, must not be called from DllMain.
-    fn check_safe(&self, ssp: &Ssp) -> Result<(), Error> {
+    fn check_safe(&self, ssp: &CacheName) -> Result<(), Error> {
         if self.loader.is_inside_loader_callback() {
             return Err(Error::InsideLoaderCallback { ssp: ssp.name().to_owned() });
         }
@@ -92,8 +92,8 @@ impl<L: Loader> SspProvider<L> {
     }
 }
 
-impl<L: Loader> CredentialProvider for SspProvider<L> {
-    fn ssps(&self) -> &[Ssp] {
+impl<L: Loader> CredentialProvider for SspCaches<L> {
+    fn ssps(&self) -> &[CacheName] {
         &self.ssps
     }
 
@@ -101,27 +101,27 @@ impl<L: Loader> CredentialProvider for SspProvider<L> {
         Ok(self.modules(known(&self.ssps, ssp)?)?.next().is_some())
     }
 
-    fn cleanup_into(&self, name: &str, report: &mut CleanupReport) {
+    fn flush_into(&self, name: &str, report: &mut FlushReport) {
         let ssp = match known(&self.ssps, name) {
             Ok(ssp) => ssp,
-            Err(unknown) => return push(report, CleanupRow::new(Ssp::new(name), "", Err(unknown))),
+            Err(unknown) => return push(report, FlushRow::new(CacheName::new(name), "", Err(unknown))),
         };
         self.flush_each(ssp, |module, outcome| {
             let path = module.map(Module::path).unwrap_or_default();
-            push(report, CleanupRow::new(ssp.clone(), path, outcome));
+            push(report, FlushRow::new(ssp.clone(), path, outcome));
         });
     }
 
     /// As by a report, but without the rows, which take longer to write than an empty cache to flush.
-    fn cleanup(&self, name: &str) -> Result<Cleanup, Error> {
+    fn flush(&self, name: &str) -> Result<Flush, Error> {
         if cfg!(feature = "tracing") {
-            let mut report = CleanupReport::default();
-            self.cleanup_into(name, &mut report);
+            let mut report = FlushReport::default();
+            self.flush_into(name, &mut report);
             return report.into_result();
         }
-        let mut first = Ok(Cleanup::NotLoaded);
+        let mut first = Ok(Flush::Absent);
         self.flush_each(known(&self.ssps, name)?, |_, outcome| {
-            if first.is_ok() && !matches!(outcome, Ok(Cleanup::NotLoaded)) {
+            if first.is_ok() && !matches!(outcome, Ok(Flush::Absent)) {
                 first = outcome;
             }
         });
@@ -129,22 +129,22 @@ impl<L: Loader> CredentialProvider for SspProvider<L> {
     }
 }
 
-impl<L> fmt::Debug for SspProvider<L> {
+impl<L> fmt::Debug for SspCaches<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SspProvider").field("ssps", &self.ssps).finish_non_exhaustive()
+        f.debug_struct("SspCaches").field("ssps", &self.ssps).finish_non_exhaustive()
     }
 }
 
-/// Sets up an [`SspProvider`].
+/// Sets up an [`SspCaches`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct SspProviderBuilder<L> {
+pub struct SspCachesBuilder<L> {
     loader: L,
-    ssps: Vec<Ssp>,
+    ssps: Vec<CacheName>,
     allow_non_interactive: bool,
 }
 
-impl<L: Loader> SspProviderBuilder<L> {
+impl<L: Loader> SspCachesBuilder<L> {
     /// Flushes on a window station that is not visible, too (clause C7). Say yes for SSH sessions, scheduled tasks and
     /// CI agents, never for a service.
     pub fn allow_non_interactive(mut self, allow: bool) -> Self {
@@ -156,28 +156,28 @@ impl<L: Loader> SspProviderBuilder<L> {
     /// documented meaning. A name that is known already changes nothing.
     pub fn register(mut self, name: &str) -> Self {
         if known(&self.ssps, name).is_err() {
-            self.ssps.push(Ssp::new(name));
+            self.ssps.push(CacheName::new(name));
         }
         self
     }
 
     /// Makes the provider.
-    pub fn build(self) -> SspProvider<L> {
+    pub fn build(self) -> SspCaches<L> {
         let Self { loader, ssps, allow_non_interactive } = self;
-        SspProvider { loader, ssps, allow_non_interactive }
+        SspCaches { loader, ssps, allow_non_interactive }
     }
 }
 
 /// C5, C2: the module is referenced for as long as the caller holds it.
-fn flush(module: &impl Module) -> Result<Cleanup, Error> {
+fn flush(module: &impl Module) -> Result<Flush, Error> {
     let cleanup = module.cleanup_credential_cache().ok_or_else(|| Error::ExportMissing {
         module: module.path(),
         export: CLEANUP_CREDENTIAL_CACHE.name(),
     })?;
-    if cleanup() { Ok(Cleanup::Flushed) } else { Err(Error::CleanupFailed { module: module.path() }) }
+    if cleanup() { Ok(Flush::Flushed) } else { Err(Error::FlushFailed { module: module.path() }) }
 }
 
-fn push(report: &mut CleanupReport, row: CleanupRow) {
-    trace::cleanup(&row);
+fn push(report: &mut FlushReport, row: FlushRow) {
+    trace::flush(&row);
     report.push(row);
 }

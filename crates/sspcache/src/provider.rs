@@ -1,6 +1,6 @@
 //! The trait that applications hold.
 
-use crate::{Cleanup, CleanupReport, CleanupRow, Error, Ssp};
+use crate::{CacheName, Error, Flush, FlushReport, FlushRow};
 
 /// Whoever can flush credential caches of this process: the seam between an application's sign-out and the system.
 ///
@@ -12,7 +12,7 @@ use crate::{Cleanup, CleanupReport, CleanupRow, Error, Ssp};
 /// Three methods make a provider: which caches there are, whether one exists in this process, and flushing one into a
 /// report. It has to honour what callers rely on:
 ///
-/// - flushing is idempotent, and what is not there is [`Cleanup::NotLoaded`], a success;
+/// - flushing is idempotent, and what is not there is [`Flush::Absent`], a success;
 /// - nothing is loaded or started in order to be flushed;
 /// - a name that is none of [`Self::ssps`] is [`Error::UnknownSsp`], before anything else happens;
 /// - a failure of one cache is a row of the report and keeps nobody else from being flushed.
@@ -20,7 +20,7 @@ use crate::{Cleanup, CleanupReport, CleanupRow, Error, Ssp};
 /// The crate's documentation has a complete example.
 pub trait CredentialProvider: Send + Sync {
     /// The SSPs whose caches this provider can flush, in the order in which it does.
-    fn ssps(&self) -> &[Ssp];
+    fn ssps(&self) -> &[CacheName];
 
     /// Whether an SSP is loaded in this process now, and so may have a cache.
     ///
@@ -30,23 +30,23 @@ pub trait CredentialProvider: Send + Sync {
 
     /// Flushes one SSP's cache and adds to the report what came of it: a row, or one per module when several carry the
     /// SSP's name.
-    fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport);
+    fn flush_into(&self, ssp: &str, report: &mut FlushReport);
 
     /// Flushes one SSP's cache.
     ///
     /// # Errors
     /// The first failure, when several modules carry the SSP's name; all of them are tried.
-    fn cleanup(&self, ssp: &str) -> Result<Cleanup, Error> {
-        let mut report = CleanupReport::default();
-        self.cleanup_into(ssp, &mut report);
+    fn flush(&self, ssp: &str) -> Result<Flush, Error> {
+        let mut report = FlushReport::default();
+        self.flush_into(ssp, &mut report);
         report.into_result()
     }
 
     /// Flushes every SSP's cache: visits each and reports each, whatever becomes of the others.
-    fn cleanup_all(&self) -> CleanupReport {
-        let mut report = CleanupReport::default();
+    fn flush_all(&self) -> FlushReport {
+        let mut report = FlushReport::default();
         for ssp in self.ssps() {
-            self.cleanup_into(ssp.name(), &mut report);
+            self.flush_into(ssp.name(), &mut report);
         }
         report
     }
@@ -57,19 +57,19 @@ pub trait CredentialProvider: Send + Sync {
 /// ```
 /// use sspcache::{CredentialProvider, Providers};
 /// let everything = Providers::new([sspcache::native() as &dyn CredentialProvider]);
-/// let report = everything.cleanup_all();
+/// let report = everything.flush_all();
 /// println!("{report}");
 /// ```
 pub struct Providers<'a> {
     providers: Vec<&'a dyn CredentialProvider>,
-    ssps: Vec<Ssp>,
+    ssps: Vec<CacheName>,
 }
 
 impl<'a> Providers<'a> {
     /// Combines these providers. An SSP that several know is flushed by each of them.
     pub fn new(providers: impl IntoIterator<Item = &'a dyn CredentialProvider>) -> Self {
         let providers: Vec<_> = providers.into_iter().collect();
-        let mut ssps: Vec<Ssp> = Vec::new();
+        let mut ssps: Vec<CacheName> = Vec::new();
         for ssp in providers.iter().flat_map(|provider| provider.ssps()) {
             if !ssps.contains(ssp) {
                 ssps.push(ssp.clone());
@@ -84,7 +84,7 @@ impl<'a> Providers<'a> {
 }
 
 impl CredentialProvider for Providers<'_> {
-    fn ssps(&self) -> &[Ssp] {
+    fn ssps(&self) -> &[CacheName] {
         &self.ssps
     }
 
@@ -98,11 +98,11 @@ impl CredentialProvider for Providers<'_> {
         Ok(false)
     }
 
-    fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport) {
+    fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
         if let Err(unknown) = known(&self.ssps, ssp) {
-            return report.push(CleanupRow::new(Ssp::new(ssp), "", Err(unknown)));
+            return report.push(FlushRow::new(CacheName::new(ssp), "", Err(unknown)));
         }
-        self.knowing(ssp).for_each(|provider| provider.cleanup_into(ssp, report));
+        self.knowing(ssp).for_each(|provider| provider.flush_into(ssp, report));
     }
 }
 
@@ -110,9 +110,9 @@ impl CredentialProvider for Providers<'_> {
 ///
 /// # Errors
 /// [`Error::UnknownSsp`], with the names that would do.
-pub fn known<'a>(ssps: &'a [Ssp], name: &str) -> Result<&'a Ssp, Error> {
+pub fn known<'a>(ssps: &'a [CacheName], name: &str) -> Result<&'a CacheName, Error> {
     ssps.iter().find(|ssp| ssp.is_named(name)).ok_or_else(|| Error::UnknownSsp {
         name: name.to_owned(),
-        known: ssps.iter().map(Ssp::name).collect::<Vec<_>>().join(", "),
+        known: ssps.iter().map(CacheName::name).collect::<Vec<_>>().join(", "),
     })
 }

@@ -4,43 +4,43 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::{Error, Ssp};
+use crate::{CacheName, Error};
 
 /// What flushing one SSP came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
-pub enum Cleanup {
+pub enum Flush {
     /// The cache was flushed.
     Flushed,
     /// The SSP is not loaded, and so has no cache in this process: a success.
-    NotLoaded,
+    Absent,
 }
 
-impl fmt::Display for Cleanup {
+impl fmt::Display for Flush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Flushed => "flushed",
-            Self::NotLoaded => "not loaded",
+            Self::Absent => "not loaded",
         })
     }
 }
 
-/// One row of a [`CleanupReport`].
+/// One row of a [`FlushReport`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct CleanupRow {
+pub struct FlushRow {
     /// The SSP.
-    pub ssp: Ssp,
+    pub ssp: CacheName,
     /// Path of the loaded module; empty when there is none, or it was never looked up.
     pub module: String,
     /// What came of it.
-    pub outcome: Result<Cleanup, Error>,
+    pub outcome: Result<Flush, Error>,
 }
 
-impl CleanupRow {
+impl FlushRow {
     /// A row.
-    pub fn new(ssp: Ssp, module: impl Into<String>, outcome: Result<Cleanup, Error>) -> Self {
+    pub fn new(ssp: CacheName, module: impl Into<String>, outcome: Result<Flush, Error>) -> Self {
         Self { ssp, module: module.into(), outcome }
     }
 }
@@ -50,10 +50,10 @@ impl CleanupRow {
 /// It prints as a table:
 ///
 /// ```
-/// use sspcache::{Cleanup, CleanupReport, CleanupRow, Ssp};
-/// let mut report = CleanupReport::default();
-/// report.push(CleanupRow::new(Ssp::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Cleanup::Flushed)));
-/// report.push(CleanupRow::new(Ssp::MSAPSSPC, "", Ok(Cleanup::NotLoaded)));
+/// use sspcache::{Flush, FlushReport, FlushRow, CacheName};
+/// let mut report = FlushReport::default();
+/// report.push(FlushRow::new(CacheName::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Flush::Flushed)));
+/// report.push(FlushRow::new(CacheName::MSAPSSPC, "", Ok(Flush::Absent)));
 /// assert_eq!(
 ///     report.to_string(),
 ///     "MSNSSPC.dll   flushed     C:\\app\\MSNSSPC.dll\n\
@@ -65,19 +65,19 @@ impl CleanupRow {
 /// A report that nobody looks at hides failures, so it must be used: [`Self::into_result`] turns it into one error.
 #[derive(Debug, Default)]
 #[must_use = "a flush may have failed: look at `is_success`, `failures` or `into_result`"]
-pub struct CleanupReport {
+pub struct FlushReport {
     // Inline for as many as there usually are: the path on which every SSP is absent allocates nothing.
-    rows: SmallVec<[CleanupRow; 4]>,
+    rows: SmallVec<[FlushRow; 4]>,
 }
 
-impl CleanupReport {
+impl FlushReport {
     /// Adds a row.
-    pub fn push(&mut self, row: CleanupRow) {
+    pub fn push(&mut self, row: FlushRow) {
         self.rows.push(row);
     }
 
     /// The rows, in the order in which the caches were flushed.
-    pub fn rows(&self) -> &[CleanupRow] {
+    pub fn rows(&self) -> &[FlushRow] {
         &self.rows
     }
 
@@ -88,7 +88,7 @@ impl CleanupReport {
 
     /// How many caches were flushed.
     pub fn flushed(&self) -> usize {
-        self.rows.iter().filter(|row| matches!(row.outcome, Ok(Cleanup::Flushed))).count()
+        self.rows.iter().filter(|row| matches!(row.outcome, Ok(Flush::Flushed))).count()
     }
 
     /// What failed.
@@ -100,27 +100,27 @@ impl CleanupReport {
     ///
     /// # Errors
     /// The first row's that has one.
-    pub fn into_result(self) -> Result<Cleanup, Error> {
-        let mut all = Cleanup::NotLoaded;
+    pub fn into_result(self) -> Result<Flush, Error> {
+        let mut all = Flush::Absent;
         for row in self.rows {
-            if row.outcome? == Cleanup::Flushed {
-                all = Cleanup::Flushed;
+            if row.outcome? == Flush::Flushed {
+                all = Flush::Flushed;
             }
         }
         Ok(all)
     }
 }
 
-impl IntoIterator for CleanupReport {
-    type Item = CleanupRow;
-    type IntoIter = smallvec::IntoIter<[CleanupRow; 4]>;
+impl IntoIterator for FlushReport {
+    type Item = FlushRow;
+    type IntoIter = smallvec::IntoIter<[FlushRow; 4]>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.rows.into_iter()
     }
 }
 
-impl fmt::Display for CleanupReport {
+impl fmt::Display for FlushReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.ssp.name().chars().count()).max().unwrap_or(0);
         for (index, row) in self.rows.iter().enumerate() {
@@ -142,7 +142,7 @@ impl fmt::Display for CleanupReport {
 /// ```compile_fail
 /// #![deny(unused_must_use)]
 /// use sspcache::CredentialProvider;
-/// sspcache::native().cleanup_all();
+/// sspcache::native().flush_all();
 /// ```
 ///
 /// and nothing else is wrong with that:
@@ -150,7 +150,7 @@ impl fmt::Display for CleanupReport {
 /// ```no_run
 /// #![deny(unused_must_use)]
 /// use sspcache::CredentialProvider;
-/// let _ = sspcache::native().cleanup_all();
+/// let _ = sspcache::native().flush_all();
 /// ```
 #[cfg(doctest)]
 struct UnusedReport;
@@ -160,20 +160,20 @@ struct UnusedReport;
 mod serialize {
     use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-    use super::{CleanupReport, CleanupRow};
+    use super::{FlushReport, FlushRow};
 
-    impl Serialize for CleanupReport {
+    impl Serialize for FlushReport {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut report = serializer.serialize_struct("CleanupReport", 2)?;
+            let mut report = serializer.serialize_struct("FlushReport", 2)?;
             report.serialize_field("success", &self.is_success())?;
             report.serialize_field("rows", self.rows())?;
             report.end()
         }
     }
 
-    impl Serialize for CleanupRow {
+    impl Serialize for FlushRow {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut row = serializer.serialize_struct("CleanupRow", 4)?;
+            let mut row = serializer.serialize_struct("FlushRow", 4)?;
             row.serialize_field("ssp", self.ssp.name())?;
             row.serialize_field("module", &self.module)?;
             match &self.outcome {

@@ -9,15 +9,15 @@ use crate::name;
 /// Two are known from the start, the two that
 /// [Microsoft's page](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache) names. Others,
 /// of third parties, that export the same function are registered with
-/// [`SspProviderBuilder::register`](crate::SspProviderBuilder::register).
+/// [`SspCachesBuilder::register`](crate::SspCachesBuilder::register).
 ///
 /// ```
-/// use sspcache::Ssp;
-/// assert_eq!(Ssp::MSNSSPC.name(), "MSNSSPC.dll");
-/// assert!(Ssp::MSNSSPC.is_named("msnsspc.DLL"));
+/// use sspcache::CacheName;
+/// assert_eq!(CacheName::MSNSSPC.name(), "MSNSSPC.dll");
+/// assert!(CacheName::MSNSSPC.is_named("msnsspc.DLL"));
 /// ```
 #[derive(Clone)]
-pub struct Ssp(Name);
+pub struct CacheName(Name);
 
 #[derive(Clone)]
 enum Name {
@@ -25,7 +25,7 @@ enum Name {
     Shared(Arc<str>),
 }
 
-impl Ssp {
+impl CacheName {
     /// MSAPSSPC.dll, the SSP of Distributed Password Authentication (`DPA`).
     pub const MSAPSSPC: Self = Self::from_static("MSAPSSPC.dll");
     /// MSNSSPC.dll, the SSP of the Microsoft Network (`MSN`).
@@ -58,22 +58,22 @@ impl Ssp {
     }
 }
 
-impl PartialEq for Ssp {
+impl PartialEq for CacheName {
     fn eq(&self, other: &Self) -> bool {
         self.is_named(other.name())
     }
 }
 
-impl Eq for Ssp {}
+impl Eq for CacheName {}
 
-impl fmt::Display for Ssp {
+impl fmt::Display for CacheName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl fmt::Debug for Ssp {
+impl fmt::Debug for CacheName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ssp").field(&self.name()).finish()
+        f.debug_tuple("CacheName").field(&self.name()).finish()
     }
 }

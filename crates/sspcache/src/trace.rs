@@ -1,10 +1,10 @@
 //! `tracing` events, behind the feature of that name; nothing without it.
 
-use crate::CleanupRow;
+use crate::FlushRow;
 
 /// A cache was flushed, or not.
 #[cfg(feature = "tracing")]
-pub(crate) fn cleanup(row: &CleanupRow) {
+pub(crate) fn flush(row: &FlushRow) {
     let (ssp, module) = (row.ssp.name(), row.module.as_str());
     match &row.outcome {
         Ok(outcome) => tracing::info!(target: "sspcache", ssp, module, %outcome, "credential cache"),
@@ -13,4 +13,4 @@ pub(crate) fn cleanup(row: &CleanupRow) {
 }
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) fn cleanup(_: &CleanupRow) {}
+pub(crate) fn flush(_: &FlushRow) {}

@@ -5,7 +5,7 @@ mod fake;
 
 use fake::{FakeLoader, FakeModule, Log};
 use sspcache::{
-    Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspProvider,
+    Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspCaches,
     context::{ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step},
     loader::Progress,
 };
@@ -16,7 +16,7 @@ const PATH: &str = r"C:\Windows\MSNSSPC.dll";
 fn package(steps: &'static [Result<Progress, SecurityStatus>]) -> (Box<dyn SecurityPackage>, Log) {
     let loader = FakeLoader::with([FakeModule::new(PATH, None).that_steps(steps)]);
     let log = loader.log.clone();
-    let package = SspProvider::new(loader).security_package("MSNSSPC.dll", "MSN").unwrap();
+    let package = SspCaches::new(loader).security_package("MSNSSPC.dll", "MSN").unwrap();
     log.take();
     (package, log)
 }

@@ -9,14 +9,14 @@ use std::{
 };
 
 use fake::{FakeLoader, FakeModule};
-use sspcache::{CleanupGuard, SspProvider};
+use sspcache::{FlushOnDrop, SspCaches};
 
-fn provider() -> SspProvider<FakeLoader> {
-    SspProvider::new(FakeLoader::with([FakeModule::new(r"C:\app\MSNSSPC.dll", Some(true))]))
+fn provider() -> SspCaches<FakeLoader> {
+    SspCaches::new(FakeLoader::with([FakeModule::new(r"C:\app\MSNSSPC.dll", Some(true))]))
 }
 
 /// How often the module was called since this was last asked.
-fn calls(provider: &SspProvider<FakeLoader>) -> usize {
+fn calls(provider: &SspCaches<FakeLoader>) -> usize {
     provider.loader().log.take().iter().filter(|entry| entry.ends_with("called")).count()
 }
 
@@ -25,7 +25,7 @@ fn a_guard_flushes_once_when_its_scope_ends() {
     let provider = provider();
     let reported = Cell::new(0);
     {
-        let _guard = CleanupGuard::new(&provider, |report| reported.set(reported.get() + report.flushed()));
+        let _guard = FlushOnDrop::new(&provider, |report| reported.set(reported.get() + report.flushed()));
         assert_eq!(calls(&provider), 0);
     }
     assert_eq!((calls(&provider), reported.get()), (1, 1));
@@ -33,8 +33,8 @@ fn a_guard_flushes_once_when_its_scope_ends() {
 
 #[test]
 fn a_guard_flushes_on_every_early_exit() {
-    fn leaves_early(provider: &SspProvider<FakeLoader>) -> Result<u16, std::num::ParseIntError> {
-        let _guard = CleanupGuard::new(provider, |report| assert!(report.is_success()));
+    fn leaves_early(provider: &SspCaches<FakeLoader>) -> Result<u16, std::num::ParseIntError> {
+        let _guard = FlushOnDrop::new(provider, |report| assert!(report.is_success()));
         let port = "https".parse()?;
         Ok(port)
     }
@@ -47,7 +47,7 @@ fn a_guard_flushes_on_every_early_exit() {
 fn a_guard_flushes_while_a_panic_unwinds() {
     let provider = provider();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let _guard = CleanupGuard::new(&provider, |report| assert!(report.is_success()));
+        let _guard = FlushOnDrop::new(&provider, |report| assert!(report.is_success()));
         panic!("as tests do");
     }));
     assert!(panicked.is_err());
@@ -57,21 +57,21 @@ fn a_guard_flushes_while_a_panic_unwinds() {
 #[test]
 fn a_disarmed_guard_lets_the_caches_be() {
     let provider = provider();
-    CleanupGuard::new(&provider, |_| panic!("it reports nothing")).disarm();
+    FlushOnDrop::new(&provider, |_| panic!("it reports nothing")).disarm();
     assert_eq!(calls(&provider), 0);
 }
 
 #[test]
 fn flushing_now_returns_the_report_and_flushes_no_second_time() {
     let provider = provider();
-    let report = CleanupGuard::new(&provider, |_| panic!("the report is returned")).cleanup_now();
+    let report = FlushOnDrop::new(&provider, |_| panic!("the report is returned")).flush_now();
     assert_eq!((calls(&provider), report.flushed()), (1, 1));
 }
 
 #[test]
 fn a_guard_prints_whether_it_is_armed() {
     let provider = provider();
-    let guard = CleanupGuard::new(&provider, drop);
-    assert_eq!(format!("{guard:?}"), "CleanupGuard { armed: true, .. }");
+    let guard = FlushOnDrop::new(&provider, drop);
+    assert_eq!(format!("{guard:?}"), "FlushOnDrop { armed: true, .. }");
     guard.disarm();
 }

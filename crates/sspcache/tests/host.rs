@@ -21,29 +21,29 @@ use std::{
 
 use fixtures::{Loaded, MSNSSPC, SSP_COUNTER, TINY_DLL, copy};
 use sspcache::{
-    Cleanup, CleanupReport, CredentialProvider, Error, SecurityStatus, SignIn, SspProvider,
+    CredentialProvider, Error, Flush, FlushReport, SecurityStatus, SignIn, SspCaches,
     loader::{Loader, Module, NativeLoader, SecurityInterface},
 };
 
 /// A provider of this process that knows one SSP more.
-fn provider(name: &str) -> SspProvider<NativeLoader> {
-    SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).register(name).build()
+fn provider(name: &str) -> SspCaches<NativeLoader> {
+    SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).register(name).build()
 }
 
 /// C1, C4
 #[test]
 fn a_loaded_ssp_is_flushed_each_time() {
     let provider = provider("EACHTIME.dll");
-    assert_eq!(provider.cleanup("EACHTIME.dll").unwrap(), Cleanup::NotLoaded);
+    assert_eq!(provider.flush("EACHTIME.dll").unwrap(), Flush::Absent);
 
     let ssp = Loaded::new(SSP_COUNTER, "EACHTIME.dll");
     assert!(provider.is_loaded("EACHTIME.dll").unwrap());
     for times in 1..=3 {
-        assert_eq!(provider.cleanup("EACHTIME.dll").unwrap(), Cleanup::Flushed);
+        assert_eq!(provider.flush("EACHTIME.dll").unwrap(), Flush::Flushed);
         assert_eq!(ssp.calls(), times);
     }
-    let mut report = CleanupReport::default();
-    provider.cleanup_into("EACHTIME.dll", &mut report);
+    let mut report = FlushReport::default();
+    provider.flush_into("EACHTIME.dll", &mut report);
     assert!(ssp.is_at(&report.rows()[0].module), "{report}");
 }
 
@@ -54,18 +54,18 @@ fn any_number_but_zero_is_true() {
     let ssp = Loaded::new(SSP_COUNTER, "ANSWERS.dll");
     for answer in [1, 2, -1, i32::MIN, 0x100] {
         ssp.answer(answer);
-        assert_eq!(provider.cleanup("ANSWERS.dll").unwrap(), Cleanup::Flushed, "{answer}");
+        assert_eq!(provider.flush("ANSWERS.dll").unwrap(), Flush::Flushed, "{answer}");
     }
     ssp.answer(0);
-    let error = provider.cleanup("ANSWERS.dll").unwrap_err();
-    assert!(matches!(&error, Error::CleanupFailed { module } if ssp.is_at(module)), "{error:?}");
+    let error = provider.flush("ANSWERS.dll").unwrap_err();
+    assert!(matches!(&error, Error::FlushFailed { module } if ssp.is_at(module)), "{error:?}");
 }
 
 /// C3
 #[test]
 fn a_loaded_module_that_is_no_known_ssp_is_not_called() {
     let stranger = Loaded::new(SSP_COUNTER, "STRANGER.dll");
-    let error = provider("FRIEND.dll").cleanup("STRANGER.dll").unwrap_err();
+    let error = provider("FRIEND.dll").flush("STRANGER.dll").unwrap_err();
     assert!(matches!(error, Error::UnknownSsp { .. }), "{error:?}");
     assert_eq!(stranger.calls(), 0);
 }
@@ -74,7 +74,7 @@ fn a_loaded_module_that_is_no_known_ssp_is_not_called() {
 #[test]
 fn a_module_is_found_in_whichever_case_it_was_loaded() {
     let ssp = Loaded::new(SSP_COUNTER, "wHICHcASE.Dll");
-    assert_eq!(provider("WHICHCASE.dll").cleanup("whichcase.DLL").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider("WHICHCASE.dll").flush("whichcase.DLL").unwrap(), Flush::Flushed);
     assert_eq!(ssp.calls(), 1);
 }
 
@@ -87,7 +87,7 @@ fn only_a_modules_whole_file_name_finds_it() {
     {
         let provider = provider(name);
         assert!(!provider.is_loaded(name).unwrap(), "{name:?}");
-        assert_eq!(provider.cleanup(name).unwrap(), Cleanup::NotLoaded, "{name:?}");
+        assert_eq!(provider.flush(name).unwrap(), Flush::Absent, "{name:?}");
     }
     assert_eq!(ssp.calls(), 0);
 }
@@ -97,7 +97,7 @@ fn only_a_modules_whole_file_name_finds_it() {
 fn a_name_without_extension_finds_the_module_that_has_none() {
     let with = Loaded::new(SSP_COUNTER, "EXTENSION.dll");
     let without = Loaded::new(SSP_COUNTER, "EXTENSION");
-    assert_eq!(provider("EXTENSION").cleanup("EXTENSION").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider("EXTENSION").flush("EXTENSION").unwrap(), Flush::Flushed);
     assert_eq!((with.calls(), without.calls()), (0, 1));
 }
 
@@ -111,10 +111,10 @@ fn each_loaded_module_of_a_name_is_flushed_by_its_own_handle() {
         Loaded::new(SSP_COUNTER, "SEVERAL.dll"),
     ];
     modules[2].answer(0);
-    let mut report = CleanupReport::default();
-    provider("SEVERAL.dll").cleanup_into("SEVERAL.dll", &mut report);
+    let mut report = FlushReport::default();
+    provider("SEVERAL.dll").flush_into("SEVERAL.dll", &mut report);
 
-    let expected = ["flushed", "export-missing", "cleanup-failed", "flushed"];
+    let expected = ["flushed", "export-missing", "flush-failed", "flushed"];
     assert_eq!(report.rows().len(), expected.len(), "{report}");
     for ((module, row), expected) in modules.iter().zip(report).zip(expected) {
         assert!(module.is_at(&row.module), "in load order: {row:?}");
@@ -140,7 +140,7 @@ fn a_reference_keeps_the_module_loaded_until_the_call_has_returned() {
     ssp.during(unload);
     *LOADED.lock().unwrap() = Some(ssp);
     let provider = provider("HELD.dll");
-    assert_eq!(provider.cleanup("HELD.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider.flush("HELD.dll").unwrap(), Flush::Flushed);
     assert!(LOADED.lock().unwrap().is_none(), "it was flushed, and so unloaded by its user");
     // dyld unloads what it likes.
     if !cfg!(target_vendor = "apple") {
@@ -152,8 +152,8 @@ fn a_reference_keeps_the_module_loaded_until_the_call_has_returned() {
 #[test]
 fn a_module_is_found_however_long_its_path_is() {
     let ssp = Loaded::deep(SSP_COUNTER, "DEEP.dll");
-    let mut report = CleanupReport::default();
-    provider("DEEP.dll").cleanup_into("DEEP.dll", &mut report);
+    let mut report = FlushReport::default();
+    provider("DEEP.dll").flush_into("DEEP.dll", &mut report);
     assert!(ssp.is_at(&report.rows()[0].module), "{report:?}");
     assert_eq!((report.flushed(), ssp.calls()), (1, 1));
 }
@@ -164,7 +164,7 @@ fn a_module_is_found_however_long_its_path_is() {
 fn a_module_is_found_when_its_file_is_gone() {
     let ssp = Loaded::new(SSP_COUNTER, "GONE.dll");
     ssp.remove_file();
-    assert_eq!(provider("GONE.dll").cleanup("GONE.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider("GONE.dll").flush("GONE.dll").unwrap(), Flush::Flushed);
     assert_eq!(ssp.calls(), 1);
 }
 
@@ -179,14 +179,14 @@ fn modules_may_come_and_go_while_others_flush() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(SeqCst) {
-                    provider.cleanup("RESTLESS.dll").unwrap();
+                    provider.flush("RESTLESS.dll").unwrap();
                 }
             });
         }
         for _ in 0..loads {
             let ssp = Loaded::new(SSP_COUNTER, "RESTLESS.dll");
             let before = ssp.calls();
-            assert_eq!(provider.cleanup("RESTLESS.dll").unwrap(), Cleanup::Flushed);
+            assert_eq!(provider.flush("RESTLESS.dll").unwrap(), Flush::Flushed);
             assert!(ssp.calls() > before);
         }
         done.store(true, SeqCst);
@@ -198,7 +198,7 @@ fn modules_may_come_and_go_while_others_flush() {
 fn a_module_that_lacks_the_export_is_named_with_its_path() {
     let provider = provider("LACKING.dll");
     let module = Loaded::new(TINY_DLL, "LACKING.dll");
-    let flushing = provider.cleanup("LACKING.dll").unwrap_err();
+    let flushing = provider.flush("LACKING.dll").unwrap_err();
     let signing_in = provider.security_package("LACKING.dll", "LACK").map(drop).unwrap_err();
     for (error, missing) in [(flushing, "CleanupCredentialCache"), (signing_in, "InitSecurityInterfaceW")] {
         assert!(
@@ -232,14 +232,14 @@ fn flushing_never_loads_a_module() {
 fn in_a_process_that_could_load_one() {
     let provider = provider("OTHER.dll");
     for _ in 0..2 {
-        assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
+        assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Absent);
         assert!(matches!(provider.security_package("MSNSSPC.dll", "MSN"), Err(Error::NotLoaded { .. })));
         assert!(!provider.is_loaded("MSNSSPC.dll").unwrap());
     }
     // SAFETY: a fixture's initialization may run on any thread.
     let found = unsafe { libloading::Library::new("MSNSSPC.dll") };
     assert!(found.is_ok(), "it could have been loaded: {found:?}");
-    assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
 }
 
 /// C8
@@ -248,7 +248,7 @@ fn a_flush_leaves_other_processes_alone() {
     let provider = provider("PRIVATE.dll");
     let ssp = Loaded::new(SSP_COUNTER, "PRIVATE.dll");
     let mut other = Other::start();
-    assert_eq!(provider.cleanup("PRIVATE.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider.flush("PRIVATE.dll").unwrap(), Flush::Flushed);
     assert_eq!((ssp.calls(), other.calls()), (1, 0));
 }
 
@@ -321,13 +321,13 @@ fn signing_in_through_a_loaded_ssp_lasts_until_it_is_flushed() {
 
     let explicit = package.acquire(&SignIn::password("älice\u{1F511}", "CONTOSO", "correct horse")).unwrap();
     assert_eq!(explicit.principal().unwrap(), "CONTOSO\\älice\u{1F511}");
-    explicit.give_back().unwrap();
+    explicit.close().unwrap();
     for silent in [SignIn::silent(), SignIn::silent().of("CONTOSO\\älice\u{1F511}")] {
         assert_eq!(package.acquire(&silent).unwrap().principal().unwrap(), "CONTOSO\\älice\u{1F511}");
     }
     assert_eq!(refused(&SignIn::silent().of(r"CONTOSO\bob")), SecurityStatus::NO_CREDENTIALS);
 
-    assert_eq!(provider.cleanup("SIGNIN.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(provider.flush("SIGNIN.dll").unwrap(), Flush::Flushed);
     assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);
 }
 
@@ -355,7 +355,7 @@ fn a_credential_keeps_its_ssp_loaded() {
     drop((module, package));
     assert!(provider.is_loaded("KEPT.dll").unwrap());
     assert_eq!(credential.principal().unwrap(), r"CONTOSO\alice");
-    credential.give_back().unwrap();
+    credential.close().unwrap();
     if !cfg!(target_vendor = "apple") {
         assert!(!provider.is_loaded("KEPT.dll").unwrap());
     }

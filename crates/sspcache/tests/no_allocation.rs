@@ -6,7 +6,7 @@ use std::{
     cell::Cell,
 };
 
-use sspcache::{CredentialProvider, SspProvider, loader::NativeLoader};
+use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
 
 /// The system's allocator, and how often this thread asked it for memory.
 struct Counting;
@@ -41,12 +41,12 @@ fn allocations(action: impl FnOnce()) -> usize {
 }
 
 /// A provider of this process, with an absent SSP more than are known.
-fn provider() -> SspProvider<NativeLoader> {
-    SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).register("ABSENT.dll").build()
+fn provider() -> SspCaches<NativeLoader> {
+    SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).register("ABSENT.dll").build()
 }
 
 fn flush(provider: &dyn CredentialProvider) {
-    let report = provider.cleanup_all();
+    let report = provider.flush_all();
     assert!(report.is_success() && report.flushed() == 0);
 }
 

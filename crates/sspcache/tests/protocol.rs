@@ -5,7 +5,7 @@ mod fake;
 
 use fake::{FakeLoader, FakeModule};
 use sspcache::{
-    Cleanup, CredentialProvider, Error, SecurityStatus, SignIn, Ssp, SspProvider, loader::WindowStation,
+    CacheName, CredentialProvider, Error, Flush, SecurityStatus, SignIn, SspCaches, loader::WindowStation,
 };
 
 const MSN: &str = r"C:\app\MSNSSPC.dll";
@@ -16,42 +16,42 @@ fn flushes() -> FakeModule {
 
 /// Each row of a report: the SSP, the module, what came of it.
 fn rows(provider: &dyn CredentialProvider) -> Vec<(String, String, String)> {
-    let row = |row: sspcache::CleanupRow| {
+    let row = |row: sspcache::FlushRow| {
         let outcome = row.outcome.map_or_else(|error| error.kind().to_owned(), |outcome| outcome.to_string());
         (row.ssp.to_string(), row.module, outcome)
     };
-    provider.cleanup_all().into_iter().map(row).collect()
+    provider.flush_all().into_iter().map(row).collect()
 }
 
 /// C2
 #[test]
 fn false_is_an_error_and_never_a_success() {
-    let provider = SspProvider::new(FakeLoader::with([FakeModule::new(MSN, Some(false))]));
-    let error = provider.cleanup("MSNSSPC.dll").unwrap_err();
-    assert!(matches!(&error, Error::CleanupFailed { module } if module == MSN), "{error:?}");
+    let provider = SspCaches::new(FakeLoader::with([FakeModule::new(MSN, Some(false))]));
+    let error = provider.flush("MSNSSPC.dll").unwrap_err();
+    assert!(matches!(&error, Error::FlushFailed { module } if module == MSN), "{error:?}");
     assert_eq!(
         error.to_string(),
         r"C:\app\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached"
     );
-    assert!(!provider.cleanup_all().is_success());
+    assert!(!provider.flush_all().is_success());
 }
 
 /// C2
 #[test]
 fn a_flush_can_be_repeated() {
-    let provider = SspProvider::new(FakeLoader::with([flushes()]));
+    let provider = SspCaches::new(FakeLoader::with([flushes()]));
     for _ in 0..3 {
-        assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+        assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
     }
 }
 
 /// C3
 #[test]
 fn an_unknown_name_is_refused_before_the_loader_is_asked() {
-    let provider = SspProvider::new(FakeLoader::with([FakeModule::new(r"C:\app\ntlm.dll", Some(true))]));
+    let provider = SspCaches::new(FakeLoader::with([FakeModule::new(r"C:\app\ntlm.dll", Some(true))]));
     for unknown in ["ntlm.dll", "MSNSSPC", "MSNSSPC.dll ", r"C:\app\MSNSSPC.dll", "MSNSSPC.dll\0", ""] {
         let errors = [
-            provider.cleanup(unknown).unwrap_err(),
+            provider.flush(unknown).unwrap_err(),
             provider.is_loaded(unknown).unwrap_err(),
             provider.security_package(unknown, "MSN").map(drop).unwrap_err(),
         ];
@@ -61,7 +61,7 @@ fn an_unknown_name_is_refused_before_the_loader_is_asked() {
                 "{unknown:?}: {error:?}"
             );
             assert!(error.to_string().contains("known: MSNSSPC.dll, MSAPSSPC.dll"), "{error}");
-            assert!(error.to_string().contains("SspProviderBuilder::register"), "{error}");
+            assert!(error.to_string().contains("SspCachesBuilder::register"), "{error}");
         }
     }
     assert_eq!(provider.loader().log.take(), [""; 0]);
@@ -71,37 +71,37 @@ fn an_unknown_name_is_refused_before_the_loader_is_asked() {
 #[test]
 fn a_third_partys_ssp_is_flushed_once_it_is_registered() {
     let loader = FakeLoader::with([flushes(), FakeModule::new(r"C:\app\CONTOSSP.dll", Some(true))]);
-    let provider = SspProvider::builder(loader).register("CONTOSSP.dll").build();
-    assert_eq!(provider.ssps(), [Ssp::MSNSSPC, Ssp::MSAPSSPC, Ssp::new("contossp.DLL")]);
-    assert_eq!(provider.cleanup("contossp.dll").unwrap(), Cleanup::Flushed);
-    assert_eq!(provider.cleanup_all().flushed(), 2);
+    let provider = SspCaches::builder(loader).register("CONTOSSP.dll").build();
+    assert_eq!(provider.ssps(), [CacheName::MSNSSPC, CacheName::MSAPSSPC, CacheName::new("contossp.DLL")]);
+    assert_eq!(provider.flush("contossp.dll").unwrap(), Flush::Flushed);
+    assert_eq!(provider.flush_all().flushed(), 2);
 }
 
 /// C3
 #[test]
 fn registering_what_is_known_changes_nothing() {
-    let builder = SspProvider::builder(FakeLoader::with([flushes()]));
+    let builder = SspCaches::builder(FakeLoader::with([flushes()]));
     let provider = builder.register("msnsspc.DLL").register("A.dll").register("a.DLL").build();
-    assert_eq!(provider.ssps(), [Ssp::MSNSSPC, Ssp::MSAPSSPC, Ssp::new("A.dll")]);
+    assert_eq!(provider.ssps(), [CacheName::MSNSSPC, CacheName::MSAPSSPC, CacheName::new("A.dll")]);
 }
 
 /// C4
 #[test]
 fn what_is_not_loaded_is_a_success_of_its_own() {
-    let provider = SspProvider::new(FakeLoader::with([]));
+    let provider = SspCaches::new(FakeLoader::with([]));
     assert!(!provider.is_loaded("MSNSSPC.dll").unwrap());
-    assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::NotLoaded);
-    let report = provider.cleanup_all();
+    assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Absent);
+    let report = provider.flush_all();
     assert!(report.is_success());
     assert_eq!(report.flushed(), 0);
-    assert_eq!(report.into_result().unwrap(), Cleanup::NotLoaded);
+    assert_eq!(report.into_result().unwrap(), Flush::Absent);
 }
 
 /// C4
 #[test]
 fn a_reference_is_held_until_the_call_has_returned() {
-    let provider = SspProvider::new(FakeLoader::with([flushes()]));
-    provider.cleanup("MSNSSPC.dll").unwrap();
+    let provider = SspCaches::new(FakeLoader::with([flushes()]));
+    provider.flush("MSNSSPC.dll").unwrap();
     let log = provider.loader().log.take();
     assert_eq!(
         log[2..],
@@ -112,7 +112,7 @@ fn a_reference_is_held_until_the_call_has_returned() {
 /// C4
 #[test]
 fn each_module_of_a_name_has_a_row_whatever_becomes_of_the_others() {
-    let provider = SspProvider::new(FakeLoader::with([
+    let provider = SspCaches::new(FakeLoader::with([
         FakeModule::new(r"C:\a\MSNSSPC.dll", Some(false)),
         FakeModule::new(r"C:\b\MSNSSPC.dll", Some(true)),
         FakeModule::new(r"C:\c\MSNSSPC.dll", None),
@@ -123,22 +123,22 @@ fn each_module_of_a_name_has_a_row_whatever_becomes_of_the_others() {
     assert_eq!(
         rows(&provider),
         [
-            row("MSNSSPC.dll", r"C:\a\MSNSSPC.dll", "cleanup-failed"),
+            row("MSNSSPC.dll", r"C:\a\MSNSSPC.dll", "flush-failed"),
             row("MSNSSPC.dll", r"C:\b\MSNSSPC.dll", "flushed"),
             row("MSNSSPC.dll", r"C:\c\MSNSSPC.dll", "export-missing"),
             row("MSNSSPC.dll", r"C:\d\MSNSSPC.dll", "flushed"),
             row("MSAPSSPC.dll", "", "not loaded"),
         ]
     );
-    let first = provider.cleanup("MSNSSPC.dll").unwrap_err();
-    assert!(matches!(&first, Error::CleanupFailed { module } if module == r"C:\a\MSNSSPC.dll"), "{first:?}");
+    let first = provider.flush("MSNSSPC.dll").unwrap_err();
+    assert!(matches!(&first, Error::FlushFailed { module } if module == r"C:\a\MSNSSPC.dll"), "{first:?}");
 }
 
 /// C5
 #[test]
 fn a_missing_export_is_an_error_that_names_it_and_the_module() {
-    let provider = SspProvider::new(FakeLoader::with([FakeModule::new(MSN, None)]));
-    let flushing = provider.cleanup("MSNSSPC.dll").unwrap_err();
+    let provider = SspCaches::new(FakeLoader::with([FakeModule::new(MSN, None)]));
+    let flushing = provider.flush("MSNSSPC.dll").unwrap_err();
     let signing_in = provider.security_package("MSNSSPC.dll", "MSN").map(drop).unwrap_err();
     for (error, missing) in [(flushing, "CleanupCredentialCache"), (signing_in, "InitSecurityInterfaceW")] {
         assert!(
@@ -159,8 +159,8 @@ fn a_missing_export_is_an_error_that_names_it_and_the_module() {
 fn inside_a_loader_callback_nothing_more_is_asked() {
     let mut loader = FakeLoader::with([flushes()]);
     loader.is_inside_loader_callback = true;
-    let provider = SspProvider::builder(loader).allow_non_interactive(true).build();
-    let error = provider.cleanup("MSNSSPC.dll").unwrap_err();
+    let provider = SspCaches::builder(loader).allow_non_interactive(true).build();
+    let error = provider.flush("MSNSSPC.dll").unwrap_err();
     assert!(matches!(&error, Error::InsideLoaderCallback { ssp } if ssp == "MSNSSPC.dll"), "{error:?}");
     assert!(error.to_string().contains("flush from ordinary code instead"), "{error}");
     assert_eq!(provider.loader().log.take(), ["inside a loader callback?"]);
@@ -169,8 +169,8 @@ fn inside_a_loader_callback_nothing_more_is_asked() {
 /// C6, C7
 #[test]
 fn the_window_station_is_asked_about_after_loader_callbacks() {
-    let provider = SspProvider::new(FakeLoader::with([]));
-    provider.cleanup("MSNSSPC.dll").unwrap();
+    let provider = SspCaches::new(FakeLoader::with([]));
+    provider.flush("MSNSSPC.dll").unwrap();
     assert_eq!(
         provider.loader().log.take(),
         ["inside a loader callback?", "which window station?", "modules named MSNSSPC.dll?"]
@@ -185,14 +185,14 @@ fn a_station_that_is_not_visible_is_refused_unless_the_caller_opts_in() {
         loader.window_station = WindowStation::NotVisible { name: "Service-0x0-3e7$".into(), flags: 0x10 };
         loader
     };
-    let provider = SspProvider::new(on_station());
-    let error = provider.cleanup("MSNSSPC.dll").unwrap_err();
+    let provider = SspCaches::new(on_station());
+    let error = provider.flush("MSNSSPC.dll").unwrap_err();
     assert!(matches!(&error, Error::NonInteractiveWindowStation { flags: 0x10, .. }), "{error:?}");
-    insta::assert_snapshot!(error, @"MSNSSPC.dll: not flushed: the window station Service-0x0-3e7$ is not visible (flags 0x10, without WSF_VISIBLE), as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI agents have such a station too: if this is one, opt in with SspProviderBuilder::allow_non_interactive(true)");
+    insta::assert_snapshot!(error, @"MSNSSPC.dll: not flushed: the window station Service-0x0-3e7$ is not visible (flags 0x10, without WSF_VISIBLE), as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI agents have such a station too: if this is one, opt in with SspCachesBuilder::allow_non_interactive(true)");
     assert_eq!(provider.loader().log.take(), ["inside a loader callback?", "which window station?"]);
 
-    let provider = SspProvider::builder(on_station()).allow_non_interactive(true).build();
-    assert_eq!(provider.cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+    let provider = SspCaches::builder(on_station()).allow_non_interactive(true).build();
+    assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
 }
 
 /// C7
@@ -200,15 +200,15 @@ fn a_station_that_is_not_visible_is_refused_unless_the_caller_opts_in() {
 fn where_there_are_no_window_stations_nothing_is_refused() {
     let mut loader = FakeLoader::with([flushes()]);
     loader.window_station = WindowStation::None;
-    assert_eq!(SspProvider::new(loader).cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+    assert_eq!(SspCaches::new(loader).flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
 }
 
 #[test]
 fn a_loader_that_cannot_be_asked_is_an_error_with_its_reason() {
     let mut loader = FakeLoader::with([flushes()]);
     loader.is_broken = true;
-    let provider = SspProvider::new(loader);
-    for error in [provider.cleanup("MSNSSPC.dll").map(drop), provider.is_loaded("MSNSSPC.dll").map(drop)] {
+    let provider = SspCaches::new(loader);
+    for error in [provider.flush("MSNSSPC.dll").map(drop), provider.is_loaded("MSNSSPC.dll").map(drop)] {
         let error = error.unwrap_err();
         assert_eq!(error.to_string(), "MSNSSPC.dll: the loader can't be asked: the list is locked");
         assert!(std::error::Error::source(&error).is_some());
@@ -217,7 +217,7 @@ fn a_loader_that_cannot_be_asked_is_an_error_with_its_reason() {
 
 #[test]
 fn a_sign_in_through_what_is_not_loaded_loads_nothing() {
-    let provider = SspProvider::new(FakeLoader::with([]));
+    let provider = SspCaches::new(FakeLoader::with([]));
     let error = provider.security_package("MSNSSPC.dll", "MSN").map(drop).unwrap_err();
     assert!(matches!(&error, Error::NotLoaded { ssp } if ssp == "MSNSSPC.dll"), "{error:?}");
     assert_eq!(provider.loader().log.take(), ["modules named MSNSSPC.dll?"]);
@@ -225,7 +225,7 @@ fn a_sign_in_through_what_is_not_loaded_loads_nothing() {
 
 #[test]
 fn a_credential_keeps_its_module_until_it_is_given_back() {
-    let provider = SspProvider::new(FakeLoader::with([flushes().that_signs_in()]));
+    let provider = SspCaches::new(FakeLoader::with([flushes().that_signs_in()]));
     let package = provider.security_package("MSNSSPC.dll", "MSN").unwrap();
     assert_eq!(package.name(), "MSN");
     let dropped = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
@@ -234,7 +234,7 @@ fn a_credential_keeps_its_module_until_it_is_given_back() {
     provider.loader().log.take();
 
     drop(package);
-    given_back.give_back().unwrap();
+    given_back.close().unwrap();
     drop(dropped);
     assert_eq!(
         provider.loader().log.take(),
@@ -244,7 +244,7 @@ fn a_credential_keeps_its_module_until_it_is_given_back() {
 
 #[test]
 fn a_refused_sign_in_names_the_module_the_function_and_the_status() {
-    let provider = SspProvider::new(FakeLoader::with([flushes().that_signs_in()]));
+    let provider = SspCaches::new(FakeLoader::with([flushes().that_signs_in()]));
     let package = provider.security_package("MSNSSPC.dll", "MSN").unwrap();
     let error = package.acquire(&SignIn::silent()).unwrap_err();
     assert!(matches!(&error, Error::Sspi { status: SecurityStatus::NO_CREDENTIALS, .. }), "{error:?}");

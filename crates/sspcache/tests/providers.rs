@@ -2,48 +2,48 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use sspcache::{Cleanup, CleanupReport, CleanupRow, CredentialProvider, Error, Providers, Ssp, known};
+use sspcache::{CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, Providers, known};
 
 /// A cache of a name, that can be full, empty or stuck.
 struct Cache {
-    ssps: Vec<Ssp>,
-    state: Result<Cleanup, &'static str>,
+    ssps: Vec<CacheName>,
+    state: Result<Flush, &'static str>,
     flushes: AtomicUsize,
 }
 
 impl Cache {
-    fn new(name: &str, state: Result<Cleanup, &'static str>) -> Self {
-        Self { ssps: vec![Ssp::new(name)], state, flushes: AtomicUsize::new(0) }
+    fn new(name: &str, state: Result<Flush, &'static str>) -> Self {
+        Self { ssps: vec![CacheName::new(name)], state, flushes: AtomicUsize::new(0) }
     }
 }
 
 impl CredentialProvider for Cache {
-    fn ssps(&self) -> &[Ssp] {
+    fn ssps(&self) -> &[CacheName] {
         &self.ssps
     }
 
     fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
         known(&self.ssps, ssp)?;
-        Ok(!matches!(self.state, Ok(Cleanup::NotLoaded)))
+        Ok(!matches!(self.state, Ok(Flush::Absent)))
     }
 
-    fn cleanup_into(&self, ssp: &str, report: &mut CleanupReport) {
+    fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
         let outcome = known(&self.ssps, ssp).and_then(|ssp| {
             self.flushes.fetch_add(1, SeqCst);
             self.state.map_err(|reason| Error::Other { ssp: ssp.name().to_owned(), source: reason.into() })
         });
-        report.push(CleanupRow::new(Ssp::new(ssp), "", outcome));
+        report.push(FlushRow::new(CacheName::new(ssp), "", outcome));
     }
 }
 
 #[test]
 fn several_providers_are_flushed_as_one_in_their_order() {
     let tickets = Cache::new("kerberos", Err("the key distribution center's cache is locked"));
-    let sessions = Cache::new("schannel", Ok(Cleanup::Flushed));
-    let absent = Cache::new("wininet", Ok(Cleanup::NotLoaded));
+    let sessions = Cache::new("schannel", Ok(Flush::Flushed));
+    let absent = Cache::new("wininet", Ok(Flush::Absent));
     let all = Providers::new([&tickets as &dyn CredentialProvider, &sessions, &absent]);
 
-    let report = all.cleanup_all();
+    let report = all.flush_all();
     insta::assert_snapshot!(report, @"
     kerberos  FAILED      kerberos: the key distribution center's cache is locked
     schannel  flushed
@@ -57,21 +57,21 @@ fn several_providers_are_flushed_as_one_in_their_order() {
 
 #[test]
 fn what_several_providers_know_is_flushed_by_each_of_them_once() {
-    let (one, other) = (Cache::new("a", Ok(Cleanup::NotLoaded)), Cache::new("A", Ok(Cleanup::Flushed)));
+    let (one, other) = (Cache::new("a", Ok(Flush::Absent)), Cache::new("A", Ok(Flush::Flushed)));
     let both = Providers::new([&one as &dyn CredentialProvider, &other]);
-    assert_eq!(both.ssps(), [Ssp::new("a")]);
+    assert_eq!(both.ssps(), [CacheName::new("a")]);
     assert!(both.is_loaded("a").unwrap());
-    assert_eq!(both.cleanup("a").unwrap(), Cleanup::Flushed);
-    assert_eq!(both.cleanup_all().rows().len(), 2);
+    assert_eq!(both.flush("a").unwrap(), Flush::Flushed);
+    assert_eq!(both.flush_all().rows().len(), 2);
     assert_eq!((one.flushes.load(SeqCst), other.flushes.load(SeqCst)), (2, 2));
 }
 
 /// C3
 #[test]
 fn a_name_that_no_provider_knows_reaches_none_of_them() {
-    let cache = Cache::new("a", Ok(Cleanup::Flushed));
+    let cache = Cache::new("a", Ok(Flush::Flushed));
     let providers = Providers::new([&cache as &dyn CredentialProvider]);
-    for error in [providers.cleanup("b").map(drop), providers.is_loaded("b").map(drop)] {
+    for error in [providers.flush("b").map(drop), providers.is_loaded("b").map(drop)] {
         assert!(matches!(error.unwrap_err(), Error::UnknownSsp { known, .. } if known == "a"));
     }
     assert_eq!(cache.flushes.load(SeqCst), 0);

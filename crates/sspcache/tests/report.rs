@@ -1,15 +1,15 @@
 //! What a report says, to people and to machines.
 
-use sspcache::{Cleanup, CleanupReport, CleanupRow, Error, Ssp};
+use sspcache::{CacheName, Error, Flush, FlushReport, FlushRow};
 
-fn report() -> CleanupReport {
-    let broken = || Error::CleanupFailed { module: r"C:\old\MSNSSPC.dll".into() };
-    let mut report = CleanupReport::default();
-    report.push(CleanupRow::new(Ssp::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Cleanup::Flushed)));
-    report.push(CleanupRow::new(Ssp::MSNSSPC, r"C:\old\MSNSSPC.dll", Err(broken())));
-    report.push(CleanupRow::new(Ssp::MSAPSSPC, "", Ok(Cleanup::NotLoaded)));
+fn report() -> FlushReport {
+    let broken = || Error::FlushFailed { module: r"C:\old\MSNSSPC.dll".into() };
+    let mut report = FlushReport::default();
+    report.push(FlushRow::new(CacheName::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Flush::Flushed)));
+    report.push(FlushRow::new(CacheName::MSNSSPC, r"C:\old\MSNSSPC.dll", Err(broken())));
+    report.push(FlushRow::new(CacheName::MSAPSSPC, "", Ok(Flush::Absent)));
     let unknown = Error::UnknownSsp { name: "é.dll".into(), known: "MSNSSPC.dll, MSAPSSPC.dll".into() };
-    report.push(CleanupRow::new(Ssp::new("é.dll"), "", Err(unknown)));
+    report.push(FlushRow::new(CacheName::new("é.dll"), "", Err(unknown)));
     report
 }
 
@@ -19,16 +19,16 @@ fn a_report_prints_as_a_table() {
     MSNSSPC.dll   flushed     C:\app\MSNSSPC.dll
     MSNSSPC.dll   FAILED      C:\old\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached
     MSAPSSPC.dll  not loaded
-    é.dll         FAILED      "é.dll" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspProviderBuilder::register
+    é.dll         FAILED      "é.dll" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspCachesBuilder::register
     "#);
 }
 
 #[test]
 fn an_empty_report_prints_nothing_and_is_a_success() {
-    let empty = CleanupReport::default();
+    let empty = FlushReport::default();
     assert_eq!(empty.to_string(), "");
     assert!(empty.is_success());
-    assert_eq!(empty.into_result().unwrap(), Cleanup::NotLoaded);
+    assert_eq!(empty.into_result().unwrap(), Flush::Absent);
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn one_failure_makes_a_report_one() {
     let report = report();
     assert!(!report.is_success());
     assert_eq!(report.flushed(), 1);
-    assert_eq!(report.failures().map(Error::kind).collect::<Vec<_>>(), ["cleanup-failed", "unknown-ssp"]);
+    assert_eq!(report.failures().map(Error::kind).collect::<Vec<_>>(), ["flush-failed", "unknown-ssp"]);
     assert_eq!(report.rows().len(), 4);
-    assert_eq!(report.into_result().unwrap_err().kind(), "cleanup-failed", "the first one");
+    assert_eq!(report.into_result().unwrap_err().kind(), "flush-failed", "the first one");
 }
 
 #[cfg(feature = "serde")]
@@ -56,7 +56,7 @@ fn a_report_serializes_with_each_failures_kind_and_text() {
         {
           "ssp": "MSNSSPC.dll",
           "module": "C:\\old\\MSNSSPC.dll",
-          "outcome": "cleanup-failed",
+          "outcome": "flush-failed",
           "error": "C:\\old\\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached"
         },
         {
@@ -68,7 +68,7 @@ fn a_report_serializes_with_each_failures_kind_and_text() {
           "ssp": "é.dll",
           "module": "",
           "outcome": "unknown-ssp",
-          "error": "\"é.dll\" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspProviderBuilder::register"
+          "error": "\"é.dll\" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspCachesBuilder::register"
         }
       ]
     }

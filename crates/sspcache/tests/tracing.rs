@@ -9,7 +9,7 @@ use std::{
 };
 
 use fake::{FakeLoader, FakeModule};
-use sspcache::{CredentialProvider, SspProvider};
+use sspcache::{CredentialProvider, SspCaches};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -28,7 +28,7 @@ impl Write for Lines {
 fn each_row_of_a_report_is_an_event() {
     let modules = [(r"C:\a\MSNSSPC.dll", Some(true)), (r"C:\b\MSNSSPC.dll", Some(false))];
     let modules = modules.map(|(path, answer)| FakeModule::new(path, answer));
-    let provider = SspProvider::new(FakeLoader::with(modules));
+    let provider = SspCaches::new(FakeLoader::with(modules));
 
     let lines = Lines::default();
     let writer = lines.clone();
@@ -37,7 +37,7 @@ fn each_row_of_a_report_is_an_event() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let report = tracing::subscriber::with_default(subscriber, || provider.cleanup_all());
+    let report = tracing::subscriber::with_default(subscriber, || provider.flush_all());
     assert_eq!(report.rows().len(), 3);
     insta::assert_snapshot!(String::from_utf8_lossy(&lines.0.lock().unwrap()), @r#"
     INFO sspcache: credential cache ssp="MSNSSPC.dll" module="C:\\a\\MSNSSPC.dll" outcome=flushed

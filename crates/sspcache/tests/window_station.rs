@@ -11,7 +11,7 @@ use std::{io, ptr};
 
 use fixtures::{Loaded, SSP_COUNTER};
 use sspcache::{
-    Cleanup, CredentialProvider, Error, SspProvider,
+    CredentialProvider, Error, Flush, SspCaches,
     loader::{Loader, NativeLoader, WindowStation},
 };
 use windows_sys::Win32::{
@@ -44,20 +44,20 @@ fn on_an_invisible_window_station_a_flush_is_refused_until_the_caller_opts_in() 
         panic!("{:?}", provider.loader().window_station());
     };
     assert_eq!((name.as_str(), flags & WSF_VISIBLE.cast_unsigned()), (station.as_str(), 0));
-    let error = provider.cleanup("MSNSSPC.dll").unwrap_err();
+    let error = provider.flush("MSNSSPC.dll").unwrap_err();
     assert!(
         matches!(&error, Error::NonInteractiveWindowStation { station: named, flags: seen, .. }
             if *named == station && *seen == flags),
         "{error:?}"
     );
     let (text, flags) = (error.to_string(), format!("flags {flags:#x}"));
-    for part in [&station, &flags, "without WSF_VISIBLE", "SspProviderBuilder::allow_non_interactive(true)"] {
+    for part in [&station, &flags, "without WSF_VISIBLE", "SspCachesBuilder::allow_non_interactive(true)"] {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(ssp.calls(), 0);
 
-    let opted_in = SspProvider::builder(NativeLoader::default()).allow_non_interactive(true).build();
-    assert_eq!(opted_in.cleanup("MSNSSPC.dll").unwrap(), Cleanup::Flushed);
+    let opted_in = SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).build();
+    assert_eq!(opted_in.flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
     assert_eq!(ssp.calls(), 1);
 
     // SAFETY: as above.

@@ -22,6 +22,6 @@ pub(crate) fn mock(config: &str) -> &'static Mock {
         env::set_var("SSPCACHE_CONFIG", &file);
     }
     let mock = Mock::linked(ssp::exports());
-    assert!(mock.cleanup(), "the configuration is read by the first call, and valid");
+    assert!(mock.flush(), "the configuration is read by the first call, and valid");
     Box::leak(Box::new(mock))
 }

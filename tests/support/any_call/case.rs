@@ -157,7 +157,7 @@ impl<'w> Case<'w> {
             What::Export { context, flags } => {
                 self.export(functions, *context, *flags);
             }
-            What::Flush => assert!(world.mock.cleanup()),
+            What::Flush => assert!(world.mock.flush()),
             What::Free(pick) => {
                 let credential = self.credential(*pick);
                 let status = functions.sspi.free(pointer(credential.as_ref()));

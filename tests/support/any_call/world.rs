@@ -67,8 +67,8 @@ impl<'m> World<'m> {
     }
 
     /// `CleanupCredentialCache`.
-    pub(crate) fn cleanup(&self) -> bool {
-        self.mock.cleanup()
+    pub(crate) fn flush(&self) -> bool {
+        self.mock.flush()
     }
 
     /// How often a function has answered this.

@@ -219,6 +219,6 @@ impl<F: Form> Driver for Abi<'_, F> {
     }
 
     fn flush(&mut self) -> Answer<()> {
-        if self.mock.cleanup() { Ok((0, ())) } else { Err((FALSE, Out::Untouched)) }
+        if self.mock.flush() { Ok((0, ())) } else { Err((FALSE, Out::Untouched)) }
     }
 }

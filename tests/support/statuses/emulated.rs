@@ -26,7 +26,7 @@ impl Emulated {
 
     /// Flushes, and tells whether that succeeded, and how many credentials are cached then.
     pub(crate) fn flushed(&self) -> (bool, usize) {
-        let flushed = catch_unwind(AssertUnwindSafe(|| self.0.cleanup())).unwrap_or(false);
+        let flushed = catch_unwind(AssertUnwindSafe(|| self.0.flush())).unwrap_or(false);
         (flushed, self.0.cached())
     }
 }
@@ -184,7 +184,7 @@ impl Driver for Emulated {
     }
 
     fn flush(&mut self) -> Answer<()> {
-        let flushed = catch_unwind(AssertUnwindSafe(|| self.0.cleanup())).unwrap_or(false);
+        let flushed = catch_unwind(AssertUnwindSafe(|| self.0.flush())).unwrap_or(false);
         if flushed { Ok((0, ())) } else { Err((FALSE, Out::Untouched)) }
     }
 }

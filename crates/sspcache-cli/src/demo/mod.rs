@@ -11,8 +11,8 @@ mod story;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use sspcache::{CleanupReport, CredentialProvider, SecurityPackage, SignIn};
-use sspcache_mock::{MockLoader, MockSsp};
+use sspcache::{CredentialProvider, FlushReport, SecurityPackage, SignIn};
+use sspcache_mock::{MockProcess, MockSsp};
 
 use self::{memory::Scan, password::MaskedPassword};
 use crate::{cli::Format, output::print_json};
@@ -39,7 +39,7 @@ struct Facts {
     memory_before_flush: Option<Scan>,
     memory_after_flush: Option<Scan>,
     /// What flushing came to, for each SSP that is known.
-    flush: CleanupReport,
+    flush: FlushReport,
     /// Whether the sign-out did what it is for.
     passed: bool,
 }
@@ -80,7 +80,7 @@ pub(crate) fn demo(format: Format) -> io::Result<bool> {
 fn gather() -> io::Result<Facts> {
     let password = MaskedPassword::random().map_err(io::Error::other)?;
     let ssp = MockSsp::msn();
-    let provider = MockLoader::with_loaded([&ssp]).provider();
+    let provider = MockProcess::with_loaded([&ssp]).provider();
     let package = provider.security_package(MODULE, PACKAGE).map_err(io::Error::other)?;
     let attempt = |sign_in: &SignIn<'_>| Attempt::at(&*package, sign_in).map_err(io::Error::other);
 
@@ -89,7 +89,7 @@ fn gather() -> io::Result<Facts> {
     let cached_before_flush = ssp.cached();
     let memory_before_flush = memory::scan(&password)?;
 
-    let flush = provider.cleanup_all();
+    let flush = provider.flush_all();
 
     let cached_after_flush = ssp.cached();
     let silent_sign_in_after_flush = attempt(&SignIn::silent())?;

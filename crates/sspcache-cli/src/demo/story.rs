@@ -43,7 +43,7 @@ pub(super) fn tell(facts: &Facts) -> String {
 
     story.chapter(&format!("{user} signs out, and the program flushes"));
     story.tell(
-        "cleanup_all() follows the documented sequence for every SSP it knows: is it safe to flush here, \
+        "flush_all() follows the documented sequence for every SSP it knows: is it safe to flush here, \
          GetModuleHandle, GetProcAddress, then a call of CleanupCredentialCache. An SSP that isn't loaded has no cache, \
          and is never loaded for this.",
     );

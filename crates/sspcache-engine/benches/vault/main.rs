@@ -407,7 +407,7 @@ fn flush_among_readers(count: usize) -> (Duration, Duration) {
         }
         begun.store(true, Ordering::Release);
         let start = Instant::now();
-        assert!(engine.cleanup());
+        assert!(engine.flush());
         let flush = start.elapsed();
         done.store(true, Ordering::Release);
         (flush, readers.map(|reader| reader.join().expect("a reader")).into_iter().max().expect("two"))

@@ -106,7 +106,7 @@ fn adding_credentials_follows_the_rules_of_acquiring_them() {
         "{last:?}"
     );
 
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     assert_eq!(ssp.cached(), 0);
     assert_eq!(ssp.add_credentials(handle, &silent), Err(Status::NoCredentials));
     ssp.free(handle).unwrap();
@@ -156,7 +156,7 @@ fn a_flush_leaves_of_a_handle_what_was_added_after_it() {
         for identity in [bob(), alice()] {
             ssp.add_credentials(handle, &outbound("Kerberos", identity)).unwrap();
         }
-        assert!(ssp.cleanup(), "the first of the two that were added is nobody's any more");
+        assert!(ssp.flush(), "the first of the two that were added is nobody's any more");
         ssp.add_credentials(handle, &outbound("NTLM", bob())).unwrap();
         assert_eq!(ssp.retained(), if policy == HandlePolicy::Retain { 2 } else { 0 });
         ends.run().unwrap();
@@ -174,7 +174,7 @@ fn a_handshake_keeps_what_was_added_to_a_handle_that_is_freed_meanwhile() {
     let mut ends = Ends::with(&ssp, &own, &ssp, &AcquireRequest::inbound("NTLM"));
     ssp.add_credentials(ends.client_credential, &outbound("NTLM", bob())).unwrap();
     let hello = ends.initialize(None).unwrap().token;
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     ssp.free(ends.client_credential).unwrap();
     assert_eq!(ssp.retained(), 2);
     // The acceptor takes no negotiated token, as one of NTLM alone.

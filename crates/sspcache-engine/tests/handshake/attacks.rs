@@ -197,7 +197,7 @@ fn an_initiator_cannot_claim_what_it_was_not_granted() {
 enum Call {
     Accept { credential: usize, context: Option<usize>, token: usize, flags: u32, room: usize },
     Acquire { inbound: bool },
-    Cleanup,
+    Flush,
     Complete { context: usize, token: usize },
     Decrypt { context: usize, token: usize },
     Delete { context: usize },
@@ -218,7 +218,7 @@ fn call() -> impl Strategy<Value = Call> {
             |(credential, context, token, flags, room)| Call::Accept { credential, context, token, flags, room }
         ),
         2 => any::<bool>().prop_map(|inbound| Call::Acquire { inbound }),
-        1 => Just(Call::Cleanup),
+        1 => Just(Call::Flush),
         1 => (few.clone(), few.clone()).prop_map(|(context, token)| Call::Complete { context, token }),
         1 => (few.clone(), few.clone()).prop_map(|(context, token)| Call::Decrypt { context, token }),
         1 => few.clone().prop_map(|context| Call::Delete { context }),
@@ -277,8 +277,8 @@ impl Given {
                 self.credentials.push(ssp.acquire(&request)?.handle);
                 Ok(())
             }
-            Call::Cleanup => {
-                assert!(ssp.cleanup());
+            Call::Flush => {
+                assert!(ssp.flush());
                 Ok(())
             }
             Call::Complete { context, token } => {
@@ -361,7 +361,7 @@ proptest! {
         for &credential in &given.credentials {
             let _ = ssp.free(credential);
         }
-        prop_assert!(ssp.cleanup());
+        prop_assert!(ssp.flush());
         prop_assert_eq!((ssp.open_contexts(), ssp.open_handles(), ssp.retained()), (0, 0, 0));
     }
 }

@@ -22,12 +22,12 @@ fn a_half_open_context_is_revoked_or_keeps_its_copy_whatever_took_its_credential
     let losses: [(&str, Loss, bool); 6] = [
         ("nothing", |_, _, _| (), false),
         ("freed", |ssp, _, handle| ssp.free(handle).unwrap(), false),
-        ("flushed", |ssp, _, _| assert!(ssp.cleanup()), true),
+        ("flushed", |ssp, _, _| assert!(ssp.flush()), true),
         (
             "freed, then flushed",
             |ssp, _, handle| {
                 ssp.free(handle).unwrap();
-                assert!(ssp.cleanup());
+                assert!(ssp.flush());
             },
             true,
         ),
@@ -81,7 +81,7 @@ fn a_flushed_credential_begins_nothing_and_a_deleted_context_keeps_nothing() {
     {
         let ssp = engine("MSN").handle_policy(policy).build();
         let mut ends = Ends::new(&ssp);
-        assert!(ssp.cleanup());
+        assert!(ssp.flush());
         assert_eq!(status(ends.initialize(None)), result, "{policy:?}");
         ssp.free(ends.client_credential).unwrap();
         assert_eq!(ssp.retained(), usize::from(result.is_ok()), "a half-open context keeps its copy");
@@ -98,7 +98,7 @@ fn an_established_context_survives_a_flush() {
     let ssp = engine("MSN").build();
     let mut ends = Ends::new(&ssp).asking(F::INTEGRITY);
     ends.run().unwrap();
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     ends.infos();
     let mut token = [0; sspcache_engine::context::MESSAGE_TOKEN];
     ssp.sign(ends.client_context.unwrap(), 0, &[b"after"], &mut token).unwrap();
@@ -112,7 +112,7 @@ fn with_its_proof_made_an_initiator_needs_its_credential_no_more() {
     let mut ends = Ends::new(&ssp).asking(F::MUTUAL_AUTH);
     let proof = ends.proof();
     ssp.free(ends.client_credential).unwrap();
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     assert_eq!(ssp.retained(), 0);
     let confirmation = ends.accept(&proof).unwrap().token;
     let context = ends.client_context;
@@ -266,7 +266,7 @@ fn an_abandoned_handshake_ends_and_lets_its_credential_go() {
     let confirmation = confirming.accept(&proof).unwrap().token;
     ssp.free(ends.client_credential).unwrap();
     ssp.free(confirming.client_credential).unwrap();
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     assert_eq!(ssp.retained(), 1);
     clock.advance(Duration::from_mins(5));
     let late = |ends: &Ends<'_>, token: &[u8]| {
@@ -439,7 +439,7 @@ fn threads_share_an_instance_and_leave_nothing_behind() {
                     let mut given_up = Ends::new(ssp);
                     given_up.initialize(None).unwrap();
                     match (thread + round) % 16 {
-                        0 => assert!(ssp.cleanup()),
+                        0 => assert!(ssp.flush()),
                         1 => clock.advance(Duration::from_secs(10)),
                         _ => {}
                     }
@@ -454,7 +454,7 @@ fn threads_share_an_instance_and_leave_nothing_behind() {
             });
         }
     });
-    assert!(ssp.cleanup());
+    assert!(ssp.flush());
     assert_eq!((ssp.open_contexts(), ssp.open_handles(), ssp.retained()), (0, 0, 0));
 }
 

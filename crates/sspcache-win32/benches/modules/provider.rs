@@ -12,7 +12,7 @@ use std::{
 };
 
 use sspcache::{
-    Cleanup, CredentialProvider, SspProvider,
+    CredentialProvider, Flush, SspCaches,
     loader::{Loader, NativeLoader},
 };
 use sspcache_win32::{
@@ -61,9 +61,9 @@ pub(crate) fn report(arguments: &[String]) {
 
 /// Medians of batches, which take turns.
 fn compare(batches: usize, by_hand: impl Fn() -> bool, loader: impl Loader, name: &str) -> [f64; 2] {
-    let provider = SspProvider::builder(loader).register(name).build();
+    let provider = SspCaches::builder(loader).register(name).build();
     let provider: &dyn CredentialProvider = &provider;
-    let flush = || matches!(provider.cleanup(name), Ok(Cleanup::Flushed));
+    let flush = || matches!(provider.flush(name), Ok(Flush::Flushed));
     let mut length = 1;
     while batch(length, &by_hand) < Duration::from_micros(300) {
         length *= 2;

@@ -2,7 +2,7 @@
 //!
 //! The protocol asks a [`Loader`] which modules are loaded under a name and whether it is safe to flush from here, and
 //! a [`Module`] for a typed view of its exports. [`NativeLoader`] answers for the real process: Windows' loader, or
-//! the Unix dynamic linker. `sspcache_mock::MockLoader` answers for an emulated one, without a line of `unsafe`.
+//! the Unix dynamic linker. `sspcache_mock::MockProcess` answers for an emulated one, without a line of `unsafe`.
 
 use std::{ffi::CStr, io};
 
