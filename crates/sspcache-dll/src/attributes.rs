@@ -1,176 +1,149 @@
 //! `QueryContextAttributes`.
+#![deny(unsafe_code)]
 
-use std::{ffi::c_void, ptr, slice};
+use std::{ptr, slice};
 
 use sspcache_engine::{
     FileTime, Name, Status,
     context::{ContextFlags, ContextInfo, MESSAGE_TOKEN, Role},
 };
 use windows_sys::Win32::{
-    Security::{
-        Authentication::Identity::{
-            SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, SECPKG_ATTR_DCE_INFO,
-            SECPKG_ATTR_FLAGS, SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS,
-            SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES, SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO,
-            SECPKG_ATTR_PACKAGE_INFO, SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY,
-            SECPKG_ATTR_SIZES, SECPKG_ATTR_TARGET_INFORMATION, SECPKG_ATTR_USER_FLAGS,
-            SECPKG_NEGOTIATION_COMPLETE, SecPkgAttrLastClientTokenYes, SecPkgContext_AuthorityW,
-            SecPkgContext_ClientSpecifiedTarget, SecPkgContext_DceInfo, SecPkgContext_Flags,
-            SecPkgContext_KeyInfoW, SecPkgContext_LastClientTokenStatus, SecPkgContext_Lifespan,
-            SecPkgContext_NamesW, SecPkgContext_NativeNamesW, SecPkgContext_NegotiationInfoW,
-            SecPkgContext_PackageInfoW, SecPkgContext_PasswordExpiry, SecPkgContext_SessionKey,
-            SecPkgContext_Sizes, SecPkgContext_TargetInformation, SecPkgContext_UserFlags,
-        },
-        Credentials::SecHandle,
+    Security::Authentication::Identity::{
+        SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS,
+        SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES,
+        SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO, SECPKG_ATTR_PACKAGE_INFO,
+        SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES,
+        SECPKG_ATTR_TARGET_INFORMATION, SECPKG_ATTR_USER_FLAGS, SECPKG_NEGOTIATION_COMPLETE,
+        SecPkgAttrLastClientTokenYes, SecPkgContext_AuthorityW, SecPkgContext_ClientSpecifiedTarget,
+        SecPkgContext_DceInfo, SecPkgContext_Flags, SecPkgContext_KeyInfoW,
+        SecPkgContext_LastClientTokenStatus, SecPkgContext_Lifespan, SecPkgContext_NamesW,
+        SecPkgContext_NativeNamesW, SecPkgContext_NegotiationInfoW, SecPkgContext_PackageInfoW,
+        SecPkgContext_PasswordExpiry, SecPkgContext_SessionKey, SecPkgContext_Sizes,
+        SecPkgContext_TargetInformation, SecPkgContext_UserFlags,
     },
     System::Rpc::RPC_C_AUTHZ_NAME,
 };
 
-use crate::{contexts::handle, guard, packages, state::Ssp, text::Encoding};
+use crate::{
+    packages,
+    raw::{AttributeBuffer, InHandle, Structure},
+    state::Ssp,
+    text::Encoding,
+};
 
 /// `QueryContextAttributes` (clause S4). What it hands out is freed with `FreeContextBuffer`, a pointer at a time.
 ///
 /// What only Schannel has, and what nobody knows, gives `SEC_E_UNSUPPORTED_FUNCTION`.
 ///
-/// # Safety
-/// A handle that isn't null may be read; the buffer, unless it is null, is the structure that the attribute's page names.
-///
 /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
-pub unsafe fn query_context_attributes<E: Encoding>(
+pub fn query_context_attributes<E: Encoding>(
     ssp: &Ssp,
-    context: *const SecHandle,
-    attribute: u32,
-    buffer: *mut c_void,
-    size: Option<u32>,
-) -> i32 {
-    guard::status(|| {
-        let engine = ssp.engine()?;
-        // SAFETY: by this function's contract.
-        let info = engine.context(unsafe { handle(context) }?)?;
-        let query = Query { ssp, info: &info, buffer, size };
-        // SAFETY: by this function's contract.
-        unsafe { query.answer::<E>(attribute) }
-    })
+    context: InHandle<'_>,
+    buffer: AttributeBuffer<'_>,
+) -> Result<(), Status> {
+    let engine = ssp.engine()?;
+    let info = engine.context(context.context()?)?;
+    Query { ssp, info: &info, buffer }.answer::<E>()
 }
 
 struct Query<'q> {
     ssp: &'q Ssp,
     info: &'q ContextInfo,
-    buffer: *mut c_void,
-    size: Option<u32>,
+    buffer: AttributeBuffer<'q>,
 }
 
 impl Query<'_> {
-    /// # Safety
-    /// The buffer, unless it is null, is the attribute's structure.
-    unsafe fn answer<E: Encoding>(&self, attribute: u32) -> Result<(), Status> {
-        // SAFETY: by this function's contract. The A and the W structures differ in the strings' types alone.
-        unsafe {
-            match attribute {
-                SECPKG_ATTR_SIZES => self.put(|info| Ok(sizes(info))),
-                SECPKG_ATTR_NAMES => self.put(|info| {
-                    Ok(SecPkgContext_NamesW { sUserName: self.text::<E>(&info.client.to_string()) })
-                }),
-                SECPKG_ATTR_NATIVE_NAMES => self.put(|info| {
-                    Ok(SecPkgContext_NativeNamesW {
-                        sClientName: self.text::<E>(&info.client.to_string()),
-                        sServerName: self.text::<E>(&server(info)),
-                    })
-                }),
-                SECPKG_ATTR_LIFESPAN => self.put(|info| {
-                    Ok(SecPkgContext_Lifespan {
-                        tsStart: time(info.started_local),
-                        tsExpiry: time(info.expires_local),
-                    })
-                }),
-                SECPKG_ATTR_PACKAGE_INFO => self.put(|info| {
-                    let package = packages::hand_out::<E>(self.ssp, slice::from_ref(&*info.package));
-                    Ok(SecPkgContext_PackageInfoW { PackageInfo: package.cast() })
-                }),
-                SECPKG_ATTR_NEGOTIATION_INFO if self.info.negotiated => self.put(|info| {
-                    let package = packages::hand_out::<E>(self.ssp, slice::from_ref(&*info.package));
-                    Ok(SecPkgContext_NegotiationInfoW {
-                        PackageInfo: package.cast(),
-                        NegotiationState: SECPKG_NEGOTIATION_COMPLETE,
-                    })
-                }),
-                SECPKG_ATTR_SESSION_KEY => self.put(|info| {
-                    let (key, length) = self.bytes(info.session_key.bytes());
-                    Ok(SecPkgContext_SessionKey { SessionKeyLength: length, SessionKey: key })
-                }),
-                SECPKG_ATTR_KEY_INFO => self.put(|_| {
-                    Ok(SecPkgContext_KeyInfoW {
-                        sSignatureAlgorithmName: self.text::<E>("HMAC-SHA256"),
-                        sEncryptAlgorithmName: self.text::<E>("ChaCha20-Poly1305"),
-                        KeySize: 256,
-                        SignatureAlgorithm: CALG_HMAC,
-                        // wincrypt.h has no number for it.
-                        EncryptAlgorithm: 0,
-                    })
-                }),
-                SECPKG_ATTR_FLAGS => self.put(|info| Ok(SecPkgContext_Flags { Flags: flags(info) })),
-                SECPKG_ATTR_AUTHORITY => self.put(|info| {
-                    Ok(SecPkgContext_AuthorityW {
-                        sAuthorityName: self.text::<E>(&info.client.domain.to_string()),
-                    })
-                }),
-                SECPKG_ATTR_TARGET_INFORMATION => self.put(|info| {
-                    let (information, length) = self.bytes(&info.target_information);
-                    Ok(SecPkgContext_TargetInformation {
-                        MarshalledTargetInfoLength: length,
-                        MarshalledTargetInfo: information,
-                    })
-                }),
-                SECPKG_ATTR_CLIENT_SPECIFIED_TARGET => self.put(|info| {
-                    let target = info.target.as_ref().ok_or(Status::TargetUnknown)?;
-                    Ok(SecPkgContext_ClientSpecifiedTarget {
-                        sTargetName: self.text::<E>(&target.to_string()),
-                    })
-                }),
-                // Asked of an acceptor: an established context waits for no further token.
-                SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS if self.info.role == Role::Acceptor => self.put(|_| {
-                    Ok(SecPkgContext_LastClientTokenStatus {
-                        LastClientTokenStatus: SecPkgAttrLastClientTokenYes,
-                    })
-                }),
-                SECPKG_ATTR_PASSWORD_EXPIRY => self
-                    .put(|_| Ok(SecPkgContext_PasswordExpiry { tsPasswordExpires: time(FileTime::NEVER) })),
-                SECPKG_ATTR_DCE_INFO => self.put(|info| {
-                    Ok(SecPkgContext_DceInfo {
-                        AuthzSvc: RPC_C_AUTHZ_NAME,
-                        pPac: self.text::<E>(&info.client.to_string()).cast(),
-                    })
-                }),
-                SECPKG_ATTR_USER_FLAGS => self.put(|_| Ok(SecPkgContext_UserFlags { UserFlags: 0 })),
-                _ => Err(Status::UnsupportedFunction),
+    /// Writes the attribute's structure. The A and the W structures differ in the strings' types alone.
+    fn answer<E: Encoding>(&self) -> Result<(), Status> {
+        match self.buffer.attribute {
+            SECPKG_ATTR_SIZES => self.put(|info| Ok(sizes(info))),
+            SECPKG_ATTR_NAMES => self
+                .put(|info| Ok(SecPkgContext_NamesW { sUserName: self.text::<E>(&info.client.to_string()) })),
+            SECPKG_ATTR_NATIVE_NAMES => self.put(|info| {
+                Ok(SecPkgContext_NativeNamesW {
+                    sClientName: self.text::<E>(&info.client.to_string()),
+                    sServerName: self.text::<E>(&server(info)),
+                })
+            }),
+            SECPKG_ATTR_LIFESPAN => self.put(|info| {
+                Ok(SecPkgContext_Lifespan {
+                    tsStart: time(info.started_local),
+                    tsExpiry: time(info.expires_local),
+                })
+            }),
+            SECPKG_ATTR_PACKAGE_INFO => self.put(|_| {
+                let package = self.package::<E>();
+                Ok(SecPkgContext_PackageInfoW { PackageInfo: package.cast() })
+            }),
+            SECPKG_ATTR_NEGOTIATION_INFO if self.info.negotiated => self.put(|_| {
+                let package = self.package::<E>();
+                Ok(SecPkgContext_NegotiationInfoW {
+                    PackageInfo: package.cast(),
+                    NegotiationState: SECPKG_NEGOTIATION_COMPLETE,
+                })
+            }),
+            SECPKG_ATTR_SESSION_KEY => self.put(|info| {
+                let (key, length) = self.bytes(info.session_key.bytes());
+                Ok(SecPkgContext_SessionKey { SessionKeyLength: length, SessionKey: key })
+            }),
+            SECPKG_ATTR_KEY_INFO => self.put(|_| {
+                Ok(SecPkgContext_KeyInfoW {
+                    sSignatureAlgorithmName: self.text::<E>("HMAC-SHA256"),
+                    sEncryptAlgorithmName: self.text::<E>("ChaCha20-Poly1305"),
+                    KeySize: 256,
+                    SignatureAlgorithm: CALG_HMAC,
+                    // wincrypt.h has no number for it.
+                    EncryptAlgorithm: 0,
+                })
+            }),
+            SECPKG_ATTR_FLAGS => self.put(|info| Ok(SecPkgContext_Flags { Flags: flags(info) })),
+            SECPKG_ATTR_AUTHORITY => self.put(|info| {
+                Ok(SecPkgContext_AuthorityW {
+                    sAuthorityName: self.text::<E>(&info.client.domain.to_string()),
+                })
+            }),
+            SECPKG_ATTR_TARGET_INFORMATION => self.put(|info| {
+                let (information, length) = self.bytes(&info.target_information);
+                Ok(SecPkgContext_TargetInformation {
+                    MarshalledTargetInfoLength: length,
+                    MarshalledTargetInfo: information,
+                })
+            }),
+            SECPKG_ATTR_CLIENT_SPECIFIED_TARGET => self.put(|info| {
+                let target = info.target.as_ref().ok_or(Status::TargetUnknown)?;
+                Ok(SecPkgContext_ClientSpecifiedTarget { sTargetName: self.text::<E>(&target.to_string()) })
+            }),
+            // Asked of an acceptor: an established context waits for no further token.
+            SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS if self.info.role == Role::Acceptor => self.put(|_| {
+                Ok(SecPkgContext_LastClientTokenStatus {
+                    LastClientTokenStatus: SecPkgAttrLastClientTokenYes,
+                })
+            }),
+            SECPKG_ATTR_PASSWORD_EXPIRY => {
+                self.put(|_| Ok(SecPkgContext_PasswordExpiry { tsPasswordExpires: time(FileTime::NEVER) }))
             }
+            SECPKG_ATTR_DCE_INFO => self.put(|info| {
+                Ok(SecPkgContext_DceInfo {
+                    AuthzSvc: RPC_C_AUTHZ_NAME,
+                    pPac: self.text::<E>(&info.client.to_string()).cast(),
+                })
+            }),
+            SECPKG_ATTR_USER_FLAGS => self.put(|_| Ok(SecPkgContext_UserFlags { UserFlags: 0 })),
+            _ => Err(Status::UnsupportedFunction),
         }
     }
 
-    /// Writes the structure. It is made only once there is room for it, so that nothing is handed out in vain.
-    ///
-    /// # Safety
-    /// The buffer, unless it is null, is this structure.
-    unsafe fn put<T>(&self, make: impl FnOnce(&ContextInfo) -> Result<T, Status>) -> Result<(), Status> {
-        if self.buffer.is_null() {
-            return Err(Status::InvalidParameter);
-        }
-        if self.size.is_some_and(|size| (size as usize) < size_of::<T>()) {
-            return Err(Status::BufferTooSmall);
-        }
-        let structure = make(self.info)?;
-        // SAFETY: by this function's contract.
-        unsafe { self.buffer.cast::<T>().write_unaligned(structure) };
-        Ok(())
+    fn put<T: Structure>(&self, make: impl FnOnce(&ContextInfo) -> Result<T, Status>) -> Result<(), Status> {
+        self.buffer.put(|| make(self.info))
+    }
+
+    fn package<E: Encoding>(&self) -> *mut E::PackageInfo {
+        packages::hand_out::<E>(self.ssp, slice::from_ref(&*self.info.package))
     }
 
     /// A string of the caller's form.
     fn text<E: Encoding>(&self, text: &str) -> *mut u16 {
-        let units = E::encode(Name::from(text).units());
-        let copy: *mut E::Unit = self.ssp.hand_out(size_of_val(units.as_slice())).cast();
-        // SAFETY: what is handed out has room for the string.
-        unsafe { copy.copy_from_nonoverlapping(units.as_ptr(), units.len()) };
-        copy.cast()
+        self.ssp.hand_out(&E::encode(Name::from(text).units())).cast()
     }
 
     /// Bytes and their number; none are at no place.
@@ -178,10 +151,7 @@ impl Query<'_> {
         if bytes.is_empty() {
             return (ptr::null_mut(), 0);
         }
-        let copy: *mut u8 = self.ssp.hand_out(bytes.len()).cast();
-        // SAFETY: what is handed out has room for them.
-        unsafe { copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        (copy, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+        (self.ssp.hand_out(bytes), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
     }
 }
 

@@ -81,53 +81,53 @@ macro_rules! __ssp {
                 principal: *mut i8, package: *mut i8, credential_use: u32, _logon: *mut c_void, auth: *mut c_void,
                 _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, handle: *mut abi::SecHandle, expiry: *mut i64
             ) -> i32
-                = acquire_credentials_handle::<abi::Ansi>(principal, package, credential_use, auth, handle, expiry);
+                = acquire_credentials_handle::<abi::Ansi>([principal, package], credential_use, auth, handle, expiry);
             /// Signs in.
             fn AcquireCredentialsHandleW(
                 principal: *mut u16, package: *mut u16, credential_use: u32, _logon: *mut c_void, auth: *mut c_void,
                 _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, handle: *mut abi::SecHandle, expiry: *mut i64
             ) -> i32
-                = acquire_credentials_handle::<abi::Wide>(principal, package, credential_use, auth, handle, expiry);
+                = acquire_credentials_handle::<abi::Wide>([principal, package], credential_use, auth, handle, expiry);
             /// Signs in, with one more credential for a handle.
             fn AddCredentialsA(
                 handle: *mut abi::SecHandle, principal: *mut i8, package: *mut i8, credential_use: u32,
                 auth: *mut c_void, _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, expiry: *mut i64
             ) -> i32
-                = add_credentials::<abi::Ansi>(handle, [principal.cast_const(), package], credential_use, auth, expiry);
+                = add_credentials::<abi::Ansi>(handle, [principal, package], credential_use, auth, expiry);
             /// Signs in, with one more credential for a handle.
             fn AddCredentialsW(
                 handle: *mut abi::SecHandle, principal: *mut u16, package: *mut u16, credential_use: u32,
                 auth: *mut c_void, _get_key: abi::SEC_GET_KEY_FN, _argument: *mut c_void, expiry: *mut i64
             ) -> i32
-                = add_credentials::<abi::Wide>(handle, [principal.cast_const(), package], credential_use, auth, expiry);
+                = add_credentials::<abi::Wide>(handle, [principal, package], credential_use, auth, expiry);
             /// Gives a credential handle back.
             fn FreeCredentialsHandle(handle: *mut abi::SecHandle) -> i32 = free_credentials_handle(handle);
             /// Tells whom a credential handle stands for.
             fn QueryCredentialsAttributesA(handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
-                = query_credentials_attributes::<abi::Ansi>(handle, attribute, buffer, None);
+                = query_credentials_attributes::<abi::Ansi>(handle, (attribute, buffer));
             /// Tells whom a credential handle stands for.
             fn QueryCredentialsAttributesW(handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
-                = query_credentials_attributes::<abi::Wide>(handle, attribute, buffer, None);
+                = query_credentials_attributes::<abi::Wide>(handle, (attribute, buffer));
             /// Tells whom a credential handle stands for.
             fn QueryCredentialsAttributesExA(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
-                = query_credentials_attributes::<abi::Ansi>(handle, attribute, buffer, Some(size));
+                = query_credentials_attributes::<abi::Ansi>(handle, (attribute, buffer, size));
             /// Tells whom a credential handle stands for.
             fn QueryCredentialsAttributesExW(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
-                = query_credentials_attributes::<abi::Wide>(handle, attribute, buffer, Some(size));
+                = query_credentials_attributes::<abi::Wide>(handle, (attribute, buffer, size));
             /// Tells a credential handle of a proxy.
             fn SetCredentialsAttributesA(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
-                = set_credentials_attributes(handle, attribute, buffer, size);
+                = set_credentials_attributes(handle, attribute, (buffer, size));
             /// Tells a credential handle of a proxy.
             fn SetCredentialsAttributesW(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
-                = set_credentials_attributes(handle, attribute, buffer, size);
+                = set_credentials_attributes(handle, attribute, (buffer, size));
             /// The initiator's next step.
             fn InitializeSecurityContextA(
                 credential: *mut abi::SecHandle, context: *mut abi::SecHandle, target: *mut i8, requirements: u32,
@@ -135,9 +135,9 @@ macro_rules! __ssp {
                 new_context: *mut abi::SecHandle, output: *mut abi::SecBufferDesc, attributes: *mut u32,
                 expiry: *mut i64
             ) -> i32
-                = initialize_security_context::<abi::Ansi>(target, &abi::StepParameters {
+                = initialize_security_context::<abi::Ansi>(target, (
                     credential, context, requirements, input, new_context, output, attributes, expiry
-                });
+                ));
             /// The initiator's next step.
             fn InitializeSecurityContextW(
                 credential: *mut abi::SecHandle, context: *mut abi::SecHandle, target: *mut u16, requirements: u32,
@@ -145,18 +145,18 @@ macro_rules! __ssp {
                 new_context: *mut abi::SecHandle, output: *mut abi::SecBufferDesc, attributes: *mut u32,
                 expiry: *mut i64
             ) -> i32
-                = initialize_security_context::<abi::Wide>(target, &abi::StepParameters {
+                = initialize_security_context::<abi::Wide>(target, (
                     credential, context, requirements, input, new_context, output, attributes, expiry
-                });
+                ));
             /// The acceptor's next step.
             fn AcceptSecurityContext(
                 credential: *mut abi::SecHandle, context: *mut abi::SecHandle, input: *mut abi::SecBufferDesc,
                 requirements: u32, _representation: u32, new_context: *mut abi::SecHandle,
                 output: *mut abi::SecBufferDesc, attributes: *mut u32, expiry: *mut i64
             ) -> i32
-                = accept_security_context(&abi::StepParameters {
+                = accept_security_context((
                     credential, context, requirements, input, new_context, output, attributes, expiry
-                });
+                ));
             /// Completes a token.
             fn CompleteAuthToken(context: *mut abi::SecHandle, token: *mut abi::SecBufferDesc) -> i32
                 = complete_auth_token(context, token);
@@ -190,20 +190,20 @@ macro_rules! __ssp {
                 = import_security_context::<abi::Wide>(package, packed, context);
             /// Tells about a context.
             fn QueryContextAttributesA(context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
-                = query_context_attributes::<abi::Ansi>(context, attribute, buffer, None);
+                = query_context_attributes::<abi::Ansi>(context, (attribute, buffer));
             /// Tells about a context.
             fn QueryContextAttributesW(context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
-                = query_context_attributes::<abi::Wide>(context, attribute, buffer, None);
+                = query_context_attributes::<abi::Wide>(context, (attribute, buffer));
             /// Tells about a context.
             fn QueryContextAttributesExA(
                 context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
-                = query_context_attributes::<abi::Ansi>(context, attribute, buffer, Some(size));
+                = query_context_attributes::<abi::Ansi>(context, (attribute, buffer, size));
             /// Tells about a context.
             fn QueryContextAttributesExW(
                 context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
-                = query_context_attributes::<abi::Wide>(context, attribute, buffer, Some(size));
+                = query_context_attributes::<abi::Wide>(context, (attribute, buffer, size));
             /// Not supported by the mock's packages.
             fn SetContextAttributesA(
                 context: *mut abi::SecHandle, _attribute: u32, _buffer: *mut c_void, _size: u32
@@ -240,7 +240,7 @@ macro_rules! __ssp {
                 _impersonating: u8, reserved: u32, output: *mut abi::SecBufferDesc
             ) -> i32
                 = change_account_password::<abi::Ansi>(
-                    package, [domain.cast_const(), account, old, new], reserved, output
+                    package, [domain, account, old, new], reserved, output
                 );
             /// Changes an account's password.
             fn ChangeAccountPasswordW(
@@ -248,7 +248,7 @@ macro_rules! __ssp {
                 _impersonating: u8, reserved: u32, output: *mut abi::SecBufferDesc
             ) -> i32
                 = change_account_password::<abi::Wide>(
-                    package, [domain.cast_const(), account, old, new], reserved, output
+                    package, [domain, account, old, new], reserved, output
                 );
             /// Adds a package, which has to be there.
             fn AddSecurityPackageA(name: *const i8, options: *const abi::SECURITY_PACKAGE_OPTIONS) -> i32
@@ -283,7 +283,8 @@ macro_rules! __ssp {
     };
 }
 
-/// Exports functions that pass their parameters on to one of `sspcache_dll::abi`, which gets the SSP first.
+/// Exports functions that pass their parameters on to one of `sspcache_dll::abi`: as safe values, behind the SSP, and inside
+/// of what catches panics.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
@@ -298,10 +299,15 @@ macro_rules! __export {
             /// # Safety
             /// Pointers are to what the function's page says.
             #[unsafe(no_mangle)]
-            #[allow(unused_unsafe, clippy::too_many_arguments, reason = "some of these functions are safe; SSPI's are long")]
+            #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                // SAFETY: by this function's contract.
-                unsafe { abi::$target $(::<$encoding>)? (&SSP $(, $argument)*) }
+                abi::answer(|| abi::$target $(::<$encoding>)? (
+                    &SSP
+                    $(,
+                        // SAFETY: by this function's contract, this parameter is what its page says until the call returns.
+                        unsafe { abi::Raw::from_raw($argument) }
+                    )*
+                ))
             }
         )*
     };
@@ -322,10 +328,15 @@ macro_rules! __link {
             /// # Safety
             /// Pointers are to what the function's page says.
             #[allow(non_snake_case, reason = "the documented name")]
-            #[allow(unused_unsafe, clippy::too_many_arguments, reason = "some of these functions are safe; SSPI's are long")]
-            unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                // SAFETY: by this function's contract.
-                unsafe { abi::$target $(::<$encoding>)? (&SSP $(, $argument)*) }
+            #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
+            pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
+                abi::answer(|| abi::$target $(::<$encoding>)? (
+                    &SSP
+                    $(,
+                        // SAFETY: by this function's contract, this parameter is what its page says until the call returns.
+                        unsafe { abi::Raw::from_raw($argument) }
+                    )*
+                ))
             }
         )*
 

@@ -27,16 +27,16 @@ mod accounts;
 mod allocator;
 mod attributes;
 mod auth_identity;
-mod buffers;
 mod contexts;
 mod credentials;
 mod exports;
-mod guard;
+mod ffi;
 mod identity;
 mod memory;
 mod messages;
 mod packages;
 mod platform;
+mod raw;
 mod security_packages;
 mod state;
 mod text;
@@ -61,22 +61,33 @@ pub mod abi {
     pub use crate::{
         accounts::change_account_password,
         attributes::query_context_attributes,
-        auth_identity::*,
-        contexts::{
-            StepParameters, accept_security_context, apply_control_token, complete_auth_token,
-            delete_security_context, export_security_context, impersonate_security_context,
-            import_security_context, initialize_security_context, query_security_context_token,
-            revert_security_context, set_context_attributes,
+        auth_identity::{
+            compare_auth_identities, copy_auth_identity, decrypt_auth_identity,
+            encode_auth_identity_as_strings, encode_strings_as_auth_identity, encrypt_auth_identity,
+            exclude_package, free_auth_identity, get_target_host_name, is_auth_identity_encrypted,
+            is_prompting_needed, local_free, marshal_auth_identity, prepare_for_cred_read,
+            prepare_for_cred_write, prompt_for_credentials, set_channel_binding_flags,
+            unmarshal_auth_identity, validate_auth_identity, zero_auth_identity,
         },
-        credentials::*,
-        memory::free_context_buffer,
+        contexts::{
+            accept_security_context, apply_control_token, complete_auth_token, delete_security_context,
+            export_security_context, impersonate_security_context, import_security_context,
+            initialize_security_context, query_security_context_token, revert_security_context,
+            set_context_attributes,
+        },
+        credentials::{
+            acquire_credentials_handle, add_credentials, free_credentials_handle,
+            query_credentials_attributes, set_credentials_attributes,
+        },
+        ffi::answer,
         messages::{decrypt_message, encrypt_message, make_signature, verify_signature},
         packages::{enumerate_security_packages, query_security_package_info},
+        raw::Raw,
         security_packages::{add_security_package, delete_security_package},
-        state::*,
+        state::{cleanup_credential_cache, free_context_buffer, init_security_interface},
         text::{Ansi, Wide},
     };
-    pub use sspcache_engine::{Ending, Operation};
+    pub use sspcache_engine::Ending;
     pub use windows_sys::Win32::Security::{
         Authentication::Identity::{
             SEC_GET_KEY_FN, SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS as SAME_PROCESS,

@@ -1,17 +1,18 @@
 //! Memory that the SSP hands out, and takes back through the function that the page names (clause S6).
 
-use std::{collections::BTreeMap, ffi::c_void, sync::PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
-use sspcache_engine::{Operation, Status};
+use sspcache_engine::Status;
 use zeroize::Zeroize;
 
-use crate::{guard, state::Ssp};
-
-/// The buffers that callers hold, by address: what is none of them is refused instead of freed.
+/// The memory that callers hold, by address: what is none of it is refused instead of freed.
 #[derive(Debug)]
-pub(crate) struct Buffers(BTreeMap<usize, (FreedBy, Raw)>);
+pub(crate) struct HandedOut(Mutex<BTreeMap<usize, (FreedBy, Block)>>);
 
-/// The functions that take a buffer back.
+/// The functions that take memory back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum FreedBy {
     /// `FreeContextBuffer`
@@ -22,81 +23,120 @@ pub(crate) enum FreedBy {
 
 /// A boxed slice that a caller has a pointer into.
 #[derive(Debug)]
-struct Raw(*mut [u64]);
+struct Block(*mut [u64]);
 
 // SAFETY: the slice is owned; whoever holds this may free it from any thread.
-unsafe impl Send for Raw {}
+unsafe impl Send for Block {}
 
-impl Raw {
+impl Block {
+    /// Zeroed memory of so many bytes, aligned for anything that SSPI hands out.
+    fn new(bytes: usize) -> Self {
+        Self(Box::into_raw(vec![0u64; bytes.div_ceil(8).max(1)].into_boxed_slice()))
+    }
+
+    /// Copies items to a place that is so many bytes from the beginning, and gives the address of the first.
+    fn put<T: Copy>(&mut self, at: usize, items: &[T]) -> *mut T {
+        const { assert!(align_of::<T>() <= align_of::<u64>(), "a block is aligned for it") };
+        assert!(at.is_multiple_of(align_of::<T>()), "so is the place");
+        assert!(self.size().checked_sub(at).is_some_and(|room| size_of_val(items) <= room), "there is room");
+        let place = self.0.cast::<T>().wrapping_byte_add(at);
+        // SAFETY: the items lie within this block, as was just checked, aligned, and are none of its own.
+        unsafe { place.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
+        place
+    }
+
+    fn size(&self) -> usize {
+        self.0.len() * size_of::<u64>()
+    }
+
     fn release(self) {
         // SAFETY: it came from `Box::into_raw`, and `self` is the only one that frees it.
-        let mut buffer = unsafe { Box::from_raw(self.0) };
-        buffer.zeroize();
+        let mut block = unsafe { Box::from_raw(self.0) };
+        block.zeroize();
     }
 }
 
-impl Buffers {
+impl HandedOut {
     pub(crate) const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Mutex::new(BTreeMap::new()))
     }
 
-    pub(crate) fn release_all(&mut self) {
-        for (_, buffer) in std::mem::take(&mut self.0).into_values() {
-            buffer.release();
+    /// Hands out a copy of these items.
+    pub(crate) fn copy<T: Copy>(&self, freed_by: FreedBy, items: &[T]) -> *mut T {
+        self.copy_with_room(freed_by, items, 0)
+    }
+
+    /// Hands out a copy of a string without a null, and puts one behind it.
+    pub(crate) fn copy_terminated(&self, freed_by: FreedBy, text: &[u16]) -> *mut u16 {
+        self.copy_with_room(freed_by, text, 1)
+    }
+
+    /// Hands out an array, and behind it, in the same block, the strings that its items point at. `make` gives an item, by its
+    /// index and the addresses of its strings.
+    pub(crate) fn copy_with_strings<T: Copy, U: Copy, const N: usize>(
+        &self,
+        freed_by: FreedBy,
+        strings: &[[Vec<U>; N]],
+        make: impl Fn(usize, [*mut U; N]) -> T,
+    ) -> *mut T {
+        const { assert!(size_of::<T>().is_multiple_of(align_of::<U>()), "strings are aligned behind the array") };
+        let items = size_of::<T>() * strings.len();
+        let units: usize = strings.iter().flatten().map(|string| size_of_val(string.as_slice())).sum();
+        let mut block = Block::new(items + units);
+        let mut next = items;
+        for (index, strings) in strings.iter().enumerate() {
+            let places = strings.each_ref().map(|string| {
+                let place = block.put(next, string);
+                next += size_of_val(string.as_slice());
+                place
+            });
+            block.put(index * size_of::<T>(), &[make(index, places)]);
         }
-    }
-}
-
-impl Ssp {
-    /// Memory for the caller: zeroed, so many bytes, aligned for anything that SSPI hands out. `FreeContextBuffer` frees it.
-    pub(crate) fn hand_out(&self, bytes: usize) -> *mut c_void {
-        self.hand_out_until(FreedBy::ContextBuffer, bytes)
-    }
-
-    /// The same, to be freed by another function.
-    pub(crate) fn hand_out_until(&self, freed_by: FreedBy, bytes: usize) -> *mut c_void {
-        let buffer = Box::into_raw(vec![0u64; bytes.div_ceil(8).max(1)].into_boxed_slice());
-        let address: *mut c_void = buffer.cast();
-        self.buffers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .insert(address.addr(), (freed_by, Raw(buffer)));
-        address
+        self.keep(freed_by, block).cast()
     }
 
     /// How many bytes a caller got at this address, if it is one that was handed out.
-    pub(crate) fn size_of_handed_out(&self, address: *const c_void) -> Option<usize> {
-        let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.0.get(&address.addr()).map(|(_, buffer)| buffer.0.len() * size_of::<u64>())
+    pub(crate) fn size_at(&self, address: usize) -> Option<usize> {
+        let blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.get(&address).map(|(_, block)| block.size())
     }
 
     /// Overwrites and frees what this function is to free.
     ///
     /// # Errors
     /// [`Status::InvalidHandle`] for an address that was not handed out, was freed, or is another function's to free.
-    pub(crate) fn take_back(&self, freed_by: FreedBy, address: *const c_void) -> Result<(), Status> {
+    pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<(), Status> {
         let taken = {
-            let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-            match buffers.0.get(&address.addr()) {
-                Some((by, _)) if *by == freed_by => buffers.0.remove(&address.addr()),
+            let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match blocks.get(&address) {
+                Some((by, _)) if *by == freed_by => blocks.remove(&address),
                 _ => None,
             }
         };
-        taken.map(|(_, buffer)| buffer.release()).ok_or(Status::InvalidHandle)
+        taken.map(|(_, block)| block.release()).ok_or(Status::InvalidHandle)
     }
-}
 
-/// `FreeContextBuffer`: overwrites and frees memory that this SSP handed out.
-///
-/// A pointer that isn't, or was freed, gives `SEC_E_INVALID_HANDLE`, null as well.
-///
-/// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
-pub fn free_context_buffer(ssp: &Ssp, buffer: *mut c_void) -> i32 {
-    guard::status(|| {
-        ssp.engine()?.enter(Operation::FreeContextBuffer)?;
-        ssp.take_back(FreedBy::ContextBuffer, buffer)
-    })
+    /// Overwrites and frees everything, unless another thread is busy with it.
+    pub(crate) fn try_release_all(&self) {
+        if let Ok(mut blocks) = self.0.try_lock() {
+            for (_, block) in std::mem::take(&mut *blocks).into_values() {
+                block.release();
+            }
+        }
+    }
+
+    fn copy_with_room<T: Copy>(&self, freed_by: FreedBy, items: &[T], room: usize) -> *mut T {
+        let mut block = Block::new(size_of_val(items) + room * size_of::<T>());
+        block.put(0, items);
+        self.keep(freed_by, block).cast()
+    }
+
+    fn keep(&self, freed_by: FreedBy, block: Block) -> *mut u64 {
+        let address: *mut u64 = block.0.cast();
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.insert(address.addr(), (freed_by, block));
+        address
+    }
 }
 
 #[cfg(test)]
@@ -105,16 +145,16 @@ mod tests {
 
     /// S6
     #[test]
-    fn only_the_function_that_frees_a_buffer_takes_it_back_and_only_once() {
-        let ssp = Ssp::new("MSNSSPC.dll");
+    fn only_the_function_that_frees_a_block_takes_it_back_and_only_once() {
+        let handed_out = HandedOut::new();
         let ways = [FreedBy::ContextBuffer, FreedBy::Sspi];
         for (right, wrong) in [(ways[0], ways[1]), (ways[1], ways[0])] {
-            let buffer = ssp.hand_out_until(right, 20);
-            assert_eq!(ssp.take_back(wrong, buffer), Err(Status::InvalidHandle));
-            assert_eq!(ssp.size_of_handed_out(buffer), Some(24), "whole words");
-            assert_eq!(ssp.take_back(right, buffer), Ok(()));
-            assert_eq!(ssp.size_of_handed_out(buffer), None);
-            assert_eq!(ssp.take_back(right, buffer), Err(Status::InvalidHandle));
+            let address = handed_out.copy(right, &[1u8; 20]).addr();
+            assert_eq!(handed_out.take_back(wrong, address), Err(Status::InvalidHandle));
+            assert_eq!(handed_out.size_at(address), Some(24), "whole words");
+            assert_eq!(handed_out.take_back(right, address), Ok(()));
+            assert_eq!(handed_out.size_at(address), None);
+            assert_eq!(handed_out.take_back(right, address), Err(Status::InvalidHandle));
         }
     }
 }

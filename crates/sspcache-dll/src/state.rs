@@ -8,14 +8,19 @@ use std::{
 
 use sspcache_engine::{Config, Ending, Engine, Operation, Status, journal::JournalFile};
 
-use crate::{guard, memory::Buffers, platform};
+use crate::{
+    ffi,
+    memory::{FreedBy, HandedOut},
+    platform,
+    raw::Address,
+};
 
 /// The state of one DLL. It holds nothing until the first call.
 #[derive(Debug)]
 pub struct Ssp {
     module: &'static str,
     state: Mutex<State>,
-    pub(crate) buffers: Mutex<Buffers>,
+    handed_out: HandedOut,
 }
 
 #[derive(Debug)]
@@ -29,7 +34,7 @@ enum State {
 impl Ssp {
     /// The SSP of the DLL with this file name.
     pub const fn new(module: &'static str) -> Self {
-        Self { module, state: Mutex::new(State::Unused), buffers: Mutex::new(Buffers::new()) }
+        Self { module, state: Mutex::new(State::Unused), handed_out: HandedOut::new() }
     }
 
     /// The engine; made now, if this is the first call.
@@ -53,6 +58,26 @@ impl Ssp {
         }
     }
 
+    /// The engine, for a call of an operation that may be made to fail.
+    ///
+    /// # Errors
+    /// As [`Self::engine`], and what a fault says.
+    pub(crate) fn enter(&self, operation: Operation) -> Result<Arc<Engine>, Status> {
+        let engine = self.engine()?;
+        engine.enter(operation)?;
+        Ok(engine)
+    }
+
+    /// The memory that callers hold.
+    pub(crate) fn handed_out(&self) -> &HandedOut {
+        &self.handed_out
+    }
+
+    /// A copy for the caller, which `FreeContextBuffer` frees.
+    pub(crate) fn hand_out<T: Copy>(&self, items: &[T]) -> *mut T {
+        self.handed_out.copy(FreedBy::ContextBuffer, items)
+    }
+
     /// Ends the SSP. Called while the loader's lock is held, and perhaps when other threads were stopped in the middle of
     /// a call: what is busy is left to the operating system rather than waited for.
     pub fn detach(&self, how: Ending) {
@@ -64,15 +89,13 @@ impl Ssp {
             Err(TryLockError::WouldBlock) => return,
         };
         if let State::Ready(engine) = taken
-            && guard::caught(|| engine.end(how)).flatten().is_none()
+            && ffi::caught(|| engine.end(how)).flatten().is_none()
         {
             // Busy. Dropping would end it again; its memory goes with the process.
             std::mem::forget(engine);
             return;
         }
-        if let Ok(mut buffers) = self.buffers.try_lock() {
-            buffers.release_all();
-        }
+        self.handed_out.try_release_all();
     }
 
     fn make(&self) -> Result<Engine, String> {
@@ -96,14 +119,24 @@ impl Ssp {
 }
 
 /// `CleanupCredentialCache`: TRUE or FALSE.
-pub fn cleanup_credential_cache(ssp: &Ssp) -> i32 {
-    guard::caught(|| ssp.engine().is_ok_and(|engine| engine.flush())).unwrap_or(false).into()
+pub fn cleanup_credential_cache(ssp: &Ssp) -> Result<bool, Status> {
+    Ok(ssp.engine()?.flush())
 }
 
 /// What `InitSecurityInterface` returns: the table, or null.
-pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> *const T {
-    let entered = guard::caught(|| ssp.engine()?.enter(Operation::InitSecurityInterface));
-    if matches!(entered, Some(Ok(()))) { table } else { std::ptr::null() }
+pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> Result<&'static T, Status> {
+    ssp.enter(Operation::InitSecurityInterface)?;
+    Ok(table)
+}
+
+/// `FreeContextBuffer`: overwrites and frees memory that this SSP handed out.
+///
+/// A pointer that isn't, or was freed, gives `SEC_E_INVALID_HANDLE`, null as well.
+///
+/// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
+pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), Status> {
+    ssp.enter(Operation::FreeContextBuffer)?;
+    ssp.handed_out().take_back(FreedBy::ContextBuffer, buffer.addr())
 }
 
 fn set(variable: &str) -> Option<std::ffi::OsString> {

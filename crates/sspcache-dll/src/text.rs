@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use sspcache_engine::{Name, Status};
+use sspcache_engine::Status;
 use windows_sys::Win32::Security::Authentication::Identity::{SecPkgInfoA, SecPkgInfoW};
 use zeroize::Zeroizing;
 
@@ -55,7 +55,7 @@ pub trait Encoding {
     /// What a string is an array of.
     type Unit: Copy + Default + PartialEq;
     /// `SecPkgInfoA` or `SecPkgInfoW`.
-    type PackageInfo;
+    type PackageInfo: Copy;
 
     /// Text in this encoding as UTF-16.
     ///
@@ -111,96 +111,27 @@ impl Encoding for Wide {
 }
 
 impl Encoding for Ansi {
-    type Unit = i8;
+    type Unit = u8;
     type PackageInfo = SecPkgInfoA;
 
-    fn decode(text: &[i8]) -> Result<Text<'_>, Status> {
-        // SAFETY: i8 and u8 have one layout.
-        let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
-        ansi::decode(bytes).map(Text::Owned)
+    fn decode(text: &[u8]) -> Result<Text<'_>, Status> {
+        ansi::decode(text).map(Text::Owned)
     }
 
-    fn encode(text: &[u16]) -> Vec<i8> {
-        ansi::encode(text).into_iter().chain([0]).map(u8::cast_signed).collect()
+    fn encode(text: &[u16]) -> Vec<u8> {
+        ansi::encode(text).into_iter().chain([0]).collect()
     }
 
-    fn package_info(package: &sspcache_engine::PackageInfo, name: *mut i8, comment: *mut i8) -> SecPkgInfoA {
+    fn package_info(package: &sspcache_engine::PackageInfo, name: *mut u8, comment: *mut u8) -> SecPkgInfoA {
         SecPkgInfoA {
             fCapabilities: package.capabilities.0,
             wVersion: package.version,
             wRPCID: package.rpc_id,
             cbMaxToken: package.max_token,
-            Name: name,
-            Comment: comment,
+            Name: name.cast(),
+            Comment: comment.cast(),
         }
     }
-}
-
-/// A string that ends in a null; `None` for a null pointer.
-///
-/// # Safety
-/// A pointer that isn't null is to a string that ends in a null, and stays as it is for as long as the text is used.
-///
-/// # Errors
-/// As [`Encoding::decode`].
-pub(crate) unsafe fn terminated<'t, E: Encoding>(text: *const E::Unit) -> Result<Option<Text<'t>>, Status>
-where
-    E::Unit: 't,
-{
-    // SAFETY: by this function's contract.
-    unsafe { units(text) }.map(E::decode).transpose()
-}
-
-/// A string that ends in a null, as a name; `None` for a null pointer.
-///
-/// # Safety
-/// A pointer that isn't null is to a string that ends in a null, and stays as it is for as long as the text is used.
-///
-/// # Errors
-/// As [`Encoding::decode`].
-pub(crate) unsafe fn name<E: Encoding>(text: *const E::Unit) -> Result<Option<Name>, Status> {
-    // SAFETY: by this function's contract.
-    let text = unsafe { terminated::<E>(text) }?;
-    Ok(text.map(|text| Name::from_units(&text)))
-}
-
-/// Everything up to the terminating null.
-///
-/// # Safety
-/// A pointer that isn't null is to a string that ends in a null, and stays as it is for as long as the slice is used.
-unsafe fn units<'a, T: Copy + Default + PartialEq>(text: *const T) -> Option<&'a [T]> {
-    if text.is_null() {
-        return None;
-    }
-    let mut length = 0;
-    // SAFETY: everything up to the terminating null may be read.
-    while unsafe { *text.add(length) } != T::default() {
-        length += 1;
-    }
-    // SAFETY: as above.
-    Some(unsafe { std::slice::from_raw_parts(text, length) })
-}
-
-/// A string of so many units; empty for a null pointer.
-///
-/// # Safety
-/// A pointer that isn't null is to as many units, which stay as they are for as long as the text is used.
-///
-/// # Errors
-/// As [`Encoding::decode`]; [`Status::UnknownCredentials`] for a null pointer with a length, or a length that no string
-/// can have.
-pub(crate) unsafe fn counted<'t, E: Encoding>(text: *const E::Unit, length: u32) -> Result<Text<'t>, Status>
-where
-    E::Unit: 't,
-{
-    if length == 0 {
-        return Ok(Text::default());
-    }
-    if text.is_null() || length > MAX_LENGTH {
-        return Err(Status::UnknownCredentials);
-    }
-    // SAFETY: by this function's contract.
-    E::decode(unsafe { std::slice::from_raw_parts(text, length as usize) })
 }
 
 /// More than any user name, domain or password has, packed credentials included: 64 Ki units.

@@ -8,17 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sspcache_dll::{
-    Ssp,
-    abi::{self, Wide},
-};
 use windows_sys::Win32::{
     Foundation::{SEC_E_INVALID_HANDLE, SEC_E_NO_CREDENTIALS, SEC_E_OK},
     Security::{Authentication::Identity::SECPKG_CRED_OUTBOUND, Credentials::SecHandle},
     System::Rpc::{SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
 };
 
-static SSP: Ssp = Ssp::new("MSNSSPC.dll");
+mod ssp {
+    sspcache_dll::link_ssp!("MSNSSPC.dll");
+}
 
 /// Signs in as a user, or silently.
 fn acquire(user: Option<&str>) -> Result<SecHandle, i32> {
@@ -36,12 +34,14 @@ fn acquire(user: Option<&str>) -> Result<SecHandle, i32> {
     let mut handle = SecHandle::default();
     // SAFETY: the package ends in a null, the identity is one or null, and the handle may be written to.
     let status = unsafe {
-        abi::acquire_credentials_handle::<Wide>(
-            &SSP,
-            ptr::null(),
-            package.as_ptr(),
+        ssp::AcquireCredentialsHandleW(
+            ptr::null_mut(),
+            package.as_ptr().cast_mut(),
             SECPKG_CRED_OUTBOUND,
-            identity.as_ref().map_or(ptr::null(), ptr::from_ref).cast(),
+            ptr::null_mut(),
+            identity.as_ref().map_or(ptr::null(), ptr::from_ref).cast_mut().cast(),
+            None,
+            ptr::null_mut(),
             &raw mut handle,
             ptr::null_mut(),
         )
@@ -51,7 +51,13 @@ fn acquire(user: Option<&str>) -> Result<SecHandle, i32> {
 
 fn free(handle: &SecHandle) -> i32 {
     // SAFETY: the handle may be read.
-    unsafe { abi::free_credentials_handle(&SSP, handle) }
+    unsafe { ssp::FreeCredentialsHandle(ptr::from_ref(handle).cast_mut()) }
+}
+
+/// Whether the SSP says that its cache is empty.
+fn flush() -> bool {
+    // SAFETY: it takes nothing.
+    unsafe { ssp::CleanupCredentialCache() != 0 }
 }
 
 /// M3, M6, S5: whatever the others do, a sign-in with a password succeeds, a silent one finds a credential or none, each handle is
@@ -72,7 +78,7 @@ fn many_threads_sign_in_and_flush_one_ssp() {
                     let explicit = acquire(Some(&format!("user{}", (number + round) % 5))).unwrap();
                     let silent = acquire(None);
                     if round % 4 == number % 4 {
-                        assert_eq!(abi::cleanup_credential_cache(&SSP), 1);
+                        assert!(flush());
                     }
                     match silent {
                         Ok(handle) => assert_eq!(free(&handle), SEC_E_OK),
@@ -85,7 +91,7 @@ fn many_threads_sign_in_and_flush_one_ssp() {
         }
     });
     let last = acquire(Some("last")).unwrap();
-    assert_eq!(abi::cleanup_credential_cache(&SSP), 1);
+    assert!(flush());
     assert_eq!(acquire(None).err(), Some(SEC_E_NO_CREDENTIALS));
     assert_eq!(free(&last), SEC_E_OK);
 }

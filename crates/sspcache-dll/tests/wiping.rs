@@ -8,15 +8,23 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use sspcache_dll::{
-    Ssp, WipingAllocator,
-    abi::{self, Ansi, Wide},
-};
+use sspcache_dll::WipingAllocator;
 use windows_sys::Win32::{
     Foundation::SEC_E_OK,
     Security::{Authentication::Identity::SECPKG_CRED_OUTBOUND, Credentials::SecHandle},
     System::Rpc::{SEC_WINNT_AUTH_IDENTITY_ANSI, SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_W},
 };
+
+/// An SSP of its own for each test, linked in.
+mod signing_in {
+    sspcache_dll::link_ssp!("MSNSSPC.dll");
+}
+mod handing_out {
+    sspcache_dll::link_ssp!("MSNSSPC.dll");
+}
+mod identities {
+    sspcache_dll::link_ssp!("MSNSSPC.dll");
+}
 
 /// The system's allocator, which counts the blocks that come back with [`MARK`] in them, as bytes or as UTF-16. It leaves
 /// them as they are: what is tested has to overwrite them by itself.
@@ -90,7 +98,6 @@ fn the_wiping_allocator_overwrites_what_is_freed_and_what_grows() {
 /// M7, M8: the C ABI's own copies of a password, before and beside the cache.
 #[test]
 fn a_sign_in_leaves_no_copy_of_the_password_in_freed_memory() {
-    static SSP: Ssp = Ssp::new("MSNSSPC.dll");
     let name: Vec<u16> = "MSN\0".encode_utf16().collect();
     // Not freed: these are the caller's own copies.
     let ansi: &'static [u8] = Box::leak(MARK.to_vec().into_boxed_slice());
@@ -107,24 +114,27 @@ fn a_sign_in_leaves_no_copy_of_the_password_in_freed_memory() {
         let mut handle = SecHandle::default();
         // SAFETY: the package ends in a null, the identity is one, and the handle may be written to.
         let status = unsafe {
-            abi::acquire_credentials_handle::<Wide>(
-                &SSP,
-                ptr::null(),
-                name.as_ptr(),
+            signing_in::AcquireCredentialsHandleW(
+                ptr::null_mut(),
+                name.as_ptr().cast_mut(),
                 SECPKG_CRED_OUTBOUND,
-                (&raw const identity).cast(),
+                ptr::null_mut(),
+                (&raw mut identity).cast(),
+                None,
+                ptr::null_mut(),
                 &raw mut handle,
                 ptr::null_mut(),
             )
         };
         assert_eq!(status, SEC_E_OK);
         // SAFETY: the handle may be read.
-        assert_eq!(unsafe { abi::free_credentials_handle(&SSP, &raw const handle) }, SEC_E_OK);
+        assert_eq!(unsafe { signing_in::FreeCredentialsHandle(&raw mut handle) }, SEC_E_OK);
     };
     let marked = marked_by(|| {
         sign_in(wide.as_ptr(), SEC_WINNT_AUTH_IDENTITY_UNICODE);
         sign_in(ansi.as_ptr().cast(), SEC_WINNT_AUTH_IDENTITY_ANSI);
-        assert_eq!(abi::cleanup_credential_cache(&SSP), 1);
+        // SAFETY: it takes nothing.
+        assert_eq!(unsafe { signing_in::CleanupCredentialCache() }, 1);
     });
     assert_eq!(marked, 0);
 }
@@ -132,22 +142,23 @@ fn a_sign_in_leaves_no_copy_of_the_password_in_freed_memory() {
 /// S6
 #[test]
 fn what_the_ssp_hands_out_is_overwritten_when_it_is_freed() {
-    static SSP: Ssp = Ssp::new("MSNSSPC.dll");
     let mut package = ptr::null_mut();
     // SAFETY: the name ends in a null, and the pointer may be written to.
-    let status =
-        unsafe { abi::query_security_package_info::<Ansi>(&SSP, c"MSN".as_ptr().cast(), &raw mut package) };
+    let status = unsafe {
+        handing_out::QuerySecurityPackageInfoA(c"MSN".as_ptr().cast_mut().cast(), &raw mut package)
+    };
     assert_eq!(status, SEC_E_OK);
     // SAFETY: the structure is the caller's until it is freed; its comment is far longer than the mark.
     unsafe { (*package).Comment.cast::<u8>().copy_from_nonoverlapping(MARK.as_ptr(), MARK.len()) };
     let buffer: *mut c_void = package.cast();
-    assert_eq!(marked_by(|| assert_eq!(abi::free_context_buffer(&SSP, buffer), SEC_E_OK)), 0);
+    // SAFETY: nothing uses the structure any more.
+    let free = || assert_eq!(unsafe { handing_out::FreeContextBuffer(buffer) }, SEC_E_OK);
+    assert_eq!(marked_by(free), 0);
 }
 
 /// S6, M7: identities, and all that is made of one.
 #[test]
 fn identities_are_overwritten_when_they_are_freed() {
-    static SSP: Ssp = Ssp::new("MSNSSPC.dll");
     // Not freed: this is the caller's own copy.
     let password: &'static [u16] =
         Box::leak([MARK.map(u16::from).as_slice(), &[0]].concat().into_boxed_slice());
@@ -158,18 +169,25 @@ fn identities_are_overwritten_when_they_are_freed() {
         let (mut length, mut bytes) = (0, ptr::null_mut());
         // SAFETY: strings end in a null, identities are some, and places may be written to.
         unsafe {
-            let strings = [user.as_ptr(), ptr::null(), password.as_ptr()];
-            let places = [&raw mut name, &raw mut domain, &raw mut secret];
-            let package = user.as_ptr();
             for status in [
-                abi::encode_strings_as_auth_identity(&SSP, strings, &raw mut identity),
-                abi::encode_auth_identity_as_strings(&SSP, identity, places),
-                abi::marshal_auth_identity(&SSP, identity, &raw mut length, &raw mut bytes),
-                abi::encrypt_auth_identity(&SSP, abi::SAME_PROCESS, identity),
-                abi::copy_auth_identity(&SSP, identity, &raw mut copy),
-                abi::exclude_package(&SSP, identity, package, &raw mut restricted),
-                abi::decrypt_auth_identity(&SSP, abi::SAME_PROCESS, restricted),
-                abi::decrypt_auth_identity(&SSP, abi::SAME_PROCESS, identity),
+                identities::SspiEncodeStringsAsAuthIdentity(
+                    user.as_ptr(),
+                    ptr::null(),
+                    password.as_ptr(),
+                    &raw mut identity,
+                ),
+                identities::SspiEncodeAuthIdentityAsStrings(
+                    identity,
+                    &raw mut name,
+                    &raw mut domain,
+                    &raw mut secret,
+                ),
+                identities::SspiMarshalAuthIdentity(identity, &raw mut length, &raw mut bytes),
+                identities::SspiEncryptAuthIdentity(identity),
+                identities::SspiCopyAuthIdentity(identity, &raw mut copy),
+                identities::SspiExcludePackage(identity, user.as_ptr(), &raw mut restricted),
+                identities::SspiDecryptAuthIdentity(restricted),
+                identities::SspiDecryptAuthIdentity(identity),
             ] {
                 assert_eq!(status, SEC_E_OK);
             }
@@ -177,7 +195,8 @@ fn identities_are_overwritten_when_they_are_freed() {
         for buffer in
             [identity, copy, restricted, bytes.cast(), name.cast_mut().cast(), secret.cast_mut().cast()]
         {
-            abi::free_auth_identity(&SSP, buffer);
+            // SAFETY: nothing uses it any more.
+            unsafe { identities::SspiFreeAuthIdentity(buffer) };
         }
         assert!(domain.is_null());
     });

@@ -1,6 +1,5 @@
 //! What the credential manager's functions are to be called with for an identity, and the host that a target names.
-
-use std::ffi::c_void;
+#![deny(unsafe_code)]
 
 use sspcache_engine::{Operation, SecretKind, Status};
 use windows_sys::Win32::Security::Credentials::{
@@ -8,108 +7,83 @@ use windows_sys::Win32::Security::Credentials::{
 };
 use zeroize::Zeroizing;
 
-use super::{call, copy, copy_string, given, parts};
+use super::common::{copy, copy_string, parts};
 use crate::{
     identity::{Credential, Parts, bytes_of},
+    raw::{AuthData, CredWriteParameters, Out, Str, all_given},
     state::Ssp,
-    text::{self, Text, Units, Wide},
+    text::{Text, Units, Wide},
 };
-
-/// The out parameters of [`prepare_for_cred_write`].
-#[derive(Debug)]
-pub struct CredWriteParameters {
-    /// `pCredmanCredentialType`
-    pub credential_type: *mut u32,
-    /// `ppszCredmanTargetName`
-    pub target: *mut *const u16,
-    /// `ppszCredmanUserName`
-    pub user: *mut *const u16,
-    /// `ppCredentialBlob`
-    pub blob: *mut *mut u8,
-    /// `pCredentialBlobSize`
-    pub size: *mut u32,
-}
 
 /// `SspiPrepareForCredRead`: the target as it is, or the user's name if there is none; the type for a password is
 /// `CRED_TYPE_DOMAIN_PASSWORD`, for a certificate `CRED_TYPE_DOMAIN_CERTIFICATE`, else `CRED_TYPE_GENERIC`.
 ///
-/// # Safety
-/// A pointer that isn't null is to an identity, to a string that ends in a null, or may be written to.
-///
 /// Reference: [SspiPrepareForCredRead](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiprepareforcredread).
-pub unsafe fn prepare_for_cred_read(
+pub fn prepare_for_cred_read(
     ssp: &Ssp,
-    identity: *const c_void,
-    target: *const u16,
-    credential_type: *mut u32,
-    credman_target: *mut *const u16,
-) -> i32 {
-    call(ssp, Operation::SspiPrepareForCredRead, |_| {
-        given([credential_type.cast(), credman_target.cast()])?;
-        // SAFETY: by this function's contract, and neither is null.
-        unsafe {
-            let parts = parts(ssp, identity)?;
-            let target = text::terminated::<Wide>(target)?.unwrap_or_else(|| user_name(&parts).into());
-            credential_type.write(type_of(&parts));
-            credman_target.write(copy_string(ssp, Some(&target)));
-        }
-        Ok(())
-    })
+    identity: AuthData<'_>,
+    target: Str<'_, Wide>,
+    credential_type: Out<'_, u32>,
+    credman_target: Out<'_, *const u16>,
+) -> Result<(), Status> {
+    ssp.enter(Operation::SspiPrepareForCredRead)?;
+    all_given([credential_type.is_given(), credman_target.is_given()])?;
+    let parts = parts(ssp, &identity)?;
+    let target = target.text()?.unwrap_or_else(|| user_name(&parts).into());
+    credential_type.write(type_of(&parts));
+    credman_target.write(copy_string(ssp, Some(&target)));
+    Ok(())
 }
 
 /// `SspiPrepareForCredWrite`: type and target as [`prepare_for_cred_read`] says; the user as `DOMAIN\user`; the blob is a
 /// password's UTF-16 without a null, or what else the identity signs in with. All of it is freed with `SspiLocalFree`.
 ///
-/// # Safety
-/// A pointer that isn't null is to an identity, to a string that ends in a null, or may be written to.
-///
 /// Reference: [SspiPrepareForCredWrite](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiprepareforcredwrite).
-pub unsafe fn prepare_for_cred_write(
+pub fn prepare_for_cred_write(
     ssp: &Ssp,
-    identity: *const c_void,
-    target: *const u16,
-    out: &CredWriteParameters,
-) -> i32 {
-    call(ssp, Operation::SspiPrepareForCredWrite, |_| {
-        let CredWriteParameters { credential_type, target: credman_target, user, blob, size } = *out;
-        given([credential_type.cast(), credman_target.cast(), user.cast(), blob.cast(), size.cast()])?;
-        // SAFETY: by this function's contract, and none of those is null.
-        unsafe {
-            let parts = parts(ssp, identity)?;
-            let name = user_name(&parts);
-            let target = text::terminated::<Wide>(target)?.unwrap_or(Text::Borrowed(&name));
-            let secret = blob_of(&parts);
-            size.write(u32::try_from(secret.len()).map_err(|_| Status::InvalidParameter)?);
-            credential_type.write(type_of(&parts));
-            credman_target.write(copy_string(ssp, Some(&target)));
-            user.write(copy_string(ssp, Some(&name)));
-            blob.write(copy(ssp, &secret));
-        }
-        Ok(())
-    })
+    identity: AuthData<'_>,
+    target: Str<'_, Wide>,
+    out: CredWriteParameters<'_>,
+) -> Result<(), Status> {
+    ssp.enter(Operation::SspiPrepareForCredWrite)?;
+    let CredWriteParameters { credential_type, target: credman_target, user, blob, size } = out;
+    all_given([
+        credential_type.is_given(),
+        credman_target.is_given(),
+        user.is_given(),
+        blob.is_given(),
+        size.is_given(),
+    ])?;
+    let parts = parts(ssp, &identity)?;
+    let name = user_name(&parts);
+    let target = target.text()?.unwrap_or(Text::Borrowed(&name));
+    let secret = blob_of(&parts);
+    size.write(u32::try_from(secret.len()).map_err(|_| Status::InvalidParameter)?);
+    credential_type.write(type_of(&parts));
+    credman_target.write(copy_string(ssp, Some(&target)));
+    user.write(copy_string(ssp, Some(&name)));
+    blob.write(copy(ssp, &secret));
+    Ok(())
 }
 
 /// `SspiGetTargetHostName`: the host of a service principal name, `service/host:port/name`, or of a bare `host:port`. A
 /// target without one gives `SEC_E_TARGET_UNKNOWN`.
 ///
-/// # Safety
-/// A target that isn't null ends in a null; the place may be written to unless it is null.
-///
 /// Reference: [SspiGetTargetHostName](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspigettargethostname).
-pub unsafe fn get_target_host_name(ssp: &Ssp, target: *const u16, place: *mut *mut u16) -> i32 {
-    call(ssp, Operation::SspiGetTargetHostName, |_| {
-        given([target.cast(), place.cast()])?;
-        // SAFETY: by this function's contract, and neither is null.
-        unsafe {
-            let target = text::terminated::<Wide>(target)?.unwrap_or_default();
-            let host = host(&target);
-            if host.is_empty() {
-                return Err(Status::TargetUnknown);
-            }
-            place.write(copy_string(ssp, Some(host)));
-        }
-        Ok(())
-    })
+pub fn get_target_host_name(
+    ssp: &Ssp,
+    target: Str<'_, Wide>,
+    place: Out<'_, *mut u16>,
+) -> Result<(), Status> {
+    ssp.enter(Operation::SspiGetTargetHostName)?;
+    all_given([target.is_given(), place.is_given()])?;
+    let target = target.text()?.unwrap_or_default();
+    let host = host(&target);
+    if host.is_empty() {
+        return Err(Status::TargetUnknown);
+    }
+    place.write(copy_string(ssp, Some(host)));
+    Ok(())
 }
 
 /// The host in a target. An IPv6 address stands in brackets where a port may follow it.

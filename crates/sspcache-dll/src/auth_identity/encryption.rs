@@ -10,8 +10,7 @@
 //! An identity of this family has room for that. A caller's own `SEC_WINNT_AUTH_IDENTITY_EX2` has it if 32 bytes of its
 //! length are unused, else `SEC_E_BUFFER_TOO_SMALL`; the forms with pointers can't be encrypted: `SEC_E_INVALID_PARAMETER`.
 //! `SspiCopyAuthIdentity` makes an identity of the family of each.
-
-use std::{ffi::c_void, slice};
+#![deny(unsafe_code)]
 
 use sspcache_engine::{Engine, Operation, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{
@@ -21,62 +20,46 @@ use windows_sys::Win32::Security::Authentication::Identity::{
     SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED,
 };
 
-use super::{call, given, opaque::encryption_of};
-use crate::{guard, identity, state::Ssp};
+use crate::{
+    identity::{self, encryption_of},
+    raw::{AuthData, all_given},
+    state::Ssp,
+};
 
 /// `SspiEncryptAuthIdentity` and `SspiEncryptAuthIdentityEx`. What is encrypted already is decrypted first, so that one may
 /// follow the other.
 ///
-/// # Safety
-/// A pointer that isn't null is to an identity that may be written to.
-///
 /// Reference: [SspiEncryptAuthIdentityEx](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencryptauthidentityex).
-pub unsafe fn encrypt_auth_identity(ssp: &Ssp, options: u32, identity: *mut c_void) -> i32 {
-    call(ssp, Operation::SspiEncryptAuthIdentity, |engine| {
-        let flags = flags(options)?;
-        // SAFETY: by this function's contract.
-        let block = unsafe { block(ssp, identity) }?;
-        decrypt(engine, block)?;
-        identity::seal(engine, block, flags)
-    })
+pub fn encrypt_auth_identity(ssp: &Ssp, options: u32, mut identity: AuthData<'_>) -> Result<(), Status> {
+    let engine = ssp.enter(Operation::SspiEncryptAuthIdentity)?;
+    let flags = flags(options)?;
+    let block = block(ssp, &mut identity)?;
+    decrypt(&engine, block)?;
+    identity::seal(&engine, block, flags)
 }
 
 /// `SspiDecryptAuthIdentity` and `SspiDecryptAuthIdentityEx`. What isn't encrypted stays as it is; what is encrypted in
 /// another way than asked, by somebody else, or was changed, gives `SEC_E_DECRYPT_FAILURE`.
 ///
-/// # Safety
-/// A pointer that isn't null is to an identity that may be written to.
-///
 /// Reference: [SspiDecryptAuthIdentityEx](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspidecryptauthidentityex).
-pub unsafe fn decrypt_auth_identity(ssp: &Ssp, options: u32, identity: *mut c_void) -> i32 {
-    call(ssp, Operation::SspiDecryptAuthIdentity, |engine| {
-        let flags = flags(options)?;
-        given([identity])?;
-        // SAFETY: by this function's contract, and it is not null.
-        unsafe {
-            match encryption_of(ssp, identity)? {
-                0 => Ok(()),
-                found if found == flags => decrypt(engine, block(ssp, identity)?),
-                _ => Err(Status::DecryptFailure),
-            }
-        }
-    })
+pub fn decrypt_auth_identity(ssp: &Ssp, options: u32, mut identity: AuthData<'_>) -> Result<(), Status> {
+    let engine = ssp.enter(Operation::SspiDecryptAuthIdentity)?;
+    let flags = flags(options)?;
+    all_given([identity.is_given()])?;
+    match encryption_of(ssp, &identity)? {
+        0 => Ok(()),
+        found if found == flags => decrypt(&engine, block(ssp, &mut identity)?),
+        _ => Err(Status::DecryptFailure),
+    }
 }
 
 /// `SspiIsAuthIdentityEncrypted`
 ///
-/// # Safety
-/// A pointer that isn't null is to an identity.
-///
 /// Reference: [SspiIsAuthIdentityEncrypted](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiisauthidentityencrypted).
-pub unsafe fn is_auth_identity_encrypted(ssp: &Ssp, identity: *const c_void) -> bool {
-    let asked = || {
-        ssp.engine()?.enter(Operation::SspiIsAuthIdentityEncrypted)?;
-        given([identity])?;
-        // SAFETY: by this function's contract, and it is not null.
-        unsafe { encryption_of(ssp, identity) }
-    };
-    guard::caught(asked).is_some_and(|flags| flags.is_ok_and(|flags| flags != 0))
+pub fn is_auth_identity_encrypted(ssp: &Ssp, identity: AuthData<'_>) -> Result<bool, Status> {
+    ssp.enter(Operation::SspiIsAuthIdentityEncrypted)?;
+    all_given([identity.is_given()])?;
+    Ok(encryption_of(ssp, &identity)? != 0)
 }
 
 /// Decrypts a block, if it is encrypted.
@@ -85,18 +68,10 @@ fn decrypt(engine: &Engine, block: &mut [u8]) -> Result<(), Status> {
 }
 
 /// An identity in one block, to be changed where it lies.
-///
-/// # Safety
-/// A pointer that isn't null is to an identity that may be written to.
-unsafe fn block<'b>(ssp: &Ssp, identity: *mut c_void) -> Result<&'b mut [u8], Status> {
-    given([identity])?;
-    // SAFETY: by this function's contract, and it is not null.
-    unsafe {
-        if !identity::is_block(identity) {
-            return Err(Status::InvalidParameter);
-        }
-        Ok(slice::from_raw_parts_mut(identity.cast(), identity::length_at(ssp, identity)?))
-    }
+fn block<'i>(ssp: &Ssp, identity: &'i mut AuthData<'_>) -> Result<&'i mut [u8], Status> {
+    all_given([identity.is_given()])?;
+    let block = identity.block_mut(|address| ssp.handed_out().size_at(address))?;
+    block.ok_or(Status::InvalidParameter)
 }
 
 /// The flags of an identity that is encrypted with these options.

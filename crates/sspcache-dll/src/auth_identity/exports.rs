@@ -24,7 +24,7 @@ macro_rules! __export_auth_identity {
             /// Frees an identity.
             fn SspiFreeAuthIdentity(identity: *const c_void) -> () = free_auth_identity(identity);
             /// Overwrites an identity.
-            fn SspiZeroAuthIdentity(identity: *const c_void) -> () = zero_auth_identity(identity.cast_mut());
+            fn SspiZeroAuthIdentity(identity: *const c_void) -> () = zero_auth_identity(identity);
             /// Frees what these functions handed out.
             fn SspiLocalFree(buffer: *const c_void) -> () = local_free(buffer);
             /// Encrypts an identity.
@@ -51,7 +51,7 @@ macro_rules! __export_auth_identity {
                 = marshal_auth_identity(identity, length, bytes);
             /// Makes an identity of bytes.
             fn SspiUnmarshalAuthIdentity(length: u32, bytes: *const u8, identity: *mut *mut c_void) -> i32
-                = unmarshal_auth_identity(length, bytes, identity);
+                = unmarshal_auth_identity((bytes, length), identity);
             /// Keeps an identity from a package.
             fn SspiExcludePackage(identity: *const c_void, package: *const u16, new: *mut *mut c_void) -> i32
                 = exclude_package(identity, package, new);
@@ -68,9 +68,7 @@ macro_rules! __export_auth_identity {
                 identity: *const c_void, target: *const u16, credential_type: *mut u32,
                 credman_target: *mut *const u16, user: *mut *const u16, blob: *mut *mut u8, size: *mut u32
             ) -> i32
-                = prepare_for_cred_write(identity, target, &abi::CredWriteParameters {
-                    credential_type, target: credman_target, user, blob, size
-                });
+                = prepare_for_cred_write(identity, target, (credential_type, credman_target, user, blob, size));
             /// Tells whether other credentials could help.
             fn SspiIsPromptingNeeded(error: u32) -> bool = is_prompting_needed(error);
             /// Asks nobody.
@@ -86,8 +84,8 @@ macro_rules! __export_auth_identity {
             ) -> u32
                 = prompt_for_credentials(identity, flags);
             /// Not supported by the mock's packages.
-            fn SspiSetChannelBindingFlags(bindings: *mut abi::SecPkgContext_Bindings, flags: u32) -> i32
-                = set_channel_binding_flags(bindings, flags);
+            fn SspiSetChannelBindingFlags(bindings: *mut abi::SecPkgContext_Bindings, _flags: u32) -> i32
+                = set_channel_binding_flags(bindings);
         }
     };
 }

@@ -1,26 +1,24 @@
 //! What asks a person, and what only Schannel has.
-
-use std::ffi::c_void;
+#![deny(unsafe_code)]
 
 use sspcache_engine::{Operation, Status};
-use windows_sys::Win32::{
-    Foundation::{
-        ERROR_CANCELLED, ERROR_INVALID_FLAGS, ERROR_INVALID_PARAMETER, ERROR_INVALID_PASSWORD,
-        ERROR_LOGON_FAILURE, ERROR_NO_SUCH_USER, ERROR_PASSWORD_EXPIRED, ERROR_PASSWORD_MUST_CHANGE,
-        ERROR_WRONG_PASSWORD, SEC_E_LOGON_DENIED, SEC_E_NO_CREDENTIALS, SEC_E_UNKNOWN_CREDENTIALS,
-    },
-    Security::Authentication::Identity::SecPkgContext_Bindings,
+use windows_sys::Win32::Foundation::{
+    ERROR_CANCELLED, ERROR_INVALID_FLAGS, ERROR_INVALID_PARAMETER, ERROR_INVALID_PASSWORD,
+    ERROR_LOGON_FAILURE, ERROR_NO_SUCH_USER, ERROR_PASSWORD_EXPIRED, ERROR_PASSWORD_MUST_CHANGE,
+    ERROR_WRONG_PASSWORD, SEC_E_LOGON_DENIED, SEC_E_NO_CREDENTIALS, SEC_E_UNKNOWN_CREDENTIALS,
 };
 
-use super::{call, given};
-use crate::{guard, state::Ssp};
+use crate::{
+    raw::{Address, Out, all_given},
+    state::Ssp,
+};
 
 /// `SspiIsPromptingNeeded`: whether other credentials could help, be it that there are none or that they were refused. No
 /// page lists the errors; these are those of `winerror.h` and `ntstatus.h` that say so.
 ///
 /// Reference: [SspiIsPromptingNeeded](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiispromptingneeded).
-pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> bool {
-    let entered = guard::caught(|| ssp.engine()?.enter(Operation::SspiIsPromptingNeeded));
+pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> Result<bool, Status> {
+    ssp.enter(Operation::SspiIsPromptingNeeded)?;
     let statuses = [SEC_E_LOGON_DENIED, SEC_E_NO_CREDENTIALS, SEC_E_UNKNOWN_CREDENTIALS];
     let errors = [
         ERROR_INVALID_PASSWORD,
@@ -30,36 +28,33 @@ pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> bool {
         ERROR_PASSWORD_MUST_CHANGE,
         ERROR_WRONG_PASSWORD,
     ];
-    let helps =
-        statuses.contains(&error.cast_signed()) || errors.contains(&error) || NT_STATUSES.contains(&error);
-    matches!(entered, Some(Ok(()))) && helps
+    Ok(statuses.contains(&error.cast_signed()) || errors.contains(&error) || NT_STATUSES.contains(&error))
 }
 
 /// `SspiPromptForCredentials`: there is nobody to ask, so the answer is the one of somebody who cancels,
 /// `ERROR_CANCELLED`. A flag that the page doesn't know is `ERROR_INVALID_FLAGS`.
 ///
 /// Reference: [SspiPromptForCredentials](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspipromptforcredentialsw).
-pub fn prompt_for_credentials(ssp: &Ssp, place: *mut *mut c_void, flags: u32) -> u32 {
-    let code = guard::code(|| {
-        ssp.engine()?.enter(Operation::SspiPromptForCredentials)?;
-        let error = match (place.is_null(), flags & !PROMPT_FLAGS) {
-            (true, _) => ERROR_INVALID_PARAMETER,
-            (false, 0) => ERROR_CANCELLED,
-            _ => ERROR_INVALID_FLAGS,
-        };
-        Ok(error.cast_signed())
-    });
-    code.cast_unsigned()
+pub fn prompt_for_credentials(
+    ssp: &Ssp,
+    place: Out<'_, *mut std::ffi::c_void>,
+    flags: u32,
+) -> Result<u32, Status> {
+    ssp.enter(Operation::SspiPromptForCredentials)?;
+    Ok(match (place.is_given(), flags & !PROMPT_FLAGS) {
+        (false, _) => ERROR_INVALID_PARAMETER,
+        (true, 0) => ERROR_CANCELLED,
+        _ => ERROR_INVALID_FLAGS,
+    })
 }
 
 /// `SspiSetChannelBindingFlags`: only Schannel's bindings have flags.
 ///
 /// It has no page; the header declares it.
-pub fn set_channel_binding_flags(ssp: &Ssp, bindings: *const SecPkgContext_Bindings, _flags: u32) -> i32 {
-    call(ssp, Operation::SspiSetChannelBindingFlags, |_| {
-        given([bindings.cast()])?;
-        Err(Status::UnsupportedFunction)
-    })
+pub fn set_channel_binding_flags(ssp: &Ssp, bindings: Address) -> Result<(), Status> {
+    ssp.enter(Operation::SspiSetChannelBindingFlags)?;
+    all_given([!bindings.is_null()])?;
+    Err(Status::UnsupportedFunction)
 }
 
 /// `SSPIPFC_CREDPROV_DO_NOT_SAVE` and `SSPIPFC_NO_CHECKBOX`, which windows-sys has not.

@@ -3,6 +3,7 @@
 //! The third one is the password, as long as that says all there is to say. Else, for a key, a certificate, a list of
 //! packages or flags, it is [`MARK`] and one block with all of it, in hexadecimal digits: what the page calls an encoded
 //! string version of `SEC_WINNT_AUTH_IDENTITY_EX2`, in a form of the mock's own.
+#![deny(unsafe_code)]
 
 use std::ffi::c_void;
 
@@ -10,72 +11,57 @@ use sspcache_engine::{Operation, Status};
 use windows_sys::Win32::Foundation::{SEC_E_OK, STATUS_INVALID_PARAMETER};
 use zeroize::Zeroizing;
 
-use super::{copy_string, give, given, opaque::encryption_of};
+use super::common::{copy, copy_string, parts};
 use crate::{
-    guard,
-    identity::{self, Block, Credential, Parts},
+    identity::{self, Block, Credential, Parts, encryption_of},
+    raw::{AuthData, Out, Str, all_given},
     state::Ssp,
-    text::{self, Text, Units, Wide},
+    text::{Text, Units, Wide},
 };
 
 /// `SspiEncodeStringsAsAuthIdentity`: a null pointer is a part that isn't given. None at all is `SEC_E_INVALID_TOKEN`, as
 /// seen under Wine.
 ///
-/// # Safety
-/// Strings that aren't null end in a null; the place may be written to unless it is null.
-///
 /// Reference: [SspiEncodeStringsAsAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencodestringsasauthidentity).
-pub unsafe fn encode_strings_as_auth_identity(
+pub fn encode_strings_as_auth_identity(
     ssp: &Ssp,
-    [user, domain, packed]: [*const u16; 3],
-    place: *mut *mut c_void,
-) -> i32 {
-    super::call(ssp, Operation::SspiEncodeStringsAsAuthIdentity, |_| {
-        given([place.cast()])?;
-        // SAFETY: by this function's contract, and there is a place.
-        unsafe {
-            let (user, domain) = (text::terminated::<Wide>(user)?, text::terminated::<Wide>(domain)?);
-            let packed = text::terminated::<Wide>(packed)?;
-            if user.is_none() && domain.is_none() && packed.is_none() {
-                return Err(Status::InvalidToken);
-            }
-            give(ssp, &Parts { user, domain, ..decode(ssp, packed)? }, place)
-        }
-    })
+    [user, domain, packed]: [Str<'_, Wide>; 3],
+    place: Out<'_, *mut c_void>,
+) -> Result<(), Status> {
+    ssp.enter(Operation::SspiEncodeStringsAsAuthIdentity)?;
+    all_given([place.is_given()])?;
+    let (user, domain, packed) = (user.text()?, domain.text()?, packed.text()?);
+    if user.is_none() && domain.is_none() && packed.is_none() {
+        return Err(Status::InvalidToken);
+    }
+    let block = identity::build(&Parts { user, domain, ..decode(ssp, packed)? })?;
+    place.write(copy(ssp, &block).cast());
+    Ok(())
 }
 
 /// `SspiEncodeAuthIdentityAsStrings`: the third string need not be asked for. What is encrypted gives
 /// `STATUS_INVALID_PARAMETER`, as the page says of what is encrypted for the process.
 ///
-/// # Safety
-/// A pointer that isn't null is to an identity, or may be written to.
-///
 /// Reference: [SspiEncodeAuthIdentityAsStrings](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencodeauthidentityasstrings).
-pub unsafe fn encode_auth_identity_as_strings(
+pub fn encode_auth_identity_as_strings(
     ssp: &Ssp,
-    identity: *const c_void,
-    [user, domain, packed]: [*mut *const u16; 3],
-) -> i32 {
-    guard::code(|| {
-        let engine = ssp.engine()?;
-        engine.enter(Operation::SspiEncodeAuthIdentityAsStrings)?;
-        given([identity, user.cast(), domain.cast()])?;
-        // SAFETY: by this function's contract, and none of those is null.
-        unsafe {
-            if encryption_of(ssp, identity)? != 0 {
-                return Ok(STATUS_INVALID_PARAMETER);
-            }
-            let mut parts = Parts::read(ssp, identity)?;
-            let names = [parts.user.take(), parts.domain.take()];
-            let encoded = if packed.is_null() { None } else { encode(&parts)? };
-            user.write(copy_string(ssp, names[0].as_deref()));
-            domain.write(copy_string(ssp, names[1].as_deref()));
-            if !packed.is_null() {
-                packed.write(copy_string(ssp, encoded.as_deref().map(Vec::as_slice)));
-            }
-        }
-        Ok(SEC_E_OK)
-    })
+    identity: AuthData<'_>,
+    [user, domain, packed]: [Out<'_, *const u16>; 3],
+) -> Result<i32, Status> {
+    ssp.enter(Operation::SspiEncodeAuthIdentityAsStrings)?;
+    all_given([identity.is_given(), user.is_given(), domain.is_given()])?;
+    if encryption_of(ssp, &identity)? != 0 {
+        return Ok(STATUS_INVALID_PARAMETER);
+    }
+    let mut parts = parts(ssp, &identity)?;
+    let names = [parts.user.take(), parts.domain.take()];
+    let encoded = if packed.is_given() { encode(&parts)? } else { None };
+    user.write(copy_string(ssp, names[0].as_deref()));
+    domain.write(copy_string(ssp, names[1].as_deref()));
+    if packed.is_given() {
+        packed.write(copy_string(ssp, encoded.as_deref().map(Vec::as_slice)));
+    }
+    Ok(SEC_E_OK)
 }
 
 /// What the third string says.

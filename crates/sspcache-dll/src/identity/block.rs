@@ -4,8 +4,9 @@
 //! and the header is encrypted; the header stays readable, and is sealed too.
 //!
 //! Reference: [SEC_WINNT_AUTH_IDENTITY_EX2](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_ex2).
+#![deny(unsafe_code)]
 
-use std::{ffi::c_void, mem::offset_of, slice};
+use std::mem::offset_of;
 
 use sspcache_engine::{Engine, Seal, SealedFor, Status};
 use windows_sys::Win32::{
@@ -18,12 +19,17 @@ use windows_sys::Win32::{
     },
     System::Rpc::SEC_WINNT_AUTH_IDENTITY_UNICODE,
 };
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::{Credential, ENCRYPTED, FORM, Parts, packed::bytes_of};
+use super::{
+    bytes::{bytes_of, part, u16_at, u32_at, utf16},
+    packed::Credential,
+    parts::{ENCRYPTED, FORM, Parts},
+};
 use crate::{
+    raw::{WholeBlock, check_lengths},
     state::Ssp,
-    text::{Text, Units},
+    text::Text,
 };
 
 /// An identity in one block, whose lengths and offsets were looked at.
@@ -34,16 +40,12 @@ pub(crate) struct Block<'b> {
 }
 
 impl<'b> Block<'b> {
-    /// The block at this place.
-    ///
-    /// # Safety
-    /// The pointer is to one that begins with the block's version, and that isn't written to as long as it is looked at.
+    /// The block that the caller passes.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
-    pub(crate) unsafe fn at(ssp: &Ssp, data: *const c_void) -> Result<Self, Status> {
-        // SAFETY: by this function's contract.
-        Self::of(unsafe { slice::from_raw_parts(data.cast(), length_at(ssp, data)?) })
+    /// As [`WholeBlock::bytes`] and [`of`](Self::of).
+    pub(crate) fn at(ssp: &Ssp, place: &WholeBlock<'b>) -> Result<Self, Status> {
+        Self::of(place.bytes(|address| ssp.handed_out().size_at(address))?)
     }
 
     /// The block at the beginning of these bytes.
@@ -57,7 +59,7 @@ impl<'b> Block<'b> {
         let header = usize::from(u16_at(bytes, offset_of!(Ex2, cbHeaderLength)));
         let length = u32_at(bytes, offset_of!(Ex2, cbStructureLength)) as usize;
         let bytes = bytes.get(..length).ok_or(Status::UnknownCredentials)?;
-        check(header, length)?;
+        check_lengths(header, length)?;
         let block = Self { bytes, header };
         [USER, DOMAIN, PACKED, PACKAGES].into_iter().try_for_each(|field| block.part(field).map(drop))?;
         Ok(block)
@@ -190,82 +192,6 @@ pub(crate) fn unseal(engine: &Engine, bytes: &mut [u8]) -> Result<(), Status> {
     Ok(())
 }
 
-/// Overwrites a block with zeros.
-///
-/// # Safety
-/// The pointer is to a block that may be written to.
-///
-/// # Errors
-/// As [`Block::of`].
-pub(super) unsafe fn zero(ssp: &Ssp, data: *mut c_void) -> Result<(), Status> {
-    // SAFETY: by this function's contract.
-    let bytes: &mut [u8] = unsafe { slice::from_raw_parts_mut(data.cast(), length_at(ssp, data)?) };
-    bytes.zeroize();
-    Ok(())
-}
-
-/// How long the block at this place is, as far as it is to be believed.
-///
-/// # Safety
-/// The pointer is to a block.
-///
-/// # Errors
-/// [`Status::UnknownCredentials`] for a length that no block has, or that is more than was handed out at this place.
-pub(crate) unsafe fn length_at(ssp: &Ssp, data: *const c_void) -> Result<usize, Status> {
-    let data: *const Ex2 = data.cast();
-    // SAFETY: by this function's contract, there is as much as a version and two lengths; they say whether there is more.
-    let (header, length) = unsafe {
-        let header = (&raw const (*data).cbHeaderLength).read_unaligned();
-        (usize::from(header), (&raw const (*data).cbStructureLength).read_unaligned() as usize)
-    };
-    check(header, length)?;
-    if ssp.size_of_handed_out(data.cast()).is_some_and(|size| size < length) {
-        return Err(Status::UnknownCredentials);
-    }
-    Ok(length)
-}
-
-/// A part of a block that lies behind the header; an empty one may lie anywhere.
-pub(super) fn part(bytes: &[u8], header: usize, offset: u32, length: u16) -> Result<&[u8], Status> {
-    if length == 0 {
-        return Ok(&[]);
-    }
-    let start = usize::try_from(offset).map_err(|_| Status::UnknownCredentials)?;
-    let end = start.checked_add(usize::from(length)).ok_or(Status::UnknownCredentials)?;
-    if start < header {
-        return Err(Status::UnknownCredentials);
-    }
-    bytes.get(start..end).ok_or(Status::UnknownCredentials)
-}
-
-/// The number at a place that is known to be there. In the memory of the machine that passed it, and so in its byte order.
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_ne_bytes([bytes[at], bytes[at + 1]])
-}
-
-/// As [`u16_at`].
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-/// Bytes as UTF-16.
-pub(super) fn utf16(bytes: &[u8]) -> Result<Units, Status> {
-    let (units, rest) = bytes.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(Status::UnknownCredentials);
-    }
-    // The iterator's length is exact: nothing grows and leaves a copy behind.
-    Ok(Zeroizing::new(units.iter().map(|&unit| u16::from_ne_bytes(unit)).collect()))
-}
-
-fn check(header: usize, length: usize) -> Result<(), Status> {
-    // No more than what the header's offsets and 16-bit lengths can be needed for.
-    if header < HEADER || length < header || length > MAX_LENGTH {
-        return Err(Status::UnknownCredentials);
-    }
-    Ok(())
-}
-
 /// Header, body, and where the seal goes.
 fn split(bytes: &mut [u8], header: usize) -> Result<[&mut [u8]; 3], Status> {
     let length = u32_at(bytes, offset_of!(Ex2, cbStructureLength)) as usize;
@@ -308,9 +234,6 @@ const PACKAGES: Field = (offset_of!(Ex2, PackageListOffset), offset_of!(Ex2, Pac
 
 const HEADER: usize = size_of::<Ex2>();
 const SEAL: usize = size_of::<Seal>();
-
-/// The longest block that is looked at: a header, and four parts of 64 KiB.
-const MAX_LENGTH: usize = 5 << 16;
 
 /// How this SSP writes blocks.
 const OWN_FORM: u32 = SEC_WINNT_AUTH_IDENTITY_UNICODE

@@ -7,11 +7,12 @@
 //! | 20 | `AuthData.CredData`, an offset from the start of the structure, and a length |
 //!
 //! Reference: [SEC_WINNT_AUTH_PACKED_CREDENTIALS](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_packed_credentials).
+#![deny(unsafe_code)]
 
 use sspcache_engine::{Secret, SecretKind, Status};
 use zeroize::Zeroizing;
 
-use super::block::{part, u16_at, u32_at, utf16};
+use super::bytes::{bytes_of, part, u16_at, u32_at, utf16};
 use crate::text::Text;
 
 /// A password, a key or a certificate.
@@ -83,16 +84,6 @@ impl Credential<'_> {
             Self::Password(password) => Secret::password_units(password),
         }
     }
-}
-
-/// Units as they lie in memory.
-pub(crate) fn bytes_of(units: &[u16]) -> Zeroizing<Vec<u8>> {
-    // Reserved in full, so that no growth leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(size_of_val(units)));
-    for unit in units {
-        bytes.extend_from_slice(&unit.to_ne_bytes());
-    }
-    bytes
 }
 
 fn pack(credential_type: [u8; 16], data: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, Status> {

@@ -1,0 +1,31 @@
+//! What these functions share: identities in, copies out.
+#![deny(unsafe_code)]
+
+use std::ptr;
+
+use sspcache_engine::Status;
+
+use crate::{
+    identity::{self, Parts},
+    memory::FreedBy,
+    raw::AuthData,
+    state::Ssp,
+};
+
+/// Reads an identity, which there has to be.
+///
+/// # Errors
+/// [`Status::InvalidParameter`] for none, [`Status::UnknownCredentials`] for what is no identity.
+pub(super) fn parts<'i>(ssp: &Ssp, identity: &'i AuthData<'_>) -> Result<Parts<'i>, Status> {
+    identity::parts(ssp, identity)?.ok_or(Status::InvalidParameter)
+}
+
+/// Hands a copy out.
+pub(super) fn copy<T: Copy>(ssp: &Ssp, items: &[T]) -> *mut T {
+    ssp.handed_out().copy(FreedBy::Sspi, items)
+}
+
+/// Hands a string out, with a terminating null; a null pointer for none.
+pub(super) fn copy_string(ssp: &Ssp, text: Option<&[u16]>) -> *mut u16 {
+    text.map_or(ptr::null_mut(), |text| ssp.handed_out().copy_terminated(FreedBy::Sspi, text))
+}

@@ -1,0 +1,70 @@
+//! What a call comes to at the ABI. Panics stop here (clause M11).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sspcache_engine::Status;
+use windows_sys::Win32::Foundation::SEC_E_OK;
+
+/// Runs an exported function, and gives what its C function returns.
+pub fn answer<T: Answer<R>, R>(call: impl FnOnce() -> T) -> R {
+    T::answer(caught(call))
+}
+
+/// What an exported function returns.
+pub trait Answer<R>: Sized {
+    /// What the C function returns for it; `None` is a panic.
+    fn answer(outcome: Option<Self>) -> R;
+}
+
+/// `SEC_E_OK`, or the error's code.
+impl Answer<i32> for Result<(), Status> {
+    fn answer(outcome: Option<Self>) -> i32 {
+        Answer::answer(outcome.map(|result| result.map(|()| SEC_E_OK)))
+    }
+}
+
+/// One of several ways to succeed, or the error's code.
+impl Answer<i32> for Result<i32, Status> {
+    fn answer(outcome: Option<Self>) -> i32 {
+        outcome.unwrap_or(Err(Status::InternalError)).unwrap_or_else(Status::code)
+    }
+}
+
+/// A system error code.
+impl Answer<u32> for Result<u32, Status> {
+    fn answer(outcome: Option<Self>) -> u32 {
+        outcome.unwrap_or(Err(Status::InternalError)).unwrap_or_else(|status| status.code().cast_unsigned())
+    }
+}
+
+/// TRUE or FALSE.
+impl Answer<i32> for Result<bool, Status> {
+    fn answer(outcome: Option<Self>) -> i32 {
+        matches!(outcome, Some(Ok(true))).into()
+    }
+}
+
+/// TRUE or FALSE, as a `BOOLEAN`.
+impl Answer<bool> for Result<bool, Status> {
+    fn answer(outcome: Option<Self>) -> bool {
+        matches!(outcome, Some(Ok(true)))
+    }
+}
+
+/// Nothing: the function can't say that it failed.
+impl Answer<()> for Result<(), Status> {
+    fn answer(_: Option<Self>) {}
+}
+
+/// An address, or null.
+impl<T> Answer<*const T> for Result<&'static T, Status> {
+    fn answer(outcome: Option<Self>) -> *const T {
+        if let Some(Ok(found)) = outcome { found } else { std::ptr::null() }
+    }
+}
+
+/// Runs a call; `None` for a panic.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+    // The engine recovers from a panic by itself, and nothing else is shared.
+    catch_unwind(AssertUnwindSafe(call)).ok()
+}

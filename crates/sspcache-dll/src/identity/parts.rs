@@ -1,0 +1,67 @@
+//! What an identity consists of, whatever its form.
+#![deny(unsafe_code)]
+
+use sspcache_engine::{Identity, Name, PackageList, Principal};
+use windows_sys::Win32::{
+    Security::Authentication::Identity::{
+        SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN, SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER,
+        SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_RESERVED,
+        SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED,
+        SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED, SEC_WINNT_AUTH_IDENTITY_MARSHALLED,
+    },
+    System::Rpc::{SEC_WINNT_AUTH_IDENTITY_ANSI, SEC_WINNT_AUTH_IDENTITY_UNICODE},
+};
+
+use super::packed::Credential;
+use crate::text::{Text, Units};
+
+/// What is in an identity, before anything is made of it.
+#[derive(Default)]
+pub(crate) struct Parts<'t> {
+    /// `None` where a pointer is null, or a flag says that it was.
+    pub(crate) user: Option<Text<'t>>,
+    pub(crate) domain: Option<Text<'t>>,
+    pub(crate) credential: Credential<'t>,
+    /// Names, separated by commas.
+    pub(crate) packages: Units,
+    /// Those flags that don't tell how the identity is written.
+    pub(crate) flags: u32,
+}
+
+impl Parts<'_> {
+    /// What they come to as a sign-in.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::new(self.principal(), self.credential.secret()).with_packages(self.package_list())
+    }
+
+    pub(crate) fn package_list(&self) -> PackageList {
+        PackageList::parse(Name::from_units(&self.packages))
+    }
+
+    /// Whether they say nothing but which packages may be used.
+    pub(crate) fn is_list_alone(&self) -> bool {
+        let nobody = self.user.is_none() && self.domain.is_none();
+        nobody && matches!(self.credential, Credential::Missing) && !self.packages.is_empty()
+    }
+
+    /// User and domain, as they are.
+    fn principal(&self) -> Principal {
+        let name = |text: &Option<Text<'_>>| Name::from_units(text.as_deref().unwrap_or_default());
+        Principal::new(name(&self.user), name(&self.domain))
+    }
+}
+
+/// The flags that say an identity is encrypted.
+pub(super) const ENCRYPTED: u32 = SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED;
+
+/// The flags that say how an identity is written, rather than what is meant by it.
+pub(super) const FORM: u32 = ENCRYPTED
+    | SEC_WINNT_AUTH_IDENTITY_ANSI
+    | SEC_WINNT_AUTH_IDENTITY_UNICODE
+    | SEC_WINNT_AUTH_IDENTITY_MARSHALLED
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_RESERVED;
