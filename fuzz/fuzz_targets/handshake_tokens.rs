@@ -2,20 +2,13 @@
 //! for proven; unaltered ones establish both sides.
 #![no_main]
 
-#[path = "../../tests/support/any_call/mod.rs"]
-mod any_call;
-#[path = "../../tests/support/context.rs"]
-mod context;
-#[path = "../../tests/support/dll.rs"]
-mod dll;
-#[path = "support/linked.rs"]
-mod linked;
-
-use any_call::{CONFIG, World};
 use arbitrary::{Result, Unstructured};
-use context::{Contexts, Stepped, Terms};
-use dll::{Handle, Mock, Wide};
 use libfuzzer_sys::{Corpus, fuzz_target};
+use sspcache_tests::{
+    any_call::{CONFIG, World},
+    context::{Contexts, Stepped, Terms},
+    dll::{Handle, Mock, Wide},
+};
 use windows_sys::Win32::{
     Foundation::{SEC_E_OK, SEC_I_CONTINUE_NEEDED},
     Security::Authentication::Identity::{
@@ -25,7 +18,7 @@ use windows_sys::Win32::{
 };
 
 thread_local! {
-    static MOCK: &'static Mock = linked::mock(CONFIG);
+    static MOCK: &'static Mock = sspcache_fuzz::mock(CONFIG);
     static WORLD: World<'static> = World::new(MOCK.with(|mock| *mock));
 }
 

@@ -2,19 +2,14 @@
 //! identity is read; what is taken is the same after every way that it can go.
 #![no_main]
 
-#[path = "../../tests/support/auth_identity.rs"]
-mod auth_identity;
-#[path = "../../tests/support/dll.rs"]
-mod dll;
-#[path = "support/linked.rs"]
-mod linked;
-
 use std::{ffi::c_void, ptr};
 
 use arbitrary::{Result, Unstructured};
-use auth_identity::Family;
-use dll::{Ask, Handle, Mock, Plain, Wide};
 use libfuzzer_sys::{Corpus, fuzz_target};
+use sspcache_tests::{
+    auth_identity::Family,
+    dll::{Ask, Handle, Mock, Plain, Wide},
+};
 use windows_sys::Win32::{
     Foundation::{
         SEC_E_BUFFER_TOO_SMALL, SEC_E_INVALID_PARAMETER, SEC_E_NO_CREDENTIALS, SEC_E_OK,
@@ -32,7 +27,7 @@ const CONFIG: &str = "[[package]]\nname = 'NTLM'\n\n[[package]]\nname = 'Negotia
 const LENGTH: usize = std::mem::offset_of!(Ex2, cbStructureLength);
 
 thread_local! {
-    static MOCK: &'static Mock = linked::mock(CONFIG);
+    static MOCK: &'static Mock = sspcache_fuzz::mock(CONFIG);
 }
 
 fuzz_target!(|input: &[u8]| -> Corpus {

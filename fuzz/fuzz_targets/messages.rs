@@ -2,22 +2,15 @@
 //! and left as it came. The same goes for exported contexts.
 #![no_main]
 
-#[path = "../../tests/support/any_call/mod.rs"]
-mod any_call;
-#[path = "../../tests/support/context.rs"]
-mod context;
-#[path = "../../tests/support/dll.rs"]
-mod dll;
-#[path = "support/linked.rs"]
-mod linked;
-
 use std::ptr;
 
-use any_call::{CONFIG, World};
 use arbitrary::{Result, Unstructured};
-use context::{Contexts, Pair, Terms, buffer};
-use dll::{Mock, Wide};
 use libfuzzer_sys::{Corpus, fuzz_target};
+use sspcache_tests::{
+    any_call::{CONFIG, World},
+    context::{Contexts, Pair, Terms, buffer},
+    dll::{Mock, Wide},
+};
 use windows_sys::Win32::{
     Foundation::SEC_E_OK,
     Security::Authentication::Identity::{
@@ -41,7 +34,7 @@ struct Ends {
 
 thread_local! {
     static ENDS: Ends = {
-        let mock: &Mock = linked::mock(CONFIG);
+        let mock: &Mock = sspcache_fuzz::mock(CONFIG);
         let contexts = mock.contexts::<Wide>();
         let flags = ISC_REQ_CONFIDENTIALITY | ISC_REQ_INTEGRITY;
         let terms = Terms { flags, ..Terms::default() };

@@ -2,10 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-#[path = "../../../tests/support/both_ends.rs"]
-mod both_ends;
-
-use both_ends::{Place, refused};
 use sspcache::{
     Error, SecurityStatus, SignIn,
     context::{ContextRequest, handshake},
@@ -13,6 +9,7 @@ use sspcache::{
 use sspcache_mock::{
     Config, Effect, Engine, EngineBuilder, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation,
 };
+use sspcache_tests::both_ends::{self, Place, refused};
 
 const MSN: &str = "MSNSSPC.dll";
 

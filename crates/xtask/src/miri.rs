@@ -2,8 +2,7 @@
 //!
 //! It comes with nightly toolchains alone, and takes its time: what runs here are the tests that reach each kind of code
 //! once, with fewer cases where a test asks `cfg!(miri)`. Pages of memory come from the heap then, since Miri has no
-//! `mlock` or `madvise`; the mock DLLs' own tests call the same functions without a DLL
-//! (`crates/sspcache-dll/tests/miri.rs`).
+//! `mlock` or `madvise`; the tests of the mock DLLs call the same functions without a DLL (`tests/src/linked.rs`).
 
 use std::path::Path;
 
@@ -18,7 +17,7 @@ type Tests = (&'static str, &'static [&'static str], &'static [&'static str]);
 /// Where there is unsafe code to interpret, pages of memory and the C ABI, and the safe crates over it.
 const TESTS: &[Tests] = &[
     ("sspcache-engine", &["--lib"], &["vault"]),
-    ("sspcache-dll", &["--test=miri"], &["dll_abi"]),
+    ("sspcache-tests", &["--test=dll"], &["abi::"]),
     ("sspcache-fold", &["--test=table"], &["names_compare"]),
     ("sspcache-loader", &["--test=references", "--test=notifications", "--test=disk"], &[]),
     ("sspcache-mock", &["--test=sign_out"], &[]),
@@ -28,7 +27,7 @@ const TESTS: &[Tests] = &[
 /// What computes much: contexts, by the safe crates and behind the C ABI.
 const CONTEXTS: &[Tests] = &[
     ("sspcache-mock", &["--test=both_ends"], &[]),
-    ("sspcache-dll", &["--test=miri"], &["dll_accounts", "dll_credentials", "dll_messages"]),
+    ("sspcache-tests", &["--test=dll"], &["accounts::", "credentials::", "messages::"]),
 ];
 
 /// The toolchain that it comes from: one day's, so that the same sources are judged alike on every day.

@@ -1,0 +1,90 @@
+//! `sspcache config check`: points at the line, says what is allowed there, and quotes nothing.
+
+use std::fs;
+
+use serde_json::json;
+use sspcache_tests::program::{Ran, fixture, sspcache};
+
+fn check(file: &str) -> Ran {
+    Ran::of(sspcache().args(["config", "check"]).arg(fixture("config").join(file)))
+}
+
+fn check_json(file: &str) -> serde_json::Value {
+    let file = fixture("config").join(file);
+    Ran::of(sspcache().args(["config", "check", "--format", "json"]).arg(file)).json()[0].take()
+}
+
+/// M8
+#[test]
+fn a_mistake_is_pointed_at_and_what_is_allowed_is_said() {
+    for (file, line, column, key, allowed) in [
+        ("bad-value.toml", 3, 20, "cache.lifetime-seconds", "a whole number of seconds, at least 1"),
+        (
+            "bad-effect.toml",
+            7,
+            10,
+            "fault[1].effect",
+            "\"false\", \"delay\", \"panic\", \"missing\" or a status",
+        ),
+        ("bad-context.toml", 4, 17, "context.impersonation", "\"refuse\" or \"simulate\""),
+        ("bad-targets.toml", 2, 12, "targets.accepted", "a list of targets' names"),
+        ("unknown-key.toml", 4, 1, "account[0]", "tables of user, domain, password"),
+        ("missing-key.toml", 1, 1, "account[0]", "a string"),
+        ("syntax.toml", 2, 14, "", ""),
+    ] {
+        let ran = check(file).exits_with(1);
+        assert_eq!(ran.stdout, "", "{file}");
+        assert!(
+            ran.stderr.contains(&format!("{file}: line {line}, column {column}: {key}")),
+            "{}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        let error = &check_json(file)["error"];
+        assert_eq!(
+            json!([error["line"], error["column"], error["key"]]),
+            json!([line, column, key]),
+            "{file}"
+        );
+        assert!(error["allowed"].as_str().unwrap().starts_with(allowed), "{file}: {error}");
+    }
+}
+
+/// M8
+#[test]
+fn a_valid_file_is_summed_up_without_its_passwords() {
+    let path = fixture("config/full.toml");
+    let ran = Ran::of(sspcache().args(["config", "check"]).arg(&path)).exits_with(0);
+    insta::assert_snapshot!(ran.stdout.replace(path.to_str().unwrap(), "full.toml"), @"
+    full.toml: valid
+     MSNSSPC.dll   offers NTLM and Negotiate; 1 credential cached from the start
+     MSAPSSPC.dll  offers Negotiate
+    ");
+    let json = check_json("full.toml").to_string();
+    assert!(json.contains("alice") && !json.contains("hunter2"), "{json}");
+}
+
+#[test]
+fn what_a_dll_cannot_do_to_itself_is_valid_for_the_mock_in_rust_alone() {
+    let ran = check("emulation-only.toml").exits_with(0);
+    assert!(ran.stdout.contains("a mock DLL refuses it"), "{}", ran.stdout);
+}
+
+#[test]
+fn each_of_several_files_is_checked() {
+    let mut command = sspcache();
+    command.args(["config", "check"]);
+    command.arg(fixture("config/no-such.toml")).arg(fixture("config/full.toml"));
+    let ran = Ran::of(&mut command).exits_with(1);
+    assert!(ran.stderr.contains("no-such.toml: can't read"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("full.toml: valid"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_is_not_utf_8_is_said_to_be_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("latin-1.toml");
+    fs::write(&file, b"[[account]]\nuser = \"\xE9\"\n").unwrap();
+    let ran = Ran::of(sspcache().args(["config", "check"]).arg(&file)).exits_with(1);
+    assert!(ran.stderr.contains("line 2, column 9: not UTF-8"), "{}", ran.stderr);
+}

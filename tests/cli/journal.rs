@@ -1,0 +1,339 @@
+//! `sspcache journal`: the verdict on a run is made from its journals alone, and the timeline draws them.
+
+use sspcache_tests::program::{Ran, fixture, sspcache};
+
+fn check(journal: &str) -> Ran {
+    Ran::of(sspcache().args(["journal", "check"]).arg(fixture("journal").join(journal)))
+}
+
+fn check_json(journal: &str) -> serde_json::Value {
+    Ran::of(sspcache().args(["journal", "check", "--format", "json"]).arg(fixture("journal").join(journal)))
+        .json()
+}
+
+/// M10, M12
+#[test]
+fn a_journal_is_judged_by_what_was_left() {
+    for (journal, outcome, left, status) in [
+        ("clean", "clean", 0, 0),
+        ("ends", "clean", 0, 0),
+        ("left", "left", 1, 99),
+        ("many", "left", 1, 99),
+        ("tree", "left", 2, 99),
+        ("unused", "not-exercised", 0, 99),
+        ("cut", "incomplete", 0, 99),
+        ("gap", "incomplete", 0, 99),
+        ("lost", "incomplete", 0, 99),
+        ("not-a-journal", "incomplete", 0, 99),
+    ] {
+        check(journal).exits_with(status);
+        let verdict = check_json(journal);
+        assert_eq!(
+            (&verdict["outcome"], &verdict["left"]),
+            (&outcome.into(), &left.into()),
+            "{journal}: {verdict}"
+        );
+    }
+}
+
+/// M10
+#[test]
+fn each_credential_says_what_ended_it() {
+    let verdict = check_json("ends");
+    let ends: Vec<&str> = verdict["processes"][0]["credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|credential| credential["end"]["how"].as_str().unwrap())
+        .collect();
+    assert_eq!(ends, ["evicted", "replaced", "expired", "flushed"]);
+    assert_eq!(verdict["retained"], 1);
+}
+
+/// M10
+#[test]
+fn a_process_without_an_end_is_judged_by_what_it_still_held() {
+    let verdict = check_json("tree");
+    let killed = &verdict["processes"][2];
+    assert_eq!(killed["program"], "worker.exe");
+    assert_eq!(killed["credentials"][0]["end"], serde_json::json!({ "how": "left", "when": "no-end" }));
+}
+
+#[test]
+fn the_verdict_names_everyone_in_a_tree_and_says_in_words_what_it_comes_to() {
+    let ran = check("tree").exits_with(99);
+    assert_eq!(ran.stderr, "");
+    insta::assert_snapshot!(ran.stdout, @r"
+     process               signed in  as             through             what ended it
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────
+     server (412)          +0.005 s   CONTOSO\alice  MSN (MSNSSPC.dll)   flushed +0.300 s (event 2)
+     server (413, forked)  +0.055 s   CONTOSO\bob    MSN (MSNSSPC.dll)   LEFT at exit
+     worker.exe (420)      +0.120 s   carol          DPA (MSAPSSPC.dll)  LEFT (killed, or still running)
+
+    note: 1 process used a mock without signing in
+    not clean: of 3 cached credentials, 2 were left. server (413, forked) left CONTOSO\bob and worker.exe (420) left carol.
+    Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.
+    ");
+}
+
+#[test]
+fn a_clean_run_is_told_in_one_sentence() {
+    insta::assert_snapshot!(check("clean").exits_with(0).stdout, @r"
+     process       signed in  as                                through            what ended it
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+     client (412)  +0.012 s   CONTOSO\alice (1 silent sign-in)  MSN (MSNSSPC.dll)  flushed +0.900 s (event 6)
+
+    clean: 1 credential was cached in 1 process, and nothing was left.
+    ");
+}
+
+#[test]
+fn notes_tell_of_injected_faults_and_retained_copies() {
+    insta::assert_snapshot!(check("ends").exits_with(0).stdout, @r#"
+     process       signed in  as                     through            what ended it
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────
+     client (412)  +0.000 s   preloaded (preloaded)  MSN (MSNSSPC.dll)  evicted +0.004 s, to make room
+                   +0.001 s   CONTOSO\alice          MSN (MSNSSPC.dll)  replaced +0.002 s, by a new secret
+                   +0.002 s   CONTOSO\alice          MSN (MSNSSPC.dll)  expired +5.000 s
+                   +0.003 s   CONTOSO\bob            MSN (MSNSSPC.dll)  flushed +5.002 s (event 9)
+
+    note: in client (412), an injected fault met 1 call of CleanupCredentialCache
+    note: client (412) kept 1 copy of a secret in handles that were never freed (handle-policy = "retain")
+    clean: 4 credentials were cached in 1 process, and nothing was left.
+    "#);
+}
+
+#[test]
+fn of_many_credentials_those_that_were_left_are_shown_first() {
+    let stdout = check("many").exits_with(99).stdout;
+    assert!(stdout.lines().nth(2).unwrap().contains("LEFT at exit"), "{stdout}");
+    assert!(stdout.contains("… and 25 more credentials"), "{stdout}");
+}
+
+#[test]
+fn a_run_in_which_nobody_signed_in_passes_when_that_is_allowed_and_a_gap_never_does() {
+    let check = |journal: &str| {
+        let mut command = sspcache();
+        command.args(["journal", "check", "--allow-unused", "--error-exitcode", "7"]);
+        Ran::of(command.arg(fixture("journal").join(journal))).status
+    };
+    assert_eq!([check("unused"), check("clean"), check("gap"), check("left")], [0, 0, 7, 7]);
+}
+
+#[test]
+fn what_is_no_journal_is_named_and_not_quoted() {
+    let ran = check("not-a-journal").exits_with(99);
+    assert!(ran.stdout.contains("1-MSNSSPC-0.jsonl:1:"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
+}
+
+/// M10, M11
+#[test]
+fn the_journal_of_a_mock_of_another_version_is_not_vouched_for() {
+    let ours = env!("CARGO_PKG_VERSION");
+    let (series, _) = ours.rsplit_once('.').expect("three numbers");
+    let text = std::fs::read_to_string(fixture("journal/clean/412-MSNSSPC-0.jsonl")).expect("readable");
+    for (version, status) in [(format!("{series}.99"), 0), (format!("9.{ours}"), 99), ("new".to_owned(), 99)]
+    {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let journal = folder.path().join("412-MSNSSPC-0.jsonl");
+        let before = format!(r#""version":"{ours}""#);
+        assert!(text.contains(&before), "{text}");
+        std::fs::write(&journal, text.replace(&before, &format!(r#""version":"{version}""#)))
+            .expect("writable");
+        let ran = Ran::of(sspcache().args(["journal", "check"]).arg(&journal)).exits_with(status);
+        let said = [&*version, ours, "412-MSNSSPC-0.jsonl", "from one distribution", "incomplete"];
+        assert_eq!(said.iter().all(|part| ran.stdout.contains(part)), status != 0, "{ran:?}");
+    }
+}
+
+#[test]
+fn a_name_that_no_journal_has_is_an_error_of_its_own() {
+    let ran = check("nowhere").exits_with(125);
+    assert!(ran.stderr.contains("nowhere") && ran.stdout.is_empty(), "{ran:?}");
+}
+
+#[test]
+fn a_prefix_and_a_single_file_name_journals_too() {
+    assert_eq!(check("left/412-MSNSSPC-0.jsonl").status, 99);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        fixture("journal/clean/412-MSNSSPC-0.jsonl"),
+        folder.path().join("run.412-MSNSSPC-0.jsonl"),
+    )
+    .unwrap();
+    Ran::of(sspcache().args(["journal", "check"]).arg(folder.path().join("run"))).exits_with(0);
+}
+
+#[test]
+fn the_junit_report_has_a_test_case_per_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.xml");
+    let mut command = sspcache();
+    command.args(["journal", "check", "--junit"]).arg(&report).arg(fixture("journal/tree"));
+    Ran::of(&mut command).exits_with(99);
+    insta::assert_snapshot!(std::fs::read_to_string(report).unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="sspcache" tests="4" skipped="0" failures="2" errors="0">
+        <testsuite name="credential caches" tests="4" skipped="0" errors="0" failures="2">
+            <testcase name="server" classname="sspcache">
+                <properties>
+                    <property name="pid" value="412"/>
+                </properties>
+            </testcase>
+            <testcase name="server #2" classname="sspcache">
+                <properties>
+                    <property name="pid" value="413"/>
+                </properties>
+                <failure message="CONTOSO\bob is still cached for MSN (MSNSSPC.dll)" type="left">CONTOSO\bob is still cached for MSN (MSNSSPC.dll)</failure>
+            </testcase>
+            <testcase name="worker.exe" classname="sspcache">
+                <properties>
+                    <property name="pid" value="420"/>
+                </properties>
+                <failure message="carol is still cached for DPA (MSAPSSPC.dll)" type="left">carol is still cached for DPA (MSAPSSPC.dll)</failure>
+            </testcase>
+            <testcase name="worker.exe #2" classname="sspcache">
+                <properties>
+                    <property name="pid" value="421"/>
+                </properties>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "#);
+}
+
+#[test]
+fn the_junit_report_of_an_unused_mock_fails_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = |arguments: &[&str]| {
+        let report = folder.path().join("report.xml");
+        let mut command = sspcache();
+        command
+            .args(["journal", "check", "--junit"])
+            .arg(&report)
+            .args(arguments)
+            .arg(fixture("journal/unused"));
+        Ran::of(&mut command);
+        std::fs::read_to_string(report).unwrap()
+    };
+    assert!(report(&[]).contains(r#"<testcase name="sign-in" classname="sspcache"#), "{}", report(&[]));
+    assert!(!report(&["--allow-unused"]).contains("<failure"));
+}
+
+fn show(journal: &str, arguments: &[&str]) -> String {
+    let mut command = sspcache();
+    command.args(["journal", "show"]).args(arguments).arg(fixture("journal").join(journal));
+    Ran::of(&mut command).exits_with(0).stdout
+}
+
+#[test]
+fn the_timeline_shows_the_number_cached_over_time() {
+    insta::assert_snapshot!(show("ends", &[]), @r"
+    MSNSSPC.dll in client (412), 11 events
+     time      event                                    cached
+    ────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                          0
+     +0.000 s  cached    preloaded for MSN, preloaded        1  █
+     +0.001 s  cached    CONTOSO\alice for MSN               2  ██
+     +0.002 s  replaced                                      1  █
+     +0.002 s  cached    CONTOSO\alice for MSN               2  ██
+     +0.003 s  cached    CONTOSO\bob for MSN                 3  ███
+     +0.004 s  evicted                                       2  ██
+     +5.000 s  expired                                       1  █
+     +5.001 s  fault     CleanupCredentialCache: false       1  █
+     +5.002 s  flushed                                       0
+     +5.003 s  ended     process exit                        0
+    ");
+}
+
+#[test]
+fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
+    insta::assert_snapshot!(show("contexts", &[]), @r"
+    MSNSSPC.dll in both-ends (412), 19 events
+     time      event                                                      cached
+    ────────────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                                            0
+     +0.001 s  cached    CONTOSO\alice for NTLM                                1  █
+     +0.002 s  acquired  as CONTOSO\alice, for NTLM                            1  █
+     +0.003 s  acquired  inbound, for Negotiate                                1  █
+     +0.004 s  handshake for NTLM, initiating                                  1  █
+     +0.005 s  handshake for NTLM, accepting                                   1  █
+     +0.006 s  context   CONTOSO\alice for NTLM, initiating                    1  █
+     +0.007 s  context   CONTOSO\alice for NTLM, accepting                     1  █
+     +0.008 s  simulated impersonation of CONTOSO\alice                        1  █
+     +0.009 s  reverted                                                        1  █
+     +0.010 s  exported                                                        1  █
+     +0.011 s  deleted                                                         1  █
+     +0.012 s  imported  CONTOSO\alice for NTLM, accepting                     1  █
+     +0.013 s  handshake for NTLM, initiating                                  1  █
+     +0.014 s  flushed                                                         0
+     +0.015 s  refused   InitializeSecurityContext: SEC_E_NO_CREDENTIALS       0
+     +0.016 s  failed    handshake: SEC_E_NO_CREDENTIALS                       0
+     +0.017 s  context   nobody for NTLM, accepting                            0
+     +0.018 s  ended     process exit                                          0
+    ");
+    check("contexts").exits_with(0);
+}
+
+#[test]
+fn like_events_are_drawn_as_one_row_unless_all_are_wanted() {
+    insta::assert_snapshot!(show("many", &[]), @r"
+    MSNSSPC.dll in load-test (412), 124 events
+     time      event                                      cached
+    ───────────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                            0
+     +0.001 s  cached, acquired, freed, 40 times              40  ████████████████
+     +0.060 s  flushed                                         0
+     +0.061 s  cached    CONTOSO\alice for MSN                 1  ▌
+     +0.075 s  ended     process exit; 1 credential left       0
+    ");
+    assert_eq!(show("many", &["--all"]).lines().count(), 3 + 124);
+}
+
+#[test]
+fn the_timeline_of_several_processes_has_one_clock_and_one_scale() {
+    insta::assert_snapshot!(show("tree", &[]), @r"
+    MSNSSPC.dll in server (412), 4 events
+     time      event                            cached
+    ──────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                  0
+     +0.005 s  cached    CONTOSO\alice for MSN       1  █
+     +0.300 s  flushed                               0
+     +0.400 s  ended     process exit                0
+
+    MSNSSPC.dll in server (413, forked), 3 events
+     time      event                                      cached
+    ────────────────────────────────────────────────────────────────
+     +0.050 s  started   mock 0.1.0                            0
+     +0.055 s  cached    CONTOSO\bob for MSN                   1  █
+     +0.190 s  ended     process exit; 1 credential left       0
+
+    MSAPSSPC.dll in worker.exe (420), 2 events
+     time      event                    cached
+    ──────────────────────────────────────────────
+     +0.110 s  started   mock 0.1.0          0
+     +0.120 s  cached    carol for DPA       1  █
+
+    MSAPSSPC.dll in worker.exe (421), 2 events
+     time      event                   cached
+    ─────────────────────────────────────────────
+     +0.130 s  started   mock 0.1.0         0
+     +0.140 s  ended     process exit       0
+    ");
+}
+
+#[test]
+fn the_timeline_in_json_is_the_events_themselves() {
+    let events: serde_json::Value = serde_json::from_str(&show("clean", &["--format", "json"])).unwrap();
+    assert_eq!(events[0][0]["event"], "started");
+    assert_eq!(events[0].as_array().unwrap().len(), 9);
+}
+
+#[test]
+fn a_file_that_is_no_journal_makes_the_timeline_fail() {
+    let mut command = sspcache();
+    command.args(["journal", "show"]).arg(fixture("journal/not-a-journal"));
+    let ran = Ran::of(&mut command).exits_with(1);
+    assert!(ran.stderr.contains("not an event of a journal"), "{}", ran.stderr);
+}

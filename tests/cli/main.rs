@@ -1,0 +1,12 @@
+//! The program `sspcache`, but for `sspcache exec`.
+
+/// `sspcache config`.
+mod config;
+/// `sspcache demo`.
+mod demo;
+/// `sspcache inspect`.
+mod inspect;
+/// `sspcache journal`, and the forms of a verdict.
+mod journal;
+/// What all commands have in common: arguments, exit status, streams, colour, completions, manual pages.
+mod usage;

@@ -1,0 +1,57 @@
+//! A C program that is both ends of an authentication, compiled here against the headers and the library of `sspcache-win32`, and
+//! run with the mock for this system.
+#![cfg(unix)]
+
+use sspcache_tests::{
+    program::{Ran, fixture},
+    stage::{Stage, words},
+    valgrind,
+    win32::{self, COMPILERS},
+};
+use std::{ffi::OsString, fs};
+
+/// The program that calls the A functions, and the one that calls the W functions.
+fn programs(stage: &Stage) -> [OsString; 2] {
+    [("ansi", "-UUNICODE"), ("wide", "-DUNICODE")].map(|(name, form)| {
+        win32::compile(stage, COMPILERS[0], name, &fixture("clients/both_ends.c"), &["-DLINKED", form])
+    })
+}
+
+/// Runs a command under `sspcache exec`, with the packages and the account that it signs in with.
+fn exec(stage: &Stage, command: &[OsString]) -> Ran {
+    let mut exec = stage.exec();
+    win32::finds_library(&mut exec);
+    exec.args(["--expect-clean", "--config"]).arg(fixture("clients/both_ends.toml")).arg("--").args(command);
+    Ran::of(&mut exec)
+}
+
+/// S2, S3, S4, M3, L11: from the mock, which is loaded by name, and from the library, which passes calls on to it.
+#[test]
+fn a_c_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
+    let stage = Stage::new();
+    let mut outputs = Vec::new();
+    for program in programs(&stage) {
+        for from in ["table", "exports", "linked-table", "linked"] {
+            let ran = exec(&stage, &words(&[&program, &"MSNSSPC.dll", &from, &"NTLM"])).exits_with(0);
+            assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+            outputs.push(ran.stdout);
+        }
+    }
+    let expected = fs::read_to_string(fixture("clients/both_ends.txt")).unwrap();
+    assert!(outputs.iter().all(|output| *output == expected), "{outputs:#?}");
+}
+
+/// S6: whatever the mock hands out can be given back, and nothing else is left but what the loader keeps for the process; nothing is
+/// read that was never written.
+#[cfg(target_os = "linux")]
+#[test]
+fn valgrind_finds_nothing_left_and_nothing_misread() {
+    let stage = Stage::new();
+    for program in programs(&stage) {
+        for package in ["NTLM", "Negotiate"] {
+            let valgrind = valgrind::watched(&words(&[&program, &"MSNSSPC.dll", &"table", &package]));
+            let ran = exec(&stage, &valgrind).exits_with(0);
+            assert!(ran.stdout.ends_with("silent: 8009030E\n"), "{ran:?}");
+        }
+    }
+}

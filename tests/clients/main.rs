@@ -1,0 +1,10 @@
+//! Programs that are both ends of an authentication, over the mock as a DLL: one file for each language or system.
+
+/// C, against the headers and the library of `sspcache-win32`.
+mod c;
+/// Safe Rust, by the types of `sspcache`.
+mod rust;
+/// The Python package sspilib.
+mod sspilib;
+/// C for Windows, against mingw's headers, under Wine.
+mod windows;

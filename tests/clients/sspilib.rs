@@ -1,0 +1,56 @@
+//! The Python package sspilib, unmodified, with the mock preloaded in place of the SSPI library that its wheel brings.
+//!
+//! Its wheel for Windows calls Windows' own secur32, and the one for macOS finds its library by a path that nothing can be
+//! preloaded for.
+#![cfg(target_os = "linux")]
+
+use std::{path::PathBuf, process::Command};
+
+use sspcache_tests::{
+    program::{Ran, fixture, root},
+    stage::Stage,
+};
+
+/// The Python of `cargo xtask setup`, which has the package.
+fn python() -> PathBuf {
+    let python = root().join(".tools/bin/python");
+    let imported = Command::new(&python).args(["-c", "import sspilib"]).output();
+    assert!(
+        imported.is_ok_and(|output| output.status.success()),
+        "the Python package sspilib, which this test needs, is not in .tools: `cargo xtask setup` installs it"
+    );
+    python
+}
+
+/// Runs `both_ends.py` with a package, under `sspcache exec`.
+fn both_ends(package: &str) -> Ran {
+    let stage = Stage::new();
+    let mut exec = stage.exec();
+    exec.args(["--preload", "--expect-clean", "--config"]).arg(fixture("clients/both_ends.toml"));
+    exec.arg("--").arg(python()).arg(fixture("clients/both_ends.py")).arg(package);
+    Ran::of(&mut exec)
+}
+
+/// S3, S4, M3
+#[test]
+fn sspilib_authenticates_both_ends_and_signs_in_silently_until_the_flush() {
+    // NTLM has no mutual authentication, and so no fourth token.
+    for (package, used, tokens) in
+        [("NTLM", "NTLM", 3), ("Kerberos", "Kerberos", 4), ("Negotiate", "Kerberos", 4)]
+    {
+        let ran = both_ends(package).exits_with(0);
+        let expected = format!(
+            "tokens: {tokens}\n\
+             names: CONTOSO\\alice\n\
+             package: {used}\n\
+             session key: 32 bytes\n\
+             messages: carried\n\
+             altered: 8009030F\n\
+             silent: 00000000\n\
+             flush: TRUE\n\
+             silent: 8009030E\n"
+        );
+        assert_eq!(ran.stdout, expected, "{package}: {}", ran.stderr);
+        assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+    }
+}

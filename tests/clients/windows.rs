@@ -1,0 +1,69 @@
+//! A C program that is both ends of an authentication, compiled against mingw's sspi.h and run as a Windows program.
+#![cfg(unix)]
+
+use std::{
+    ffi::OsString,
+    fs,
+    sync::{Mutex, PoisonError},
+};
+
+use sspcache_tests::{
+    program::{Ran, fixture},
+    stage::{self, MINGW, Stage, words},
+};
+
+/// The programs that call the A and the W functions; none when Wine was left out by a flag, which is said.
+fn programs() -> Option<(Stage, [OsString; 2])> {
+    if !stage::has_wine() {
+        return None;
+    }
+    let stage = Stage::with_windows_mocks();
+    let programs = [("ansi.exe", "-UUNICODE"), ("wide.exe", "-DUNICODE")].map(|(name, form)| {
+        let options = ["-DLINKED", form, "-lsecur32"];
+        stage.compile(MINGW, name, &fixture("clients/both_ends.c"), &options)
+    });
+    Some((stage, programs))
+}
+
+/// The output of a program under `sspcache exec`, which registers the mock as a security provider.
+fn output(stage: &Stage, program: &OsString, arguments: [&str; 3]) -> String {
+    // The prefix has one list of security providers.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut exec = stage.exec();
+    exec.args(["--expect-clean", "--config"]).arg(fixture("clients/both_ends.toml"));
+    exec.arg("--").args(words(&[&"wine", program])).args(arguments);
+    let ran = Ran::of(&mut exec).exits_with(0);
+    assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+    ran.stdout.replace("\r\n", "\n")
+}
+
+/// S2, S3, S4, M3
+#[test]
+fn a_windows_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
+    let Some((stage, programs)) = programs() else { return };
+    let mut outputs = Vec::new();
+    for program in &programs {
+        for from in ["table", "exports"] {
+            outputs.push(output(&stage, program, ["MSNSSPC.dll", from, "NTLM"]));
+        }
+    }
+    let expected = fs::read_to_string(fixture("clients/both_ends.txt")).unwrap();
+    assert!(outputs.iter().all(|output| *output == expected), "{outputs:#?}");
+}
+
+/// S2, S3, S4, S8: Wine's own secur32 offers NTLM and its kin itself, so the mock's own package is asked for.
+#[test]
+fn a_windows_program_has_both_ends_through_secur32_with_the_mock_registered() {
+    let Some((stage, programs)) = programs() else { return };
+    let mut outputs = Vec::new();
+    for program in &programs {
+        for from in ["table", "linked-table", "linked"] {
+            outputs.push(output(&stage, program, ["MSNSSPC.dll", from, "MSN"]));
+        }
+        for from in ["table", "exports"] {
+            outputs.push(output(&stage, program, ["secur32.dll", from, "MSN"]));
+        }
+    }
+    assert!(outputs.iter().all(|output| *output == outputs[0]), "{outputs:#?}");
+}

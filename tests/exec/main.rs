@@ -1,0 +1,10 @@
+//! `sspcache exec`.
+
+/// What the verdict says about one client, in each language.
+mod clients;
+/// The command and its surroundings: options, streams, signals, exit status, files that are written.
+mod command;
+/// Several processes: forked, in the background, killed.
+mod processes;
+/// Windows programs under Wine, by name and through secur32.
+mod wine;

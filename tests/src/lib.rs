@@ -1,0 +1,22 @@
+//! What the whole-system tests share. The tests themselves lie beside this folder: a folder for each test binary, and in it
+//! `main.rs`, which says what belongs into which file.
+//!
+//! Everything here is for tests: it panics where a test is to fail.
+#![allow(missing_docs, clippy::missing_panics_doc, reason = "for tests alone, which read the source")]
+
+pub mod any_call;
+pub mod auth_identity;
+pub mod both_ends;
+pub mod context;
+pub mod dll;
+#[cfg(miri)]
+mod linked;
+pub mod program;
+pub mod residue;
+pub mod stage;
+mod start;
+pub mod statuses;
+#[cfg(target_os = "linux")]
+pub mod valgrind;
+#[cfg(unix)]
+pub mod win32;

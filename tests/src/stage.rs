@@ -1,0 +1,244 @@
+//! What the tests of `sspcache exec` share: the mock DLLs laid out as they ship, and clients to run against them.
+
+use std::{
+    env::{
+        self,
+        consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX},
+    },
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::program::{Ran, fixture, program, sspcache, temporary_folder};
+#[cfg(unix)]
+use crate::program::{root, target};
+
+/// The mock DLLs: as cargo names their libraries.
+const MOCKS: [&str; 2] = ["MSNSSPC", "MSAPSSPC"];
+
+/// The C compiler for Windows programs.
+#[cfg(unix)]
+pub const MINGW: &str = "x86_64-w64-mingw32-gcc";
+
+/// The C++ compiler for them.
+#[cfg(unix)]
+pub const MINGW_CPP: &str = "x86_64-w64-mingw32-g++";
+
+/// Steps of a client, the exit status of `exec --expect-clean`, and what the verdict says.
+pub type Case = (&'static str, i32, &'static [&'static str]);
+
+/// A folder with the mock DLLs as `cargo xtask dist` lays them out, and room for what a test makes.
+#[derive(Debug)]
+pub struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    /// With the mock DLLs for this system, as cargo built them for the tests.
+    pub fn new() -> Self {
+        let folder = temporary_folder();
+        let built = env::current_exe().expect("a test knows its own path");
+        for mock in MOCKS {
+            link(
+                &built.with_file_name(format!("{DLL_PREFIX}{mock}{DLL_SUFFIX}")),
+                &folder.path().join(format!("{mock}.dll")),
+            );
+        }
+        Self { folder }
+    }
+
+    /// With those for Wine as well.
+    #[cfg(unix)]
+    pub fn with_windows_mocks() -> Self {
+        let stage = Self::new();
+        let windows = stage.path("windows");
+        fs::create_dir(&windows).expect("the folder is this test's own");
+        for mock in MOCKS {
+            let file = format!("{mock}.dll");
+            link(&windows_mocks().join(&file), &windows.join(&file));
+        }
+        // What Wine 8 lacks and Rust's DLLs need, so that any prefix will do.
+        fs::create_dir(windows.join("wine")).expect("the folder is this test's own");
+        let shim = root().join("crates/xtask/shim/bcryptprimitives.c");
+        let built =
+            stage.compile(MINGW, "bcryptprimitives.dll", &shim, &["-shared", "-nostdlib", "-ladvapi32"]);
+        fs::rename(built, windows.join("wine/bcryptprimitives.dll")).expect("the folder is this test's own");
+        stage
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `sspcache exec`, ready for its options and `--`.
+    pub fn exec(&self) -> Command {
+        let mut command = sspcache();
+        command.env("SSPCACHE_HOME", self.folder.path()).arg("exec");
+        command
+    }
+
+    /// Runs a client under `sspcache exec --expect-clean`.
+    pub fn expect_clean(&self, client: &[OsString], steps: &str) -> Ran {
+        let mut command = self.exec();
+        command.args(["--expect-clean", "--"]).args(client).args(steps.split_whitespace());
+        Ran::of(&mut command)
+    }
+
+    /// Runs a client through a table of steps.
+    #[track_caller]
+    pub fn judge(&self, client: &[OsString], cases: &[Case]) {
+        for (steps, status, said) in cases {
+            let ran = self.expect_clean(client, steps);
+            assert_eq!(ran.status, *status, "{steps}: {ran:?}");
+            for said in *said {
+                assert!(ran.stderr.contains(said), "{steps}: {said:?} is not in\n{}", ran.stderr);
+            }
+            assert!(
+                !ran.stderr.contains("correct horse") && !ran.stdout.contains("correct horse"),
+                "{ran:?}"
+            );
+        }
+    }
+
+    /// What `sspcache exec` says about a client in its JSON form, whatever its exit status.
+    pub fn verdict(&self, command: &[OsString]) -> serde_json::Value {
+        let file = self.path("verdict.json");
+        Ran::of(self.exec().args(["--format", "json", "--verdict"]).arg(&file).arg("--").args(command));
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("no verdict: {error}"));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The C client, compiled for this system.
+    #[cfg(unix)]
+    pub fn c_client(&self) -> OsString {
+        self.compile("cc", "client", &fixture("clients/client.c"), &["-ldl"])
+    }
+
+    /// Compiles C; the path of what comes of it.
+    #[cfg(unix)]
+    pub fn compile(&self, compiler: &str, name: &str, source: &Path, options: &[&str]) -> OsString {
+        self.compile_as(compiler, name, "-xc", source, options)
+    }
+
+    /// Compiles a file as a language; the path of what comes of it.
+    #[cfg(unix)]
+    pub fn compile_as(
+        &self,
+        compiler: &str,
+        name: &str,
+        language: &str,
+        source: &Path,
+        options: &[&str],
+    ) -> OsString {
+        // Wine looks for DLLs beside a program first, and would stop at the mocks for this system.
+        let folder = self.path("programs");
+        fs::create_dir_all(&folder).expect("the folder is this test's own");
+        let program = folder.join(name);
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&program);
+        command.arg(language).arg(source).arg("-xnone").args(options);
+        let output = command.output().unwrap_or_else(|error| {
+            panic!("can't run the C compiler {compiler}, which this test needs ({error}): `cargo xtask setup` installs it or says how")
+        });
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        program.into()
+    }
+}
+
+/// Whether programs for Windows can be run here: not when Wine was left out by a flag, which is said.
+#[cfg(unix)]
+#[track_caller]
+pub fn has_wine() -> bool {
+    if env::var_os("SSPCACHE_TEST_WITHOUT_WINE").is_some() {
+        eprintln!("left out: SSPCACHE_TEST_WITHOUT_WINE is set");
+        return false;
+    }
+    assert!(
+        env::var_os("WINEPREFIX").is_some(),
+        "WINEPREFIX is not set: start this through cargo, so that nobody's own prefix is touched"
+    );
+    Command::new("wine").arg("--version").output().unwrap_or_else(|error| {
+        panic!(
+            "can't run wine, which this test needs ({error}): `cargo xtask setup` installs it or says how; \
+             `cargo xtask test --without-wine` does without"
+        )
+    });
+    true
+}
+
+/// The Python client.
+pub fn python_client() -> Vec<OsString> {
+    vec![python().into(), fixture("clients/client.py").into()]
+}
+
+/// Python's name, if it runs.
+pub fn python() -> &'static str {
+    let name = if cfg!(windows) { "python" } else { "python3" };
+    let found = Command::new(name).arg("--version").stdout(Stdio::null()).status();
+    found.unwrap_or_else(|error| {
+        panic!(
+            "can't run {name}, which this test needs ({error}): `cargo xtask setup` installs it or says how"
+        )
+    });
+    name
+}
+
+/// The Rust client.
+pub fn rust_client() -> OsString {
+    example("client")
+}
+
+/// A program that is an example of this package, so that cargo builds it with the tests.
+pub fn example(name: &str) -> OsString {
+    let program = program();
+    let programs = program.parent().expect("cargo names a file in a folder");
+    let program = programs.join("examples").join(format!("{name}{EXE_SUFFIX}"));
+    assert!(
+        program.is_file(),
+        "{} is missing: it is built with all tests, or by `cargo build --package sspcache-cli --example {name}`",
+        program.display()
+    );
+    program.into()
+}
+
+/// The folder of the mock DLLs for Windows programs: built here, once, so that they are never older than the tests.
+///
+/// What ships is built for another target and by Zig; what is tested here is that `exec` brings mock and program together.
+#[cfg(unix)]
+fn windows_mocks() -> &'static Path {
+    use std::sync::OnceLock;
+
+    const TARGET: &str = "x86_64-pc-windows-gnu";
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target_folder = target();
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(root()).args(["build", "--quiet", "--target", TARGET]);
+        cargo
+            .args(["--package", "sspcache-msnsspc", "--package", "sspcache-msapsspc", "--target-dir"])
+            .arg(&target_folder);
+        let built = cargo.output().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
+        assert!(
+            built.status.success(),
+            "the mock DLLs for Windows can't be built; `cargo xtask setup` installs what that needs:\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        target_folder.join(TARGET).join("debug")
+    })
+}
+
+/// The same file under another name, without a copy of its sixteen megabytes.
+fn link(from: &Path, to: &Path) {
+    fs::hard_link(from, to)
+        .unwrap_or_else(|error| panic!("{} from {}: {error}", to.display(), from.display()));
+}
+
+/// A command line of paths and words.
+pub fn words(words: &[&dyn AsRef<OsStr>]) -> Vec<OsString> {
+    words.iter().map(|word| word.as_ref().to_owned()).collect()
+}
