@@ -13,7 +13,7 @@ use sspcache_engine::{
     Identity, KdcProxy, Secret, SecretKind,
     context::{AcceptRequest, ExportOptions, InitializeRequest},
     journal::{self, Journal, JournalFile},
-    vault::{KeyRef, Limits, NEVER, Slab, Vault},
+    vault::{KeyRef, Limits, NEVER, NewCredential, Slab, Vault},
 };
 use sspcache_mock::{AcquireRequest, Config, Effect, Engine, Fault, MockProcess, MockSsp, Operation};
 use sspcache_tests::program::{Ran, root, sspcache};
@@ -224,11 +224,14 @@ fn show_vault(shown: &mut Shown) {
     let mut vault = Vault::new(Limits::default());
     let user: Vec<u16> = "alice".encode_utf16().collect();
     let key = KeyRef { package: 0, user: &user, domain: &[] };
-    let slot = vault.insert(key, 0, SECRET.as_bytes(), 0, NEVER, &mut |_| {}).unwrap().slot;
+    let new = NewCredential { key, kind: 0, secret: SECRET.as_bytes(), cached_at: 0, expires: NEVER };
+    shown.show("NewCredential", &new);
+    let slot = vault.insert(new, &mut |_| {}).unwrap().slot;
     shown.show("Entry", &vault.get(slot).unwrap());
     shown.show("Vault", &vault);
     let mut gone = Vec::new();
-    vault.insert(key, 0, b"another", 0, NEVER, &mut |left| gone.push(format!("{left:?}"))).unwrap();
+    let another = NewCredential { secret: b"another", ..new };
+    vault.insert(another, &mut |left| gone.push(format!("{left:?}"))).unwrap();
     assert_eq!(gone.len(), 1);
     shown.show("Gone", &gone);
     shown.show("Emptied", &vault.empty());

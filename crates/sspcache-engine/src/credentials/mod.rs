@@ -12,7 +12,7 @@ use crate::{
     context::Role,
     engine::State,
     event::shown,
-    vault::{Entry, Inserted, KeyRef, OutOfMemory, Slot},
+    vault::{Entry, Inserted, KeyRef, NewCredential, OutOfMemory, Slot},
 };
 
 impl Engine {
@@ -333,17 +333,15 @@ impl State {
         let expires = self.lifetime.map_or(FileTime::NEVER, |lifetime| now.after(lifetime));
         let Self { vault, book, packages, .. } = self;
         let secret = &identity.secret;
-        let inserted = vault
-            .insert(
-                key(package, &identity.principal),
-                secret.kind().tag(),
-                secret.bytes(),
-                now.0,
-                expires.0,
-                &mut |gone| book.gone(&gone, now),
-            )
-            .map_err(|OutOfMemory| Status::InsufficientMemory)?;
-        let Inserted { slot, how } = inserted;
+        let new = NewCredential {
+            key: key(package, &identity.principal),
+            kind: secret.kind().tag(),
+            secret: secret.bytes(),
+            cached_at: now.0,
+            expires: expires.0,
+        };
+        let inserted = vault.insert(new, &mut |gone| book.gone(&gone, now));
+        let Inserted { slot, how } = inserted.map_err(|OutOfMemory| Status::InsufficientMemory)?;
         let credential = slot.to_u64();
         match how {
             crate::vault::How::Refreshed => {

@@ -1,17 +1,16 @@
 //! The credential cache: secrets in locked pages, found by package, user and domain (M1, M3, M6, M7, M9).
 //!
 //! Secrets live in a [`Slab`] and nowhere else, so that a flush is one pass at memory speed over what was ever stored,
-//! not a walk over a million allocations. Records with everything else about a credential live beside it, and an index
-//! leads from a key to its record. A flush wipes the slab and forgets the rest without a look at it: names aren't
-//! secrets, and stay in memory until their records are used again.
+//! not a walk over a million allocations. Records hold everything else about a credential; an index leads from a key's
+//! hash to its record. Names aren't secrets: a flush forgets them without a visit to the records.
 //!
-//! A [`Vault`] is the single-threaded core: the engine keeps it under one lock, which makes flushing linearizable.
+//! A [`Vault`] is single-threaded: the engine keeps it under one lock, which makes flushing linearizable. What takes time,
+//! the overwriting, is done on what [`Vault::empty`] took out, without the lock.
 //!
 //! # Memory
-//! The first region of two mebibytes is reserved when the first secret comes, locked and touched 64 KiB at a time; from
-//! the second on, huge pages are asked for. Memory is kept after a flush, locked, for the credentials to come, and
-//! given back when the vault is dropped; a secret of more than 256 KiB has pages of its own, given back when it goes.
-//! `docs/performance.md` has numbers.
+//! Memory for secrets comes in regions of two mebibytes, the first of them locked 64 KiB at a time. It is kept after a
+//! flush, locked, for the credentials to come, and given back when the vault is dropped; a secret of more than 256 KiB has
+//! pages of its own, given back when it goes.
 //!
 //! # Platforms
 //! Linux locks the pages of secrets, keeps them out of core dumps, and lets a forked child find zeros in them. macOS
@@ -22,42 +21,41 @@
 //! After a change to the pages, run `cargo +nightly miri test -p sspcache-engine --lib vault`, too: there pages come from
 //! the global allocator, and Miri checks every access (`rustup toolchain install nightly --component miri`).
 
-use std::collections::TryReserveError;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::mem;
 use std::num::NonZeroU32;
 
-mod expiry;
-mod index;
+use hashbrown::HashTable;
+
+mod credential;
 mod key;
 mod pages;
 mod recency;
 mod records;
-mod secrets;
 mod slab;
 #[cfg(test)]
 mod tests;
 
+pub use credential::{Entry, Gone, How, Inserted, NEVER, NewCredential, OutOfMemory, Reason, Slot};
 pub use key::KeyRef;
 pub use slab::{Chunk, Slab};
 
-use expiry::Expiries;
-use index::Index;
 use key::KeyHasher;
 use pages::ForkMark;
 use recency::Recency;
-use records::{Contents, Record, Records};
-use secrets::Secrets;
+use records::{Record, Records};
 
 /// A cache of credentials.
 ///
 /// ```
-/// use sspcache_engine::vault::{KeyRef, Limits, NEVER, Vault};
+/// use sspcache_engine::vault::{KeyRef, Limits, NEVER, NewCredential, Vault};
 ///
 /// let [user, domain] = ["alice", "CONTOSO"].map(|name| name.encode_utf16().collect::<Vec<_>>());
 /// let key = KeyRef { package: 0, user: &user, domain: &domain };
+/// let alice = NewCredential { key, kind: 0, secret: b"correct horse", cached_at: 0, expires: NEVER };
 /// let mut vault = Vault::new(Limits::default());
-/// let slot = vault.insert(key, 0, b"correct horse", 0, NEVER, &mut |_| {}).unwrap().slot;
+/// let slot = vault.insert(alice, &mut |_| {}).unwrap().slot;
 /// assert_eq!(vault.find(key), Some(slot));
 /// assert_eq!(vault.get(slot).unwrap().secret(), b"correct horse");
 ///
@@ -66,26 +64,38 @@ use secrets::Secrets;
 /// assert!(vault.get(slot).is_none());
 /// ```
 pub struct Vault {
-    secrets: Secrets,
-    records: Records,
-    recency: Recency,
-    index: Index,
+    store: Store,
     hasher: KeyHasher,
-    expiries: Expiries,
+    /// The last one that was given to a record.
+    generation: u32,
     capacity: Option<NonZeroU32>,
     fork_mark: ForkMark,
+}
+
+/// What a flush takes out.
+#[derive(Default)]
+struct Store {
+    secrets: Slab,
+    records: Records,
+    index: HashTable<Indexed>,
+    recency: Recency,
+    /// When each credential expires that ever does.
+    expiries: BTreeSet<(u64, Slot)>,
+}
+
+/// A record's number, and the hash of its key, so that a table that grows visits no records.
+struct Indexed {
+    hash: u64,
+    number: u32,
 }
 
 impl Vault {
     /// An empty vault. It takes no memory for credentials before the first one comes.
     pub fn new(limits: Limits) -> Self {
         Self {
-            secrets: Secrets::new(),
-            records: Records::new(),
-            recency: Recency::new(),
-            index: Index::new(),
+            store: Store::default(),
             hasher: KeyHasher::new(),
-            expiries: Expiries::new(),
+            generation: 0,
             capacity: limits.capacity,
             fork_mark: ForkMark::new(),
         }
@@ -93,7 +103,6 @@ impl Vault {
 
     /// Caches a credential, and makes it its package's most recently used one.
     ///
-    /// `kind` is kept and not looked at. `now` and `expires` are in the caller's unit of time; [`NEVER`] is no expiry.
     /// The same key with the same secret and kind renews what is cached; another secret replaces it, under a new slot. A
     /// new key beyond the capacity evicts the least recently used credential, of whatever package.
     ///
@@ -103,65 +112,55 @@ impl Vault {
     /// On an error nothing has changed.
     pub fn insert(
         &mut self,
-        key: KeyRef<'_>,
-        kind: u8,
-        secret: &[u8],
-        now: u64,
-        expires: u64,
+        new: NewCredential<'_>,
         on_gone: &mut dyn FnMut(Gone<'_>),
     ) -> Result<Inserted, OutOfMemory> {
-        let hash = self.hasher.hash(key);
-        self.index.fetch(hash);
-        self.expiries.reserve()?;
-        if let Some(index) = self.lookup(hash, key) {
-            return self.renew(index, kind, secret, now, expires, on_gone);
+        let hash = self.hasher.hash(new.key);
+        if let Some(number) = self.store.find(hash, new.key) {
+            return self.renew(number, new, on_gone);
         }
-        self.recency.reserve(key.package)?;
-        let fresh = self.records.reserve(key)?;
-        self.secrets.reserve(fresh)?;
-        self.index.reserve(fresh)?;
-        let crowded = self.capacity.is_some_and(|capacity| self.records.len() >= capacity.get());
-        let evicted = if crowded { self.recency.oldest(&self.records)? } else { None };
-        let span = self.secrets.prepare(secret)?;
+        let store = &mut self.store;
+        store.records.reserve(new.key)?;
+        store.recency.reserve(new.key.package)?;
+        store.index.try_reserve(1, |indexed| indexed.hash)?;
+        let crowded = self.capacity.is_some_and(|capacity| store.records.len() >= capacity.get() as usize);
+        let evicted = if crowded { store.recency.oldest(&store.records) } else { None };
+        let secret = store.secrets.store_span(new.secret)?;
         if let Some(evicted) = evicted {
             self.discard(evicted, Reason::Evicted, on_gone);
-            self.settle_expiries();
         }
-        let record = self.records.insert(key, &Contents { kind, secret: span, cached_at: now, expires });
-        self.secrets.put(record, span, secret);
-        self.recency.add(record, self.records.at_mut(record));
-        self.index.insert(hash, record);
-        let slot = self.entry(record).slot();
-        self.expiries.push(expires, slot);
-        Ok(Inserted { slot, how: How::Added })
+        let record = Record::new(self.next_generation(), new.kind, secret, new.cached_at, new.expires);
+        let store = &mut self.store;
+        let number = store.records.insert(new.key, record);
+        store.recency.add(number, &mut store.records);
+        store.index.insert_unique(hash, Indexed { hash, number }, |indexed| indexed.hash);
+        store.expect_expiry(number);
+        Ok(Inserted { slot: store.entry(number).slot(), how: How::Added })
     }
 
     /// The credential of this key, which becomes its package's most recently used one.
-    #[inline]
     pub fn find(&mut self, key: KeyRef<'_>) -> Option<Slot> {
-        let record = self.lookup(self.hasher.hash(key), key)?;
-        Some(self.touch(record))
+        let number = self.store.find(self.hasher.hash(key), key)?;
+        Some(self.store.touch(number))
     }
 
     /// The package's most recently used credential, which this makes used once more.
     pub fn most_recent(&mut self, package: u16) -> Option<Slot> {
-        let record = self.recency.newest(package, &self.records)?;
-        Some(self.touch(record))
+        let number = self.store.recency.newest(package, &self.store.records)?;
+        Some(self.store.touch(number))
     }
 
     /// The credential in a slot, unless it is gone. Doesn't count as a use.
-    #[inline]
     pub fn get(&self, slot: Slot) -> Option<Entry<'_>> {
-        let record = self.records.live(slot.index).filter(|record| record.generation == slot.generation)?;
-        Some(Entry { vault: self, number: slot.index, record })
+        let record = self.store.records.get(slot.number)?;
+        (record.generation.get() == slot.generation).then(|| self.store.entry(slot.number))
     }
 
     /// Removes a credential and overwrites its secret; whether it was there.
     pub fn remove(&mut self, slot: Slot) -> bool {
         let there = self.get(slot).is_some();
         if there {
-            self.release(slot.index);
-            self.settle_expiries();
+            self.release(slot.number);
         }
         there
     }
@@ -171,15 +170,14 @@ impl Vault {
     ///
     /// `on_gone` is called for each, soonest expiry first, before its secret is overwritten.
     pub fn sweep(&mut self, now: u64, on_gone: &mut dyn FnMut(Gone<'_>)) {
-        while let Some((_, slot)) = self.expiries.next().filter(|&(expires, _)| expires <= now) {
-            self.discard(slot.index, Reason::Expired, on_gone);
-            self.settle_expiries();
+        while let Some(&(_, slot)) = self.store.expiries.first().filter(|(expires, _)| *expires <= now) {
+            self.discard(slot.number, Reason::Expired, on_gone);
         }
     }
 
     /// When the next credential expires.
     pub fn next_expiry(&self) -> Option<u64> {
-        self.expiries.next().map(|(expires, _)| expires)
+        self.store.expiries.first().map(|(expires, _)| *expires)
     }
 
     /// Overwrites all secrets and empties the vault; how many credentials it held. Every slot given out before is void.
@@ -194,39 +192,28 @@ impl Vault {
     /// Empties the vault, and hands its secrets over to be overwritten: that takes a while, for which nobody else need
     /// wait. Every slot given out before is void. Costs the same however much the vault holds.
     pub fn empty(&mut self) -> Emptied {
-        self.recency.clear();
-        self.expiries.clear();
-        Emptied {
-            secrets: mem::replace(&mut self.secrets, Secrets::new()),
-            records: self.records.take(),
-            index: mem::replace(&mut self.index, Index::new()),
-        }
+        Emptied(mem::take(&mut self.store))
     }
 
     /// Takes the memory of what was [emptied](Self::empty) back for credentials to come. When the vault has got new ones
     /// since, in other memory, it keeps that and returns the old, to be dropped where nobody waits.
     pub fn reuse(&mut self, emptied: Emptied) -> Option<Emptied> {
-        let Emptied { secrets, records, index } = emptied;
-        if self.memory().record_bytes > 0 {
-            return Some(Emptied { secrets, records, index });
+        if self.store.records.reserved() > 0 {
+            return Some(emptied);
         }
-        self.secrets = secrets;
-        self.records.reuse(records);
-        self.index = index;
+        self.store = emptied.0;
         None
     }
 
     /// All credentials, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, Entry<'_>)> {
-        self.records.iter().map(|(number, _)| {
-            let entry = self.entry(number);
-            (entry.slot(), entry)
-        })
+        let entries = self.store.records.numbers().map(|number| self.store.entry(number));
+        entries.map(|entry| (entry.slot(), entry))
     }
 
     /// How many credentials are cached.
     pub fn len(&self) -> usize {
-        self.records.len() as usize
+        self.store.records.len()
     }
 
     /// Whether none is.
@@ -236,13 +223,13 @@ impl Vault {
 
     /// What the vault takes of the system's memory.
     pub fn memory(&self) -> Memory {
-        let slabs = self.secrets.slabs();
+        let Store { secrets, records, index, .. } = &self.store;
         Memory {
-            secret_bytes: slabs.iter().map(|slab| slab.reserved()).sum(),
-            locked_bytes: slabs.iter().map(|slab| slab.locked()).sum(),
-            lock_refused: slabs.iter().any(|slab| slab.lock_refused()),
-            record_bytes: self.records.reserved(),
-            index_bytes: self.index.reserved(),
+            secret_bytes: secrets.reserved(),
+            locked_bytes: secrets.locked(),
+            lock_refused: secrets.lock_refused(),
+            record_bytes: records.reserved(),
+            index_bytes: index.allocation_size(),
         }
     }
 
@@ -252,83 +239,94 @@ impl Vault {
         self.fork_mark.is_forked()
     }
 
-    #[inline]
-    fn lookup(&self, hash: u32, key: KeyRef<'_>) -> Option<u32> {
-        self.index.find(hash, |record| self.records.matches(record, key))
-    }
-
     /// Inserts where the key is cached already.
     fn renew(
         &mut self,
         number: u32,
-        kind: u8,
-        secret: &[u8],
-        now: u64,
-        expires: u64,
+        new: NewCredential<'_>,
         on_gone: &mut dyn FnMut(Gone<'_>),
     ) -> Result<Inserted, OutOfMemory> {
-        let entry = self.entry(number);
+        let entry = self.store.entry(number);
         let old = entry.slot();
-        let same = entry.kind() == kind && entry.secret() == secret;
-        let how = if same {
-            How::Refreshed
-        } else {
-            let span = self.secrets.prepare(secret)?;
-            on_gone(Gone { reason: Reason::Replaced, slot: old, entry: self.entry(number) });
-            let generation = self.records.next_generation();
-            let record = self.records.at_mut(number);
-            self.secrets.release(number, record.secret());
-            self.secrets.put(number, span, secret);
-            record.set_secret(span);
-            (record.kind, record.generation) = (kind, generation);
-            How::Replaced { old }
-        };
-        let record = self.records.at_mut(number);
-        let known = same && record.expires == expires;
-        (record.cached_at, record.expires) = (now, expires);
-        let slot = self.touch(number);
-        if !known {
-            self.expiries.push(expires, slot);
-            self.settle_expiries();
+        if entry.kind() == new.kind && entry.secret() == new.secret {
+            self.store.forget_expiry(number);
+            let record = self.store.records.at_mut(number);
+            (record.cached_at, record.expires) = (new.cached_at, new.expires);
+            self.store.expect_expiry(number);
+            return Ok(Inserted { slot: self.store.touch(number), how: How::Refreshed });
         }
-        Ok(Inserted { slot, how })
+        let secret = self.store.secrets.store_span(new.secret)?;
+        on_gone(Gone { reason: Reason::Replaced, slot: old, entry: self.store.entry(number) });
+        let generation = self.next_generation();
+        let store = &mut self.store;
+        store.forget_expiry(number);
+        let record = store.records.at_mut(number);
+        store.secrets.release_span(mem::replace(&mut record.secret, secret));
+        (record.kind, record.generation) = (new.kind, generation);
+        (record.cached_at, record.expires) = (new.cached_at, new.expires);
+        store.expect_expiry(number);
+        Ok(Inserted { slot: store.touch(number), how: How::Replaced { old } })
     }
 
-    /// Announces that a credential goes, and removes it. [`settle_expiries`](Self::settle_expiries) comes after.
+    /// Announces that a credential goes, and removes it.
     fn discard(&mut self, number: u32, reason: Reason, on_gone: &mut dyn FnMut(Gone<'_>)) {
-        let entry = self.entry(number);
+        let entry = self.store.entry(number);
         on_gone(Gone { reason, slot: entry.slot(), entry });
         self.release(number);
     }
 
     /// Overwrites a credential's secret, and frees its record.
     fn release(&mut self, number: u32) {
-        let record = self.records.at(number);
-        self.secrets.release(number, record.secret());
-        self.recency.remove(record);
-        self.index.remove(number);
-        self.records.remove(number);
+        let store = &mut self.store;
+        store.forget_expiry(number);
+        store.secrets.release_span(store.records.at(number).secret);
+        let key = store.records.key(number);
+        let hash = self.hasher.hash(key);
+        if let Ok(indexed) = store.index.find_entry(hash, |indexed| indexed.number == number) {
+            indexed.remove();
+        }
+        store.recency.remove(key.package);
+        store.records.remove(number);
     }
 
+    /// A generation that no record has had, but for wrapping around after four billion.
+    fn next_generation(&mut self) -> NonZeroU32 {
+        let next = NonZeroU32::MIN.saturating_add(self.generation);
+        self.generation = if next == NonZeroU32::MAX { 0 } else { next.get() };
+        next
+    }
+}
+
+impl Store {
     #[inline]
-    fn touch(&mut self, number: u32) -> Slot {
-        let record = self.records.at_mut(number);
-        self.recency.touch(number, record);
-        Slot { index: number, generation: record.generation }
+    fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
+        let is = |indexed: &Indexed| self.records.key(indexed.number).matches(key);
+        self.index.find(hash, is).map(|indexed| indexed.number)
     }
 
-    fn settle_expiries(&mut self) {
-        let (live, records) = (self.len(), &self.records);
-        self.expiries.settle(live, |expires, slot| {
-            records
-                .live(slot.index)
-                .is_some_and(|record| record.generation == slot.generation && record.expires == expires)
-        });
-    }
-
-    #[inline]
     fn entry(&self, number: u32) -> Entry<'_> {
-        Entry { vault: self, number, record: self.records.at(number) }
+        Entry { store: self, number, record: self.records.at(number) }
+    }
+
+    fn touch(&mut self, number: u32) -> Slot {
+        self.recency.touch(number, &mut self.records);
+        self.entry(number).slot()
+    }
+
+    fn expect_expiry(&mut self, number: u32) {
+        let entry = self.entry(number);
+        if entry.expires() != NEVER {
+            let expiry = (entry.expires(), entry.slot());
+            self.expiries.insert(expiry);
+        }
+    }
+
+    fn forget_expiry(&mut self, number: u32) {
+        let entry = self.entry(number);
+        if entry.expires() != NEVER {
+            let expiry = (entry.expires(), entry.slot());
+            self.expiries.remove(&expiry);
+        }
     }
 }
 
@@ -343,18 +341,17 @@ impl fmt::Debug for Vault {
 
 /// What a vault held before it was [emptied](Vault::empty). Dropping it overwrites the secrets and gives the memory back.
 #[must_use = "dropped, its memory is lost to the vault: wipe it and have the vault reuse it"]
-pub struct Emptied {
-    secrets: Secrets,
-    records: Records,
-    index: Index,
-}
+pub struct Emptied(Store);
 
 impl Emptied {
     /// Overwrites all secrets, in one pass at the speed of memory.
     pub fn wipe(&mut self) {
-        self.secrets.wipe();
-        self.records.clear();
-        self.index.clear();
+        let Store { secrets, records, index, recency, expiries } = &mut self.0;
+        secrets.wipe();
+        records.clear();
+        index.clear();
+        recency.clear();
+        expiries.clear();
     }
 }
 
@@ -369,138 +366,6 @@ impl fmt::Debug for Emptied {
 pub struct Limits {
     /// How many credentials; `None` for as many as memory holds.
     pub capacity: Option<NonZeroU32>,
-}
-
-/// A cached credential's place: good until it is removed, replaced, expires, is evicted or flushed, and void from then
-/// on, even when another credential takes the place.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Slot {
-    index: u32,
-    generation: u32,
-}
-
-impl Slot {
-    /// The whole slot in one word, never zero.
-    pub fn to_u64(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.index)
-    }
-
-    /// The slot that [`to_u64`](Self::to_u64) gave. A forged one finds nothing, or what it happens to name.
-    pub fn from_u64(word: u64) -> Self {
-        let [.., a, b, c, d] = word.to_be_bytes();
-        #[allow(clippy::cast_possible_truncation)]
-        let generation = (word >> 32) as u32;
-        Self { index: u32::from_be_bytes([a, b, c, d]), generation }
-    }
-}
-
-/// A cached credential.
-#[derive(Clone, Copy)]
-pub struct Entry<'a> {
-    vault: &'a Vault,
-    number: u32,
-    record: &'a Record,
-}
-
-impl<'a> Entry<'a> {
-    /// Its slot.
-    pub fn slot(self) -> Slot {
-        Slot { index: self.number, generation: self.record.generation }
-    }
-
-    /// The number of its package.
-    pub fn package(self) -> u16 {
-        self.record.package
-    }
-
-    /// The user's name, in the case it was first given in.
-    pub fn user(self) -> &'a [u16] {
-        self.vault.records.names(self.record).0
-    }
-
-    /// The domain's name, in the case it was first given in.
-    pub fn domain(self) -> &'a [u16] {
-        self.vault.records.names(self.record).1
-    }
-
-    /// The tag that was given with the secret.
-    pub fn kind(self) -> u8 {
-        self.record.kind
-    }
-
-    /// The secret itself.
-    #[inline]
-    pub fn secret(self) -> &'a [u8] {
-        self.vault.secrets.get(self.number, self.record.secret())
-    }
-
-    /// When it was cached or renewed last.
-    pub fn cached_at(self) -> u64 {
-        self.record.cached_at
-    }
-
-    /// When it expires, or [`NEVER`].
-    pub fn expires(self) -> u64 {
-        self.record.expires
-    }
-}
-
-impl fmt::Debug for Entry<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("package", &self.package())
-            .field("user", &String::from_utf16_lossy(self.user()))
-            .field("domain", &String::from_utf16_lossy(self.domain()))
-            .field("cached_at", &self.cached_at())
-            .field("expires", &self.expires())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A credential on its way out.
-#[derive(Debug)]
-pub struct Gone<'a> {
-    /// Why it goes.
-    pub reason: Reason,
-    /// The slot that is void from now on.
-    pub slot: Slot,
-    /// The credential, its secret not yet overwritten.
-    pub entry: Entry<'a>,
-}
-
-/// Why a credential went.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// To make room for another one.
-    Evicted,
-    /// Its time had come.
-    Expired,
-    /// The same key came with another secret.
-    Replaced,
-}
-
-/// What became of an insertion.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Inserted {
-    /// Where the credential is.
-    pub slot: Slot,
-    /// Whether it had been there before.
-    pub how: How,
-}
-
-/// Whether a credential had been cached before.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum How {
-    /// It is new.
-    Added,
-    /// It was there with this very secret: its slot is the same, its times are new.
-    Refreshed,
-    /// Its key was there with another secret.
-    Replaced {
-        /// The slot of the old secret, which is void.
-        old: Slot,
-    },
 }
 
 /// What a vault takes of the system's memory, in bytes.
@@ -519,17 +384,3 @@ pub struct Memory {
     /// Reserved for the index.
     pub index_bytes: usize,
 }
-
-/// The system has no memory for another credential.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("out of memory for cached credentials; flush the cache or limit its capacity")]
-pub struct OutOfMemory;
-
-impl From<TryReserveError> for OutOfMemory {
-    fn from(_: TryReserveError) -> Self {
-        Self
-    }
-}
-
-/// The expiry of what never expires.
-pub const NEVER: u64 = u64::MAX;

@@ -1,8 +1,8 @@
 //! Pages of memory from the operating system, the one place of this crate with `unsafe` code.
 //!
-//! Three faces, all safe to use: [`SecretPages`] are zeroed bytes that stay out of core dumps, out of forked children
-//! and, as far as the system lets them be locked, out of swap; [`FixedVec`] is a vector that never moves; [`ForkMark`]
-//! knows whether this process is a forked child. Unmapping doesn't wipe: what owns the pages does that first.
+//! [`SecretPages`] are zeroed bytes that stay out of core dumps, out of forked children and, as far as the system allows
+//! it, out of swap. [`ForkMark`] detects that this process is a forked child. Unmapping doesn't wipe: the owner of the
+//! pages does that first.
 //!
 //! | system | pages | locked by | kept out of core dumps | forked child sees |
 //! | --- | --- | --- | --- | --- |
@@ -12,12 +12,11 @@
 //! | others, and under Miri | the global allocator | no | no | |
 //!
 //! `VM_INHERIT_NONE` of macOS isn't used: it takes the pages away, so that a child's first look at them would crash.
-#![allow(unsafe_code)] // Memory that can be locked and never moves isn't to be had from the standard library.
+#![allow(unsafe_code)] // The standard library has no memory that can be locked and never moves.
 
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::{fmt, mem, slice};
+use std::slice;
 
 use super::OutOfMemory;
 
@@ -26,36 +25,22 @@ use super::OutOfMemory;
 #[cfg_attr(any(miri, not(any(unix, windows))), path = "pages/heap.rs")]
 mod os;
 
-/// What a region of pages is aligned to, and the unit that regions are best sized in: a huge page of x86-64 and of
-/// 64-bit ARM. Small under Miri, which takes its time over every byte.
-pub(super) const REGION: usize = if cfg!(miri) { 16 << 10 } else { 2 << 20 };
-
-/// Whether small or huge pages are wanted.
-///
-/// Huge ones cost a fraction of the page faults and of the translation misses; a small cache shouldn't take two
-/// mebibytes of physical memory for its first few entries, though.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum PageSize {
-    /// Huge ones where the system has them to give.
-    Huge,
-    /// The system's usual ones: memory is taken as it is touched.
-    Small,
-}
-
-/// A mapping of whole pages, zeroed when new, or, of no bytes, none.
+/// A mapping of whole pages, zeroed when new.
 struct Mapping {
     base: NonNull<u8>,
     len: usize,
+    /// Whether a forked child finds zeros in it.
+    guarded: bool,
 }
 
 // SAFETY: a mapping is owned memory without ties to a thread; all access goes through its owner's borrow.
 unsafe impl Send for Mapping {}
-// SAFETY: as above; shared borrows only read.
+// SAFETY: shared borrows only read.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    fn new(len: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
-        debug_assert!(len > 0);
+    /// At least `len` bytes, `len` > 0.
+    fn new(len: usize) -> Result<Self, OutOfMemory> {
         let len = len.checked_next_multiple_of(os::GRANULARITY).ok_or(OutOfMemory)?;
         if isize::try_from(len).is_err() {
             return Err(OutOfMemory);
@@ -64,33 +49,20 @@ impl Mapping {
         if tests::REFUSED.get().maps {
             return Err(OutOfMemory);
         }
-        let base = os::map(len, pages).ok_or(OutOfMemory)?;
-        Ok(Self { base, len })
-    }
-
-    /// Locks a range of it in physical memory; whether the system did.
-    fn lock(&self, Range { start, end }: Range<usize>) -> bool {
-        #[cfg(test)]
-        if tests::REFUSED.get().locks {
-            return false;
-        }
-        assert!(start <= end && end <= self.len);
-        // SAFETY: the range lies in the mapping, as was just seen.
-        unsafe { os::lock(self.base.add(start), end - start) }
+        let (base, guarded) = os::map(len).ok_or(OutOfMemory)?;
+        Ok(Self { base, len, guarded })
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if self.len > 0 {
-            // SAFETY: `base` and `len` are those of a mapping that `os::map` made, unmapped here only, and no borrow
-            // of its memory outlives its owner.
-            unsafe { os::unmap(self.base, self.len) }
-        }
+        // SAFETY: `base` and `len` are those of a mapping by `os::map`, which is unmapped here only, and no borrow of
+        // its memory outlives its owner.
+        unsafe { os::unmap(self.base, self.len) }
     }
 }
 
-/// Zeroed bytes for secrets: guarded on creation, locked step by step as they come into use.
+/// Zeroed bytes for secrets, locked step by step as they come into use.
 pub(super) struct SecretPages {
     mapping: Mapping,
     locked: usize,
@@ -99,21 +71,17 @@ pub(super) struct SecretPages {
 
 impl SecretPages {
     /// At least `len` bytes, `len` > 0, all zero.
-    pub(super) fn new(len: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
-        let mapping = Mapping::new(len, pages)?;
-        // SAFETY: the range is this whole mapping, and its contents are zeros, so that a child loses nothing.
-        let _ = unsafe { os::guard(mapping.base, mapping.len) };
-        Ok(Self { mapping, locked: 0, refused: false })
+    pub(super) fn new(len: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self { mapping: Mapping::new(len)?, locked: 0, refused: false })
     }
 
     /// Locks the bytes up to `end`, as far as the system's limit allows. Once refused, it isn't asked again.
     pub(super) fn lock_up_to(&mut self, end: usize) {
-        let end = end.next_multiple_of(os::GRANULARITY).min(self.mapping.len);
+        let end = end.next_multiple_of(os::GRANULARITY).min(self.len());
         if end > self.locked && !self.refused {
-            if self.mapping.lock(self.locked..end) {
+            self.refused = !lock(&self[self.locked..end]);
+            if !self.refused {
                 self.locked = end;
-            } else {
-                self.refused = true;
             }
         }
     }
@@ -127,6 +95,14 @@ impl SecretPages {
     pub(super) fn lock_refused(&self) -> bool {
         self.refused
     }
+}
+
+fn lock(pages: &[u8]) -> bool {
+    #[cfg(test)]
+    if tests::REFUSED.get().locks {
+        return false;
+    }
+    os::lock(pages)
 }
 
 impl Deref for SecretPages {
@@ -146,89 +122,6 @@ impl DerefMut for SecretPages {
     }
 }
 
-impl fmt::Debug for SecretPages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretPages")
-            .field("len", &self.mapping.len)
-            .field("locked", &self.locked)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A vector of a capacity that never changes, so that nothing in it ever moves. Not for secrets.
-pub(super) struct FixedVec<T: Copy> {
-    mapping: Mapping,
-    len: usize,
-    capacity: usize,
-    items: PhantomData<T>,
-}
-
-impl<T: Copy> FixedVec<T> {
-    /// An empty vector without room for any item.
-    pub(super) const fn new() -> Self {
-        Self {
-            mapping: Mapping { base: NonNull::<T>::dangling().cast(), len: 0 },
-            len: 0,
-            capacity: 0,
-            items: PhantomData,
-        }
-    }
-
-    /// A vector of `count` times the same item.
-    pub(super) fn filled(count: usize, item: T, pages: PageSize) -> Result<Self, OutOfMemory> {
-        let mut items = Self::with_capacity(count, pages)?;
-        (0..count).for_each(|_| items.push(item));
-        Ok(items)
-    }
-
-    /// An empty vector with room for `capacity` items.
-    pub(super) fn with_capacity(capacity: usize, pages: PageSize) -> Result<Self, OutOfMemory> {
-        const { assert!(align_of::<T>() <= os::ALIGNMENT && size_of::<T>() > 0) };
-        let mapping = Mapping::new(capacity.checked_mul(size_of::<T>()).ok_or(OutOfMemory)?, pages)?;
-        Ok(Self { mapping, len: 0, capacity, items: PhantomData })
-    }
-
-    /// Whether [`push`](Self::push) would panic.
-    pub(super) fn is_full(&self) -> bool {
-        self.len == self.capacity
-    }
-
-    /// Appends an item.
-    ///
-    /// # Panics
-    /// When the vector is full.
-    pub(super) fn push(&mut self, item: T) {
-        assert!(!self.is_full(), "a fixed vector never grows");
-        // SAFETY: `len < capacity`, and the mapping holds `capacity` items of this size, aligned for `T`. There is
-        // nothing to drop in what is overwritten.
-        unsafe { self.mapping.base.cast::<T>().add(self.len).write(item) };
-        self.len += 1;
-    }
-
-    /// Bytes reserved from the system.
-    pub(super) fn reserved(&self) -> usize {
-        self.mapping.len
-    }
-}
-
-impl<T: Copy> Deref for FixedVec<T> {
-    type Target = [T];
-
-    #[inline]
-    fn deref(&self) -> &[T] {
-        // SAFETY: the first `len` items were written by `push`, and are borrowed as `self` is.
-        unsafe { slice::from_raw_parts(self.mapping.base.cast().as_ptr(), self.len) }
-    }
-}
-
-impl<T: Copy> DerefMut for FixedVec<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as for `deref`, and `&mut self` makes the borrow the only one.
-        unsafe { slice::from_raw_parts_mut(self.mapping.base.cast().as_ptr(), self.len) }
-    }
-}
-
 /// Tells a forked child from the process that made this mark.
 pub(super) struct ForkMark {
     /// A page that is zero in a child, where the system can do that.
@@ -239,13 +132,11 @@ pub(super) struct ForkMark {
 impl ForkMark {
     /// A mark of this process.
     pub(super) fn new() -> Self {
-        let page = Mapping::new(mem::size_of::<u32>(), PageSize::Small).ok().filter(|page| {
-            // SAFETY: the range is this whole mapping, and its contents are zeros.
-            let guarded = unsafe { os::guard(page.base, page.len) };
+        let page = Mapping::new(size_of::<u32>()).ok().filter(|page| page.guarded);
+        if let Some(page) = &page {
             // SAFETY: the mapping is at least four bytes, aligned to a page, and nothing else refers to it.
             unsafe { page.base.cast::<u32>().write_volatile(MARK) };
-            guarded
-        });
+        }
         Self { page, process: std::process::id() }
     }
 
@@ -335,8 +226,8 @@ pub(super) mod tests {
 
     #[test]
     fn new_pages_are_zero_and_hold_at_least_what_was_asked_for() {
-        for (len, size) in [(1, PageSize::Small), (REGION, PageSize::Huge), (REGION + 1, PageSize::Huge)] {
-            let mut pages = SecretPages::new(len, size).unwrap();
+        for len in [1, os::GRANULARITY, os::GRANULARITY + 1] {
+            let mut pages = SecretPages::new(len).unwrap();
             assert!(pages.len() >= len);
             assert!(pages.written().is_empty());
             *pages.last_mut().unwrap() = 1;
@@ -348,36 +239,15 @@ pub(super) mod tests {
 
     #[test]
     fn what_no_address_space_holds_is_refused() {
-        assert!(SecretPages::new(usize::MAX, PageSize::Huge).is_err());
-        assert!(SecretPages::new(isize::MAX.cast_unsigned(), PageSize::Small).is_err());
-        assert!(FixedVec::<u64>::with_capacity(usize::MAX / 4, PageSize::Huge).is_err());
-    }
-
-    #[test]
-    fn a_fixed_vector_keeps_its_items_where_they_are() {
-        let mut items = FixedVec::with_capacity(3, PageSize::Small).unwrap();
-        items.push((1_u8, 10_u64));
-        let first = items.as_ptr();
-        items.push((2, 20));
-        items[0].1 = 11;
-        items.push((3, 30));
-        assert!(items.is_full());
-        assert_eq!((&*items, items.as_ptr()), ([(1, 11), (2, 20), (3, 30)].as_slice(), first));
-    }
-
-    #[test]
-    #[should_panic(expected = "never grows")]
-    fn a_fixed_vector_never_grows() {
-        let mut items = FixedVec::with_capacity(1, PageSize::Small).unwrap();
-        items.push(1);
-        items.push(2);
+        assert!(SecretPages::new(usize::MAX).is_err());
+        assert!(SecretPages::new(isize::MAX.cast_unsigned()).is_err());
     }
 
     /// M8: what a forked child could print, it hasn't got.
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
     fn a_forked_child_finds_zeros_and_knows_that_it_is_one() {
-        let mut pages = SecretPages::new(16, PageSize::Small).unwrap();
+        let mut pages = SecretPages::new(16).unwrap();
         pages[..6].copy_from_slice(b"secret");
         let mark = ForkMark::new();
         assert!(!mark.is_forked());
@@ -396,7 +266,7 @@ pub(super) mod tests {
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
     fn secret_pages_are_marked_as_not_dumped_and_wiped_on_fork() {
-        let pages = SecretPages::new(REGION, PageSize::Small).unwrap();
+        let pages = SecretPages::new(2 << 20).unwrap();
         let address = pages.as_ptr().addr();
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut inside = false;

@@ -1,20 +1,19 @@
 //! Where secrets live: regions of pages that never move and never grow by copying, carved into chunks.
 //!
-//! A chunk is addressed by its number of 16-byte granules from the first region's start; chunks of one size class are
-//! reused through a list threaded through the free chunks themselves, so that releasing one allocates nothing. What
-//! exceeds [`LARGEST_CLASS`] has pages of its own.
+//! Chunks are powers of two, from 16 bytes; free ones of a size are in a list threaded through them, so that releasing one
+//! allocates nothing. What exceeds [`LARGEST_CLASS`] has pages of its own.
 //!
 //! # Why the wiping isn't optimized away
 //! [`zeroize_bytes`] is a plain memset followed by an assembly barrier that claims to read the bytes, so the compiler has
 //! to have written them, and `memset` runs at memory speed; volatile writes, a byte at a time, would not. Where there
 //! is no stable inline assembly it falls back to volatile writes.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use zeroize::zeroize_bytes;
 
 use super::OutOfMemory;
-use super::pages::{PageSize, REGION, SecretPages};
+use super::pages::SecretPages;
 
 /// Bytes in page memory, given out in [chunks](Chunk), wiped when released and when the slab is dropped.
 ///
@@ -33,7 +32,7 @@ pub struct Slab {
     open: usize,
     /// Pages of their own for what no class holds; `None` where released.
     large: Vec<Option<Region>>,
-    /// Per class, the granule of the first free chunk, or [`NONE`].
+    /// The granule of the first free chunk of each size, or [`NONE`].
     free: [u32; CLASSES],
     lock_refused: bool,
     wipes: u32,
@@ -48,12 +47,12 @@ pub struct Chunk {
     wipes: u32,
 }
 
-/// The same as a [`Chunk`], for the vault, whose records are copied freely and forgotten when it is flushed.
+/// The same as a [`Chunk`], for the vault, which forgets it when it is flushed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    /// The granule, or an index into `large` with [`LARGE`] set.
-    pub(super) at: u32,
-    pub(super) len: u32,
+    /// The number of 16-byte granules from the first region's start, or an index into `large` with [`LARGE`] set.
+    at: u32,
+    len: u32,
 }
 
 struct Region {
@@ -143,41 +142,35 @@ impl Slab {
         if span.at & LARGE != 0 {
             // Dropping the region wipes it.
             self.large[(span.at & !LARGE) as usize] = None;
-        } else if let Some(class) = Class::of(span.len as usize) {
+        } else if span.len > 0 {
             zeroize_bytes(self.range_mut(span));
-            let next = self.free[class.index];
-            self.link_mut(span.at).copy_from_slice(&next.to_ne_bytes());
-            self.free[class.index] = span.at;
+            let class = class(span.len as usize);
+            let next = mem::replace(&mut self.free[class], span.at);
+            *self.link_mut(span.at) = next.to_ne_bytes();
         }
-    }
-
-    /// How many bytes of regions were cut into chunks since the last wipe, the ends of full regions included.
-    pub(super) fn cut_bytes(&self) -> usize {
-        self.open * REGION + self.regions.get(self.open).map_or(0, |region| region.used)
     }
 
     fn reserve(&mut self, size: usize) -> Result<Span, OutOfMemory> {
         let len = u32::try_from(size).map_err(|_| OutOfMemory)?;
-        let at = match Class::of(size) {
-            _ if len == 0 => 0,
-            Some(class) => match self.pop_free(class) {
-                Some(at) => at,
-                None => self.cut(class.size)?,
-            },
-            None => self.map_large(size)?,
+        let at = match size {
+            0 => 0,
+            ..=LARGEST_CLASS => {
+                let class = class(size);
+                match self.free[class] {
+                    NONE => self.cut(GRANULE << class)?,
+                    at => {
+                        self.free[class] = u32::from_ne_bytes(*self.link_mut(at));
+                        at
+                    }
+                }
+            }
+            _ => self.map_large(size)?,
         };
         Ok(Span { at, len })
     }
 
-    fn pop_free(&mut self, class: Class) -> Option<u32> {
-        let at = Some(self.free[class.index]).filter(|&at| at != NONE)?;
-        self.free[class.index] = u32::from_ne_bytes(*self.link_mut(at));
-        Some(at)
-    }
-
     /// Cuts a chunk off the open region, or the next one.
-    #[inline]
-    pub(super) fn cut(&mut self, size: usize) -> Result<u32, OutOfMemory> {
+    fn cut(&mut self, size: usize) -> Result<u32, OutOfMemory> {
         if self.regions.get(self.open).is_some_and(|region| REGION - region.used < size) {
             self.open += 1;
         }
@@ -204,14 +197,13 @@ impl Slab {
             return Err(OutOfMemory);
         }
         self.regions.try_reserve(1)?;
-        let size = if self.regions.is_empty() { PageSize::Small } else { PageSize::Huge };
-        self.regions.push(Region { pages: SecretPages::new(REGION, size)?, used: 0 });
+        self.regions.push(Region { pages: SecretPages::new(REGION)?, used: 0 });
         Ok(())
     }
 
     #[cold]
     fn map_large(&mut self, len: usize) -> Result<u32, OutOfMemory> {
-        let mut pages = SecretPages::new(len, PageSize::Small)?;
+        let mut pages = SecretPages::new(len)?;
         pages.lock_up_to(len);
         self.lock_refused |= pages.lock_refused();
         let region = Region { pages, used: len };
@@ -230,8 +222,7 @@ impl Slab {
             .ok_or(OutOfMemory)
     }
 
-    #[inline]
-    pub(super) fn range_mut(&mut self, Span { at, len }: Span) -> &mut [u8] {
+    fn range_mut(&mut self, Span { at, len }: Span) -> &mut [u8] {
         let len = len as usize;
         if at & LARGE == 0 {
             let (region, start) = locate(at);
@@ -303,29 +294,9 @@ impl Drop for Region {
     }
 }
 
-/// A size that chunks come in.
-#[derive(Clone, Copy)]
-struct Class {
-    index: usize,
-    size: usize,
-}
-
-impl Class {
-    /// The smallest class for `len` bytes, 0 < `len`; none for large ones, nor for nothing at all.
-    #[inline]
-    fn of(len: usize) -> Option<Self> {
-        match len {
-            1..=FINE_LIMIT => {
-                let granules = len.div_ceil(GRANULE);
-                Some(Self { index: granules - 1, size: granules * GRANULE })
-            }
-            ..=LARGEST_CLASS if len > 0 => {
-                let size = len.next_power_of_two();
-                Some(Self { index: FINE_CLASSES + (size / FINE_LIMIT).ilog2() as usize - 1, size })
-            }
-            _ => None,
-        }
-    }
+/// The place of the smallest size that holds `len` bytes, `len` > 0, in the order of sizes.
+fn class(len: usize) -> usize {
+    len.div_ceil(GRANULE).next_power_of_two().ilog2() as usize
 }
 
 /// The region of a granule, and the byte in it.
@@ -336,13 +307,12 @@ fn locate(at: u32) -> (usize, usize) {
 }
 
 /// What chunks are aligned to and sized in.
-pub(super) const GRANULE: usize = 16;
-/// Up to here there is a class for each granule: passwords waste little.
-const FINE_LIMIT: usize = 1 << 10;
-const FINE_CLASSES: usize = FINE_LIMIT / GRANULE;
-/// Beyond it, classes are powers of two, up to a size of which a region holds several.
+const GRANULE: usize = 16;
+/// Small under Miri, which takes its time over every byte.
+pub(super) const REGION: usize = if cfg!(miri) { 16 << 10 } else { 2 << 20 };
+/// The largest size, of which a region holds several.
 pub(super) const LARGEST_CLASS: usize = REGION / 8;
-const CLASSES: usize = FINE_CLASSES + (LARGEST_CLASS / FINE_LIMIT).ilog2() as usize;
+const CLASSES: usize = (LARGEST_CLASS / GRANULE).ilog2() as usize + 1;
 /// The end of a list of free chunks.
 const NONE: u32 = u32::MAX;
 /// Marks a span with pages of its own.
@@ -365,19 +335,16 @@ mod tests {
 
     /// Lengths on both sides of every boundary between classes.
     fn lengths() -> Vec<usize> {
-        let edges = [0, 16, 32, FINE_LIMIT, FINE_LIMIT * 2, LARGEST_CLASS, REGION, REGION * 2];
+        let edges = [0, 16, 32, 1 << 10, LARGEST_CLASS, REGION, REGION * 2];
         edges.into_iter().flat_map(|edge| [edge.saturating_sub(1), edge, edge + 1]).collect()
     }
 
     #[test]
     fn every_class_holds_what_it_is_asked_for() {
-        for len in lengths() {
-            match Class::of(len) {
-                Some(class) => assert!(class.size >= len && class.index < CLASSES, "{len}"),
-                None => assert!(len == 0 || len > LARGEST_CLASS, "{len}"),
-            }
+        for len in lengths().into_iter().filter(|len| (1..=LARGEST_CLASS).contains(len)) {
+            assert!((GRANULE << class(len)) >= len && class(len) < CLASSES, "{len}");
         }
-        assert_eq!(Class::of(LARGEST_CLASS).map(|class| class.index), Some(CLASSES - 1));
+        assert_eq!(class(LARGEST_CLASS), CLASSES - 1);
     }
 
     #[test]

@@ -6,9 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use proptest::prelude::*;
 
-use super::pages::REGION;
 use super::pages::tests::{GIVEN_BACK, GivenBack, REFUSED, Refused};
-use super::slab::LARGEST_CLASS;
+use super::slab::{LARGEST_CLASS, REGION};
 use super::*;
 
 /// Each way for a credential to go: what it is called, what brings it about, and the reason that is told.
@@ -28,8 +27,7 @@ const WAYS: &[Way] = &[
         name: "replacement",
         reason: Some(Reason::Replaced),
         go: |vault, old, on_gone| {
-            let inserted =
-                vault.insert(key(&utf16("alice")), 0, &secret(20, 9), 1, EXPIRES, on_gone).unwrap();
+            let inserted = vault.insert(new(&utf16("alice"), &secret(20, 9)), on_gone).unwrap();
             assert_eq!(inserted.how, How::Replaced { old });
         },
     },
@@ -37,8 +35,7 @@ const WAYS: &[Way] = &[
         name: "replacement by a long one",
         reason: Some(Reason::Replaced),
         go: |vault, old, on_gone| {
-            let inserted =
-                vault.insert(key(&utf16("ALICE")), 0, &secret(5000, 9), 1, NEVER, on_gone).unwrap();
+            let inserted = vault.insert(new(&utf16("ALICE"), &secret(5000, 9)), on_gone).unwrap();
             assert_eq!(inserted.how, How::Replaced { old });
         },
     },
@@ -46,7 +43,7 @@ const WAYS: &[Way] = &[
         name: "eviction",
         reason: Some(Reason::Evicted),
         go: |vault, _, on_gone| {
-            let inserted = vault.insert(key(&utf16("bob")), 0, &secret(40, 9), 1, EXPIRES, on_gone).unwrap();
+            let inserted = vault.insert(new(&utf16("bob"), &secret(40, 9)), on_gone).unwrap();
             assert_eq!(inserted.how, How::Added);
         },
     },
@@ -57,7 +54,7 @@ const WAYS: &[Way] = &[
     },
 ];
 
-/// M3, M7: secrets in a record's cell, in slab chunks, longer than a page, and in pages of their own.
+/// M3, M7: secrets in chunks of several sizes, longer than a page, and in pages of their own.
 #[test]
 fn however_a_credential_goes_its_secret_is_overwritten() {
     for Way { name, reason, go } in WAYS {
@@ -99,7 +96,7 @@ fn a_dropped_vault_gives_its_pages_back_wiped() {
         let before = GIVEN_BACK.take();
         drop(vault);
         let GivenBack { wiped, unwiped } = GIVEN_BACK.replace(before);
-        assert!(wiped >= 3, "{name}: cells, chunks, pages of their own");
+        assert!(wiped >= 2, "{name}: a region, pages of their own");
         assert_eq!(unwiped, 0, "{name}");
     }
 }
@@ -186,7 +183,7 @@ fn a_void_slot_stays_void_when_its_place_is_taken_again() {
             vault.flush();
             let slot = insert(&mut vault, "alice", b"next");
             assert!(!void.contains(&slot), "{name} in round {round}");
-            assert_eq!(slot.index, first.index, "the place is used again, or this shows nothing");
+            assert_eq!(slot.number, first.number, "the place is used again, or this shows nothing");
             assert!(void.iter().all(|&slot| vault.get(slot).is_none() && !vault.remove(slot)), "{name}");
             assert_eq!(vault.get(slot).map(Entry::secret), Some(&b"next"[..]), "{name}");
             void.push(slot);
@@ -234,7 +231,8 @@ fn a_credential_is_found_by_package_user_and_domain_in_any_case() {
             let secret = format!("{package} {user} {domain}").into_bytes();
             let [units, realm] = [user, domain].map(utf16);
             let key = KeyRef { package, user: &units, domain: &realm };
-            let Inserted { slot, how } = vault.insert(key, 0, &secret, 0, NEVER, &mut |_| {}).unwrap();
+            let new = NewCredential { key, ..new(&units, &secret) };
+            let Inserted { slot, how } = vault.insert(new, &mut |_| {}).unwrap();
             assert_eq!(how, How::Added, "{package} {user} {domain}");
             slots.push((package, user, domain, slot, secret));
         }
@@ -266,19 +264,20 @@ fn a_credential_is_found_by_package_user_and_domain_in_any_case() {
 fn the_same_secret_again_renews_and_voids_no_slot() {
     let (mut vault, slot) = alone(b"correct horse");
     let mut on_gone = |_: Gone<'_>| panic!("nothing goes");
-    let again =
-        vault.insert(key(&utf16("Alice")), 0, b"correct horse", 5, EXPIRES + 5, &mut on_gone).unwrap();
+    let (alice, secret) = (utf16("Alice"), b"correct horse");
+    let renewed = NewCredential { cached_at: 5, expires: EXPIRES + 5, ..new(&alice, secret) };
+    let again = vault.insert(renewed, &mut on_gone).unwrap();
     assert_eq!(again, Inserted { slot, how: How::Refreshed });
     let entry = vault.get(slot).unwrap();
     assert_eq!((entry.cached_at(), entry.expires(), vault.len()), (5, EXPIRES + 5, 1));
     vault.sweep(EXPIRES, &mut on_gone);
     assert_eq!(vault.next_expiry(), Some(EXPIRES + 5));
     // The same bytes of another kind are another secret.
-    let other = vault.insert(key(&utf16("alice")), 1, b"correct horse", 6, NEVER, &mut |_| {}).unwrap();
+    let other = vault.insert(NewCredential { kind: 1, ..renewed }, &mut |_| {}).unwrap();
     assert_eq!(other.how, How::Replaced { old: slot });
 }
 
-/// M2: more credentials than the vault remembers the order of, so that it has to find it out again.
+/// M2: used often enough for outdated uses to be dropped in between.
 #[test]
 fn the_most_recently_used_credential_of_a_package_comes_first() {
     let mut vault = Vault::new(Limits::default());
@@ -287,7 +286,7 @@ fn the_most_recently_used_credential_of_a_package_comes_first() {
         .map(|number| {
             let user = utf16(&format!("user{number}"));
             let key = KeyRef { package: number % 3, user: &user, domain: &[] };
-            (number % 3, vault.insert(key, 0, b"x", 0, NEVER, &mut |_| {}).unwrap().slot)
+            (number % 3, vault.insert(NewCredential { key, ..new(&user, b"x") }, &mut |_| {}).unwrap().slot)
         })
         .collect();
     for step in 0..2 * usize::from(count) {
@@ -323,7 +322,7 @@ fn beyond_its_capacity_the_vault_drops_what_was_used_least_recently() {
             let (mut gone, user) = (Vec::new(), format!("late{number}"));
             let mut on_gone =
                 |it: Gone<'_>| gone.push((it.reason, String::from_utf16_lossy(it.entry.user())));
-            vault.insert(key(&utf16(&user)), 0, b"y", 0, NEVER, &mut on_gone).unwrap();
+            vault.insert(new(&utf16(&user), b"y"), &mut on_gone).unwrap();
             assert_eq!(gone, [(Reason::Evicted, order.remove(0))], "capacity {capacity}");
             assert_eq!(vault.len(), capacity as usize);
             order.push(user);
@@ -336,9 +335,9 @@ fn beyond_its_capacity_the_vault_drops_what_was_used_least_recently() {
 fn credentials_expire_soonest_first_and_none_before_its_time() {
     let mut vault = Vault::new(Limits::default());
     for (user, expires) in [("c", 30), ("never", NEVER), ("a", 10), ("moved", 15), ("b", 20), ("gone", 5)] {
-        vault.insert(key(&utf16(user)), 0, b"x", 0, expires, &mut |_| {}).unwrap();
+        vault.insert(NewCredential { expires, ..new(&utf16(user), b"x") }, &mut |_| {}).unwrap();
     }
-    vault.insert(key(&utf16("moved")), 0, b"x", 0, 25, &mut |_| {}).unwrap();
+    vault.insert(NewCredential { expires: 25, ..new(&utf16("moved"), b"x") }, &mut |_| {}).unwrap();
     let gone = vault.find(key(&utf16("gone"))).unwrap();
     vault.remove(gone);
     let swept = |vault: &mut Vault, now| {
@@ -359,17 +358,19 @@ fn credentials_expire_soonest_first_and_none_before_its_time() {
     assert_eq!(vault.len(), 1);
 }
 
-/// Renewing again and again leaves old expiries behind, which mustn't pile up.
+/// Renewing again and again leaves former uses behind, which mustn't pile up, and no former expiry.
 #[test]
-fn expiries_that_are_no_longer_true_take_no_memory() {
+fn what_is_no_longer_true_takes_no_memory() {
     let mut vault = Vault::new(Limits::default());
-    vault.insert(key(&utf16("bob")), 0, b"x", 0, 50, &mut |_| {}).unwrap();
+    vault.insert(NewCredential { expires: 50, ..new(&utf16("bob"), b"x") }, &mut |_| {}).unwrap();
     let times = if cfg!(miri) { 150 } else { 1000 };
     for time in 0..times {
-        vault.insert(key(&utf16("alice")), 0, b"x", time, time + 100, &mut |_| {}).unwrap();
-        assert_eq!(vault.next_expiry(), Some(50));
+        let alice = utf16("alice");
+        let alice = NewCredential { cached_at: time, expires: time + 100, ..new(&alice, b"x") };
+        vault.insert(alice, &mut |_| {}).unwrap();
+        assert_eq!((vault.next_expiry(), vault.store.expiries.len()), (Some(50), 2));
+        assert!(vault.store.recency.len() < 150, "{}", vault.store.recency.len());
     }
-    assert!(vault.expiries.len() < 100, "{}", vault.expiries.len());
     vault.sweep(50, &mut |_| {});
     assert_eq!(vault.next_expiry(), Some(times - 1 + 100));
 }
@@ -385,7 +386,7 @@ fn credentials_that_come_and_go_take_no_more_memory() {
             .zip([16, 100, 5000])
             .map(|(user, len)| insert(&mut vault, user, &secret(len, 1)))
             .collect();
-        let places: Vec<_> = slots.iter().map(|slot| slot.index).collect();
+        let places: Vec<_> = slots.iter().map(|slot| slot.number).collect();
         for slot in slots {
             vault.remove(slot);
         }
@@ -445,32 +446,24 @@ fn a_system_that_locks_nothing_keeps_secrets_all_the_same() {
 
 #[test]
 fn an_insertion_that_finds_no_memory_changes_nothing() {
-    // Filled so that the next credential needs another chunk of records, or the next long secret pages of its own.
-    let filled = |count: usize| {
+    let [x, full, long] = [1, LARGEST_CLASS, LARGEST_CLASS + 1].map(|len| secret(len, 1));
+    for (case, cached, count, user, secret) in [
+        ("an eviction for the sake of a long secret", &x, 3, "new", &long),
+        ("a replacement by a long secret", &x, 3, "user0", &long),
+        ("a secret beyond a full region", &full, REGION / LARGEST_CLASS, "new", &full),
+    ] {
         let mut vault = Vault::new(Limits { capacity: NonZeroU32::new(u32::try_from(count).unwrap()) });
         for number in 0..count {
-            insert(&mut vault, &format!("user{number}"), b"x");
+            insert(&mut vault, &format!("user{number}"), cached);
         }
-        vault
-    };
-    let long = secret(LARGEST_CLASS + 1, 1);
-    let per_chunk = REGION / 128;
-    let cases: [(&str, usize, &str, &[u8]); 3] = [
-        ("an eviction for the sake of a long secret", 3, "new", &long),
-        ("a replacement by a long secret", 3, "user0", &long),
-        ("a record beyond a full chunk", per_chunk, "new", b"y"),
-    ];
-    for (case, count, user, secret) in cases {
-        let mut vault = filled(count);
         let refused = REFUSED.replace(Refused { maps: true, locks: false });
         let mut on_gone = |_: Gone<'_>| panic!("{case}: nothing goes");
-        let result = vault.insert(key(&utf16(user)), 0, secret, 0, NEVER, &mut on_gone);
+        let result = vault.insert(new(&utf16(user), secret), &mut on_gone);
         REFUSED.set(refused);
         assert_eq!(result, Err(OutOfMemory), "{case}");
         assert_eq!(vault.len(), count, "{case}");
-        let secrets = vault.iter().map(|(_, entry)| entry.secret());
-        assert_eq!(secrets.filter(|secret| *secret == b"x").count(), count, "{case}");
-        vault.insert(key(&utf16(user)), 0, secret, 0, NEVER, &mut |_| {}).expect(case);
+        assert!(vault.iter().all(|(_, entry)| entry.secret() == cached), "{case}");
+        vault.insert(new(&utf16(user), secret), &mut |_| {}).expect(case);
         vault.flush();
         assert!(is_wiped(&vault), "{case}");
     }
@@ -482,7 +475,7 @@ fn nothing_that_can_be_printed_shows_a_secret() {
     let (mut vault, slot) = alone(b"AAAAAAAA");
     let mut shown = vec![format!("{vault:?} {:?} {slot:?}", vault.get(slot))];
     let mut on_gone = |gone: Gone<'_>| shown.push(format!("{gone:?}"));
-    let inserted = vault.insert(key(&utf16("alice")), 0, b"BBBBBBBB", 0, NEVER, &mut on_gone);
+    let inserted = vault.insert(new(&utf16("alice"), b"BBBBBBBB"), &mut on_gone);
     shown.push(format!("{inserted:?} {OutOfMemory} {vault:?}"));
     let shown = shown.concat();
     assert!(shown.contains("alice"), "{shown}");
@@ -507,7 +500,7 @@ fn a_forked_child_knows_that_it_is_one_and_has_no_secret() {
     assert_eq!(vault.get(slots[0]).map(Entry::secret), Some(&*secret(LENGTHS[0], 1)));
 }
 
-/// A vault without any of what makes this one quick: credentials in a list, the least recently used first.
+/// A vault without any of what makes the real one quick: credentials in a list, the least recently used first.
 #[derive(Default)]
 struct Model {
     cached: Vec<Cached>,
@@ -593,9 +586,9 @@ impl Model {
             }
             Step::Insert { package, user, secret: seed, len, expires } => {
                 let (secret, name) = (secret(len, seed), name(user));
-                let key = KeyRef { package, user: &name, domain: &[] };
-                let inserted = vault.insert(key, 0, &secret, 0, expires, &mut on_gone);
-                let Inserted { slot, how } = inserted.expect("memory");
+                let key = KeyRef { package, ..key(&name) };
+                let new = NewCredential { key, expires, ..new(&name, &secret) };
+                let Inserted { slot, how } = vault.insert(new, &mut on_gone).expect("memory");
                 let old = self.cached.iter().position(|it| (it.package, it.user) == (package, user));
                 let expected_how = match old.map(|at| self.cached.remove(at)) {
                     None if self.cached.len() == self.capacity => {
@@ -656,12 +649,19 @@ impl Model {
 /// A vault with room for one credential, `alice`'s.
 fn alone(secret: &[u8]) -> (Vault, Slot) {
     let mut vault = Vault::new(Limits { capacity: NonZeroU32::new(1) });
-    let slot = vault.insert(key(&utf16("alice")), 0, secret, 0, EXPIRES, &mut |_| {}).unwrap().slot;
+    let alice = utf16("alice");
+    let alice = NewCredential { expires: EXPIRES, ..new(&alice, secret) };
+    let slot = vault.insert(alice, &mut |_| {}).unwrap().slot;
     (vault, slot)
 }
 
 fn insert(vault: &mut Vault, user: &str, secret: &[u8]) -> Slot {
-    vault.insert(key(&utf16(user)), 0, secret, 0, NEVER, &mut |_| {}).unwrap().slot
+    vault.insert(new(&utf16(user), secret), &mut |_| {}).unwrap().slot
+}
+
+/// A credential that never expires.
+fn new<'a>(user: &'a [u16], secret: &'a [u8]) -> NewCredential<'a> {
+    NewCredential { key: key(user), kind: 0, secret, cached_at: 0, expires: NEVER }
 }
 
 /// A key without a domain.
@@ -683,14 +683,14 @@ fn secret(len: usize, seed: u8) -> Vec<u8> {
 /// Whether the secret is in the memory that secrets live in, whole or its first sixteen bytes.
 fn holds(vault: &Vault, secret: &[u8]) -> bool {
     let start = &secret[..secret.len().min(16)];
-    vault.secrets.slabs().iter().any(|slab| slab.holds(start))
+    vault.store.secrets.holds(start)
 }
 
 fn is_wiped(vault: &Vault) -> bool {
-    !vault.secrets.slabs().iter().any(|slab| slab.holds_any())
+    !vault.store.secrets.holds_any()
 }
 
-/// In a cell, filling it, in chunks of a slab, longer than a page, and in pages of their own.
+/// In chunks that they fill and don't, longer than a page, and in pages of their own.
 #[cfg(not(miri))]
 const LENGTHS: [usize; 7] = [16, 32, 33, 1000, 5000, LARGEST_CLASS, LARGEST_CLASS + 1];
 /// One of each.

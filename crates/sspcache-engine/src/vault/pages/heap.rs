@@ -3,18 +3,14 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use super::PageSize;
-
 /// Lengths are multiples of this.
 pub(super) const GRANULARITY: usize = 4 << 10;
 
-/// What a mapping is aligned to.
-pub(super) const ALIGNMENT: usize = 4 << 10;
-
-/// Allocates `len` zeroed bytes; `len` is a positive multiple of [`GRANULARITY`].
-pub(super) fn map(len: usize, _: PageSize) -> Option<NonNull<u8>> {
+/// Allocates `len` zeroed bytes, aligned to [`GRANULARITY`]; `len` is a positive multiple of it. The allocation isn't guarded.
+pub(super) fn map(len: usize) -> Option<(NonNull<u8>, bool)> {
     // SAFETY: the length isn't zero.
-    NonNull::new(unsafe { alloc_zeroed(layout(len)?) })
+    let base = unsafe { alloc_zeroed(layout(len)?) };
+    Some((NonNull::new(base)?, false))
 }
 
 /// Gives an allocation back.
@@ -28,22 +24,11 @@ pub(super) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     }
 }
 
-/// Does nothing; whether memory was locked.
-///
-/// # Safety
-/// None is needed.
-pub(super) unsafe fn lock(_: NonNull<u8>, _: usize) -> bool {
-    false
-}
-
-/// Does nothing.
-///
-/// # Safety
-/// None is needed.
-pub(super) unsafe fn guard(_: NonNull<u8>, _: usize) -> bool {
+/// Locks nothing.
+pub(super) fn lock(_: &[u8]) -> bool {
     false
 }
 
 fn layout(len: usize) -> Option<Layout> {
-    Layout::from_size_align(len, ALIGNMENT).ok()
+    Layout::from_size_align(len, GRANULARITY).ok()
 }

@@ -4,20 +4,29 @@
 
 use std::ptr::{self, NonNull};
 
-use super::{PageSize, REGION};
-
 /// Lengths are multiples of this, which is a multiple of the page size of every supported system (4, 16 or 64 KiB).
 pub(super) const GRANULARITY: usize = 64 << 10;
 
-/// What a mapping is aligned to at least.
-pub(super) const ALIGNMENT: usize = 4 << 10;
-
-/// Maps `len` zeroed bytes; `len` is a positive multiple of [`GRANULARITY`].
-pub(super) fn map(len: usize, pages: PageSize) -> Option<NonNull<u8>> {
-    match pages {
-        PageSize::Small => map_anywhere(len),
-        PageSize::Huge => map_aligned(len).or_else(|| map_anywhere(len)),
+/// Maps `len` zeroed bytes, aligned to a page; `len` is a positive multiple of [`GRANULARITY`]. Also returns whether a
+/// forked child finds zeros in them.
+pub(super) fn map(len: usize) -> Option<(NonNull<u8>, bool)> {
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
+    // SAFETY: a fresh anonymous mapping at an address of the system's choice touches no existing memory.
+    let base = unsafe { libc::mmap(ptr::null_mut(), len, access, kind, -1, 0) };
+    if base == libc::MAP_FAILED {
+        return None;
     }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let guarded = {
+        // SAFETY: the range is the whole new mapping, and no byte of it changes.
+        let _ = unsafe { libc::madvise(base, len, libc::MADV_DONTDUMP) };
+        // SAFETY: the range is the whole new mapping; no byte of it changes but in a child, where zeros are bytes as valid.
+        unsafe { libc::madvise(base, len, libc::MADV_WIPEONFORK) == 0 }
+    };
+    // The other systems have no such advice.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let guarded = false;
+    Some((NonNull::new(base.cast())?, guarded))
 }
 
 /// Gives a mapping back.
@@ -29,64 +38,8 @@ pub(super) unsafe fn unmap(base: NonNull<u8>, len: usize) {
     let _ = unsafe { libc::munmap(base.as_ptr().cast(), len) };
 }
 
-/// Locks a range in physical memory; whether the system did.
-///
-/// # Safety
-/// The range must lie in a mapping by [`map`].
-pub(super) unsafe fn lock(base: NonNull<u8>, len: usize) -> bool {
-    // SAFETY: by the caller's promise; locking changes no byte.
-    unsafe { libc::mlock(base.as_ptr().cast(), len) == 0 }
-}
-
-/// Keeps a mapping out of core dumps and, zeroed, out of forked children; whether the second was done.
-///
-/// # Safety
-/// The range must be whole pages of a mapping by [`map`].
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) unsafe fn guard(base: NonNull<u8>, len: usize) -> bool {
-    let base = base.as_ptr().cast();
-    // SAFETY: by the caller's promise; this advice changes no byte in this process.
-    unsafe {
-        let _ = libc::madvise(base, len, libc::MADV_DONTDUMP);
-        libc::madvise(base, len, libc::MADV_WIPEONFORK) == 0
-    }
-}
-
-/// Does nothing: these systems have no such advice.
-///
-/// # Safety
-/// None is needed.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) unsafe fn guard(_: NonNull<u8>, _: usize) -> bool {
-    false
-}
-
-fn map_anywhere(len: usize) -> Option<NonNull<u8>> {
-    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
-    // SAFETY: a fresh anonymous mapping at an address of the system's choice touches no existing memory.
-    let base = unsafe { libc::mmap(ptr::null_mut(), len, access, kind, -1, 0) };
-    if base == libc::MAP_FAILED { None } else { NonNull::new(base.cast()) }
-}
-
-/// A mapping aligned to [`REGION`], which huge pages need: maps more and gives the ends back.
-fn map_aligned(len: usize) -> Option<NonNull<u8>> {
-    let whole = len.checked_add(REGION)?;
-    let base = map_anywhere(whole)?;
-    let before = base.as_ptr().align_offset(REGION);
-    let after = REGION - before;
-    // SAFETY: `before <= REGION`, so `before..before + len` lies in the mapping of `len + REGION` bytes; what is
-    // given back are its two ends, in whole pages, since `base`, `REGION` and `len` are multiples of the page size,
-    // and nothing refers to them.
-    unsafe {
-        let aligned = base.add(before);
-        if before > 0 {
-            unmap(base, before);
-        }
-        if after > 0 {
-            unmap(aligned.add(len), after);
-        }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = libc::madvise(aligned.as_ptr().cast(), len, libc::MADV_HUGEPAGE);
-        Some(aligned)
-    }
+/// Locks pages in physical memory; whether the system did.
+pub(super) fn lock(pages: &[u8]) -> bool {
+    // SAFETY: locking changes no byte, and fails for a range that isn't mapped.
+    unsafe { libc::mlock(pages.as_ptr().cast(), pages.len()) == 0 }
 }

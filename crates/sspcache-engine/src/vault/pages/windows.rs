@@ -9,19 +9,15 @@ use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualLock,
 };
 
-use super::PageSize;
-
 /// Lengths are multiples of this: the allocation granularity.
 pub(super) const GRANULARITY: usize = 64 << 10;
 
-/// What a mapping is aligned to at least.
-pub(super) const ALIGNMENT: usize = 4 << 10;
-
-/// Maps `len` zeroed bytes; `len` is a positive multiple of [`GRANULARITY`]. Large pages need a privilege that few
-/// accounts have: all are small.
-pub(super) fn map(len: usize, _: PageSize) -> Option<NonNull<u8>> {
+/// Maps `len` zeroed bytes, aligned to [`GRANULARITY`]; `len` is a positive multiple of it. The mapping isn't guarded: there
+/// is no fork, and no call of every supported release keeps a range out of dumps.
+pub(super) fn map(len: usize) -> Option<(NonNull<u8>, bool)> {
     // SAFETY: a fresh mapping at an address of the system's choice touches no existing memory.
-    NonNull::new(unsafe { VirtualAlloc(ptr::null(), len, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) }.cast())
+    let base = unsafe { VirtualAlloc(ptr::null(), len, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) };
+    Some((NonNull::new(base.cast())?, false))
 }
 
 /// Gives a mapping back.
@@ -33,19 +29,8 @@ pub(super) unsafe fn unmap(base: NonNull<u8>, _: usize) {
     let _ = unsafe { VirtualFree(base.as_ptr().cast(), 0, MEM_RELEASE) };
 }
 
-/// Locks a range in physical memory; whether the system did.
-///
-/// # Safety
-/// The range must lie in a mapping by [`map`].
-pub(super) unsafe fn lock(base: NonNull<u8>, len: usize) -> bool {
-    // SAFETY: by the caller's promise; locking changes no byte.
-    unsafe { VirtualLock(base.as_ptr().cast(), len) != 0 }
-}
-
-/// Does nothing: there is no fork, and no call of every supported release keeps a range out of dumps.
-///
-/// # Safety
-/// None is needed.
-pub(super) unsafe fn guard(_: NonNull<u8>, _: usize) -> bool {
-    false
+/// Locks pages in physical memory; whether the system did.
+pub(super) fn lock(pages: &[u8]) -> bool {
+    // SAFETY: locking changes no byte, and fails for a range that isn't mapped.
+    unsafe { VirtualLock(pages.as_ptr().cast(), pages.len()) != 0 }
 }

@@ -1,4 +1,5 @@
-//! The loader for C beside others: `cargo bench -p sspcache-win32 --bench modules`, and with `-- --quick` for a smoke run.
+//! The loader for C beside others: `cargo bench --manifest-path benches/Cargo.toml --bench modules`, and
+//! with `-- --quick` for a smoke run.
 //!
 //! One run measures everything. Each measurement is taken in a process of its own, and the loaders take turns, so that a drift of
 //! the machine meets all of them; the tables show medians. The library is built as it ships. `docs/performance.md` says what is
@@ -9,13 +10,7 @@ mod clients;
 #[cfg(target_os = "linux")]
 mod provider;
 #[cfg(target_os = "linux")]
-#[path = "../../../sspcache-dll/benches/support/shipped.rs"]
-mod shipped;
-#[cfg(target_os = "linux")]
 mod tables;
-#[cfg(target_os = "linux")]
-#[path = "../../../sspcache-dll/benches/support/targets.rs"]
-mod targets;
 
 #[cfg(target_os = "linux")]
 fn main() {
@@ -25,9 +20,7 @@ fn main() {
     {
         return provider::report(rest);
     }
-    // `cargo bench` passes `--bench`; a mere test run must not take minutes.
-    let quick = arguments.iter().any(|it| it == "--quick") || !arguments.iter().any(|it| it == "--bench");
-    tables::print(quick);
+    tables::print(sspcache_benches::is_quick());
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,4 @@
-//! The mock DLL beside other libraries that speak SSPI on Unix: `cargo bench -p sspcache-dll --bench peers`, and with
+//! The mock DLL beside other libraries that speak SSPI on Unix: `cargo bench --manifest-path benches/Cargo.toml --bench peers`, and with
 //! `-- --quick` for a smoke run.
 //!
 //! One run measures everything, with one client ([`client`]) that calls each library through its table of functions. Each
@@ -11,13 +11,7 @@ mod client;
 #[cfg(unix)]
 mod library;
 #[cfg(unix)]
-#[path = "../support/shipped.rs"]
-mod shipped;
-#[cfg(unix)]
 mod tables;
-#[cfg(unix)]
-#[path = "../support/targets.rs"]
-mod targets;
 #[cfg(unix)]
 mod work;
 
@@ -29,9 +23,7 @@ fn main() {
     {
         return work::report(library::named(name), rest);
     }
-    // `cargo bench` passes `--bench`; a mere test run must not take minutes.
-    let quick = arguments.iter().any(|it| it == "--quick") || !arguments.iter().any(|it| it == "--bench");
-    tables::print(quick);
+    tables::print(sspcache_benches::is_quick());
 }
 
 #[cfg(not(unix))]

@@ -1,9 +1,6 @@
 //! The libraries, and where they are found.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW};
 use windows_sys::Win32::Security::Authentication::Identity::SecurityFunctionTableW;
@@ -60,7 +57,7 @@ impl Library {
 
 /// In the environment of `cargo xtask setup`, where the wheel puts it under a name with a hash.
 fn sspilib() -> Result<PathBuf, String> {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/lib");
+    let tools = sspcache_benches::root().join(".tools/lib");
     let pythons = fs::read_dir(tools).into_iter().flatten().flatten();
     let folders = pythons.map(|python| python.path().join("site-packages/sspilib.libs"));
     let mut files = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();

@@ -1,9 +1,13 @@
 //! Has everything measured, and prints tables of it.
 
+use sspcache_benches::{
+    shipped,
+    targets::{self, Target, median, print_targets},
+};
+
 use crate::{
     clients::{Loader, Stage},
-    provider, shipped,
-    targets::{self, Target, median, print_targets},
+    provider,
 };
 
 /// How many modules are loaded, and how many rounds there are with so many.

@@ -3,13 +3,12 @@
 use std::{
     env, fs,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
+use sspcache_benches::{root, shipped};
 use tempfile::TempDir;
-
-use crate::shipped;
 
 /// A loader, and how its client is built and run.
 pub(crate) struct Loader {
@@ -134,7 +133,7 @@ impl Stage {
         let mut compiler = loader.system.compiler();
         compiler.arg(format!("-D{}", loader.defined)).arg("-o").arg(self.path(&loader.client()));
         if loader.system == System::Unix {
-            compiler.arg("-I").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"));
+            compiler.arg("-I").arg(root().join("crates/sspcache-win32/include"));
         }
         compiler.arg(source("client.c")).arg("-L").arg(self.folder.path()).args(loader.linked);
         let built = compiler.output().expect("it was run before");
@@ -183,5 +182,5 @@ fn names(count: usize) -> impl Iterator<Item = String> {
 }
 
 fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/modules").join(name)
+    root().join("benches/modules").join(name)
 }

@@ -74,7 +74,7 @@ fn compare(batches: usize, by_hand: impl Fn() -> bool, loader: impl Loader, name
             times.push(time.as_secs_f64() * 1e9 / f64::from(length));
         }
     }
-    times.map(|times| crate::targets::median(&times))
+    times.map(|times| sspcache_benches::targets::median(&times))
 }
 
 fn batch(length: u32, flush: &impl Fn() -> bool) -> Duration {

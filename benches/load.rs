@@ -1,12 +1,8 @@
 //! How long the mock DLL takes to load, beside a library in C that has nothing in it:
-//! `cargo bench -p sspcache-dll --bench load`, and with `-- --quick` for a smoke run.
+//! `cargo bench --manifest-path benches/Cargo.toml --bench load`, and with `-- --quick` for a smoke run.
 //!
 //! The mock is built as it ships. Loads of both take turns, so that a drift of the machine meets both; the table shows
 //! medians, and `docs/performance.md` has results. Both files are in the page cache.
-
-#[cfg(unix)]
-#[path = "support/shipped.rs"]
-mod shipped;
 
 #[cfg(unix)]
 fn main() {
@@ -21,7 +17,7 @@ fn main() {
 #[cfg(unix)]
 mod unix {
     use std::{
-        env, fs,
+        fs,
         path::{Path, PathBuf},
         process::Command,
         time::{Duration, Instant},
@@ -29,12 +25,13 @@ mod unix {
 
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-    use super::shipped::{mock, run};
+    use sspcache_benches::{
+        is_quick,
+        shipped::{mock, run},
+    };
 
     pub(super) fn main() {
-        // `cargo bench` passes `--bench`; a mere test run must not take long.
-        let arguments: Vec<_> = env::args().skip(1).collect();
-        let quick = arguments.iter().any(|it| it == "--quick") || !arguments.iter().any(|it| it == "--bench");
+        let quick = is_quick();
         let rounds = if quick { 20 } else { 5_000 };
         let folder = tempfile::tempdir().expect("there is a temporary folder");
         let libraries =

@@ -2,10 +2,13 @@
 
 use std::{array, fs, path::Path};
 
-use crate::{
-    library::{Library, MOCK, MOCK_FILE, PEERS},
+use sspcache_benches::{
     shipped,
     targets::{Target, cell, median, print_targets},
+};
+
+use crate::{
+    library::{Library, MOCK, MOCK_FILE, PEERS},
     work::{ACQUIRE, HANDSHAKE, OPERATIONS, Times, measure},
 };
 

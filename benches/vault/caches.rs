@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sspcache_engine::vault::{KeyRef, Limits, NEVER, Vault};
+use sspcache_engine::vault::{KeyRef, Limits, NEVER, NewCredential, Vault};
 use zeroize::zeroize_bytes;
 
 /// A cache that is measured.
@@ -67,7 +67,9 @@ impl Cache for Mutex<Vault> {
 
     fn insert(&self, (user, domain): &Self::Key, secret: &[u8; SECRET]) {
         let mut vault = self.lock().unwrap_or_else(PoisonError::into_inner);
-        vault.insert(KeyRef { package: 0, user, domain }, 0, secret, 0, NEVER, &mut |_| {}).expect("memory");
+        let key = KeyRef { package: 0, user, domain };
+        let new = NewCredential { key, kind: 0, secret, cached_at: 0, expires: NEVER };
+        vault.insert(new, &mut |_| {}).expect("memory");
     }
 
     fn read(&self, (user, domain): &Self::Key) -> Option<u64> {
