@@ -1,7 +1,5 @@
 //! Files that nobody registered, found on a disk that a test makes up.
 
-#![forbid(unsafe_code)]
-
 use std::sync::{Arc, Mutex};
 
 use sspcache_loader::{Disk, EmulatedLoader, LoadFlags, ModuleFile, Reason};

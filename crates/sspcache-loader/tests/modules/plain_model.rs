@@ -1,8 +1,10 @@
 //! Random sequences of operations agree with a plain model of the loader: clauses L3, L5, L7 to L9.
 //!
 //! The model is a list of modules with counts, searched from end to end. Files are numbers in it, spelled in several
-//! ways for the loader, so that it can't share a mistake in how names are read.
+//! ways for the loader, so that it can't share a mistake in how names are read. `SSPCACHE_TEST_CASES` gives the
+//! number of sequences.
 
+use std::env;
 use std::mem;
 use std::sync::{Arc, Mutex};
 
@@ -353,8 +355,14 @@ fn entry(file: usize, notification: &Notification<'_, usize>, told: &Mutex<Told>
     file != REFUSES
 }
 
+/// How many sequences are run.
+fn cases() -> u32 {
+    let cases = env::var("SSPCACHE_TEST_CASES").ok();
+    cases.map_or(100, |cases| cases.parse().expect("SSPCACHE_TEST_CASES is a number of cases"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     /// L3, L5, L7, L8, L9
     #[test]

@@ -1,7 +1,5 @@
 //! Signing in, silently and not, flushing and failing, as `SEMANTICS` M says it.
 
-#![forbid(unsafe_code)]
-
 use std::{
     collections::HashSet,
     num::NonZeroU32,
@@ -470,6 +468,7 @@ fn a_refused_configuration_is_located_and_never_quoted() {
     }
 }
 
+/// M12
 #[test]
 fn events_of_one_story_come_in_order() {
     let ssp = msn().build();

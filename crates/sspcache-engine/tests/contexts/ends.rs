@@ -1,7 +1,5 @@
 //! Both ends of a handshake in one process.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use sspcache_engine::{
     AcquireRequest, CredentialHandle, Engine, EngineBuilder, Identity, Name, PackageInfo,
     context::{

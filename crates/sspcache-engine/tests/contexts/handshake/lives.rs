@@ -9,13 +9,13 @@ use sspcache_engine::{
 };
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
-use super::ends::{self, Ends, alice, engine};
+use crate::ends::{self, Ends, alice, engine};
 
 fn status<T>(result: Result<T, Refusal>) -> Result<(), Status> {
     result.map(|_| ()).map_err(|refusal| refusal.status)
 }
 
-/// M4: what a handshake that is half done makes of the loss of its credential, under both policies.
+/// M4, M5: what a handshake that is half done makes of the loss of its credential, under both policies.
 #[test]
 fn a_half_open_context_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
     type Loss = fn(&Engine, &ManualClock, CredentialHandle);

@@ -1,21 +1,22 @@
 //! Handshakes between an initiator and an acceptor, as `SEMANTICS` S3, S5, S9, M4 and M5 say it.
 
-#![forbid(unsafe_code)]
-
+// Credentials and a proxy for Kerberos that a handle is given after it was acquired.
 mod added;
+// Changed, cut, repeated, exchanged and foreign tokens, and any order of any calls.
 mod attacks;
-#[path = "../ends/mod.rs"]
-mod ends;
+// The numbers of flags on both sides, and what is granted of them.
 mod flags;
+// Flushes, wrong calls, too little room, and being forgotten.
 mod lives;
 
-use ends::{Ends, alice, engine};
 use sspcache_engine::{
     AcquireRequest, Direction, Engine, EngineBuilder, Event, EventKind, Identity, Name, PackageInfo,
     PackageList, Principal, Status,
     context::{ContextFlags as F, Progress, Role},
 };
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
+
+use crate::ends::{self, Ends, alice, engine};
 
 /// S3: three legs, or four with mutual authentication; who has to send what, and what comes next, at each of them.
 #[test]

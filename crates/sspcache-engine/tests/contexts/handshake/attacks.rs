@@ -11,7 +11,7 @@ use sspcache_engine::{
     },
 };
 
-use super::ends::{Ends, alice, engine};
+use crate::ends::{Ends, alice, engine};
 
 /// The tokens of a handshake with four legs, each with what it is answered by.
 const LEGS: usize = 4;

@@ -1,17 +1,14 @@
 //! Messages between the two ends of an established context, and contexts that go on in another process: clause S4.
 
-#![forbid(unsafe_code)]
-
-mod ends;
-
 use std::{collections::BTreeSet, thread, time::Duration};
 
-use ends::{Ends, alice, engine};
 use sspcache_engine::{
     AcquireRequest, Effect, Engine, EventKind, Fault, Identity, Name, Operation, PackageInfo, Status,
     clock::ManualClock,
     context::{ContextFlags as F, ContextHandle, ExportOptions, MESSAGE_TOKEN, Part, Role, WRAP_NO_ENCRYPT},
 };
+
+use crate::ends::{self, Ends, alice, engine};
 
 type Token = [u8; MESSAGE_TOKEN];
 

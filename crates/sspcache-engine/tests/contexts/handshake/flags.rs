@@ -3,7 +3,7 @@
 use sspcache_engine::{Engine, PackageInfo, context::ContextFlags as F};
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
-use super::ends::{self, Ends};
+use crate::ends::{self, Ends};
 
 /// S3: the numbers of `sspi.h`; 0 where a set has no such bit.
 #[test]

@@ -1,0 +1,12 @@
+//! Security contexts of the mock SSP: both ends of a handshake in one process, and what they send each other.
+
+#![forbid(unsafe_code)]
+
+// The two ends of a handshake, which all of these tests have.
+mod ends;
+
+// Handshakes between an initiator and an acceptor: M4, M5, S3, S5, S9. Below it stand flags, attacks on tokens, what is
+// added to a credential handle, and what contexts live through.
+mod handshake;
+// Messages of an established context, and contexts that go on in another process: S4.
+mod messages;
