@@ -1,20 +1,25 @@
 //! A DLL that flushes in its DllMain, for real (clause C6).
 //!
 //! One test, as a thread that another started would tell the DLL too.
-#![cfg(windows)]
-#![allow(unsafe_code, reason = "asks whether user32 is loaded")]
-
-#[path = "support/fixtures.rs"]
-mod fixtures;
 
 use std::{env, thread};
 
-use fixtures::{DLLMAIN_FLUSHER, Loaded, SSP_COUNTER};
 use windows_sys::{Win32::System::LibraryLoader::GetModuleHandleW, core::w};
+
+use crate::{
+    fixtures::{DLLMAIN_FLUSHER, Loaded, SSP_COUNTER},
+    process::{assert_passes, child},
+};
 
 /// C6, C7: refused in DllMain, whatever that is called for, before user32 is needed; and fine from ordinary code.
 #[test]
 fn a_flush_in_dllmain_is_refused_and_one_from_ordinary_code_is_not() {
+    assert_passes(&mut child("dllmain::flush_in_and_around_dllmain"));
+}
+
+#[test]
+#[ignore = "run by a_flush_in_dllmain_is_refused_and_one_from_ordinary_code_is_not, in a process of its own"]
+fn flush_in_and_around_dllmain() {
     let ssp = Loaded::new(SSP_COUNTER, "MSNSSPC.dll");
     let flusher = Loaded::new(DLLMAIN_FLUSHER, "flusher.dll");
     assert_eq!(told(), refused(["process attach"]));

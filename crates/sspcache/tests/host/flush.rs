@@ -1,17 +1,8 @@
-//! The loader of this very process, with real DLLs: as native modules on Unix, and as Windows modules on Windows and
-//! under Wine.
-//!
-//! The tests share the process, so each loads its modules under names of its own, and each opts in on a window station
-//! that is not visible: CI agents have one.
-#![allow(unsafe_code, reason = "loads DLLs")]
-
-#[path = "support/fixtures.rs"]
-mod fixtures;
+//! Flushing modules that are loaded, and finding them among all that are.
 
 use std::{
-    env,
     io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -19,16 +10,13 @@ use std::{
     thread,
 };
 
-use fixtures::{Loaded, MSNSSPC, SSP_COUNTER, TINY_DLL, copy};
-use sspcache::{
-    CredentialProvider, Error, Flush, FlushReport, SecurityStatus, SignIn, SspCaches,
-    loader::{Loader, Module, NativeLoader, SecurityInterface},
-};
+use sspcache::{CredentialProvider, Error, Flush, FlushReport};
 
-/// A provider of this process that knows one SSP more.
-fn provider(name: &str) -> SspCaches<NativeLoader> {
-    SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).register(name).build()
-}
+use crate::{
+    fixtures::{Loaded, SSP_COUNTER, TINY_DLL, copy},
+    process::{assert_passes, child},
+    provider,
+};
 
 /// C1, C4
 #[test]
@@ -47,7 +35,7 @@ fn a_loaded_ssp_is_flushed_each_time() {
     assert!(ssp.is_at(&report.rows()[0].module), "{report}");
 }
 
-/// C2
+/// C1, C2
 #[test]
 fn any_number_but_zero_is_true() {
     let provider = provider("ANSWERS.dll");
@@ -213,18 +201,12 @@ fn a_module_that_lacks_the_export_is_named_with_its_path() {
 fn flushing_never_loads_a_module() {
     let folder = tempfile::tempdir().unwrap();
     copy(SSP_COUNTER, folder.path(), "MSNSSPC.dll");
-    let mut child = child("in_a_process_that_could_load_one");
+    let mut child = child("flush::in_a_process_that_could_load_one");
     child.current_dir(folder.path());
     for variable in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
         child.env(variable, folder.path());
     }
-    let ran = child.output().unwrap();
-    assert!(
-        ran.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&ran.stdout),
-        String::from_utf8_lossy(&ran.stderr)
-    );
+    assert_passes(&mut child);
 }
 
 #[test]
@@ -260,7 +242,7 @@ struct Other {
 
 impl Other {
     fn start() -> Self {
-        let mut child = child("in_the_other_process");
+        let mut child = child("flush::in_the_other_process");
         let mut process = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let says = BufReader::new(process.stdout.take().unwrap());
         let mut other = Self { process, says };
@@ -295,68 +277,4 @@ fn in_the_other_process() {
     println!("\ncalls: {}", ssp.calls());
     std::io::stdin().read_line(&mut String::new()).unwrap();
     println!("\ncalls: {}", ssp.calls());
-}
-
-/// A process that runs one ignored test.
-fn child(test: &str) -> Command {
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", "--ignored", "--nocapture", test]);
-    child
-}
-
-/// The whole path through the C ABI of an SSP: the mock, as the file that it ships as.
-#[test]
-fn signing_in_through_a_loaded_ssp_lasts_until_it_is_flushed() {
-    let provider = provider("SIGNIN.dll");
-    let module = Loaded::new(MSNSSPC, "SIGNIN.dll");
-    let package = provider.security_package("SIGNIN.dll", "MSN").unwrap();
-    let refused = |sign_in: &SignIn<'_>| match package.acquire(sign_in).unwrap_err() {
-        Error::Sspi { module: path, function: "AcquireCredentialsHandle", status } => {
-            assert!(module.is_at(&path), "{path}");
-            status
-        }
-        error => panic!("{error:?}"),
-    };
-    assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);
-
-    let explicit = package.acquire(&SignIn::password("älice\u{1F511}", "CONTOSO", "correct horse")).unwrap();
-    assert_eq!(explicit.principal().unwrap(), "CONTOSO\\älice\u{1F511}");
-    explicit.close().unwrap();
-    for silent in [SignIn::silent(), SignIn::silent().of("CONTOSO\\älice\u{1F511}")] {
-        assert_eq!(package.acquire(&silent).unwrap().principal().unwrap(), "CONTOSO\\älice\u{1F511}");
-    }
-    assert_eq!(refused(&SignIn::silent().of(r"CONTOSO\bob")), SecurityStatus::NO_CREDENTIALS);
-
-    assert_eq!(provider.flush("SIGNIN.dll").unwrap(), Flush::Flushed);
-    assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);
-}
-
-#[test]
-fn an_interface_keeps_its_ssp_loaded() {
-    let loader = NativeLoader::default();
-    let ssp = Loaded::new(MSNSSPC, "INTERFACE.dll");
-    let interface =
-        loader.modules("INTERFACE.dll").unwrap().next().unwrap().security_interface().unwrap().unwrap();
-    drop(ssp);
-    let refused = interface.acquire("MSN", &SignIn::silent()).map(drop);
-    assert_eq!(refused, Err(SecurityStatus::NO_CREDENTIALS));
-    drop(interface);
-    if !cfg!(target_vendor = "apple") {
-        assert!(loader.modules("INTERFACE.dll").unwrap().next().is_none());
-    }
-}
-
-#[test]
-fn a_credential_keeps_its_ssp_loaded() {
-    let provider = provider("KEPT.dll");
-    let module = Loaded::new(MSNSSPC, "KEPT.dll");
-    let package = provider.security_package("KEPT.dll", "MSN").unwrap();
-    let credential = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
-    drop((module, package));
-    assert!(provider.is_loaded("KEPT.dll").unwrap());
-    assert_eq!(credential.principal().unwrap(), r"CONTOSO\alice");
-    credential.close().unwrap();
-    if !cfg!(target_vendor = "apple") {
-        assert!(!provider.is_loaded("KEPT.dll").unwrap());
-    }
 }

@@ -1,15 +1,9 @@
 //! A process on a window station that is not visible, for real (clause C7).
 //!
 //! One test, since the window station is the process's.
-#![cfg(windows)]
-#![allow(unsafe_code, reason = "creates a window station")]
-
-#[path = "support/fixtures.rs"]
-mod fixtures;
 
 use std::{io, ptr};
 
-use fixtures::{Loaded, SSP_COUNTER};
 use sspcache::{
     CredentialProvider, Error, Flush, SspCaches,
     loader::{Loader, NativeLoader, WindowStation},
@@ -19,9 +13,20 @@ use windows_sys::Win32::{
     UI::WindowsAndMessaging::WSF_VISIBLE,
 };
 
+use crate::{
+    fixtures::{Loaded, SSP_COUNTER},
+    process::{assert_passes, child},
+};
+
 /// C7
 #[test]
 fn on_an_invisible_window_station_a_flush_is_refused_until_the_caller_opts_in() {
+    assert_passes(&mut child("window_station::flush_on_an_invisible_window_station"));
+}
+
+#[test]
+#[ignore = "run by on_an_invisible_window_station_a_flush_is_refused_until_the_caller_opts_in, in a process of its own"]
+fn flush_on_an_invisible_window_station() {
     let ssp = Loaded::new(SSP_COUNTER, "MSNSSPC.dll");
     let station = format!("sspcache-{}", std::process::id());
     let name: Vec<u16> = station.encode_utf16().chain([0]).collect();

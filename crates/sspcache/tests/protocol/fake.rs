@@ -1,5 +1,4 @@
 //! A process that a test makes up: the loader's answers, and a log of what it was asked.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::{
     io,

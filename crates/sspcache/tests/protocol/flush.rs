@@ -1,12 +1,10 @@
-//! The protocol, over a process that each test makes up.
+//! The steps of a flush, in their order, and what each of them can come to.
 
-#[path = "support/fake.rs"]
-mod fake;
-
-use fake::{FakeLoader, FakeModule};
 use sspcache::{
     CacheName, CredentialProvider, Error, Flush, SecurityStatus, SignIn, SspCaches, loader::WindowStation,
 };
+
+use crate::fake::{FakeLoader, FakeModule};
 
 const MSN: &str = r"C:\app\MSNSSPC.dll";
 
@@ -109,7 +107,7 @@ fn a_reference_is_held_until_the_call_has_returned() {
     );
 }
 
-/// C4
+/// C4, C9
 #[test]
 fn each_module_of_a_name_has_a_row_whatever_becomes_of_the_others() {
     let provider = SspCaches::new(FakeLoader::with([
@@ -254,6 +252,7 @@ fn a_refused_sign_in_names_the_module_the_function_and_the_status() {
     );
 }
 
+/// M8
 #[test]
 fn no_password_is_in_what_a_sign_in_prints() {
     let sign_in = SignIn::password("alice", "CONTOSO", "correct horse").of(r"CONTOSO\alice");

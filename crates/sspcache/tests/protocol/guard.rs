@@ -1,15 +1,13 @@
 //! The guard that flushes when a scope ends.
 
-#[path = "support/fake.rs"]
-mod fake;
-
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use fake::{FakeLoader, FakeModule};
 use sspcache::{FlushOnDrop, SspCaches};
+
+use crate::fake::{FakeLoader, FakeModule};
 
 fn provider() -> SspCaches<FakeLoader> {
     SspCaches::new(FakeLoader::with([FakeModule::new(r"C:\app\MSNSSPC.dll", Some(true))]))

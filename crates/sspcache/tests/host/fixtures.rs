@@ -1,6 +1,4 @@
 //! DLLs that lie beside the test program, copied under the names that a test needs, and loaded.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(unsafe_code, reason = "loads DLLs and calls their exports")]
 
 use std::{
     env, fs,
@@ -15,6 +13,7 @@ pub(crate) const SSP_COUNTER: &str = "ssp_counter";
 /// A DLL that is no SSP.
 pub(crate) const TINY_DLL: &str = "tiny_dll";
 /// A DLL that flushes in its DllMain.
+#[cfg(windows)]
 pub(crate) const DLLMAIN_FLUSHER: &str = "dllmain_flusher";
 /// The mock SSP.
 pub(crate) const MSNSSPC: &str = "MSNSSPC";
@@ -79,6 +78,7 @@ impl Loaded {
     }
 
     /// Removes this copy's file, which no module on Unix needs once it is loaded.
+    #[cfg(unix)]
     pub(crate) fn remove_file(&self) {
         fs::remove_file(&self.path).expect("its own file");
     }
@@ -105,6 +105,7 @@ impl Loaded {
     }
 
     /// Lets a copy of [`DLLMAIN_FLUSHER`] flush from ordinary code.
+    #[cfg(windows)]
     pub(crate) fn flush(&self) {
         // SAFETY: as above.
         let flush: extern "system" fn() = unsafe { self.export("dllmain_flusher_flush") };

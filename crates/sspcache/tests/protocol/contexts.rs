@@ -1,14 +1,12 @@
 //! Contexts over an SSP that a test makes up: what is called, in which order, and what comes of it.
 
-#[path = "support/fake.rs"]
-mod fake;
-
-use fake::{FakeLoader, FakeModule, Log};
 use sspcache::{
     Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspCaches,
     context::{ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step},
     loader::Progress,
 };
+
+use crate::fake::{FakeLoader, FakeModule, Log};
 
 const PATH: &str = r"C:\Windows\MSNSSPC.dll";
 

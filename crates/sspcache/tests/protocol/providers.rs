@@ -36,6 +36,7 @@ impl CredentialProvider for Cache {
     }
 }
 
+/// C9
 #[test]
 fn several_providers_are_flushed_as_one_in_their_order() {
     let tickets = Cache::new("kerberos", Err("the key distribution center's cache is locked"));

@@ -1,15 +1,13 @@
 //! The events that the feature `tracing` brings.
 
-#[path = "support/fake.rs"]
-mod fake;
-
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
 };
 
-use fake::{FakeLoader, FakeModule};
 use sspcache::{CredentialProvider, SspCaches};
+
+use crate::fake::{FakeLoader, FakeModule};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
