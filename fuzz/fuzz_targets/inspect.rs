@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sspcache_cli::given::inspected;
+use sspcache_cli::fuzzing::inspected;
 
 fuzz_target!(|content: &[u8]| {
     let told = inspected(content, true);

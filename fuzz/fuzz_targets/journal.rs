@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use sspcache_cli::given::Judged;
+use sspcache_cli::fuzzing::Judged;
 use sspcache_engine::{Event, journal::Journal};
 
 fuzz_target!(|run: &[u8]| {

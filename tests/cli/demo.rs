@@ -23,7 +23,7 @@ fn the_demo_signs_in_signs_in_silently_flushes_and_is_refused() {
           },
           {
             "module": "",
-            "outcome": "not-loaded",
+            "outcome": "absent",
             "ssp": "MSAPSSPC.dll"
           }
         ],
@@ -85,41 +85,42 @@ fn the_demo_tells_a_story() {
         None => line.to_owned(),
     });
     insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @"
-    How a program makes Windows forget a password
+    How a program signs its user out of an SSP's credential cache
 
        Programs on Windows sign their users in through a Security Support Provider
-       (SSP): a DLL that may keep what they signed in with, so that the next time
-       needs no password. What follows happens inside this process, with a mock of
-       MSNSSPC.dll: nothing is installed, nothing is sent, and the password was
-       made up a moment ago.
+       (SSP): a DLL that may cache their credentials, so that the next sign-in
+       needs no password. This demo runs inside one process, with a mock of
+       MSNSSPC.dll. It installs nothing and sends nothing, and its password is
+       random.
 
     1. alice signs in, with the password
        ✓ AcquireCredentialsHandle, with a password SEC_E_OK
 
     2. alice signs in again, without one
        ✓ AcquireCredentialsHandle, with nothing    SEC_E_OK
-       Nobody was asked for anything: the SSP has 1 credential in its cache.
-       Whoever sits down at this program next signs in as alice too.
+       The SSP asked for no password: it has 1 credential in its cache. The next
+       person who uses this program signs in as alice, too.
 
-    3. So the password must still be somewhere
+    3. The password is still in memory
        ✓ search all [size] MB of this process found once
-       So would a debugger find it, or whoever gets hold of a crash dump.
+       A debugger finds it the same way, and so does anyone who reads a crash
+       dump.
 
     4. alice signs out, and the program flushes
-       flush_all() follows the documented sequence for every SSP it knows: is it
-       safe to flush here, GetModuleHandle, GetProcAddress, then a call of
-       CleanupCredentialCache. An SSP that isn't loaded has no cache, and is never
-       loaded for this.
+       flush_all() follows the documented sequence for each known SSP: check that
+       it is safe to flush here, find the module with GetModuleHandle and the
+       export with GetProcAddress, call CleanupCredentialCache. It never loads an
+       SSP: one that isn't loaded has no cache.
        ✓ MSNSSPC.dll                               flushed
        ✓ MSAPSSPC.dll                              not loaded
 
-    5. alice can't sign in without the password any more
+    5. alice can no longer sign in without the password
        ✓ AcquireCredentialsHandle, with nothing    SEC_E_NO_CREDENTIALS (0x8009030E)
 
-    6. And nothing is left of it
+    6. No copy of the password is left
        ✓ search all [size] MB of this process no copy left
 
-       That is a sign-out. To see whether your program has one, run it against the
+       The sign-out is complete. To check your own program, run it against the
        mock:
        sspcache exec --expect-clean -- your-program
     ");

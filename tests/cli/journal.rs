@@ -97,7 +97,7 @@ fn notes_tell_of_injected_faults_and_retained_copies() {
                    +0.002 s   CONTOSO\alice          MSN (MSNSSPC.dll)  expired +5.000 s
                    +0.003 s   CONTOSO\bob            MSN (MSNSSPC.dll)  flushed +5.002 s (event 9)
 
-    note: in client (412), an injected fault met 1 call of CleanupCredentialCache
+    note: in client (412), an injected fault affected 1 call of CleanupCredentialCache
     note: client (412) kept 1 copy of a secret in handles that were never freed (handle-policy = "retain")
     clean: 4 credentials were cached in 1 process, and nothing was left.
     "#);
@@ -270,7 +270,7 @@ fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
      +0.014 s  flushed                                                         0
      +0.015 s  refused   InitializeSecurityContext: SEC_E_NO_CREDENTIALS       0
      +0.016 s  failed    handshake: SEC_E_NO_CREDENTIALS                       0
-     +0.017 s  context   nobody for NTLM, accepting                            0
+     +0.017 s  context   anonymous for NTLM, accepting                         0
      +0.018 s  ended     process exit                                          0
     ");
     check("contexts").exits_with(0);

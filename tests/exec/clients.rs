@@ -20,7 +20,7 @@ const EVERYWHERE: &[Case] = &[
     ("sign-in alice sign-in bob", 99, &[r"left CONTOSO\alice and CONTOSO\bob"]),
     ("sign-in alice flush sign-in bob", 99, &["of 2 cached credentials, 1 was left", r"left CONTOSO\bob."]),
     ("load", 99, &["not exercised: no process used a mock SSP"]),
-    ("silent", 99, &["not exercised: 1 process used a mock SSP and nobody signed in"]),
+    ("silent", 99, &["not exercised: 1 process used a mock SSP, but without a sign-in"]),
     ("flush", 99, &["not exercised"]),
     // A program that fails is not judged on top of that, but the verdict says what it left.
     ("sign-in alice fail", 3, &[r"left CONTOSO\alice"]),

@@ -191,7 +191,7 @@ fn a_file_that_wine_would_stop_at_is_refused_and_explained() {
     // Beside the program, where Windows' loader looks first; without regard to case.
     let in_the_way = wine.stage.path("msnsspc.DLL");
     for (content, what) in
-        [(fs::read(wine.stage.path("MSNSSPC.dll")).unwrap(), "an ELF file"), (b"text".to_vec(), "no DLL")]
+        [(fs::read(wine.stage.path("MSNSSPC.dll")).unwrap(), "an ELF file"), (b"text".to_vec(), "not a DLL")]
     {
         let folder = tempfile::tempdir_in(wine.stage.path("")).unwrap();
         let here = folder.path().join("client.exe");

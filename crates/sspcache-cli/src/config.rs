@@ -1,7 +1,6 @@
-//! `sspcache config check`: whether a mock's configuration is valid, and what it makes of the mocks.
+//! `sspcache config check`: whether a configuration is valid, and how it sets up the mocks.
 //!
-//! A configuration holds passwords: an error names the place and what is allowed there, and nothing here prints the
-//! file's text (clause M8).
+//! A configuration holds passwords. Errors name the place and what is allowed there, and never quote the file (clause M8).
 
 use std::{
     fmt::Write as _,
@@ -17,14 +16,14 @@ use crate::{
     output::{GOOD, STRONG, Stream, count, join, lines, message, print_json, styled, table, terminal_width},
 };
 
-/// What a check says about one file.
+/// The result for one file.
 #[derive(Debug, Serialize)]
 struct Checked<'args> {
     file: &'args Path,
     valid: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Fault>,
-    /// Why the mock DLLs refuse it although the mock in Rust takes it.
+    /// Why the mock DLLs refuse what the mock in Rust accepts.
     #[serde(skip_serializing_if = "Option::is_none")]
     emulation_only: Option<String>,
     mocks: Vec<Configured>,
@@ -51,16 +50,16 @@ impl From<&ConfigError> for Fault {
     }
 }
 
-/// What a mock is under a configuration.
+/// A mock as this configuration sets it up.
 #[derive(Debug, Serialize)]
 struct Configured {
     module: &'static str,
     packages: Vec<String>,
-    /// Who is signed in from the start.
+    /// Credentials that are cached from the start.
     preloaded: Vec<String>,
 }
 
-/// Checks the files; whether all are valid.
+/// Checks the files and returns whether all are valid.
 pub(crate) fn check(files: &[PathBuf], format: Format) -> io::Result<bool> {
     let checked: Vec<Checked<'_>> = files.iter().map(|file| check_file(file)).collect();
     match format {
@@ -95,7 +94,7 @@ fn check_file(file: &Path) -> Checked<'_> {
     }
 }
 
-/// Asks a mock itself, so that what is shown is what it does.
+/// Builds the mock and reads its settings, so that the output shows what it really does.
 fn configured(mock: Mock, config: &Config) -> Configured {
     let ssp = Engine::builder(mock.file_name()).config(config).build();
     Configured {

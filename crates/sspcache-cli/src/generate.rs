@@ -1,4 +1,4 @@
-//! `sspcache completions` and `sspcache man`: what a package of the program installs beside it.
+//! `sspcache completions` and `sspcache man`: files that a package installs beside the program.
 
 use std::io::{self, Write};
 
@@ -14,24 +14,24 @@ pub(crate) fn completions(shell: Shell) -> io::Result<()> {
     io::stdout().write_all(&script)
 }
 
-/// Writes a manual page to standard output: the program's, or that of one of its commands. Whether there is such a
-/// command.
+/// Writes a manual page to standard output, of the program or of one of its commands. Returns whether that command
+/// exists.
 pub(crate) fn man(wanted: &[String]) -> io::Result<bool> {
     let mut page = Cli::command();
-    // Fills in what commands take over from their parents.
+    // Fills in what commands inherit from their parents.
     page.build();
     let mut name = page.get_name().to_owned();
     for word in wanted {
         let Some(found) = page.find_subcommand(word) else {
-            message(format!("there is no command `{}`: see `sspcache --help`", wanted.join(" ")));
+            message(format!("no such command: `{}`; see `sspcache --help`", wanted.join(" ")));
             return Ok(false);
         };
         page = found.clone();
         name = format!("{name}-{word}");
     }
     if !wanted.is_empty() {
-        // As git names its pages. Clap wants a name for ever.
-        page = page.name(&*name.leak()).version(env!("CARGO_PKG_VERSION"));
+        // Named like git's pages.
+        page = page.name(name).version(env!("CARGO_PKG_VERSION"));
     }
     let mut roff = Vec::new();
     clap_mangen::Man::new(page).render(&mut roff)?;

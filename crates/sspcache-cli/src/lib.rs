@@ -3,14 +3,16 @@
 //! Results go to standard output, messages to standard error. `exec` leaves standard output to the command it runs, and
 //! its verdict goes to standard error.
 //!
-//! A library only so that the fuzz targets of `fuzz/` can call it: [`given`] is theirs, and nothing here is stable.
+//! This is a library only because the fuzz targets in `fuzz/` call it, through the module `fuzzing`. Nothing in it is a
+//! stable interface.
 
 mod cli;
 mod config;
 mod demo;
 mod exec;
+#[cfg(any(feature = "fuzzing", test))]
+pub mod fuzzing;
 mod generate;
-pub mod given;
 mod inspect;
 mod journal;
 mod output;
@@ -26,7 +28,7 @@ use crate::{
     output::message,
 };
 
-/// Does what the command line asks for; the exit status.
+/// Runs the command line and returns the exit status.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -34,7 +36,7 @@ pub fn main() -> ExitCode {
     };
     match run(&cli.command) {
         Ok(status) => ExitCode::from(status),
-        // Whoever reads has seen enough: `sspcache journal show | head`.
+        // The reader has closed the pipe, as in `sspcache journal show | head`.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             message(failure);
@@ -43,7 +45,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs a command; its exit status.
+/// Runs a command and returns the exit status.
 fn run(command: &Command) -> Result<u8, Failure> {
     let passed = match command {
         Command::Completions { shell } => generate::completions(*shell).map(|()| true)?,
@@ -63,7 +65,7 @@ fn run(command: &Command) -> Result<u8, Failure> {
     Ok(if passed { STATUS_PASSED } else { STATUS_FAULT_FOUND })
 }
 
-/// What keeps the program from doing what it was asked to.
+/// Why the program can't do what the command line asks for.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
@@ -81,25 +83,25 @@ impl From<CheckError> for Failure {
     }
 }
 
-/// Prints help, the version, or what is wrong with the command line.
+/// Prints help, the version, or the mistake in the command line.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nobody is left to tell when this fails.
+    // When standard error can't be written, there is no other place for the message.
     let _ = error.print();
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let is_exec = std::env::args_os().nth(1).is_some_and(|command| command == "exec");
     match (asked_for, is_exec) {
         (true, _) => ExitCode::SUCCESS,
-        // A command's own status may be 2: `exec` has one of its own for what it can't do.
+        // The command that `exec` runs may itself end with 2, so a usage error of `exec` gives the status of a failure.
         (false, true) => ExitCode::from(STATUS_FAILED),
         (false, false) => ExitCode::from(STATUS_USAGE),
     }
 }
 
-/// What was asked for was done, and what was checked is as it should be.
+/// The command was carried out, and every check passed.
 const STATUS_PASSED: u8 = 0;
-/// `inspect`, `config check`, `demo`: what was checked is not as it should be.
+/// `inspect`, `config check`, `demo`: a check failed.
 const STATUS_FAULT_FOUND: u8 = 1;
-/// The command line makes no sense.
+/// The command line is wrong.
 const STATUS_USAGE: u8 = 2;
 /// sspcache itself failed.
 const STATUS_FAILED: u8 = 125;

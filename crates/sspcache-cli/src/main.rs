@@ -1,4 +1,4 @@
-//! The program `sspcache`: all of it is in the library beside this file, so that fuzz targets reach it too.
+//! The program `sspcache`. Its code is in the library beside this file, so that fuzz targets can call it.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What every result has in common: where it goes, how wide it is, how numbers and times read.
+//! What all results share: streams, styles, tables, and the forms of numbers and times.
 
 use std::{
     borrow::Cow,
@@ -11,24 +11,23 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
-/// What is as it should be.
+/// Good results.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// What is not.
+/// Bad results.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What can't be told.
+/// Unknown results.
 pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
 /// Headings.
 pub(crate) const STRONG: Style = Style::new().bold();
-/// What may be skipped.
+/// Text that a reader may skip.
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
-/// Text in a style. Whether the style is shown is decided where the text is written: on a terminal without `NO_COLOR`.
+/// Text in a style. The stream that the text is written to shows the style only on a terminal, and without `NO_COLOR`.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Text of a file that somebody else wrote, for one line: what a terminal would take for a command, or for the end of the line, is
-/// spelled out.
+/// Text from a file of unknown origin, made safe to print on one line: control characters are escaped.
 pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
@@ -42,7 +41,7 @@ pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
 
 /// A message for people, on standard error.
 pub(crate) fn message(text: impl Display) {
-    // Nobody is left to tell when this fails.
+    // When standard error can't be written, there is no other place for the message.
     let _ = writeln!(anstream::stderr(), "sspcache: {text}");
 }
 
@@ -67,12 +66,25 @@ pub(crate) fn table(header: &[&str], width: Option<u16>) -> Table {
     table
 }
 
-/// The table's lines, without the blanks at their ends, each ended.
+/// A word for a cell of a table, marked so that [`painted`] gives it a style.
+///
+/// A cell can't hold the style itself: the table would count its codes as text. The mark takes the place of the word's
+/// first letter, so that the width stays. It is a control character, which [`quoted`] text never contains.
+pub(crate) fn marked(word: &str) -> String {
+    format!("\u{1}{}", &word[1..])
+}
+
+/// The text of a table, with a [`marked`] word in a style.
+pub(crate) fn painted(text: &str, style: Style, word: &str) -> String {
+    text.replace(&marked(word), &styled(style, word))
+}
+
+/// The lines of a table, each with a line end and without trailing blanks.
 pub(crate) fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// The width of the terminal that standard output or standard error goes to; none for a file or a pipe.
+/// The width of the terminal behind a stream; `None` for a file or a pipe.
 pub(crate) fn terminal_width(stream: Stream) -> Option<u16> {
     let size = match stream {
         Stream::Stderr => terminal_size::terminal_size_of(io::stderr()),
@@ -81,7 +93,7 @@ pub(crate) fn terminal_width(stream: Stream) -> Option<u16> {
     size.map(|(terminal_size::Width(columns), _)| columns).filter(|&columns| columns > 0)
 }
 
-/// Where text goes.
+/// A standard stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stream {
     Stderr,
@@ -117,7 +129,7 @@ pub(crate) fn since_start(time: Duration) -> String {
     format!("+{:.3} s", time.as_secs_f64())
 }
 
-/// A word list for a sentence: `a`, `a and b`, `a, b and c`.
+/// Joins words for a sentence: `a`, `a and b`, `a, b and c`.
 pub(crate) fn join(words: &[String]) -> String {
     match words {
         [] => String::new(),

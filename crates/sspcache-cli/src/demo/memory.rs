@@ -1,25 +1,25 @@
-//! Looks for a password in this process's own memory, as a debugger or a core dump would show it.
+//! Searches this process's own memory for a password, as a debugger or the reader of a core dump could.
 //!
-//! Linux alone: `/proc/self/maps` says what there is, `/proc/self/mem` what is in it. No other system shows a process its
-//! whole memory through safe calls.
+//! Linux only: `/proc/self/maps` lists the regions, `/proc/self/mem` has their content. No other system lets a process
+//! read its whole memory through safe calls.
 
 use serde::Serialize;
 
-/// What a scan of this process's memory found.
+/// The result of a scan of this process's memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(super) struct Scan {
     /// Copies of the password, in UTF-8 or UTF-16.
     pub(super) copies: u64,
-    /// How much was looked at.
+    /// How many bytes were searched.
     pub(super) bytes: u64,
 }
 
 #[cfg(target_os = "linux")]
 pub(super) use self::linux::scan;
 
-/// Not here.
+/// Always `None`: this system has no such interface.
 #[cfg(not(target_os = "linux"))]
-#[allow(clippy::unnecessary_wraps, reason = "the signature that Linux needs")]
+#[allow(clippy::unnecessary_wraps, reason = "the signature on Linux")]
 pub(super) fn scan(_: &super::password::MaskedPassword) -> std::io::Result<Option<Scan>> {
     Ok(None)
 }
@@ -40,10 +40,10 @@ mod linux {
 
     const CHUNK: usize = 1 << 20;
 
-    /// Scans all memory of this process that can be read.
+    /// Scans all readable memory of this process.
     pub(in crate::demo) fn scan(password: &MaskedPassword) -> io::Result<Option<Scan>> {
         let memory = File::open("/proc/self/mem")?;
-        // What was read is a copy of what it was read from: it is wiped, and not looked at itself.
+        // The buffer holds copies of what it reads: it is wiped at the end, and skipped by the search.
         let mut buffer = Zeroizing::new(vec![0; CHUNK + LONGEST_FORM]);
         let mut scan = Scan { copies: 0, bytes: 0 };
         for region in readable_regions()? {
@@ -51,9 +51,9 @@ mod linux {
             while at < region.end {
                 let own = address_range(&buffer);
                 let wanted = usize::try_from(region.end - at).unwrap_or(usize::MAX).min(buffer.len());
-                // A region can have gone meanwhile, or refuse to be read: then nothing in it can be seen by others.
+                // A region may have been unmapped since, or be unreadable: then no other reader sees it, either.
                 let Ok(length @ 1..) = memory.read_at(&mut buffer[..wanted], at) else { break };
-                // What begins in the overlap is counted where it is read next.
+                // A match that begins in the overlap counts in the next chunk.
                 let last = at + wanted as u64 == region.end || length < wanted;
                 let starts = if last { length } else { length.min(CHUNK) };
                 scan.copies += matches(password, &buffer[..length], starts)
@@ -66,7 +66,7 @@ mod linux {
         Ok(Some(scan))
     }
 
-    /// Where in the first `starts` bytes a form of the password begins.
+    /// The offsets within the first `starts` bytes at which a form of the password begins.
     fn matches(password: &MaskedPassword, bytes: &[u8], starts: usize) -> impl Iterator<Item = usize> {
         let first = password.first_byte();
         (0..starts).filter(move |&offset| {
@@ -85,7 +85,7 @@ mod linux {
             let mut fields = line.split_whitespace();
             let (start, end) = fields.next()?.split_once('-')?;
             let readable = fields.next()?.starts_with('r');
-            // The kernel's own pages: the time, and calls to read it.
+            // The kernel's own pages: the clock, and the code that reads it.
             let special = fields.nth(3).is_some_and(|name| name.starts_with("[v"));
             let address = |text| u64::from_str_radix(text, 16).ok();
             (readable && !special).then_some(address(start)?..address(end)?)

@@ -1,7 +1,8 @@
-//! `sspcache demo`: the main job, with nothing installed.
+//! `sspcache demo`: a sign-out, with nothing installed.
 //!
-//! Sign in, sign in silently from the SSP's cache, flush the documented way, and see that the silent sign-in is refused
-//! and that no copy of the secret is left in this process's memory. First the facts are gathered, then told.
+//! Signs in, signs in silently from the SSP's cache, flushes the documented way, then checks that the SSP refuses the
+//! silent sign-in and that this process's memory holds no copy of the secret. `gather` collects the facts, `story`
+//! prints them.
 
 mod memory;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "memory is searched on Linux only"))]
@@ -22,7 +23,7 @@ const PACKAGE: &str = "MSN";
 const USER: &str = "alice";
 const DOMAIN: &str = "CONTOSO";
 
-/// What happened.
+/// What the demo did and found.
 #[derive(Debug, Serialize)]
 struct Facts {
     module: &'static str,
@@ -35,16 +36,16 @@ struct Facts {
     /// Credentials in the SSP's cache.
     cached_before_flush: usize,
     cached_after_flush: usize,
-    /// Copies of the password in this process's memory; none where the system shows a process no memory.
+    /// Copies of the password in this process's memory; `None` where a process can't read its own memory.
     memory_before_flush: Option<Scan>,
     memory_after_flush: Option<Scan>,
-    /// What flushing came to, for each SSP that is known.
+    /// The result of the flush, for each known SSP.
     flush: FlushReport,
-    /// Whether the sign-out did what it is for.
+    /// Whether the sign-out was complete.
     passed: bool,
 }
 
-/// A try to sign in, and the status that `AcquireCredentialsHandle` returned.
+/// An attempt to sign in, with the status of `AcquireCredentialsHandle`.
 #[derive(Debug, Serialize)]
 struct Attempt {
     status: String,
@@ -64,13 +65,13 @@ impl Attempt {
     }
 }
 
-/// Shows the main job; whether it did what it is for.
+/// Runs the demo and returns whether the sign-out was complete.
 pub(crate) fn demo(format: Format) -> io::Result<bool> {
     let facts = gather()?;
     match format {
         Format::Json => print_json(&facts)?,
         Format::Text => {
-            let story = story::tell(&facts);
+            let story = story::write(&facts);
             anstream::stdout().write_all(story.as_bytes())?;
         }
     }

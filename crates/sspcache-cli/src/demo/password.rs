@@ -1,5 +1,4 @@
-//! A password that is made up at run time and known here in a masked form alone, so that whoever looks for it in memory
-//! doesn't find the one who looks.
+//! A random password, kept in a masked form only, so that a search of memory doesn't find the searcher's own copy.
 
 use std::fmt;
 
@@ -12,18 +11,18 @@ pub(super) struct MaskedPassword {
 }
 
 impl MaskedPassword {
-    /// Makes up a password.
+    /// Generates a password.
     pub(super) fn random() -> Result<Self, getrandom::Error> {
         let mut random = Zeroizing::new(vec![0; LENGTH]);
         let mut mask = vec![0; LENGTH];
         getrandom::fill(&mut random)?;
         getrandom::fill(&mut mask)?;
-        // Never two bytes of the password side by side.
+        // One byte at a time, so that no two bytes of the password lie side by side.
         let masked = random.iter().zip(&mask).map(|(&byte, mask)| character(byte) ^ mask).collect();
         Ok(Self { masked, mask })
     }
 
-    /// The password itself: for a moment, and wiped when dropped.
+    /// The password itself, in a buffer that is wiped when dropped.
     pub(super) fn reveal(&self) -> Zeroizing<String> {
         let mut password = Zeroizing::new(String::with_capacity(LENGTH));
         password.extend((0..LENGTH).map(|index| char::from(self.byte(index))));

@@ -1,19 +1,19 @@
-//! The facts as a short story, for somebody who has never heard of an SSP.
+//! The facts as a short story, for readers who don't know what an SSP is.
 
 use super::{Attempt, Facts, memory::Scan};
 use crate::output::{BAD, FAINT, GOOD, STRONG, UNSURE, count, styled};
 
-/// Tells what happened, step by step.
-pub(super) fn tell(facts: &Facts) -> String {
+/// The story, step by step.
+pub(super) fn write(facts: &Facts) -> String {
     let Facts { module, principal, .. } = facts;
     let user = principal.rsplit('\\').next().unwrap_or(principal);
     let mut story = Story::default();
-    story.line(&styled(STRONG, "How a program makes Windows forget a password"));
+    story.line(&styled(STRONG, "How a program signs its user out of an SSP's credential cache"));
     story.line("");
-    story.tell(&format!(
-        "Programs on Windows sign their users in through a Security Support Provider (SSP): a DLL that may keep what \
-         they signed in with, so that the next time needs no password. What follows happens inside this process, with a \
-         mock of {module}: nothing is installed, nothing is sent, and the password was made up a moment ago."
+    story.paragraph(&format!(
+        "Programs on Windows sign their users in through a Security Support Provider (SSP): a DLL that may cache their \
+         credentials, so that the next sign-in needs no password. This demo runs inside one process, with a mock of \
+         {module}. It installs nothing and sends nothing, and its password is random."
     ));
 
     story.chapter(&format!("{user} signs in, with the password"));
@@ -21,13 +21,13 @@ pub(super) fn tell(facts: &Facts) -> String {
 
     story.chapter(&format!("{user} signs in again, without one"));
     story.attempt("AcquireCredentialsHandle, with nothing", &facts.silent_sign_in, true);
-    story.tell(&format!(
-        "Nobody was asked for anything: the SSP has {} in its cache. Whoever sits down at this program next signs \
-         in as {user} too.",
+    story.paragraph(&format!(
+        "The SSP asked for no password: it has {} in its cache. The next person who uses this program signs in as \
+         {user}, too.",
         count(facts.cached_before_flush, "credential"),
     ));
 
-    story.chapter("So the password must still be somewhere");
+    story.chapter("The password is still in memory");
     match facts.memory_before_flush {
         Some(scan) => {
             let found = match scan.copies {
@@ -36,16 +36,16 @@ pub(super) fn tell(facts: &Facts) -> String {
                 several => format!("found {several} times"),
             };
             story.result(&searched(scan), &found, scan.copies > 0);
-            story.tell("So would a debugger find it, or whoever gets hold of a crash dump.");
+            story.paragraph("A debugger finds it the same way, and so does anyone who reads a crash dump.");
         }
         None => story.unknown("searching a process's own memory works on Linux only"),
     }
 
     story.chapter(&format!("{user} signs out, and the program flushes"));
-    story.tell(
-        "flush_all() follows the documented sequence for every SSP it knows: is it safe to flush here, \
-         GetModuleHandle, GetProcAddress, then a call of CleanupCredentialCache. An SSP that isn't loaded has no cache, \
-         and is never loaded for this.",
+    story.paragraph(
+        "flush_all() follows the documented sequence for each known SSP: check that it is safe to flush here, \
+         find the module with GetModuleHandle and the export with GetProcAddress, call CleanupCredentialCache. It \
+         never loads an SSP: one that isn't loaded has no cache.",
     );
     for row in facts.flush.rows() {
         match &row.outcome {
@@ -54,10 +54,10 @@ pub(super) fn tell(facts: &Facts) -> String {
         }
     }
 
-    story.chapter(&format!("{user} can't sign in without the password any more"));
+    story.chapter(&format!("{user} can no longer sign in without the password"));
     story.attempt("AcquireCredentialsHandle, with nothing", &facts.silent_sign_in_after_flush, false);
 
-    story.chapter("And nothing is left of it");
+    story.chapter("No copy of the password is left");
     match facts.memory_after_flush {
         Some(scan) => {
             let found = match scan.copies {
@@ -71,10 +71,10 @@ pub(super) fn tell(facts: &Facts) -> String {
 
     story.line("");
     if facts.passed {
-        story.tell("That is a sign-out. To see whether your program has one, run it against the mock:");
+        story.paragraph("The sign-out is complete. To check your own program, run it against the mock:");
         story.line("   sspcache exec --expect-clean -- your-program");
     } else {
-        story.line(&styled(BAD, "This was no sign-out: see the steps marked with ✗."));
+        story.line(&styled(BAD, "The sign-out is incomplete: see the steps marked with ✗."));
     }
     story.text
 }
@@ -103,8 +103,8 @@ impl Story {
         self.line(&format!("\n{chapter}"));
     }
 
-    /// Prose, wrapped for any terminal.
-    fn tell(&mut self, prose: &str) {
+    /// A paragraph, wrapped for a terminal of 80 columns.
+    fn paragraph(&mut self, prose: &str) {
         let mut line = String::new();
         for word in prose.split_whitespace() {
             if line.chars().count() + word.chars().count() >= LINE_WIDTH {
@@ -124,7 +124,7 @@ impl Story {
         self.result(call, &attempt.status, attempt.succeeded == should_succeed);
     }
 
-    /// What was done, what came of it, and whether that is as it should be.
+    /// A step, its outcome, and a mark that shows whether the outcome is right.
     fn result(&mut self, what: &str, outcome: &str, good: bool) {
         let mark = if good { styled(GOOD, "✓") } else { styled(BAD, "✗") };
         self.line(&format!("   {mark} {what:<41} {}", styled(STRONG, outcome)));

@@ -1,4 +1,4 @@
-//! What the command is told: where the mock DLLs are, their configuration, and where to write their journals.
+//! The command's environment: where the mock DLLs are, their configuration, and where they write their journals.
 
 use std::{
     env,
@@ -10,12 +10,12 @@ use std::{
 use super::{ExecError, find::Mocks, wine::Wine};
 use crate::cli::Mock;
 
-/// Variables to be set for the command, on top of its inherited environment.
+/// Variables to set for the command, on top of the inherited environment.
 #[derive(Debug)]
 pub(crate) struct Environment(Vec<(&'static str, OsString)>);
 
 impl Environment {
-    /// Puts each kind of mock where the command's loader looks.
+    /// Puts the folder of each kind of mock on the search path of the command's loader.
     pub(crate) fn new(
         mocks: &Mocks,
         wine: Option<&Wine>,
@@ -31,19 +31,19 @@ impl Environment {
                 variables.push((variable, before(variable, PATH_SEPARATOR, &[&mocks.native])?));
             }
             if mocks.has_windows() {
-                // Wine takes paths of Unix there, and puts them before the PATH of its programs.
+                // Wine takes Unix paths in WINEPATH, and puts them before the PATH of its programs.
                 let folders = [mocks.windows.as_path(), &mocks.wine_shim()];
                 variables.push(("WINEPATH", before("WINEPATH", b';', &folders)?));
             }
         }
-        // What a program takes for an absolute path: for a Windows program that has a drive.
+        // The command uses it as an absolute path, which needs a drive letter in a Windows program.
         let dll_dir = match wine {
             Some(wine) => wine.dos_path(&mocks.windows),
             None => mocks.native.as_os_str().to_owned(),
         };
         variables.push(("SSPCACHE_DLL_DIR", dll_dir));
-        // Wine finds the drive of these two by itself (seen under Wine 8, from any current drive), so that one value
-        // serves the native and the Windows programs of a tree.
+        // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one value
+        // serves both the native and the Windows programs among the command's children.
         variables.push(("SSPCACHE_JOURNAL", journal.as_os_str().to_owned()));
         if let Some(config) = config {
             variables.push(("SSPCACHE_CONFIG", config.as_os_str().to_owned()));
@@ -61,7 +61,7 @@ impl Environment {
 
 const PATH_SEPARATOR: u8 = if cfg!(windows) { b';' } else { b':' };
 
-/// A list of folders, these before those that the variable has already.
+/// A variable's list with these folders before those that it has already.
 fn before(variable: &'static str, separator: u8, folders: &[&Path]) -> Result<OsString, ExecError> {
     let mut list = OsString::new();
     for folder in folders {
@@ -85,7 +85,7 @@ fn push(list: &mut OsString, separator: u8, part: &OsStr) {
 
 fn preloaded(mock: &Path) -> Result<(&'static str, OsString), ExecError> {
     let variable = if cfg!(target_vendor = "apple") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
-    // The dynamic linker of Linux splits at blanks as well.
+    // The dynamic linker of Linux splits LD_PRELOAD at blanks as well.
     if mock.as_os_str().as_encoded_bytes().contains(&b' ') {
         return Err(ExecError::PathList { variable, folder: mock.to_owned() });
     }

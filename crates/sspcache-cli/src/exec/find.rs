@@ -1,4 +1,4 @@
-//! Where the mock DLLs are: beside the program, or in the folder `SSPCACHE_HOME`, as `cargo xtask dist` lays them out.
+//! Finds the mock DLLs: beside the program, or in the folder `SSPCACHE_HOME`, as `cargo xtask dist` lays them out.
 
 use std::{
     env,
@@ -11,17 +11,17 @@ use crate::{
     inspect::{Format, format_of},
 };
 
-/// The mock DLLs that were found.
+/// The folders of the mock DLLs.
 #[derive(Debug)]
 pub(crate) struct Mocks {
-    /// The folder of those that this system's own loader takes.
+    /// The folder of the mocks for this system's own loader.
     pub(crate) native: PathBuf,
-    /// On Unix, the folder for those that Wine takes. They may be missing from it: see [`Self::has_windows`].
+    /// On Unix, the folder of the mocks for Wine, which may be missing: see [`Self::has_windows`].
     pub(crate) windows: PathBuf,
 }
 
 impl Mocks {
-    /// Looks for the mock DLLs.
+    /// Finds the mock DLLs.
     pub(crate) fn find() -> Result<Self, ExecError> {
         let home = env::var_os("SSPCACHE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let from_variable = home.is_some();
@@ -44,12 +44,13 @@ impl Mocks {
         Ok(Self { native, windows })
     }
 
-    /// Whether there are mocks for Windows programs.
+    /// Whether the mocks for Windows programs are there.
     pub(crate) fn has_windows(&self) -> bool {
         MOCKS.iter().all(|mock| self.windows.join(mock.file_name()).is_file())
     }
 
-    /// The folder of what Wine lacks, to be searched after the mocks; it is there where the mocks for Windows are.
+    /// The folder of DLLs that Wine lacks, which the loader has to search after the mocks. It lies beside the mocks for
+    /// Windows.
     pub(crate) fn wine_shim(&self) -> PathBuf {
         self.windows.join("wine")
     }
@@ -59,26 +60,26 @@ pub(crate) const MOCKS: [Mock; 2] = [Mock::Msnsspc, Mock::Msapsspc];
 
 fn program_folder() -> Result<PathBuf, ExecError> {
     let program = env::current_exe()?;
-    // Beside the program itself, wherever it is linked to from.
+    // The folder of the program itself, not that of a link to it.
     let program = program.canonicalize().unwrap_or(program);
     Ok(program.parent().map(Path::to_owned).unwrap_or_default())
 }
 
-/// The message for missing mocks: where they were looked for, and how to get them.
+/// The message for missing mocks: where `exec` searched, and how to get them.
 pub(crate) fn not_found(folder: &Path, from_variable: bool) -> String {
     let looked = if from_variable {
         format!(
-            "SSPCACHE_HOME names the folder {}, and MSNSSPC.dll and MSAPSSPC.dll are not in it",
+            "SSPCACHE_HOME names {}, and MSNSSPC.dll and MSAPSSPC.dll are not in that folder",
             folder.display()
         )
     } else {
         format!(
-            "MSNSSPC.dll and MSAPSSPC.dll are not beside this program, in {}, and SSPCACHE_HOME names no other folder",
+            "MSNSSPC.dll and MSAPSSPC.dll are not beside this program, in {}, and SSPCACHE_HOME is not set",
             folder.display()
         )
     };
     format!(
-        "the mock DLLs are missing: {looked}. Build them with `cargo xtask dist`, then run the program in dist/<TRIPLE>/ \
-         or set SSPCACHE_HOME to that folder"
+        "the mock DLLs are missing: {looked}. Build them with `cargo xtask dist`, then run the program in \
+         dist/<TRIPLE>/ or set SSPCACHE_HOME to that folder"
     )
 }

@@ -1,11 +1,12 @@
 //! `sspcache exec`: runs a command against the mock SSPs and judges what it left.
 //!
-//! | file | its part |
+//! | file | what it does |
 //! | --- | --- |
-//! | `find` | where the mock DLLs are |
-//! | `environment` | what the command is told about them |
-//! | `wine` | what is different when the command is a Windows program |
-//! | `register` | lists the mocks as security providers, and takes them off the list again |
+//! | `find` | finds the mock DLLs |
+//! | `environment` | sets the variables through which the command finds them |
+//! | `wine` | handles commands that are Windows programs |
+//! | `register` | registers the mocks as security providers, and restores the list afterwards |
+//! | `registry` | reads and writes that list through `reg` |
 //! | `run` | starts the command, passes signals on, waits |
 
 mod environment;
@@ -36,7 +37,7 @@ use crate::{
     verdict::{self, Verdict},
 };
 
-/// Runs the command of `sspcache exec`; the exit status.
+/// Runs the command of `sspcache exec` and returns the exit status.
 pub(crate) fn exec(args: &ExecArgs) -> u8 {
     match try_exec(args) {
         Ok(status) => status,
@@ -57,7 +58,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     let target = JournalTarget::open(args.journal.as_deref())?;
 
     let environment = Environment::new(&mocks, wine.as_ref(), &target.path, config.as_deref(), args.preload)?;
-    // From here on a Ctrl-C ends the command, not this process: what was registered has to be undone.
+    // From here on Ctrl-C ends the command and not this process, which has to undo the registration.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
     let registration =
         if args.register || wine.is_some() { Some(Registration::register(wine.as_ref())?) } else { None };
@@ -73,7 +74,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     Ok(if status == 0 && !held { args.error_exitcode } else { status })
 }
 
-/// Checks a configuration as the mock DLLs will, so that the mistake is named before the command starts.
+/// Checks a configuration as the mock DLLs will, to report a mistake before the command starts.
 fn check_config(path: &Path) -> Result<PathBuf, ExecError> {
     Config::read(path)?
         .check_for_dll()
@@ -88,7 +89,7 @@ fn absolute(path: &Path) -> Result<PathBuf, ExecError> {
 fn report(args: &ExecArgs, verdict: &Verdict) -> Result<(), ExecError> {
     let width = if args.verdict.is_none() { terminal_width(Stream::Stderr) } else { None };
     let text = match args.format {
-        // One line, so that it can be told from what the command wrote to standard error.
+        // One line, so that a reader can separate it from the command's own standard error.
         cli::Format::Json => serde_json::to_string(verdict).map_err(io::Error::from)? + "\n",
         cli::Format::Text => verdict::text(verdict, width),
     };
@@ -106,12 +107,12 @@ fn report(args: &ExecArgs, verdict: &Verdict) -> Result<(), ExecError> {
     Ok(())
 }
 
-/// Where the journals go.
+/// The place for the journals.
 struct JournalTarget {
     path: PathBuf,
-    /// Journals of earlier runs that lie there too.
+    /// Journals of earlier runs in the same place.
     before: Vec<PathBuf>,
-    /// Deleted at the end, when nobody asked to keep the journals.
+    /// Deletes the journals at the end, unless `--journal` keeps them.
     _temporary: Option<TempDir>,
 }
 
@@ -134,7 +135,7 @@ impl JournalTarget {
     }
 }
 
-/// Why `exec` fails, apart from the command and the verdict on it.
+/// Why `exec` fails, other than by the command or the verdict.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ExecError {
@@ -145,16 +146,16 @@ pub(crate) enum ExecError {
     #[error("{}: {source}", path.display())]
     EmulationOnly { path: PathBuf, source: Box<ConfigError> },
     #[error(
-        "{} is {}. Wine looks there before it finds the mock DLLs for Windows, and stops with error 193 at a file of \
-         their name that is none of Windows: move it to another folder",
+        "{} is {}. Wine searches this folder before the one with the mock DLLs for Windows, and fails with error 193 \
+         when the file is not a Windows DLL: move it to another folder",
         path.display(),
-        found.map_or_else(|| "no DLL".to_owned(), |format| format!("an {format} file"))
+        found.map_or_else(|| "not a DLL".to_owned(), |format| format!("{} {format} file", format.article()))
     )]
     InTheWayOfWine { path: PathBuf, found: Option<Format> },
     #[error("{}", find::not_found(folder, *from_variable))]
     NoMocks { folder: PathBuf, from_variable: bool },
     #[error(
-        "the mock DLLs for Windows are not in {}, and the command is Wine: build them with `cargo xtask dist`",
+        "the command is Wine, but the mock DLLs for Windows are not in {}: build them with `cargo xtask dist`",
         folder.display()
     )]
     NoWindowsMocks { folder: PathBuf },
@@ -166,15 +167,20 @@ pub(crate) enum ExecError {
     Output(#[from] io::Error),
     #[error("{}: {source}", path.display())]
     Path { path: PathBuf, source: io::Error },
-    #[error("{variable} can't hold the folder {}: its name has a separator of that list in it", folder.display())]
+    #[error("can't add {} to {variable}: the path contains a separator of that list", folder.display())]
     PathList { variable: &'static str, folder: PathBuf },
-    #[error("can't list the mocks as security providers: {reason}")]
+    #[error("can't register the mocks as security providers: {reason}")]
     Register { reason: String },
     #[error("can't watch for signals: {0}")]
     Signals(io::Error),
     #[error("can't write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("{} is a {found} file, and this system's loader takes {wanted}: is SSPCACHE_HOME the `dist` folder of another?", path.display())]
+    #[error(
+        "{} is {} {found} file, and this system loads {wanted} files: does SSPCACHE_HOME name the `dist` folder of \
+         another platform?",
+        path.display(),
+        found.article()
+    )]
     WrongFormat { path: PathBuf, found: Format, wanted: Format },
 }
 

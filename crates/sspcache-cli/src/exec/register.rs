@@ -1,13 +1,12 @@
-//! Lists the mocks as security providers for as long as a command runs.
+//! Registers the mocks as security providers for as long as a command runs.
 //!
-//! A program that knows only secur32 never loads an SSP by name: secur32 loads what the registry lists. The list is
-//! one for all programs of a Wine prefix, or of a Windows computer, so several runs of sspcache may need it at the same
-//! time: the first one remembers what was there, the last one puts it back. What a killed run left is put back by the
-//! next one.
+//! A program that uses secur32 never loads an SSP by name: secur32 loads those that the registry lists. All programs of a
+//! Wine prefix, or of a Windows computer, share that list, and several runs of sspcache may need it at the same time. The
+//! first run saves the list, the last one restores it. When a run was killed, the next one restores the list for it.
 //!
 //! Reference: [SSP packages provided by Microsoft](https://learn.microsoft.com/en-us/windows/win32/secauthn/ssp-packages-provided-by-microsoft)
-//! and [Registering SSP/AP DLLs](https://learn.microsoft.com/en-us/windows/win32/secauthn/registering-ssp-ap-dlls); that secur32
-//! loads them under Wine was seen there.
+//! and [Registering SSP/AP DLLs](https://learn.microsoft.com/en-us/windows/win32/secauthn/registering-ssp-ap-dlls).
+//! That secur32 loads them under Wine is an observation (Wine 8).
 
 use std::{
     env,
@@ -20,7 +19,7 @@ use std::{
 use super::{ExecError, find::MOCKS, registry::Registry, wine::Wine};
 use crate::{cli::Mock, output::message};
 
-/// The mocks are listed until this is undone or dropped.
+/// The mocks are registered until this is undone or dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
     registry: Registry,
@@ -28,25 +27,25 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Lists the mocks.
+    /// Registers the mocks.
     ///
     /// # Errors
-    /// When the registry can't be written: on Windows it takes an administrator.
+    /// When the registry can't be written: on Windows that needs administrator rights.
     pub(crate) fn register(wine: Option<&Wine>) -> Result<Self, ExecError> {
         let (registry, folder) = match wine {
             Some(wine) => (Registry::of_wine(wine.program.clone(), &wine.prefix), wine.prefix.clone()),
             None if cfg!(windows) => (Registry::of_windows(), env::temp_dir()),
-            // A native command that will run Wine by itself.
+            // A native command that runs Wine itself.
             None => {
                 let command = [OsString::from("wine")];
-                let wine = Wine::of(&command).ok_or_else(|| failed("there is no Wine"))?;
+                let wine = Wine::of(&command).ok_or_else(|| failed("Wine is not available"))?;
                 (Registry::of_wine(wine.program, &wine.prefix), wine.prefix)
             }
         };
         Self::listed(registry, &folder)
     }
 
-    /// Lists the mocks in a registry; what it takes to put back what was there lies in a folder.
+    /// Registers the mocks in a registry; the folder holds the locks and the saved list.
     fn listed(registry: Registry, folder: &Path) -> Result<Self, ExecError> {
         let locks = Locks::open(folder)?;
         let editing = locks.edit()?;
@@ -58,11 +57,11 @@ impl Registration {
         let result = registry.set(&listing_mocks(current.as_deref())).and_then(|()| locks.use_list());
         drop(editing);
         let registration = Self { registry, locks: Some(locks) };
-        // Half a registration is undone by the drop.
+        // Dropping a partial registration undoes it.
         result.map(|()| registration)
     }
 
-    /// Puts back what was listed before, unless another run still needs the mocks.
+    /// Restores the saved list, unless another run still needs the mocks.
     pub(crate) fn undo(mut self) -> Result<(), ExecError> {
         self.put_back()
     }
@@ -90,7 +89,7 @@ impl Drop for Registration {
     }
 }
 
-/// The list with the mocks at its head: of two providers for a package the first wins.
+/// The list with the mocks at its head: secur32 takes the first provider of a package.
 fn listing_mocks(list: Option<&str>) -> String {
     let mocks = MOCKS.map(Mock::file_name);
     let others = list.unwrap_or_default().split(',').map(str::trim).filter(|provider| {
@@ -99,16 +98,15 @@ fn listing_mocks(list: Option<&str>) -> String {
     mocks.into_iter().chain(others).collect::<Vec<_>>().join(", ")
 }
 
-/// What the list was before the first of the runs that use it now.
+/// The list as it was before the first of the current runs.
 enum Remembered {
     Absent,
     Value(String),
 }
 
-/// Two lock files: whoever edits the list holds one alone, whoever uses the mocks on it shares the other.
+/// Two lock files: a run that edits the list holds one exclusively, and all runs that use the mocks share the other.
 ///
-/// What the list was before is in a file of its own: on Windows nobody, not even its owner through another handle, can read
-/// a file that is locked.
+/// The saved list has a file of its own: on Windows no process can read a locked file, not even the one that locked it.
 #[derive(Debug)]
 struct Locks {
     edit: File,
@@ -118,7 +116,7 @@ struct Locks {
 
 impl Locks {
     fn open(folder: &Path) -> Result<Self, ExecError> {
-        // A Wine prefix that isn't there yet is made by the first program that runs in it.
+        // Wine creates a missing prefix only when the first program runs in it.
         fs::create_dir_all(folder).map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
         let open = |name: &str| {
             let path = folder.join(name);
@@ -142,7 +140,7 @@ impl Locks {
         self.users.lock_shared().map_err(failed)
     }
 
-    /// Whether no other run uses the mocks. This one doesn't any more.
+    /// Stops using the mocks, and returns whether no other run uses them.
     fn is_last(&self) -> Result<bool, ExecError> {
         unlock(&self.users);
         match self.users.try_lock() {
@@ -162,7 +160,7 @@ impl Locks {
         };
         Ok(match text.strip_prefix("value:") {
             Some(value) => Some(Remembered::Value(value.to_owned())),
-            // Anything else is from a run that was killed before it had written it, and so before it changed the list.
+            // Anything else comes from a run that was killed while it saved the list, and so before it changed it.
             None => (text == "absent").then_some(Remembered::Absent),
         })
     }
@@ -180,7 +178,7 @@ impl Locks {
     }
 }
 
-/// While it lives, nobody else edits the list.
+/// While it lives, no other run edits the list.
 #[derive(Debug)]
 struct Editing(File);
 
@@ -190,8 +188,8 @@ impl Drop for Editing {
     }
 }
 
-/// When it fails, the end of the process does it. Under Wine 8 it does what it should and says that it failed: std unlocks
-/// twice, and Wine answers the second time with another error than Windows does.
+/// Unlocks a file; when that fails, the end of the process unlocks it. Under Wine 8 it works and still reports a failure:
+/// std unlocks twice, and Wine's second error differs from that of Windows.
 fn unlock(file: &File) {
     let _ = file.unlock();
 }

@@ -1,4 +1,4 @@
-//! The registry's list of security providers, through the documented program `reg`: Wine's or that of Windows.
+//! The registry's list of security providers, through the documented program `reg` of Wine or Windows.
 //!
 //! Reference: [reg](https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/reg).
 
@@ -11,13 +11,13 @@ use std::{
 
 use super::{ExecError, register::failed};
 
-/// The key above [`KEY`], which every registry has.
+/// The parent of [`KEY`], which every registry has.
 const PARENT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control";
 const KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
 const VALUE: &str = "SecurityProviders";
 
-/// How often `reg` is started before its failure counts. Wine 8 on a busy machine now and then fails to start a program, which
-/// then has done nothing and said nothing (observed).
+/// How often `reg` is started before its failure counts. Wine 8 on a busy machine sometimes fails to start a program,
+/// which then does nothing and prints nothing (observed).
 const TRIES: usize = 3;
 
 /// A registry.
@@ -37,12 +37,12 @@ impl Registry {
         Self { program: "reg".into(), arguments: &[], prefix: None }
     }
 
-    /// The list; none when there is none.
+    /// The list, or `None` when the registry has none.
     ///
     /// # Errors
-    /// When it isn't known whether there is one: who takes a list for absent deletes it in the end.
+    /// When it is unknown whether there is a list: a list that is taken for absent is deleted in the end.
     pub(super) fn query(&self) -> Result<Option<String>, ExecError> {
-        // `reg` words "there is no such value" in the user's language, so it is asked for all there is.
+        // `reg` reports a missing value in the user's language, so this queries all values.
         let values = match self.run(&["query", KEY]) {
             Ok(values) => values,
             Err(error) => {
@@ -54,9 +54,7 @@ impl Registry {
         let Some(list) = values.lines().find_map(data_of_value) else { return Ok(None) };
         match list.split_once(char::is_whitespace).unwrap_or((list, "")) {
             ("REG_SZ", list) => Ok(Some(list.trim().to_owned())),
-            (kind, _) => {
-                Err(failed(format!("{KEY} has {VALUE} as {kind}, and not as the REG_SZ it should be")))
-            }
+            (kind, _) => Err(failed(format!("the value {VALUE} of {KEY} has the type {kind}, not REG_SZ"))),
         }
     }
 
@@ -65,14 +63,14 @@ impl Registry {
     }
 
     pub(super) fn delete(&self) -> Result<(), ExecError> {
-        // `reg` fails to delete what is gone already.
+        // `reg` fails when the value is gone already.
         if self.query()?.is_some() {
             self.run(&["delete", KEY, "/v", VALUE, "/f"])?;
         }
         Ok(())
     }
 
-    /// What `reg` said when it succeeded.
+    /// Runs `reg` and returns its output.
     fn run(&self, arguments: &[&str]) -> Result<String, ExecError> {
         for _ in 1..TRIES {
             match self.run_once(arguments) {
@@ -89,7 +87,7 @@ impl Registry {
         if let Some(prefix) = &self.prefix {
             command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
         }
-        // Not through a pipe: the first Windows program starts services that inherit it, and hold it open for seconds.
+        // Not a pipe: the first Windows program starts services that inherit it and hold it open for seconds.
         let mut said = tempfile::tempfile().map_err(failed)?;
         let output = || said.try_clone().map_err(failed);
         let status = command.stdout(output()?).stderr(output()?).status();
@@ -104,19 +102,19 @@ impl Registry {
             return Ok(text);
         }
         let verb = arguments.first().copied().unwrap_or_default();
-        let hint = if cfg!(windows) && verb != "query" { " (it takes an administrator)" } else { "" };
-        let text = Some(text.trim()).filter(|text| !text.is_empty()).unwrap_or("it said nothing");
+        let hint = if cfg!(windows) && verb != "query" { " (it needs administrator rights)" } else { "" };
+        let text = Some(text.trim()).filter(|text| !text.is_empty()).unwrap_or("it printed nothing");
         Err(failed(format!("`reg {verb}` failed with {status}{hint}: {text}")))
     }
 }
 
-/// Type and data of the list, in a line of what `reg query` says: `    SecurityProviders    REG_SZ    credssp.dll`.
+/// Type and data of the list, from a line that `reg query` prints: `    SecurityProviders    REG_SZ    credssp.dll`.
 fn data_of_value(line: &str) -> Option<&str> {
     let (name, data) = line.trim().split_once(char::is_whitespace)?;
     (name == VALUE).then(|| data.trim_start())
 }
 
-/// A registry for tests: `reg` as a script that keeps the list in a folder and at first fails to start, so many times.
+/// A registry for tests: a script in place of `reg` that keeps the list in a folder, and can fail to start at first.
 #[cfg(all(test, unix))]
 pub(super) mod fake {
     use std::fs;
@@ -146,7 +144,7 @@ pub(super) mod fake {
         esac
     "#;
 
-    /// With a value, type and all, in a folder.
+    /// A registry in a folder, with this type and value.
     pub(crate) fn registry(folder: &Path, value: Option<&str>) -> Registry {
         fails(folder, 0);
         fs::write(folder.join("key"), "").expect("the folder is the test's own");
@@ -156,12 +154,12 @@ pub(super) mod fake {
         Registry { program: "sh".into(), arguments: &["-c", REG, "reg"], prefix: Some(folder.to_owned()) }
     }
 
-    /// Has the next so many starts fail.
+    /// Makes the next starts fail.
     pub(crate) fn fails(folder: &Path, starts: usize) {
         fs::write(folder.join("failures"), starts.to_string()).expect("the folder is the test's own");
     }
 
-    /// What is in the registry now.
+    /// The type and value in the registry now.
     pub(crate) fn value(folder: &Path) -> Option<String> {
         fs::read_to_string(folder.join("value")).ok()
     }
@@ -229,11 +227,11 @@ mod tests {
             let list = registry.query().expect("it starts at last");
             assert_eq!(list.as_deref(), Some("credssp.dll"), "after {failures} failures");
         }
-        // Of the question whether there is a key, too.
+        // Nor to the question whether the key exists.
         fake::fails(folder.path(), usize::MAX >> 1);
         let error = registry.query().expect_err("it never starts").to_string();
-        assert!(error.contains("`reg query` failed") && error.contains("it said nothing"), "{error}");
-        // That there is no key must not be believed while it was only the first question that failed.
+        assert!(error.contains("`reg query` failed") && error.contains("it printed nothing"), "{error}");
+        // A failure of the first question alone doesn't mean that there is no key.
         fake::fails(folder.path(), TRIES);
         assert!(registry.query().is_err(), "the list is there");
     }

@@ -1,4 +1,4 @@
-//! Runs the command: its input and output are its own, signals reach it, and its end is waited for.
+//! Runs the command with the inherited input and output, passes signals on, and waits for its end.
 
 use std::{
     ffi::OsString,
@@ -8,7 +8,7 @@ use std::{
 
 use super::{ExecError, environment::Environment, shown};
 
-/// Runs the command; its exit status, as a shell gives it.
+/// Runs the command and returns its exit status, as a shell would.
 pub(crate) fn run(
     command: &[OsString],
     environment: &Environment,
@@ -17,7 +17,7 @@ pub(crate) fn run(
     if let Some(status) = signals.pending() {
         return Ok(status); // Interrupted before there was a command.
     }
-    let (program, arguments) = command.split_first().expect("the command line demands a command");
+    let (program, arguments) = command.split_first().expect("the command line requires a command");
     let mut command = Command::new(program);
     command.args(arguments);
     environment.apply(&mut command);
@@ -29,17 +29,17 @@ pub(crate) fn run(
     Ok(status_of(status))
 }
 
-/// The signals that would end this process, and with it what it has to do afterwards.
+/// The signals that would end this process before it has cleaned up after the command.
 #[derive(Debug)]
 pub(crate) struct Signals(imp::Signals);
 
 impl Signals {
-    /// Takes the signals; from now on they end the command and not this process.
+    /// Catches the signals: from now on they end the command and not this process.
     pub(crate) fn watch() -> io::Result<Self> {
         imp::Signals::watch().map(Self)
     }
 
-    /// The exit status that stands for a signal that has come; none when none has.
+    /// The exit status for a signal that has arrived, if one has.
     fn pending(&mut self) -> Option<u8> {
         self.0.pending()
     }
@@ -60,7 +60,7 @@ fn status_of(status: ExitStatus) -> u8 {
     }
 }
 
-/// On Windows a status has 32 bits: what doesn't fit the byte that is passed on stays a failure.
+/// On Windows a status has 32 bits, and only a byte is passed on: what doesn't fit becomes 255, a failure.
 #[cfg(windows)]
 fn status_of(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
@@ -93,8 +93,8 @@ mod imp {
         }
 
         pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
-            // One thread waits for all: between the look at the child and the signal sent to it, nobody else can have
-            // reaped it and given its number to another process.
+            // One thread does all the waiting: between `try_wait` and the signal, no other thread can reap the child and
+            // free its number for another process.
             loop {
                 if let Some(status) = child.try_wait()? {
                     return Ok(status);
@@ -113,20 +113,20 @@ mod imp {
         if let (Some(target), Some(signal), Ok(None)) =
             (target, Signal::from_named_raw(signal), child.try_wait())
         {
-            // When it fails, the child has no need of it any more.
+            // When it fails, the child has ended.
             let _ = kill_process(target, signal);
         }
     }
 
-    /// Whether a terminal sends this signal to the whole foreground group, so that the command has it already. A
-    /// second one would look like an impatient user.
+    /// Whether a terminal sends this signal to the whole foreground group, so that the command has it already. The
+    /// command would take a second one for an impatient user's.
     fn comes_from_terminal(signal: i32) -> bool {
         let foreground = || rustix::termios::tcgetpgrp(File::open("/dev/tty").ok()?).ok();
         matches!(signal, SIGINT | SIGQUIT) && foreground() == Some(getpgrp())
     }
 
-    /// Signals that whoever started this process told it to ignore (`nohup`, a shell's `&`): the command is to
-    /// inherit that. Only Linux tells.
+    /// Signals that the parent process set to be ignored (`nohup`, a shell's `&`): the command inherits that. Only
+    /// Linux shows them.
     fn ignored_signals() -> Vec<i32> {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -165,7 +165,7 @@ mod imp {
             self.0.load(Ordering::SeqCst).then_some(STATUS_INTERRUPTED)
         }
 
-        #[allow(clippy::unused_self, reason = "the signature that Unix needs")]
+        #[allow(clippy::unused_self, reason = "the signature on Unix")]
         pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
             child.wait()
         }

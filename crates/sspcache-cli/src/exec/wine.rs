@@ -1,4 +1,4 @@
-//! What is different when the command is a Windows program on Unix, run by Wine.
+//! Commands that are Windows programs, which Wine runs on Unix.
 
 use std::{
     env,
@@ -18,14 +18,14 @@ use crate::inspect::{Format, format_of};
 pub(crate) struct Wine {
     /// The program `wine`.
     pub(crate) program: OsString,
-    /// The prefix: the folder that Wine takes for a computer.
+    /// The prefix: the folder in which Wine keeps drives and registry.
     pub(crate) prefix: PathBuf,
-    /// The folder that the Windows program lies in, which its loader searches first.
+    /// The folder of the Windows program, which its loader searches first.
     program_folder: PathBuf,
 }
 
 impl Wine {
-    /// Whether a command is run by Wine: `wine app.exe`, or `app.exe` where the kernel knows what to do with it.
+    /// The command as one that Wine runs: `wine app.exe`, or `app.exe` where the kernel starts Wine for it.
     pub(crate) fn of(command: &[OsString]) -> Option<Self> {
         if cfg!(windows) {
             return None;
@@ -45,7 +45,7 @@ impl Wine {
         Some(Self { program: wine, prefix, program_folder })
     }
 
-    /// Makes sure that Wine will find the mocks for Windows, and nothing before them that it stops at.
+    /// Checks that Wine will find the mocks for Windows, and before them no file at which it stops.
     pub(crate) fn check(&self, mocks: &Mocks) -> Result<(), ExecError> {
         if !mocks.has_windows() {
             return Err(ExecError::NoWindowsMocks { folder: mocks.windows.clone() });
@@ -61,18 +61,18 @@ impl Wine {
         Ok(())
     }
 
-    /// A path as a Windows program has it, on the drive that the prefix maps to it.
+    /// A path as a Windows program writes it, on the drive that the prefix maps to it.
     pub(crate) fn dos_path(&self, path: &Path) -> OsString {
         let mapped = self.drives().into_iter().filter_map(|(drive, root)| {
             let rest = path.strip_prefix(&root).ok()?;
             Some((root.components().count(), format!("{drive}\\{}", rest.display()).replace('/', "\\")))
         });
-        // The drive that leads closest. A new prefix has Z: for the root.
+        // The drive with the longest matching root. A new prefix has Z: for `/`.
         let closest = mapped.max_by_key(|&(depth, _)| depth).map(|(_, path)| path);
         closest.unwrap_or_else(|| format!("Z:{}", path.display()).replace('/', "\\")).into()
     }
 
-    /// The folders that come before `WINEPATH`'s new beginning, or that a program may put before it.
+    /// The folders that Wine searches before those at the beginning of `WINEPATH`, or that a program may put before them.
     fn searched_first(&self) -> Vec<PathBuf> {
         [&self.program_folder, Path::new(".")].into_iter().map(|folder| Path::new(".").join(folder)).collect()
     }
@@ -89,7 +89,7 @@ impl Wine {
     }
 }
 
-/// Wine looks for files without regard to case.
+/// The files with a mock's name in any case: Wine ignores case.
 fn files_named_like_mocks(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let is_named_so = |path: &PathBuf| {

@@ -17,10 +17,10 @@ use object::{
 use serde::{Serialize, Serializer};
 use sspcache_engine::Operation;
 
-/// The function that an SSP's cache is flushed by.
+/// The export that flushes an SSP's cache.
 const CLEANUP: &str = "CleanupCredentialCache";
 
-/// What every mock of this project has in its constants: the beginning of its packages' comments.
+/// A constant of every mock of this project: the beginning of its packages' comments.
 const MOCK_MARK: &[u8] = b"a mock of sspcache";
 
 /// A loadable image: a file, or one of several in a universal Mach-O file.
@@ -29,10 +29,10 @@ pub(crate) struct Image {
     pub(crate) format: Format,
     pub(crate) machine: String,
     pub(crate) kind: &'static str,
-    /// Whether a caller that follows the documented sequence finds the function.
+    /// How the image exports the function that flushes.
     pub(crate) cleanup: Cleanup,
     pub(crate) is_mock: bool,
-    /// Those of the exports that an SSP is known by.
+    /// The exports that are functions of an SSP.
     pub(crate) sspi_exports: Vec<String>,
     pub(crate) exports: Vec<String>,
 }
@@ -49,7 +49,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What this machine's own loader takes.
+    /// The format that this system's own loader takes.
     pub(crate) const NATIVE: Self = if cfg!(windows) {
         Self::Pe
     } else if cfg!(target_vendor = "apple") {
@@ -57,6 +57,13 @@ impl Format {
     } else {
         Self::Elf
     };
+}
+
+impl Format {
+    /// The article before its name.
+    pub(crate) fn article(self) -> &'static str {
+        if self == Self::Elf { "an" } else { "a" }
+    }
 }
 
 impl fmt::Display for Format {
@@ -69,16 +76,16 @@ impl fmt::Display for Format {
     }
 }
 
-/// How `CleanupCredentialCache` is exported (clause C1).
+/// How an image exports `CleanupCredentialCache` (clause C1).
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Cleanup {
-    /// Under a name with a decoration of the compiler's.
+    /// Under a name that the compiler has decorated.
     Decorated(String),
     /// As documented.
     Honoured,
     /// Not at all.
     Missing,
-    /// In another case: GetProcAddress is exact (clause C5).
+    /// In another case: GetProcAddress compares exactly (clause C5).
     OtherCase(String),
 }
 
@@ -104,13 +111,13 @@ impl fmt::Display for Cleanup {
         match self {
             Self::Decorated(name) => write!(
                 f,
-                "not met: exported as {name}, decorated, so that GetProcAddress(\"{CLEANUP}\") fails; name it \
-                 undecorated in a .def file, or by extern \"C\"",
+                "exported as {name}, decorated, so that GetProcAddress(\"{CLEANUP}\") fails; export it undecorated, \
+                 with a .def file or extern \"C\"",
             ),
-            Self::Honoured => write!(f, "honoured: {CLEANUP} is exported, undecorated"),
-            Self::Missing => write!(f, "not met: {CLEANUP} is not exported"),
+            Self::Honoured => write!(f, "{CLEANUP} is exported, undecorated"),
+            Self::Missing => write!(f, "{CLEANUP} is not exported"),
             Self::OtherCase(name) => {
-                write!(f, "not met: exported as {name}; GetProcAddress compares exactly and needs {CLEANUP}")
+                write!(f, "exported as {name}, but GetProcAddress compares case and needs {CLEANUP}")
             }
         }
     }
@@ -137,21 +144,21 @@ impl Serialize for Cleanup {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ImageError {
-    /// It begins like an image and isn't one.
+    /// Its head is that of an image, the rest is not.
     #[error("{}: damaged or cut short: {reason}", path.display())]
     Damaged { path: PathBuf, reason: object::Error },
-    /// It has no content.
+    /// The file is empty.
     #[error("{}: the file is empty", path.display())]
     Empty { path: PathBuf },
-    /// It is something else.
-    #[error("{}: {what}, where a DLL is wanted: a PE, ELF or Mach-O file", path.display())]
+    /// The file is of another kind.
+    #[error("{}: {what}, not a DLL (a PE, ELF or Mach-O file)", path.display())]
     NotAnImage { path: PathBuf, what: &'static str },
     /// The operating system refused.
     #[error("{}: can't read the file: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
 }
 
-/// The format of a file, told by its head alone; none for what is no image.
+/// The format of a file, by its head alone; `None` when it is no image.
 pub(crate) fn format_of(path: &Path) -> Option<Format> {
     let head = ReadCache::new(fs::File::open(path).ok()?);
     match FileKind::parse(&head).ok()? {
@@ -178,7 +185,7 @@ pub(crate) fn parse(path: &Path, data: &[u8]) -> Result<Vec<Image>, ImageError> 
         return Err(ImageError::Empty { path: path.to_owned() });
     }
     match FileKind::parse(data) {
-        // The smallest header decides the kind: what is shorter can't be told.
+        // Without a whole DOS header the kind is unknown.
         Err(_) if data.starts_with(b"MZ") && data.len() < 64 => Err(other("cut short within its DOS header")),
         Err(_) if data.starts_with(b"MZ") => Err(other("a DOS program")),
         Err(_) => Err(other("no object file")),
@@ -218,11 +225,11 @@ impl Image {
         };
         let mut exports = Vec::new();
         for export in file.exports()? {
-            // What has a number and no name is nothing that a caller asks for here.
+            // Callers of an SSP ask by name: exports with a number alone are left out.
             let export = export?;
             if let NameOrOrdinal::Name(name) = export.name() {
                 let name = String::from_utf8_lossy(name);
-                // In Mach-O files the C compiler puts an underscore before every name, and dlsym leaves it out.
+                // For Mach-O the C compiler puts an underscore before every name, and dlsym adds it by itself.
                 let name =
                     if format == Format::MachO { name.strip_prefix('_').unwrap_or(&name) } else { &name };
                 exports.push(name.to_owned());
@@ -236,7 +243,7 @@ impl Image {
             machine: machine(file.architecture()),
             kind: match (file.kind(), format) {
                 (ObjectKind::Core, _) => "core dump",
-                // Which a position-independent program is too.
+                // Position-independent programs have this kind, too.
                 (ObjectKind::Dynamic, Format::Elf) => "shared object",
                 (ObjectKind::Dynamic, Format::MachO) => "dynamic library",
                 (ObjectKind::Dynamic, Format::Pe) => "DLL",
@@ -245,7 +252,7 @@ impl Image {
                 _ => "file of unknown kind",
             },
             cleanup: Cleanup::of(&exports),
-            // The program `sspcache` has the mark as well, and is none.
+            // The program `sspcache` contains the mark as well, without the exports.
             is_mock: !sspi_exports.is_empty()
                 && data.windows(MOCK_MARK.len()).any(|window| window == MOCK_MARK),
             sspi_exports,

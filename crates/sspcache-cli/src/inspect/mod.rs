@@ -1,4 +1,4 @@
-//! `sspcache inspect`: whether a DLL honours clause C1, seen from outside.
+//! `sspcache inspect`: whether callers can find `CleanupCredentialCache` in a DLL (clause C1), from its file alone.
 
 mod image;
 
@@ -7,26 +7,27 @@ use std::{fmt::Write as _, io::Write, path::Path};
 use serde::Serialize;
 
 pub(crate) use self::image::{Format, format_of};
-use self::image::{Image, ImageError, parse, read};
+use self::image::{Image, ImageError, read};
 use crate::{
     cli::{self, InspectArgs},
     output::{
-        BAD, FAINT, GOOD, STRONG, Stream, lines, message, print_json, quoted, styled, table, terminal_width,
+        BAD, FAINT, GOOD, STRONG, Stream, lines, marked, message, painted, print_json, quoted, styled, table,
+        terminal_width,
     },
 };
 
-/// What was found out about one file.
+/// The result for one file.
 #[derive(Debug, Serialize)]
 struct Inspected<'args> {
     file: &'args Path,
-    /// Whether it could be read and every image in it honours C1.
+    /// Whether it could be read and every image in it honours clause C1.
     passed: bool,
     images: Vec<Image>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-/// Inspects the files; whether all of them pass.
+/// Inspects the files and returns whether all of them pass.
 pub(crate) fn inspect(args: &InspectArgs) -> std::io::Result<bool> {
     let inspected: Vec<Inspected<'_>> = args.files.iter().map(|file| inspect_file(file)).collect();
     match args.format {
@@ -48,9 +49,10 @@ fn inspect_file(file: &Path) -> Inspected<'_> {
     Inspected::of(file, read(file))
 }
 
-/// What [`inspect`] says of a file of this content, as text or why not, and as JSON.
+/// The result of [`inspect`] for a file of this content: text or an error, and JSON.
+#[cfg(any(feature = "fuzzing", test))]
 pub(crate) fn inspect_content(file: &Path, content: &[u8], all: bool) -> (Result<String, String>, String) {
-    let inspected = Inspected::of(file, parse(file, content));
+    let inspected = Inspected::of(file, image::parse(file, content));
     let json = serde_json::to_string(&inspected).expect("a string takes all text");
     (inspected.error.clone().map_or_else(|| Ok(text(&inspected, all, None)), Err), json)
 }
@@ -74,7 +76,8 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
         writeln!(text, "{}: {format} {kind} for {machine}", styled(STRONG, file.file.display()))
             .expect("a string takes all text");
         let mut facts = table(&[], width);
-        facts.add_row(["C1", &*quoted(&image.cleanup.to_string())]);
+        let (style, word) = if image.cleanup.is_honoured() { (GOOD, "found") } else { (BAD, "not found") };
+        facts.add_row(["flush", &*(marked(word) + &quoted(&format!(": {}", image.cleanup)))]);
         let shown = if all { exports } else { &image.sspi_exports };
         let heading = if all { "exports" } else { "SSPI exports" };
         let of = match (shown.len(), exports.len()) {
@@ -87,11 +90,7 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
         if let Some(mock) = image.is_mock.then_some("yes: a mock of sspcache, not for authentication") {
             facts.add_row(["mock", mock]);
         }
-        text += &lines(&facts).replacen("honoured", &styled(GOOD, "honoured"), 1).replacen(
-            "not met",
-            &styled(BAD, "not met"),
-            1,
-        );
+        text += &painted(&lines(&facts), style, word);
     }
     if file.images.len() > 1 {
         text += &styled(FAINT, format!("{} images in one file\n", file.images.len()));

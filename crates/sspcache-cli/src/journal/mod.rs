@@ -1,4 +1,4 @@
-//! `sspcache journal`: what mock SSPs wrote down, drawn or judged.
+//! `sspcache journal`: prints or judges the journals of mock SSPs.
 
 mod show;
 
@@ -9,7 +9,9 @@ use std::{
 
 use sspcache_engine::journal::{Journal, JournalError, find};
 
-pub(crate) use self::show::{drawing, show};
+#[cfg(any(feature = "fuzzing", test))]
+pub(crate) use self::show::drawing;
+pub(crate) use self::show::show;
 use crate::{
     cli::Format,
     output::{self, Stream, terminal_width},
@@ -24,7 +26,7 @@ pub(crate) struct Journals {
 }
 
 impl Journals {
-    /// Reads the journals of a run: those that `target` names, without the files that were there before it.
+    /// Reads the journals of a run: those that `target` names, except the files that were there before the run.
     ///
     /// # Errors
     /// When the folder can't be read.
@@ -42,13 +44,13 @@ impl Journals {
     /// Reads all journals that `target` names.
     ///
     /// # Errors
-    /// When there is nothing of that name.
+    /// When no journal has that name.
     pub(crate) fn at(target: &Path) -> Result<Self, JournalError> {
         let journals = Self::of_run(target, &[])?;
         let nothing = journals.read.is_empty() && journals.unreadable.is_empty();
-        // An empty folder is a run in which nobody signed in; a name that nothing begins with is a slip.
+        // An empty folder comes from a run without a mock; a prefix that no file begins with is a typing mistake.
         if nothing && !target.is_dir() {
-            let source = io::Error::new(io::ErrorKind::NotFound, "there is none of that name");
+            let source = io::Error::new(io::ErrorKind::NotFound, "no journal has this name");
             return Err(JournalError::Unreadable { path: target.to_owned(), source });
         }
         Ok(journals)
@@ -59,7 +61,7 @@ impl Journals {
     }
 }
 
-/// Why a verdict can't be given.
+/// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum CheckError {
@@ -71,7 +73,7 @@ pub(crate) enum CheckError {
     Output(#[from] io::Error),
 }
 
-/// Prints the verdict on journals; whether the expectation holds.
+/// Prints the verdict on journals and returns whether the check passes.
 pub(crate) fn check(
     target: &Path,
     allow_unused: bool,

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Draws the journals that `target` names. Whether all of them could be read.
+/// Prints the journals that `target` names and returns whether all of them could be read.
 pub(crate) fn show(target: &Path, all: bool, format: Format) -> Result<bool, CheckError> {
     let mut journals = Journals::at(target)?;
     journals.read.sort_by_key(|journal| journal.events.first().map(|event| event.time));
@@ -31,11 +31,11 @@ pub(crate) fn show(target: &Path, all: bool, format: Format) -> Result<bool, Che
     Ok(journals.unreadable.is_empty())
 }
 
-/// The journals, drawn one after the other.
+/// The timelines of the journals, one after the other.
 pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>) -> String {
     let events = || journals.iter().flat_map(|journal| &journal.events);
     let start = events().map(|event| event.time).min().unwrap_or_default();
-    // One scale for all, so that bars of different processes compare.
+    // One scale for all, so that the bars of different processes can be compared.
     let most = events().map(|event| event.before.max(event.after)).max().unwrap_or(0);
     if journals.is_empty() {
         return styled(FAINT, "no journal: no process used a mock SSP") + "\n";
@@ -86,8 +86,8 @@ fn title(journal: &Journal) -> String {
     }
 }
 
-/// Events that are drawn as one row: the first one alone, or the first ones in a cycle that comes again and again, as
-/// when a thousand credentials are acquired and freed.
+/// Events that share a row: the first one alone, or those of a cycle that repeats, as when a program acquires and frees
+/// a thousand credentials.
 struct Run {
     period: usize,
     cycles: usize,
@@ -111,7 +111,7 @@ impl Run {
     }
 }
 
-/// An event: what, and about whom.
+/// An event in words: what happened, and to which principal.
 fn describe(kind: &EventKind) -> String {
     let about = match kind {
         EventKind::Acquired { principal, package, source, .. }
@@ -136,7 +136,7 @@ fn describe(kind: &EventKind) -> String {
         EventKind::ContextStarted { package, role, .. } => format!("for {package}, {}", side(*role)),
         EventKind::Ended { how, left, .. } => {
             let how = match how {
-                // An ELF destructor can't tell.
+                // An ELF destructor can't distinguish the two.
                 Ending::Unloaded => "unloaded, or process exit".to_owned(),
                 how => how.to_string(),
             };
@@ -156,13 +156,13 @@ fn describe(kind: &EventKind) -> String {
         EventKind::Started { version, .. } => format!("mock {version}"),
         _ => String::new(),
     };
-    // Room for the longest word, so that what it is about stands in a column.
+    // Padded to the longest word, so that the details form a column.
     format!("{:<9} {about}", word(kind)).trim_end().to_owned()
 }
 
-/// Who initiated a context.
+/// A principal's name; null sessions have none.
 fn whom(principal: &str) -> &str {
-    if principal.is_empty() { "nobody" } else { principal }
+    if principal.is_empty() { "anonymous" } else { principal }
 }
 
 fn side(role: Role) -> &'static str {
@@ -201,14 +201,14 @@ fn word(kind: &EventKind) -> &'static str {
     }
 }
 
-/// As many blocks as the count is of the most, out of [`BAR_WIDTH`], to an eighth; never none for a count above zero.
+/// A bar of up to [`BAR_WIDTH`] blocks, in proportion to the highest count, to an eighth of a block. Only zero has none.
 fn bar(cached: u32, most: u32) -> String {
     const BAR_WIDTH: u64 = 16;
     const EIGHTHS: [char; 8] = ['▏', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     if cached == 0 {
         return String::new();
     }
-    // Few credentials get a block each, so that the picture is that of the numbers.
+    // With few credentials each has a block.
     let scale = u64::from(most).max(BAR_WIDTH);
     let eighths = (u64::from(cached) * BAR_WIDTH * 8).div_ceil(scale);
     let mut bar: String = (0..eighths / 8).map(|_| '█').collect();

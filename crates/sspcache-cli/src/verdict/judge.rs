@@ -1,4 +1,4 @@
-//! From journals to the verdict.
+//! Makes the verdict from journals.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,10 +9,10 @@ use sspcache_engine::{
 
 use super::{Credential, End, LeftWhen, Moment, Outcome, Process, Verdict};
 
-/// Judges a run by its journals, and by those that can't be read.
+/// Judges a run by its journals, including those that can't be read.
 pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdict {
     let mut journals: Vec<&Journal> = journals.iter().collect();
-    // By time, so that processes come in the order in which they first used a mock.
+    // Sorted by time, so that processes come in the order in which they first used a mock.
     journals.sort_by_key(|journal| journal.events.first().map(|event| event.time));
     let start = journals.iter().find_map(|journal| journal.events.first()).map(|event| event.time);
     let start = start.unwrap_or_default();
@@ -21,7 +21,7 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
     let mut gaps: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     for journal in journals {
         let Some(EventKind::Started { module, version, pid, program, forked }) = journal.started() else {
-            gaps.push(format!("{} doesn't begin with the start of an SSP", journal.path.display()));
+            gaps.push(format!("{} doesn't begin with the event that an SSP started", journal.path.display()));
             continue;
         };
         let known = processes.iter().position(|process| (process.pid, &process.program) == (*pid, program));
@@ -42,8 +42,8 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
         Replay::new(module, start).run(journal, process);
         if !is_understood(version) {
             process.gaps.push(format!(
-                "{} is of a mock of version {version}, and this program understands those of version {}: take both from \
-                 one distribution",
+                "a mock of version {version} wrote {}, but this program reads journals of version {}: take both \
+                 from one distribution",
                 journal.path.display(),
                 env!("CARGO_PKG_VERSION"),
             ));
@@ -72,9 +72,9 @@ fn conclude(processes: Vec<Process>, gaps: Vec<String>) -> Verdict {
 struct Replay<'journal> {
     module: &'journal str,
     start: FileTime,
-    /// Which credentials are cached: their place in the process's list.
+    /// The cached credentials, with their places in the process's list.
     cached: BTreeMap<u64, usize>,
-    /// Whether an event's count differs from what the events before it make.
+    /// Whether an event's count differs from the sum of the events before it.
     miscounted: bool,
 }
 
@@ -91,7 +91,7 @@ impl<'journal> Replay<'journal> {
         for event in &journal.events {
             self.step(event, process);
             match event.kind {
-                // It wiped the copies: what matters is what there was to wipe.
+                // Ending wiped the copies; the verdict counts those that were there before.
                 EventKind::Ended { lost: missing, .. } => (ended, lost) = (true, missing),
                 _ => retained = event.retained,
             }
@@ -103,7 +103,7 @@ impl<'journal> Replay<'journal> {
         process.retained = process.retained.saturating_add(retained);
         let path = journal.path.display();
         if journal.cut {
-            process.gaps.push(format!("{path} ends within an event"));
+            process.gaps.push(format!("{path} ends in the middle of an event"));
         }
         if lost > 0 {
             process.gaps.push(format!("the mock could not write {lost} of the events of {path}"));
@@ -130,7 +130,7 @@ impl<'journal> Replay<'journal> {
                     source: *source,
                     cached: moment,
                     silent_sign_ins: 0,
-                    // Until an event says otherwise.
+                    // Until a later event ends it.
                     end: End::Left { when: LeftWhen::NoEnd },
                 });
             }
@@ -168,14 +168,14 @@ impl<'journal> Replay<'journal> {
     }
 }
 
-/// Whether the journals of this version mean what ours do: what was added since would be misjudged, or is missing. Versions that
-/// differ in their last number alone are compatible, by cargo's rule.
+/// Whether journals of this version can be judged: other versions may have events that this one misreads or lacks.
+/// Versions that differ only in their last number are compatible, by cargo's rule.
 fn is_understood(version: &str) -> bool {
     let compatible = |version: &str| version.rsplit_once('.').map(|(series, _)| series.to_owned());
     compatible(version) == compatible(env!("CARGO_PKG_VERSION"))
 }
 
-/// Time between two moments; none when a clock was set back between them.
+/// Time between two moments; zero when the clock was set back between them.
 fn since(start: FileTime, time: FileTime) -> Duration {
     time.since_unix_epoch().saturating_sub(start.since_unix_epoch())
 }

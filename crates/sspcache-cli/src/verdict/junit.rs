@@ -8,9 +8,9 @@ use super::{End, Outcome, Process, Verdict, text::closing};
 
 /// The verdict as a JUnit report.
 ///
-/// A test case is named after its program, with a number from the second of that name on: process numbers differ from
-/// run to run, and a CI server follows a test case by its name. A run in which nobody signed in, or whose journals
-/// can't be read, has a test case of its own for that.
+/// A test case has the name of its program; a second process of that program gets `#2`, and so on. CI servers follow
+/// test cases by name from run to run, and process numbers differ. A run without a sign-in, or with unreadable
+/// journals, has a test case of its own for that.
 pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
     let mut suite = TestSuite::new("credential caches");
     let mut names: HashMap<&str, u32> = HashMap::new();
@@ -72,7 +72,7 @@ fn failed(kind: NonSuccessKind, reason: &str, description: &str) -> TestCaseStat
     status
 }
 
-/// The closing sentence without its style, which no XML can hold.
+/// The closing sentences without their style: XML can't hold escape codes.
 fn plain_closing(verdict: &Verdict) -> String {
     anstream::adapter::strip_str(&closing(verdict)).to_string()
 }

@@ -1,8 +1,8 @@
-//! The verdict on a run: who was signed in, when, what ended it, and whether anything was left.
+//! The verdict on a run: who signed in, when, what ended each cached credential, and which were left.
 //!
-//! It is made from journals alone, so that `journal check` says the same afterwards as `exec` at once. Clause M10 rules
-//! it: only `CleanupCredentialCache`, or expiry, makes a process clean. What unloading or the end of the process wiped
-//! counts as left, and a process without an end event is judged by what it still held.
+//! The judge reads journals and nothing else, so `journal check` repeats what `exec` said. It follows clause M10: only
+//! `CleanupCredentialCache` or expiry makes a process clean. Credentials that were wiped by unloading or by the end of
+//! the process count as left. A process without an end event is judged by what it still held.
 
 mod judge;
 mod junit;
@@ -15,7 +15,7 @@ use sspcache_engine::Source;
 
 pub(crate) use self::{judge::judge, junit::junit, text::text};
 
-/// What the journals of a run say.
+/// The result of judging the journals of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
@@ -26,12 +26,12 @@ pub(crate) struct Verdict {
     /// Copies that live handles still kept at the end (clause M4).
     pub(crate) retained: u64,
     pub(crate) processes: Vec<Process>,
-    /// What is missing from the journals, in words.
+    /// Which parts of the journals are missing, in words.
     pub(crate) gaps: Vec<String>,
 }
 
 impl Verdict {
-    /// Whether the expectation of `--expect-clean` holds.
+    /// Whether the check of `--expect-clean` passes.
     pub(crate) fn holds(&self, allow_unused: bool) -> bool {
         self.outcome == Outcome::Clean || (allow_unused && self.outcome == Outcome::NotExercised)
     }
@@ -43,21 +43,21 @@ impl Verdict {
 pub(crate) enum Outcome {
     /// Credentials were still cached when their process ended.
     Left,
-    /// Events are missing, so that nothing can be told.
+    /// Events are missing, so the verdict is unknown.
     Incomplete,
     /// No credential was ever cached: the run proves nothing.
     NotExercised,
-    /// Everything that was cached was flushed, or gone before its process ended.
+    /// Every cached credential was flushed, or ended otherwise before its process did.
     Clean,
 }
 
 /// A process that used a mock.
 #[derive(Debug, Serialize)]
 pub(crate) struct Process {
-    /// As its operating system numbers it; under Wine, as Wine does.
+    /// Its number in its operating system; under Wine, in Wine.
     pub(crate) pid: u32,
     pub(crate) program: String,
-    /// Whether it is the fork of a process that had used the mock.
+    /// Whether it was forked by a process that had used the mock.
     pub(crate) forked: bool,
     /// The mocks it used.
     pub(crate) modules: BTreeSet<String>,
@@ -66,9 +66,9 @@ pub(crate) struct Process {
     pub(crate) left: usize,
     /// Copies that live handles still kept at the end.
     pub(crate) retained: u32,
-    /// Calls of `CleanupCredentialCache` that a fault made fail.
+    /// Calls of `CleanupCredentialCache` that met an injected fault.
     pub(crate) failed_flushes: u32,
-    /// What is missing from its journals, in words.
+    /// Which parts of its journals are missing, in words.
     pub(crate) gaps: Vec<String>,
 }
 
@@ -90,40 +90,40 @@ pub(crate) struct Credential {
     pub(crate) source: Source,
     /// When it was cached.
     pub(crate) cached: Moment,
-    /// Silent sign-ins that used it: no password was asked for.
+    /// Silent sign-ins that used it, without a password.
     pub(crate) silent_sign_ins: u32,
-    /// What became of it.
+    /// What ended it.
     pub(crate) end: End,
 }
 
-/// What became of a cached credential.
+/// What ended a cached credential.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "how")]
 pub(crate) enum End {
-    /// It made room for another.
+    /// The mock evicted it to make room for another.
     Evicted(Moment),
-    /// Its time had come.
+    /// Its lifetime was over.
     Expired(Moment),
     /// `CleanupCredentialCache` overwrote it.
     Flushed(Moment),
     /// It was still cached.
     Left {
-        /// When that was found.
+        /// When the mock found it.
         when: LeftWhen,
     },
-    /// Its principal signed in with another secret.
+    /// Its principal signed in with a new secret.
     Replaced(Moment),
 }
 
-/// At which end a credential was found to be left.
+/// The moment at which a credential was left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LeftWhen {
-    /// The instance was dropped, in a program that has the mock linked in.
+    /// A program with the mock linked in dropped the instance.
     Dropped,
     /// The process ended.
     Exit,
-    /// There is no end event: the process was killed, ended without its destructors, or still runs.
+    /// There is no end event: the process was killed, ended without running destructors, or still runs.
     NoEnd,
     /// The module was unloaded, or the process ended.
     Unloaded,

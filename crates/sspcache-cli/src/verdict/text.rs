@@ -5,9 +5,11 @@ use std::fmt::Write;
 use sspcache_engine::Source;
 
 use super::{Credential, End, LeftWhen, Outcome, Process, Verdict};
-use crate::output::{BAD, GOOD, UNSURE, count, join, lines, quoted, since_start, styled, table};
+use crate::output::{
+    BAD, GOOD, UNSURE, count, join, lines, marked, painted, quoted, since_start, styled, table,
+};
 
-/// The verdict as text; `width` is the terminal's, if there is one.
+/// The verdict as text, for a terminal of this width if there is one.
 pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
     let mut text = String::new();
     if verdict.cached > 0 {
@@ -20,7 +22,7 @@ pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
     text + &closing(verdict) + "\n"
 }
 
-/// More rows than this are not read any more; those that were left come first then.
+/// Most rows that the table shows. Of more credentials, those that were left come first.
 const MAX_ROWS: usize = 16;
 
 fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
@@ -35,24 +37,26 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
     let mut table = table(&["process", "signed in", "as", "through", "what ended it"], width);
     let mut before = None;
     for (process, credential) in rows.iter().take(MAX_ROWS) {
-        // A process is named once.
+        // Only the first of a process's rows names it.
         let again = before.replace((process.pid, &process.program)) == Some((process.pid, &process.program));
         let cells = [
             if again { String::new() } else { process.name() },
             since_start(credential.cached.at),
             principal(credential),
             format!("{} ({})", credential.package, credential.module),
-            end(credential.end),
         ];
-        table.add_row(cells.each_ref().map(|cell| quoted(cell)));
+        let cells = cells.each_ref().map(|cell| quoted(cell));
+        table.add_row(cells.into_iter().chain([end(credential.end).into()]));
     }
-    let mut text = lines(&table).replace("LEFT", &styled(BAD, "LEFT"));
+    let mut text = painted(&lines(&table), BAD, LEFT);
     if rows.len() > MAX_ROWS {
         let more = count(rows.len() - MAX_ROWS, "more credential");
         writeln!(text, " … and {more}; the JSON form lists all").expect("a string takes all text");
     }
     text
 }
+
+const LEFT: &str = "LEFT";
 
 fn principal(credential: &Credential) -> String {
     let name = if credential.principal.is_empty() { "(no name)" } else { &credential.principal };
@@ -71,7 +75,7 @@ fn end(end: End) -> String {
         End::Evicted(moment) => format!("evicted {}, to make room", since_start(moment.at)),
         End::Expired(moment) => format!("expired {}", since_start(moment.at)),
         End::Flushed(moment) => format!("flushed {} (event {})", since_start(moment.at), moment.event),
-        End::Left { when } => format!("LEFT {}", left(when)),
+        End::Left { when } => format!("{} {}", marked(LEFT), left(when)),
         End::Replaced(moment) => format!("replaced {}, by a new secret", since_start(moment.at)),
     }
 }
@@ -91,7 +95,7 @@ fn notes(verdict: &Verdict) -> Vec<String> {
         if process.failed_flushes > 0 {
             let calls = count(process.failed_flushes, "call");
             notes.push(format!(
-                "in {}, an injected fault met {calls} of CleanupCredentialCache",
+                "in {}, an injected fault affected {calls} of CleanupCredentialCache",
                 process.name()
             ));
         }
@@ -115,7 +119,7 @@ fn notes(verdict: &Verdict) -> Vec<String> {
     notes
 }
 
-/// What it comes down to, in one sentence or two.
+/// The closing sentences.
 pub(crate) fn closing(verdict: &Verdict) -> String {
     let signed_in = verdict.processes.iter().filter(|process| !process.credentials.is_empty()).count();
     match verdict.outcome {
@@ -126,7 +130,7 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
             count(signed_in, "process"),
         ),
         Outcome::Incomplete => format!(
-            "{}: the journal has gaps, so nobody can say what was left.",
+            "{}: events are missing, so the journals don't show what was left.",
             styled(UNSURE, "incomplete"),
         ),
         Outcome::Left => {
@@ -147,12 +151,12 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
             )
         }
         Outcome::NotExercised if verdict.processes.is_empty() => format!(
-            "{}: no process used a mock SSP, so this proves nothing. Does the program load MSNSSPC.dll or \
+            "{}: no process used a mock SSP, so this run proves nothing. Does the program load MSNSSPC.dll or \
              MSAPSSPC.dll by name?",
             styled(UNSURE, "not exercised"),
         ),
         Outcome::NotExercised => format!(
-            "{}: {} used a mock SSP and nobody signed in, so this proves nothing.",
+            "{}: {} used a mock SSP, but without a sign-in, so this run proves nothing.",
             styled(UNSURE, "not exercised"),
             count(verdict.processes.len(), "process"),
         ),
@@ -169,7 +173,7 @@ fn was(credentials: usize) -> String {
     format!("{} {verb}", count(credentials, "credential"))
 }
 
-/// `CONTOSO\alice and CONTOSO\bob`, or how many where they are many.
+/// `CONTOSO\alice and CONTOSO\bob`; of more than three, two names and the number of others.
 fn principals_left(process: &Process) -> String {
     let mut names: Vec<String> = Vec::new();
     for credential in &process.credentials {

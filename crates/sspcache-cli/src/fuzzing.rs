@@ -1,6 +1,6 @@
-//! What the program makes of files that somebody else wrote, as functions of their content.
+//! What the program prints about files from outside, as functions of their content.
 //!
-//! The commands read the same files by their names; fuzz targets have bytes.
+//! The commands read these files by name; the fuzz targets of `fuzz/` pass bytes.
 
 use std::path::Path;
 
@@ -11,25 +11,25 @@ use crate::{
     verdict::{self, Verdict},
 };
 
-/// What `sspcache inspect` says of a file.
+/// What `sspcache inspect` prints about a file.
 #[derive(Debug)]
 pub struct Inspected {
-    /// The text, or why there is none.
+    /// The text, or the error.
     pub text: Result<String, String>,
-    /// The JSON form, which has both.
+    /// The JSON document, which holds either.
     pub json: String,
 }
 
-/// Inspects a file of this content; with `all`, every export is listed.
+/// Inspects a file with this content; with `all`, lists every export.
 ///
 /// # Panics
-/// Never: whatever is in a file can be told.
+/// Never: every content has a result.
 pub fn inspected(content: &[u8], all: bool) -> Inspected {
     let (text, json) = inspect::inspect_content(Path::new("given.dll"), content, all);
     Inspected { text, json }
 }
 
-/// What `sspcache journal` says of a run's journals. Whatever is in them can be told: nothing of this panics.
+/// What `sspcache journal` prints about the journals of a run. No content makes it panic.
 #[derive(Debug)]
 pub struct Judged<'j> {
     journals: &'j [Journal],
@@ -50,20 +50,20 @@ impl<'j> Judged<'j> {
     /// The verdict for machines.
     ///
     /// # Panics
-    /// Never: a verdict has no map whose keys aren't strings.
+    /// Never: all keys of a verdict are strings.
     pub fn json(&self) -> String {
-        serde_json::to_string(&self.verdict).expect("a verdict has no map whose keys aren't strings")
+        serde_json::to_string(&self.verdict).expect("all keys of a verdict are strings")
     }
 
     /// The verdict for a CI server.
     ///
     /// # Panics
-    /// Never: a report is written to memory.
+    /// Never: memory takes the whole report.
     pub fn junit(&self) -> String {
-        verdict::junit(&self.verdict, false).to_string().expect("a report is written to memory")
+        verdict::junit(&self.verdict, false).to_string().expect("memory takes the whole report")
     }
 
-    /// The timeline; with `all`, each event is drawn.
+    /// The timeline; with `all`, every event has a row.
     pub fn drawing(&self, all: bool) -> String {
         journal::drawing(self.journals, all, None)
     }
@@ -73,7 +73,7 @@ impl<'j> Judged<'j> {
 mod tests {
     use super::*;
 
-    /// A run of one process whose journal says this of itself and of who signed in.
+    /// The journal of a process of this name, in which this principal signed in.
     fn journal(program: &str, principal: &str, retained: u32) -> Journal {
         let text = [
             format!(
@@ -97,6 +97,15 @@ mod tests {
             assert!(!text.lines().any(|line| line.starts_with("clean:")), "{text}");
         }
         assert!(!judged.junit().contains('\u{1b}'), "{:?}", judged.junit());
+    }
+
+    #[test]
+    fn only_the_end_of_a_credential_is_painted() {
+        let text = Judged::of(&[journal("LEFT", "LEFT", 0)]).text();
+        let row = text.lines().find(|line| line.contains("LEFT (1)")).expect("the process has a row");
+        let painted = crate::output::styled(crate::output::BAD, "LEFT");
+        assert!(row.ends_with(&format!("{painted} (killed, or still running)")), "{row:?}");
+        assert_eq!(row.matches(&painted).count(), 1, "{row:?}");
     }
 
     #[test]
