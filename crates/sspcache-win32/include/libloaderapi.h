@@ -22,7 +22,7 @@
 #define LOAD_LIBRARY_SEARCH_DEFAULT_DIRS 0x1000
 #define LOAD_LIBRARY_SAFE_CURRENT_DIRS 0x2000
 
-/* What kind of handle LoadLibraryEx gave. */
+/* Tests the kind of a handle that LoadLibraryEx returned. */
 #define LDR_IS_DATAFILE(handle) (((ULONG_PTR)(handle)) & (ULONG_PTR)1)
 #define LDR_IS_IMAGEMAPPING(handle) (((ULONG_PTR)(handle)) & (ULONG_PTR)2)
 #define LDR_IS_RESOURCE(handle) (LDR_IS_IMAGEMAPPING(handle) || LDR_IS_DATAFILE(handle))

@@ -1,5 +1,5 @@
 /*
- * The identities and the numbers of packages that RPC shares with SSPI:
+ * Identities and package numbers that RPC shares with SSPI:
  * https://learn.microsoft.com/en-us/windows/win32/rpc/authentication-service-constants
  */
 #ifndef SSPCACHE_RPCDCE_H
@@ -7,7 +7,7 @@
 
 #include "sspcache/auth_identity.h"
 
-/* Packages, as SecPkgInfo has them in wRPCID. */
+/* Packages: the values of SecPkgInfo.wRPCID. */
 #define RPC_C_AUTHN_NONE 0
 #define RPC_C_AUTHN_DCE_PRIVATE 1
 #define RPC_C_AUTHN_DCE_PUBLIC 2
@@ -22,7 +22,7 @@
 #define RPC_C_AUTHN_MQ 100
 #define RPC_C_AUTHN_DEFAULT ((ULONG)0xFFFFFFFF)
 
-/* How much is protected. */
+/* Levels of protection. */
 #define RPC_C_AUTHN_LEVEL_DEFAULT 0
 #define RPC_C_AUTHN_LEVEL_NONE 1
 #define RPC_C_AUTHN_LEVEL_CONNECT 2

@@ -1,5 +1,5 @@
 /*
- * SSPI, by the name that programs include it by, and the names of packages:
+ * SSPI under the name that programs include, and the names of packages:
  * https://learn.microsoft.com/en-us/windows/win32/api/sspi/
  */
 #ifndef SSPCACHE_SECURITY_H

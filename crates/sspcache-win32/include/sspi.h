@@ -1,8 +1,8 @@
 /*
- * SSPI: its functions and their table: https://learn.microsoft.com/en-us/windows/win32/api/sspi/
+ * The functions of SSPI and their table: https://learn.microsoft.com/en-us/windows/win32/api/sspi/
  *
- * The functions are those of programs, as with SECURITY_WIN32 on Windows. Their documented names are macros, so members of
- * the table are renamed with them: table->FreeCredentialsHandle means what it says wherever this is included first.
+ * These are the functions for user-mode programs, as with SECURITY_WIN32 on Windows. Their documented names are macros,
+ * which rename members of structures, too: include this header before declaring a structure with such a member.
  */
 #ifndef SSPCACHE_SSPI_H
 #define SSPCACHE_SSPI_H
@@ -17,7 +17,7 @@
 #include "sspcache/sspi_types.h"
 #include "winerror.h"
 
-/* Never called: the mock's packages have no use for it. */
+/* The mock's packages never call it. */
 typedef void(SEC_ENTRY *SEC_GET_KEY_FN)(void *argument, void *principal, ULONG version, void **key,
                                         SECURITY_STATUS *status);
 
@@ -109,7 +109,7 @@ SECURITY_STATUS SEC_ENTRY sspcache_EncryptMessage(PCtxtHandle context, ULONG qua
 SECURITY_STATUS SEC_ENTRY sspcache_DecryptMessage(PCtxtHandle context, PSecBufferDesc message, ULONG number,
                                                   ULONG *quality);
 
-/* ---- Packages, and memory that was handed out ---- */
+/* ---- Packages, and memory that SSPI returned ---- */
 
 SECURITY_STATUS SEC_ENTRY sspcache_EnumerateSecurityPackagesA(ULONG *count, PSecPkgInfoA *packages);
 SECURITY_STATUS SEC_ENTRY sspcache_EnumerateSecurityPackagesW(ULONG *count, PSecPkgInfoW *packages);
@@ -236,7 +236,7 @@ SSPCACHE_END
 #define InitSecurityInterfaceA sspcache_InitSecurityInterfaceA
 #define InitSecurityInterfaceW sspcache_InitSecurityInterfaceW
 
-/* An old slip of the pen that programs still use. */
+/* A misspelled name that programs still use. */
 #define FreeCredentialHandle FreeCredentialsHandle
 
 /* ---- The table of functions ---- */
@@ -406,7 +406,7 @@ PSecurityFunctionTableA SEC_ENTRY sspcache_InitSecurityInterfaceA(void);
 PSecurityFunctionTableW SEC_ENTRY sspcache_InitSecurityInterfaceW(void);
 SSPCACHE_END
 
-/* What GetProcAddress is asked for in an SSP. */
+/* The name of the export that returns the table, for GetProcAddress. */
 #define SECURITY_ENTRYPOINT_ANSIA "InitSecurityInterfaceA"
 #define SECURITY_ENTRYPOINT_ANSIW "InitSecurityInterfaceW"
 #define SECURITY_ENTRYPOINTA SEC_TEXT("InitSecurityInterfaceA")

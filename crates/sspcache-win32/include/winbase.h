@@ -1,4 +1,4 @@
-/* Folders of modules, texts of codes, names, memory: https://learn.microsoft.com/en-us/windows/win32/api/winbase/ */
+/* Module folders, message texts, name comparison, memory: https://learn.microsoft.com/en-us/windows/win32/api/winbase/ */
 #ifndef SSPCACHE_WINBASE_H
 #define SSPCACHE_WINBASE_H
 
@@ -53,7 +53,7 @@ SSPCACHE_END
 #define MoveMemory(to, from, size) memmove((to), (from), (size))
 #define ZeroMemory(memory, size) memset((memory), 0, (size))
 
-/* Overwrites memory even if nobody reads it afterwards: for passwords. */
+/* Overwrites memory even if the program never reads it again: for passwords. */
 static inline PVOID SecureZeroMemory(PVOID memory, SIZE_T size)
 {
     volatile char *byte = (volatile char *)memory;

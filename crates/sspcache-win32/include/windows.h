@@ -1,4 +1,4 @@
-/* What a program means by <windows.h>, as far as this library has it. */
+/* The parts of <windows.h> that this library has. */
 #ifndef SSPCACHE_WINDOWS_H
 #define SSPCACHE_WINDOWS_H
 

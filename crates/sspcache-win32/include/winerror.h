@@ -1,5 +1,5 @@
 /*
- * The system error codes and the statuses of SSPI that these functions give:
+ * The system error codes and the statuses of SSPI that these functions return:
  * https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes
  * https://learn.microsoft.com/en-us/windows/win32/secauthn/sspi-status-codes
  */

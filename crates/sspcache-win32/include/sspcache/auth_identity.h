@@ -1,9 +1,9 @@
 /*
- * Explicit identities, in every form: sspi.h and rpcdce.h both have them.
+ * Explicit identities in all their forms, for sspi.h and rpcdce.h.
  *
  * SEC_WINNT_AUTH_IDENTITY:
  * https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_w
- * SEC_WINNT_AUTH_IDENTITY_EX2, and what it packs:
+ * SEC_WINNT_AUTH_IDENTITY_EX2, and the structures packed in it:
  * https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_ex2
  */
 #ifndef SSPCACHE_AUTH_IDENTITY_H
@@ -11,24 +11,24 @@
 
 #include "base.h"
 
-/* How the texts of an identity are written. */
+/* The encoding of an identity's strings. */
 #define SEC_WINNT_AUTH_IDENTITY_ANSI 0x1
 #define SEC_WINNT_AUTH_IDENTITY_UNICODE 0x2
-/* It is one piece of memory; it says who, and brings no secret. */
+/* The identity is one block of memory; it has a name and no secret. */
 #define SEC_WINNT_AUTH_IDENTITY_MARSHALLED 0x4
 #define SEC_WINNT_AUTH_IDENTITY_ONLY 0x8
-/* By whom it is encrypted. */
+/* How the identity is encrypted. */
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED 0x10
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED 0x20
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED 0x40
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED 0x80
-/* What it lacks, and what made it. */
+/* Missing members, and the origin of the identity. */
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_RESERVED 0x10000
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER 0x20000
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN 0x40000
 #define SEC_WINNT_AUTH_IDENTITY_FLAGS_ID_PROVIDER 0x80000
 
-/* What SspiEncryptAuthIdentityEx is asked for: who may decrypt. */
+/* Options of SspiEncryptAuthIdentityEx: who may decrypt. */
 #define SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_LOGON 0x1
 #define SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS 0x2
 #define SEC_WINNT_AUTH_IDENTITY_ENCRYPT_FOR_SYSTEM 0x4
@@ -85,7 +85,7 @@ typedef struct _SEC_WINNT_AUTH_IDENTITY_EXW {
 
 #define SEC_WINNT_AUTH_IDENTITY_VERSION_2 0x201
 
-/* In one piece: offsets are from its beginning. */
+/* One block of memory: offsets are from its beginning. */
 typedef struct _SEC_WINNT_AUTH_IDENTITY_EX2 {
     ULONG Version;
     USHORT cbHeaderLength;
@@ -101,7 +101,7 @@ typedef struct _SEC_WINNT_AUTH_IDENTITY_EX2 {
     USHORT PackageListLength;
 } SEC_WINNT_AUTH_IDENTITY_EX2, *PSEC_WINNT_AUTH_IDENTITY_EX2;
 
-/* What is packed: bytes and numbers of 16 bits, by their offset from the beginning of the structure. */
+/* Packed arrays of bytes and of 16-bit numbers, at offsets from the beginning of the structure. */
 typedef struct _SEC_WINNT_AUTH_BYTE_VECTOR {
     ULONG ByteArrayOffset;
     USHORT ByteArrayLength;
@@ -166,7 +166,7 @@ typedef union _SEC_WINNT_AUTH_IDENTITY_INFO {
     SEC_WINNT_AUTH_IDENTITY_EX2 AuthIdEx2;
 } SEC_WINNT_AUTH_IDENTITY_INFO, *PSEC_WINNT_AUTH_IDENTITY_INFO;
 
-/* An identity of whatever form. */
+/* An identity of any form. */
 typedef PVOID PSEC_WINNT_AUTH_IDENTITY_OPAQUE;
 
 #ifdef UNICODE

@@ -1,9 +1,8 @@
 /*
- * The types of Win32 that the headers beside this folder use, at their documented sizes:
+ * The Win32 types that the headers of the parent folder use, with their documented sizes:
  * https://learn.microsoft.com/en-us/windows/win32/winprog/windows-data-types
  *
- * WCHAR has 16 bits, as on Windows, and is char16_t: TEXT("...") and u"..." give such strings. L"..." does so with
- * -fshort-wchar alone.
+ * WCHAR has 16 bits, as on Windows, and is char16_t: write TEXT("...") or u"...". L"..." needs -fshort-wchar.
  */
 #ifndef SSPCACHE_BASE_H
 #define SSPCACHE_BASE_H
@@ -15,7 +14,8 @@
 #endif
 
 /*
- * A function that doesn't return, what nobody need use, and what C++ has as an extension alone: structures without names.
+ * Marks for functions that don't return, for definitions that may stay unused, and for structures without names, which
+ * C++ has only as an extension.
  */
 #ifdef __GNUC__
 #define SSPCACHE_NORETURN __attribute__((noreturn))
@@ -39,7 +39,7 @@ typedef int INT;
 typedef unsigned int UINT;
 typedef int32_t LONG;
 typedef uint32_t ULONG;
-/* As on Windows: printf takes it as %lld on every system. */
+/* As on Windows: the format of printf is %lld on every system. */
 typedef long long LONGLONG;
 typedef unsigned long long ULONGLONG;
 typedef ULONGLONG ULONG64;
@@ -107,7 +107,7 @@ typedef HANDLE HLOCAL;
 #define __int64 long long
 #endif
 
-/* A number of 64 bits, in halves or as a whole. */
+/* A 64-bit number, as a whole or in halves. */
 typedef union _LARGE_INTEGER {
     SSPCACHE_EXTENSION struct {
         DWORD LowPart;
@@ -132,7 +132,7 @@ typedef union _ULARGE_INTEGER {
     ULONGLONG QuadPart;
 } ULARGE_INTEGER, *PULARGE_INTEGER;
 
-/* Tenths of microseconds since 1601. */
+/* Units of 100 nanoseconds since 1601. */
 typedef struct _FILETIME {
     DWORD dwLowDateTime;
     DWORD dwHighDateTime;
@@ -150,11 +150,11 @@ typedef struct _GUID {
     uint8_t Data4[8];
 } GUID, *LPGUID;
 
-/* A constant that each file has for itself, as no library has it. */
+/* A constant that each source file defines for itself: no library has it. */
 #define SSPCACHE_GUID(name, first, second, third, ...) \
     SSPCACHE_UNUSED static const GUID name = { first, second, third, { __VA_ARGS__ } }
 
-/* C calls a function with parameters through this only after a cast; so do programs for Windows. */
+/* Cast it to the type of the function before calling it, as on Windows. */
 typedef INT_PTR (*FARPROC)(void);
 
 #define WINAPI
@@ -181,7 +181,7 @@ typedef LPSTR PTSTR, LPTSTR;
 #endif
 #define TEXT(text) SSPCACHE_TEXT(text)
 
-/* A handle is a number here, and so an ordinal is one, too. */
+/* An ordinal or resource number in place of a name. */
 #define MAKEINTRESOURCEA(number) ((LPSTR)(ULONG_PTR)(WORD)(number))
 
 #ifdef __cplusplus
@@ -194,7 +194,7 @@ typedef LPSTR PTSTR, LPTSTR;
 #define SSPCACHE_END
 #endif
 
-/* Sizes are the documented ones, or nothing is compiled. */
+/* Stops the compiler when a size is not the documented one. */
 #define SSPCACHE_SIZE(type, size) SSPCACHE_STATIC_ASSERT(sizeof(type) == (size), #type)
 
 SSPCACHE_SIZE(WCHAR, 2);

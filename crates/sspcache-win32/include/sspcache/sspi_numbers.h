@@ -1,11 +1,11 @@
 /*
- * The numbers of SSPI. What each means is on the page of the function or the structure that it is used with:
+ * The numbers of SSPI. The page of the function or structure that takes a number explains it:
  * https://learn.microsoft.com/en-us/windows/win32/api/sspi/
  */
 #ifndef SSPCACHE_SSPI_NUMBERS_H
 #define SSPCACHE_SSPI_NUMBERS_H
 
-/* What a package can do: SecPkgInfo.fCapabilities. */
+/* Capabilities of a package: SecPkgInfo.fCapabilities. */
 #define SECPKG_FLAG_INTEGRITY 0x1
 #define SECPKG_FLAG_PRIVACY 0x2
 #define SECPKG_FLAG_TOKEN_ONLY 0x4
@@ -33,10 +33,10 @@
 #define SECPKG_FLAG_CREDENTIAL_ISOLATION_ENABLED 0x1000000
 #define SECPKG_FLAG_APPLY_LOOPBACK 0x2000000
 
-/* The wRPCID of a package that RPC has no number for. */
+/* The wRPCID of a package without an RPC number. */
 #define SECPKG_ID_NONE 0xFFFF
 
-/* What a credential is for. */
+/* Uses of a credential: AcquireCredentialsHandle. */
 #define SECPKG_CRED_INBOUND 0x1
 #define SECPKG_CRED_OUTBOUND 0x2
 #define SECPKG_CRED_BOTH 0x3
@@ -52,11 +52,11 @@
 #define SECPKG_CRED_ATTR_CERT 4
 #define SECPKG_CRED_ATTR_PAC_BYPASS 5
 
-/* Of SecPkgCredentials_KdcProxySettingsW. */
+/* For SecPkgCredentials_KdcProxySettingsW. */
 #define KDC_PROXY_SETTINGS_V1 0x1
 #define KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY 0x1
 
-/* What an initiator asks for. */
+/* Flags that an initiator requests. */
 #define ISC_REQ_DELEGATE 0x1
 #define ISC_REQ_MUTUAL_AUTH 0x2
 #define ISC_REQ_REPLAY_DETECT 0x4
@@ -85,7 +85,7 @@
 #define ISC_REQ_UNVERIFIED_TARGET_NAME 0x20000000
 #define ISC_REQ_CONFIDENTIALITY_ONLY 0x40000000
 
-/* What an initiator got. */
+/* Flags that an initiator got. */
 #define ISC_RET_DELEGATE 0x1
 #define ISC_RET_MUTUAL_AUTH 0x2
 #define ISC_RET_REPLAY_DETECT 0x4
@@ -114,7 +114,7 @@
 #define ISC_RET_REAUTHENTICATION 0x8000000
 #define ISC_RET_CONFIDENTIALITY_ONLY 0x40000000
 
-/* What an acceptor asks for. */
+/* Flags that an acceptor requests. */
 #define ASC_REQ_DELEGATE 0x1
 #define ASC_REQ_MUTUAL_AUTH 0x2
 #define ASC_REQ_REPLAY_DETECT 0x4
@@ -141,7 +141,7 @@
 #define ASC_REQ_PROXY_BINDINGS 0x4000000
 #define ASC_REQ_ALLOW_MISSING_BINDINGS 0x10000000
 
-/* What an acceptor got. */
+/* Flags that an acceptor got. */
 #define ASC_RET_DELEGATE 0x1
 #define ASC_RET_MUTUAL_AUTH 0x2
 #define ASC_RET_REPLAY_DETECT 0x4
@@ -167,11 +167,11 @@
 #define ASC_RET_NO_TOKEN 0x1000000
 #define ASC_RET_NO_ADDITIONAL_TOKEN 0x2000000
 
-/* How the data of a target are laid out. */
+/* Data representation of the target. */
 #define SECURITY_NATIVE_DREP 0x10
 #define SECURITY_NETWORK_DREP 0x0
 
-/* Buffers: SecBufferDesc.ulVersion, SecBuffer.BufferType, and the bits that may be added to the latter. */
+/* Buffers: SecBufferDesc.ulVersion, SecBuffer.BufferType, and bits that can be added to BufferType. */
 #define SECBUFFER_VERSION 0
 #define SECBUFFER_EMPTY 0
 #define SECBUFFER_DATA 1
@@ -245,33 +245,33 @@
 #define SECPKG_ATTR_NEGOTIATED_TLS_EXTENSIONS 36
 #define SECPKG_ATTR_IS_LOOPBACK 37
 
-/* Of SecPkgContext_NegoPackageInfo. */
+/* For SecPkgContext_NegoPackageInfo. */
 #define SECPKG_ATTR_NEGO_INFO_FLAG_NO_KERBEROS 0x1
 #define SECPKG_ATTR_NEGO_INFO_FLAG_NO_NTLM 0x2
 
-/* How far a negotiation is: SecPkgContext_NegotiationInfo.NegotiationState. */
+/* Progress of a negotiation: SecPkgContext_NegotiationInfo.NegotiationState. */
 #define SECPKG_NEGOTIATION_COMPLETE 0
 #define SECPKG_NEGOTIATION_OPTIMISTIC 1
 #define SECPKG_NEGOTIATION_IN_PROGRESS 2
 #define SECPKG_NEGOTIATION_DIRECT 3
 #define SECPKG_NEGOTIATION_TRY_MULTICRED 4
 
-/* How a context is exported. */
+/* Flags of ExportSecurityContext. */
 #define SECPKG_CONTEXT_EXPORT_RESET_NEW 0x1
 #define SECPKG_CONTEXT_EXPORT_DELETE_OLD 0x2
 #define SECPKG_CONTEXT_EXPORT_TO_KERNEL 0x4
 
-/* How a message is protected: what EncryptMessage is asked for. */
+/* Quality of protection: EncryptMessage. */
 #define SECQOP_WRAP_NO_ENCRYPT 0x80000001
 #define SECQOP_WRAP_OOB_DATA 0x40000000
 
-/* Of SECURITY_PACKAGE_OPTIONS. */
+/* For SECURITY_PACKAGE_OPTIONS. */
 #define SECPKG_OPTIONS_TYPE_UNKNOWN 0
 #define SECPKG_OPTIONS_TYPE_LSA 1
 #define SECPKG_OPTIONS_TYPE_SSPI 2
 #define SECPKG_OPTIONS_PERMANENT 1
 
-/* How SspiPromptForCredentials asks. */
+/* Flags of SspiPromptForCredentials. */
 #define SSPIPFC_CREDPROV_DO_NOT_SAVE 0x1
 #define SSPIPFC_SAVE_CRED_BY_CALLER SSPIPFC_CREDPROV_DO_NOT_SAVE
 #define SSPIPFC_NO_CHECKBOX 0x2

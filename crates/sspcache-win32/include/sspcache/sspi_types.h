@@ -1,8 +1,8 @@
 /*
- * The structures of SSPI, but for what is TLS's alone:
+ * The structures of SSPI, without those for TLS:
  * https://learn.microsoft.com/en-us/windows/win32/api/sspi/#structures
  *
- * Of those with texts there are two; UNICODE chooses between them.
+ * Structures with strings have an A and a W form; UNICODE chooses between them.
  */
 #ifndef SSPCACHE_SSPI_TYPES_H
 #define SSPCACHE_SSPI_TYPES_H
@@ -26,7 +26,7 @@ typedef SEC_CHAR *SECURITY_PSTR;
 typedef const SEC_CHAR *SECURITY_PCSTR;
 #endif
 
-/* A FILETIME in local time, as one number. */
+/* A FILETIME in local time, as a 64-bit number. */
 typedef LARGE_INTEGER SECURITY_INTEGER, *PSECURITY_INTEGER;
 typedef SECURITY_INTEGER TimeStamp, *PTimeStamp;
 
@@ -103,7 +103,7 @@ typedef struct _SEC_NEGOTIATION_INFO {
     void *Reserved;
 } SEC_NEGOTIATION_INFO, *PSEC_NEGOTIATION_INFO;
 
-/* What it tells the places of follows it. */
+/* The data at the offsets follows the structure. */
 typedef struct _SEC_CHANNEL_BINDINGS {
     ULONG dwInitiatorAddrType;
     ULONG cbInitiatorLength;
@@ -352,7 +352,7 @@ typedef struct _SecPkgContext_LastClientTokenStatus {
     SECPKG_ATTR_LCT_STATUS LastClientTokenStatus;
 } SecPkgContext_LastClientTokenStatus, *PSecPkgContext_LastClientTokenStatus;
 
-/* ---- The form that UNICODE chooses ---- */
+/* ---- Names without A or W: the form that UNICODE chooses ---- */
 
 #ifdef UNICODE
 #define SecPkgInfo SecPkgInfoW
