@@ -45,6 +45,7 @@ fn a_c_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
 /// read that was never written.
 #[cfg(target_os = "linux")]
 #[test]
+#[ignore = "needs valgrind: cargo xtask test"]
 fn valgrind_finds_nothing_left_and_nothing_misread() {
     let stage = Stage::new();
     for program in programs(&stage) {

@@ -6,32 +6,24 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{BufRead, BufReader, Read, Seek},
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sspcache_tests::{
     program::{Ran, fixture},
-    stage::{self, Case, MINGW, Stage, words},
+    stage::{Case, MINGW, Stage, words},
 };
 
-/// The mocks for both systems, and the list of security providers, which a Wine prefix has once: for one test at a time.
+/// The mocks for both systems, in a Wine prefix of the test's own: it has one list of security providers.
 struct WineStage {
     stage: Stage,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl WineStage {
     /// None when Wine was left out by a flag, which is said.
     fn new() -> Option<Self> {
-        static TURN: Mutex<()> = Mutex::new(());
-        if !stage::has_wine() {
-            return None;
-        }
-        // A failed test says all there is to say about its turn.
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Self { stage: Stage::with_windows_mocks(), _turn: turn })
+        Some(Self { stage: Stage::with_windows_mocks()? })
     }
 
     /// A Windows program that loads MSNSSPC.dll by name, as a command.
@@ -43,6 +35,15 @@ impl WineStage {
     fn secur32(&self) -> Vec<OsString> {
         let options = ["-DSECUR32", "-lsecur32"];
         words(&[&"wine", &self.stage.compile(MINGW, "secur32.exe", &fixture("clients/client.c"), &options)])
+    }
+
+    /// What the registry lists as security providers.
+    fn providers(&self) -> String {
+        let key = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
+        let mut reg = self.stage.wine();
+        let output =
+            reg.args(["reg", "query", key, "/v", "SecurityProviders"]).output().expect("wine starts");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Starts a client that waits after its first steps, which print a line, for the end of its input.
@@ -59,19 +60,6 @@ impl WineStage {
     }
 }
 
-/// What the registry lists as security providers.
-fn providers() -> String {
-    let key = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
-    // Not through a pipe: the first Windows program starts services that inherit it, and hold it open for seconds.
-    let mut said = tempfile::tempfile().expect("there is a temporary folder");
-    let mut reg = Command::new("wine");
-    reg.args(["reg", "query", key, "/v", "SecurityProviders"]).stdin(Stdio::null()).stderr(Stdio::null());
-    reg.stdout(said.try_clone().expect("it is open")).status().expect("wine starts");
-    let mut text = String::new();
-    said.rewind().and_then(|()| said.read_to_string(&mut text)).expect("readable");
-    text
-}
-
 const CASES: &[Case] = &[
     ("sign-in alice silent flush", 0, &["clean: 1 credential was cached in 1 process", "1 silent sign-in"]),
     ("sign-in alice", 99, &["LEFT at exit", r"left CONTOSO\alice."]),
@@ -85,6 +73,7 @@ const CASES: &[Case] = &[
 
 /// C4, M2, M3, M10
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn a_windows_program_that_loads_the_mock_by_name_is_judged_by_what_it_left() {
     let Some(wine) = WineStage::new() else { return };
     let client = wine.by_name();
@@ -96,15 +85,17 @@ fn a_windows_program_that_loads_the_mock_by_name_is_judged_by_what_it_left() {
 
 /// S8, M10
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn a_windows_program_that_only_knows_secur32_is_judged_by_what_it_left() {
     let Some(wine) = WineStage::new() else { return };
     wine.stage.judge(&wine.secur32(), CASES);
 }
 
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn the_security_providers_are_as_before_however_the_command_ended() {
     let Some(wine) = WineStage::new() else { return };
-    let before = providers();
+    let before = wine.providers();
     assert!(!before.contains("MSNSSPC.dll"), "{before}");
     let client = wine.secur32();
     let listed = Ran::of(wine.stage.exec().args(["--", "wine", "reg", "query"]).args([
@@ -113,37 +104,39 @@ fn the_security_providers_are_as_before_however_the_command_ended() {
         "SecurityProviders",
     ]));
     assert!(listed.stdout.contains("MSNSSPC.dll, MSAPSSPC.dll"), "{listed:?}");
-    assert_eq!(providers(), before, "after a command that succeeded");
+    assert_eq!(wine.providers(), before, "after a command that succeeded");
 
     wine.stage.expect_clean(&client, "sign-in alice kill").exits_with(137);
-    assert_eq!(providers(), before, "after one that was killed");
+    assert_eq!(wine.providers(), before, "after one that was killed");
 
     let mut exec = wine.start(&client, "sign-in alice wait");
     signal(&exec, "TERM");
     drop(exec.stdin.take());
     exec.wait().expect("it ends");
-    assert_eq!(providers(), before, "after one that was told to end");
+    assert_eq!(wine.providers(), before, "after one that was told to end");
 }
 
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn what_a_killed_run_left_listed_is_put_back_by_the_next_one() {
     let Some(wine) = WineStage::new() else { return };
-    let before = providers();
+    let before = wine.providers();
     let client = wine.secur32();
     let mut exec = wine.start(&client, "sign-in alice wait");
     signal(&exec, "KILL");
     // The command outlives it, until its input ends.
     drop(exec.stdin.take());
     exec.wait().expect("it ends");
-    assert!(providers().contains("MSNSSPC.dll"), "nobody was left to put it back");
+    assert!(wine.providers().contains("MSNSSPC.dll"), "nobody was left to put it back");
     wine.stage.expect_clean(&client, "sign-in alice flush").exits_with(0);
-    assert_eq!(providers(), before);
+    assert_eq!(wine.providers(), before);
 }
 
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn the_last_of_several_runs_puts_the_security_providers_back() {
     let Some(wine) = WineStage::new() else { return };
-    let before = providers();
+    let before = wine.providers();
     let client = wine.secur32();
     // The first has not asked secur32 for anything yet while the second comes and goes.
     let mut first = wine.start(&client, "load wait sign-in alice flush");
@@ -151,7 +144,7 @@ fn the_last_of_several_runs_puts_the_security_providers_back() {
     drop(first.stdin.take());
     let first = Ran::from(first.wait_with_output().expect("it ends")).exits_with(0);
     assert!(first.stderr.contains("clean: 1 credential"), "{first:?}");
-    assert_eq!(providers(), before);
+    assert_eq!(wine.providers(), before);
 }
 
 fn signal(process: &Child, signal: &str) {
@@ -160,6 +153,7 @@ fn signal(process: &Child, signal: &str) {
 }
 
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn a_native_program_that_starts_windows_programs_gets_the_mocks_registered_on_request() {
     let Some(wine) = WineStage::new() else { return };
     let client = wine.secur32();
@@ -172,6 +166,7 @@ fn a_native_program_that_starts_windows_programs_gets_the_mocks_registered_on_re
 
 /// M12
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn native_and_windows_programs_of_one_tree_are_judged_together() {
     let Some(wine) = WineStage::new() else { return };
     let windows = wine.by_name();
@@ -185,6 +180,7 @@ fn native_and_windows_programs_of_one_tree_are_judged_together() {
 }
 
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn a_file_that_wine_would_stop_at_is_refused_and_explained() {
     let Some(wine) = WineStage::new() else { return };
     let program = wine.by_name();
@@ -206,6 +202,7 @@ fn a_file_that_wine_would_stop_at_is_refused_and_explained() {
 }
 
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn a_windows_command_without_the_mocks_for_windows_is_refused() {
     let Some(wine) = WineStage::new() else { return };
     fs::remove_file(wine.stage.path("windows/MSAPSSPC.dll")).unwrap();

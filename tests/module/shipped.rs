@@ -16,7 +16,7 @@ use std::{
 use sspcache_tests::{
     program::{fixture, root},
     residue::program::Program,
-    stage::{MINGW, Stage, has_wine},
+    stage::{MINGW, Stage},
 };
 
 /// How often they are loaded.
@@ -82,7 +82,7 @@ fn mock(folder: &Path) -> PathBuf {
 
 /// M10
 #[test]
-#[ignore = "needs what ships: `cargo xtask test dist` builds it and runs this"]
+#[ignore = "needs what ships: cargo xtask test dist"]
 fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_program() {
     let stage = Stage::new();
     let program = stage.compile("cc", "residue", &fixture("clients/residue.c"), &["-O1", "-ldl"]);
@@ -91,15 +91,12 @@ fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_program() {
 
 /// M10
 #[test]
-#[ignore = "needs what ships: `cargo xtask test dist` builds it and runs this"]
+#[ignore = "needs what ships: cargo xtask test dist"]
 fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_windows_program() {
-    if !has_wine() {
-        return;
-    }
-    let stage = Stage::new();
+    let Some(stage) = Stage::with_wine() else { return };
     let windows = distribution().join("windows");
     let program = stage.compile(MINGW, "residue.exe", &fixture("clients/residue.c"), &["-O1"]);
-    let mut command = Command::new("wine");
+    let mut command = stage.wine();
     command.arg(program).arg(mock(&windows)).env("WINEPATH", windows.join("wine"));
     // What the mock needs of the system, and Wine 8 loses memory over whenever it is loaded and unloaded itself (observed:
     // three hundred bytes each time, without any mock).

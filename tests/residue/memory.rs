@@ -11,7 +11,7 @@ use sspcache_tests::{
         memory::{Found, Search},
         program::Program,
     },
-    stage::{self, MINGW, Stage, has_wine, python},
+    stage::{self, MINGW, Stage, python},
 };
 
 /// How many sign in, each with a secret of its own.
@@ -312,14 +312,12 @@ fn nothing_is_left_of_a_hundred_thousand_secrets_in_a_program_with_the_mock_dll(
 
 /// M3, M4, M7, M11
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn nothing_is_left_of_a_hundred_thousand_secrets_in_a_windows_program_with_the_mock_dll() {
-    if !has_wine() {
-        return;
-    }
-    let stage = Stage::with_windows_mocks();
+    let Some(stage) = Stage::with_windows_mocks() else { return };
     let config = stage.path("mock.toml");
     let program = stage.compile(MINGW, "residue.exe", &fixture("clients/residue.c"), &["-O1"]);
-    let mut command = Command::new("wine");
+    let mut command = stage.wine();
     command.arg(program).arg(stage.path("windows/MSNSSPC.dll")).env("WINEPATH", stage.path("windows/wine"));
     let mut place = Place::start(&mut command, &config, ACCOUNTS);
     EVENTS.iter().chain(OF_A_DLL).for_each(|event| place.run(event));
@@ -329,6 +327,7 @@ fn nothing_is_left_of_a_hundred_thousand_secrets_in_a_windows_program_with_the_m
 
 /// M3, M7: whatever the program is written in.
 #[test]
+#[ignore = "needs Python: cargo xtask test"]
 fn a_python_program_has_a_thousand_secrets_in_its_memory_before_the_flush_and_none_after() {
     let stage = Stage::new();
     let config = stage.path("mock.toml");

@@ -54,7 +54,8 @@ impl Shown {
 /// of a new type belongs below; a name belongs here only if nobody could put a secret in.
 const HOLD_NONE: &[&str] = &[
     // sspcache
-    "Cleanup",
+    "CacheName",
+    "Flush",
     "FlushReport",
     "FlushRow",
     "ContextFlags",
@@ -65,7 +66,6 @@ const HOLD_NONE: &[&str] = &[
     "Refused",
     "SecurityStatus",
     "Side",
-    "Ssp",
     "SspCaches",
     "SspCachesBuilder",
     "WindowStation",

@@ -3,6 +3,14 @@
 //!
 //! Everything here is for tests: it panics where a test is to fail.
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "for tests alone, which read the source")]
+#![allow(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "pointers are passed on to a mock, as a foreign program passes them"
+)]
+#![allow(
+    clippy::return_self_not_must_use,
+    reason = "what asserts something gives its subject back, for more of that"
+)]
 
 pub mod any_call;
 pub mod auth_identity;
@@ -20,3 +28,5 @@ pub mod statuses;
 pub mod valgrind;
 #[cfg(unix)]
 pub mod win32;
+#[cfg(unix)]
+pub mod wine;

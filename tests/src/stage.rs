@@ -1,5 +1,12 @@
 //! What the tests of `sspcache exec` share: the mock DLLs laid out as they ship, and clients to run against them.
 
+#[cfg(unix)]
+use std::{
+    collections::BTreeMap,
+    os::unix::ffi::OsStringExt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 use std::{
     env::{
         self,
@@ -12,6 +19,9 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+#[cfg(unix)]
+use crate::wine::Prefix;
 
 use crate::program::{Ran, fixture, program, sspcache, temporary_folder};
 #[cfg(unix)]
@@ -34,11 +44,15 @@ pub type Case = (&'static str, i32, &'static [&'static str]);
 /// A folder with the mock DLLs as `cargo xtask dist` lays them out, and room for what a test makes.
 #[derive(Debug)]
 pub struct Stage {
+    // Before the folder: what runs in it ends first.
+    #[cfg(unix)]
+    wine: Option<Prefix>,
     folder: TempDir,
 }
 
 impl Stage {
     /// With the mock DLLs for this system, as cargo built them for the tests.
+    #[allow(clippy::new_without_default, reason = "it makes a folder, and links files into it")]
     pub fn new() -> Self {
         let folder = temporary_folder();
         let built = env::current_exe().expect("a test knows its own path");
@@ -48,13 +62,24 @@ impl Stage {
                 &folder.path().join(format!("{mock}.dll")),
             );
         }
-        Self { folder }
+        Self {
+            #[cfg(unix)]
+            wine: None,
+            folder,
+        }
     }
 
-    /// With those for Wine as well.
+    /// With a Wine prefix of its own; none when Wine was left out by a flag, which is said.
     #[cfg(unix)]
-    pub fn with_windows_mocks() -> Self {
-        let stage = Self::new();
+    pub fn with_wine() -> Option<Self> {
+        let wine = Some(Prefix::new()?);
+        Some(Self { wine, ..Self::new() })
+    }
+
+    /// With a Wine prefix of its own, and the mocks for it; none as above.
+    #[cfg(unix)]
+    pub fn with_windows_mocks() -> Option<Self> {
+        let stage = Self::with_wine()?;
         let windows = stage.path("windows");
         fs::create_dir(&windows).expect("the folder is this test's own");
         for mock in MOCKS {
@@ -67,7 +92,13 @@ impl Stage {
         let built =
             stage.compile(MINGW, "bcryptprimitives.dll", &shim, &["-shared", "-nostdlib", "-ladvapi32"]);
         fs::rename(built, windows.join("wine/bcryptprimitives.dll")).expect("the folder is this test's own");
-        stage
+        Some(stage)
+    }
+
+    /// `wine`, in this stage's prefix.
+    #[cfg(unix)]
+    pub fn wine(&self) -> Command {
+        self.wine.as_ref().expect("this stage was made with Wine").command("wine")
     }
 
     /// A path in the folder.
@@ -79,6 +110,10 @@ impl Stage {
     pub fn exec(&self) -> Command {
         let mut command = sspcache();
         command.env("SSPCACHE_HOME", self.folder.path()).arg("exec");
+        #[cfg(unix)]
+        if let Some(wine) = &self.wine {
+            command.env("WINEPREFIX", wine.path());
+        }
         command
     }
 
@@ -139,36 +174,67 @@ impl Stage {
         let folder = self.path("programs");
         fs::create_dir_all(&folder).expect("the folder is this test's own");
         let program = folder.join(name);
+        // What was compiled under this name before is replaced, as a compiler does it.
+        let _ = fs::remove_file(&program);
+        link(&compiled(compiler, name, language, source, options), &program);
+        program.into()
+    }
+}
+
+/// What a compiler makes of a file. The same of the same is made once in this process.
+#[cfg(unix)]
+fn compiled(compiler: &str, name: &str, language: &str, source: &Path, options: &[&str]) -> PathBuf {
+    /// The folder's number, and what was made there.
+    type Made = Arc<(usize, OnceLock<PathBuf>)>;
+    static MADE: Mutex<BTreeMap<Vec<OsString>, Made>> = Mutex::new(BTreeMap::new());
+
+    let text = fs::read(source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+    let mut what = words(&[&compiler, &name, &language, &source, &OsString::from_vec(text)]);
+    what.extend(options.iter().map(OsString::from));
+    let made = {
+        let mut all = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = all.len();
+        all.entry(what).or_insert_with(|| Arc::new((number, OnceLock::new()))).clone()
+    };
+    let make = || {
+        let folder = folder_of_programs().join(made.0.to_string());
+        fs::create_dir(&folder).expect("the folder is this process's own");
+        let file = folder.join(name);
         let mut command = Command::new(compiler);
-        command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&program);
+        command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&file);
         command.arg(language).arg(source).arg("-xnone").args(options);
         let output = command.output().unwrap_or_else(|error| {
             panic!("can't run the C compiler {compiler}, which this test needs ({error}): `cargo xtask setup` installs it or says how")
         });
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        program.into()
-    }
+        file
+    };
+    // Waited for by who wants the same, and by nobody else.
+    made.1.get_or_init(make).clone()
 }
 
-/// Whether programs for Windows can be run here: not when Wine was left out by a flag, which is said.
+/// The folder of what this process compiles. The next process but one removes it: nothing runs at this one's end.
 #[cfg(unix)]
-#[track_caller]
-pub fn has_wine() -> bool {
-    if env::var_os("SSPCACHE_TEST_WITHOUT_WINE").is_some() {
-        eprintln!("left out: SSPCACHE_TEST_WITHOUT_WINE is set");
-        return false;
-    }
-    assert!(
-        env::var_os("WINEPREFIX").is_some(),
-        "WINEPREFIX is not set: start this through cargo, so that nobody's own prefix is touched"
-    );
-    Command::new("wine").arg("--version").output().unwrap_or_else(|error| {
-        panic!(
-            "can't run wine, which this test needs ({error}): `cargo xtask setup` installs it or says how; \
-             `cargo xtask test --without-wine` does without"
-        )
-    });
-    true
+fn folder_of_programs() -> &'static Path {
+    const NAME: &str = "programs-";
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = temporary_folder().keep();
+        let all = folder.parent().expect("it is in cargo's");
+        for other in fs::read_dir(all).expect("readable").flatten() {
+            let is_old = |file: fs::Metadata| {
+                file.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > AN_HOUR))
+            };
+            if other.file_name().to_string_lossy().starts_with(NAME) && other.metadata().is_ok_and(is_old) {
+                let _ = fs::remove_dir_all(other.path());
+            }
+        }
+        let named = all.join(format!("{NAME}{}", std::process::id()));
+        let _ = fs::remove_dir_all(&named);
+        fs::rename(&folder, &named).expect("both are in cargo's folder");
+        named
+    })
 }
 
 /// The Python client.
@@ -211,8 +277,6 @@ pub fn example(name: &str) -> OsString {
 /// What ships is built for another target and by Zig; what is tested here is that `exec` brings mock and program together.
 #[cfg(unix)]
 fn windows_mocks() -> &'static Path {
-    use std::sync::OnceLock;
-
     const TARGET: &str = "x86_64-pc-windows-gnu";
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {

@@ -6,7 +6,7 @@ use std::{env, ffi::OsStr, fs, path::PathBuf, process::Command};
 
 use sspcache_tests::{
     program::{fixture, root},
-    stage::{self, MINGW, Stage},
+    stage::{MINGW, Stage},
 };
 
 /// What the program prints, here and on Windows.
@@ -111,14 +111,12 @@ fn modules_are_loaded_with_flags_and_from_chosen_folders() {
 
 /// L6, L7, L8, L12: the same file under Wine, whose loader is the witness.
 #[test]
+#[ignore = "needs Wine: cargo xtask test"]
 fn modules_are_loaded_so_by_a_windows_program() {
-    if !stage::has_wine() {
-        return;
-    }
-    let stage = Stage::with_windows_mocks();
+    let Some(stage) = Stage::with_wine() else { return };
     let program = stage.compile(MINGW, "folders.exe", &fixture("win32/folders.c"), &[]);
     add(&stage, MINGW);
-    assert_eq!(printed(Command::new("wine").arg(program)), PRINTED);
+    assert_eq!(printed(stage.wine().arg(program)), PRINTED);
 }
 
 /// L8

@@ -55,6 +55,7 @@ fn linked(stage: &Stage, name: &str, source: &Path) -> OsString {
 
 /// C1 to C5, L8, L12
 #[test]
+#[ignore = "takes long: cargo xtask test"]
 fn a_linked_mock_is_loaded_by_name_without_a_file() {
     let stage = Stage::new();
     let program = sign_out(&stage);
@@ -109,6 +110,7 @@ int main(void)
 
 /// L5, L7, L8: it is a module like any other, and comes again after it has gone.
 #[test]
+#[ignore = "takes long: cargo xtask test"]
 fn a_linked_mock_is_a_module_like_any_other() {
     let stage = Stage::new();
     let source = stage.path("asks.c");
@@ -121,6 +123,7 @@ fn a_linked_mock_is_a_module_like_any_other() {
 
 /// M10: `exec` learns of a linked mock's cache what it learns of a DLL's.
 #[test]
+#[ignore = "takes long: cargo xtask test"]
 fn exec_judges_a_program_with_a_linked_mock() {
     let stage = Stage::new();
     let program = sign_out(&stage);
