@@ -7,6 +7,7 @@ use proptest::{
 };
 use sspcache_tests::{
     any_call::{CONFIG, World, calls},
+    cases,
     context::configured,
     dll::Mock,
 };
@@ -53,11 +54,11 @@ const ENOUGH: u32 = 25;
 
 /// Always the same cases, so that what fails once fails again.
 #[track_caller]
-fn any_order(test: &str, config: &str, cases: u32, check: impl FnOnce(&World<'_>)) {
+fn any_order(test: &str, config: &str, least: u32, check: impl FnOnce(&World<'_>)) {
     configured(test, config, || {
         let mock = Mock::own("MSNSSPC");
         let world = World::new(&mock);
-        let config = Config { cases, failure_persistence: None, ..Config::default() };
+        let config = Config { cases: cases(least), failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
         let outcome = runner.run(&vec(any::<u8>(), 0..MOST_BYTES), |bytes| {
             let calls = calls(&bytes);

@@ -1,9 +1,9 @@
 //! The mock DLLs as they ship: loaded and unloaded a hundred thousand times, natively and under Wine, without growth.
 //!
 //! They need a distribution, which takes minutes to build: `cargo xtask test dist` builds it and runs these; by themselves,
-//! `SSPCACHE_DIST=dist/<TRIPLE> cargo test -p sspcache-cli --test shipped -- --ignored` does. Under Wine, which takes four
+//! `SSPCACHE_DIST=dist/<TRIPLE> cargo test -p sspcache-cli --test module -- --ignored shipped::` does. Under Wine, which takes four
 //! times as long, it is ten thousand times unless `SSPCACHE_LOADS` says how often. As cargo builds them for tests
-//! they are held to less by `tests/dll_unload.rs`: on `x86_64-pc-windows-gnu` no DLL in Rust unloads for long.
+//! they are held to less by `tests/module/unload.rs`: on `x86_64-pc-windows-gnu` no DLL in Rust unloads for long.
 #![cfg(target_os = "linux")]
 
 use std::{

@@ -165,6 +165,7 @@ fn belongings() -> [usize; 3] {
 
 /// M10
 #[test]
+#[ignore = "takes long: cargo xtask test"]
 #[cfg(target_os = "linux")]
 fn ten_thousand_loads_and_unloads_do_not_grow_the_process() {
     let body = || {

@@ -9,7 +9,10 @@ use proptest::{
 };
 use windows_sys::Win32::Foundation::SEC_E_OK;
 
-use crate::dll::{Mock, in_own_process, succeed};
+use crate::{
+    cases,
+    dll::{Mock, in_own_process, succeed},
+};
 
 /// An identity that only the SSP looks into.
 pub type Opaque = *mut c_void;
@@ -195,7 +198,7 @@ pub fn utf16(text: &str) -> Vec<u16> {
 /// Runs a property. Nothing is written where it failed: the values are printed.
 #[track_caller]
 pub fn holds<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { failure_persistence: None, ..Config::default() };
+    let config = Config { cases: cases(256), failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(strategy, property).unwrap_or_else(|error| panic!("{error}"));
 }
 

@@ -30,3 +30,9 @@ pub mod valgrind;
 pub mod win32;
 #[cfg(unix)]
 pub mod wine;
+
+/// How many cases a test tries that makes them up: `SSPCACHE_TEST_CASES`, or what is enough on each change.
+pub fn cases(on_each_change: u32) -> u32 {
+    let cases = std::env::var("SSPCACHE_TEST_CASES").ok();
+    cases.map_or(on_each_change, |cases| cases.parse().expect("SSPCACHE_TEST_CASES is a number of cases"))
+}
