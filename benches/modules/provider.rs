@@ -118,6 +118,10 @@ fn through_the_linker(name: &CStr, registered: &CStr) -> bool {
         path: Option<CString>,
     }
 
+    /// Keeps the path of the module that is wanted.
+    ///
+    /// # Safety
+    /// To be called by `dl_iterate_phdr` alone, with a pointer to a [`Wanted`].
     unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
         // SAFETY: that is what was passed below.
         let wanted = unsafe { &mut *data.cast::<Wanted<'_>>() };

@@ -22,6 +22,12 @@
 //! They are as safe as C functions are: a pointer that isn't null is to what the function's page says. Null pointers,
 //! wrong versions and lengths, freed and forged handles are answered by a status.
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the exported functions take their parameters as the macros make them"
+)]
+#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
+#![warn(clippy::multiple_unsafe_ops_per_block)]
 
 mod accounts;
 mod allocator;

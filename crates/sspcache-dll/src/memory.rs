@@ -35,6 +35,9 @@ impl Block {
     }
 
     /// Copies items to a place that is so many bytes from the beginning, and gives the address of the first.
+    ///
+    /// # Panics
+    /// When the items don't lie within the block, or not aligned.
     fn put<T: Copy>(&mut self, at: usize, items: &[T]) -> *mut T {
         const { assert!(align_of::<T>() <= align_of::<u64>(), "a block is aligned for it") };
         assert!(at.is_multiple_of(align_of::<T>()), "so is the place");

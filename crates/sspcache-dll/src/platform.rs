@@ -43,14 +43,13 @@ pub(crate) fn write_to_standard_error(text: &str) {
 pub(crate) fn seconds_east_of_utc() -> i32 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now: libc::time_t = since_1970.as_secs().try_into().unwrap_or_default();
-    // SAFETY: both structures are valid for the call, and may be zeros; `localtime_r` keeps no pointer.
-    unsafe {
-        let mut local: libc::tm = std::mem::zeroed();
-        if libc::localtime_r(&raw const now, &raw mut local).is_null() {
-            return 0;
-        }
-        i32::try_from(local.tm_gmtoff).unwrap_or(0)
+    let mut local = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both structures are valid for the call; `localtime_r` keeps no pointer.
+    if unsafe { libc::localtime_r(&raw const now, local.as_mut_ptr()) }.is_null() {
+        return 0;
     }
+    // SAFETY: the call succeeded, and so it has filled the structure in.
+    i32::try_from(unsafe { local.assume_init() }.tm_gmtoff).unwrap_or(0)
 }
 
 /// How far local time is ahead of UTC now, in seconds.

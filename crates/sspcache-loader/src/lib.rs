@@ -53,6 +53,7 @@
 //!
 //! Nothing of a real file is read or mapped, and a module has no dependencies but those that its notification loads.
 //! Functions with buffers and the thread's last error are matters of a C ABI, not of this one.
+#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
 #![forbid(unsafe_code)]
 
 mod by_name;

@@ -92,6 +92,7 @@
 //!
 //! What this can't show is what the real SSPs do: nobody documents whether a credential handle survives a flush, so
 //! test with both [`HandlePolicy`] values.
+#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
 #![forbid(unsafe_code)]
 
 mod interface;

@@ -3,16 +3,16 @@
 use std::{
     ffi::{c_char, c_void},
     ptr,
+    sync::{Mutex, PoisonError},
 };
 
-use parking_lot::Mutex;
 use sspcache_loader::DirectoryCookie;
 use widestring::U16String;
 use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
 
 use crate::{
     drives,
-    guard::{Failure, call},
+    ffi::{Failure, call},
     process::{loader, refresh_search},
     text,
 };
@@ -27,7 +27,7 @@ use crate::{
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_SetDllDirectoryA(folder: *const c_char) -> i32 {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     set(unsafe { text::ansi(folder) })
 }
 
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn sspcache_SetDllDirectoryA(folder: *const c_char) -> i32
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_SetDllDirectoryW(folder: *const u16) -> i32 {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     set(unsafe { text::wide(folder) })
 }
 
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn sspcache_SetDllDirectoryW(folder: *const u16) -> i32 {
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetDllDirectoryA(size: u32, buffer: *mut c_char) -> u32 {
     let folder = call(|| Ok(get().to_string_lossy())).unwrap_or_default();
-    // SAFETY: by this function's contract; bytes have no alignment.
+    // SAFETY: the caller promises that a buffer which isn't null has room for so many units.
     unsafe { text::copy(folder.as_bytes(), buffer.cast(), size) }
 }
 
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn sspcache_GetDllDirectoryA(size: u32, buffer: *mut c_cha
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetDllDirectoryW(size: u32, buffer: *mut u16) -> u32 {
     let folder = call(|| Ok(get())).unwrap_or_default();
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a buffer which isn't null has room for so many units.
     unsafe { text::copy(folder.as_slice(), buffer, size) }
 }
 
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn sspcache_GetDllDirectoryW(size: u32, buffer: *mut u16) 
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_AddDllDirectory(folder: *const u16) -> *mut c_void {
     let added = call(|| {
-        // SAFETY: by this function's contract.
+        // SAFETY: the caller promises that a name which isn't null ends in a null.
         let folder = unsafe { text::wide(folder) }.ok_or(Failure(ERROR_INVALID_PARAMETER))?;
         refresh_search();
         Ok(loader().add_dll_directory(&drives::resolve(folder))?)
@@ -116,12 +116,13 @@ pub extern "C" fn sspcache_SetDefaultDllDirectories(flags: u32) -> i32 {
     call(|| Ok(loader().set_default_dll_directories(flags)?)).is_some().into()
 }
 
-/// What `SetDllDirectory` was given, as it was given.
+/// What `SetDllDirectory` was given, as it was given. A lock of the standard library's, as everywhere here: `parking_lot`'s can wait
+/// for the dynamic linker's.
 static GIVEN: Mutex<Option<U16String>> = Mutex::new(None);
 
 fn set(folder: Option<U16String>) -> i32 {
     let set = call(|| {
-        let mut given = GIVEN.lock();
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         let found = folder.clone().map(drives::resolve);
         loader().set_dll_directory(found.as_ref().map(Into::into));
         *given = folder;
@@ -131,5 +132,5 @@ fn set(folder: Option<U16String>) -> i32 {
 }
 
 fn get() -> U16String {
-    GIVEN.lock().clone().unwrap_or_default()
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
 }

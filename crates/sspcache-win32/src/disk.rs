@@ -5,11 +5,10 @@ use std::{
     fs,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use parking_lot::Mutex;
 use sspcache_loader::{Disk, ModuleFile, Reason};
 use widestring::{U16Str, U16String};
 
@@ -76,26 +75,30 @@ fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
 }
 
 /// A shared object, which the dynamic linker opens when the module is told of its load: its constructors run then, under the
-/// loader lock (clauses C6 and L9).
+/// loader lock (clauses C6 and L9), and its destructors when the module goes.
 fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
+    // The standard library's lock: a constructor may ask for an export, with the linker's lock held, and `parking_lot`'s can wait
+    // for that one when it has to wait for the first time on a thread.
     let opened: Arc<Mutex<Option<Arc<Library>>>> = Arc::default();
     let (exports, own) = (opened.clone(), path.clone());
     ModuleFile::new(name)
         .fixed_exports_from(move |name| {
             // Without the lock: the linker lets nobody look for symbols while a constructor runs, which may do so itself.
-            let library = exports.lock().clone()?;
+            let library = exports.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
             export(&library, &own, name)
         })
         .on_notification(move |told| {
             if told.reason() == Reason::Load {
-                // SAFETY: the module's constructors run, as whoever loads it asks for.
+                // SAFETY: of what constructors do when the library is opened, and destructors when the last reference to it is
+                // dropped, nothing is known here. Whoever calls `LoadLibrary` vouches for both, as on Windows for DllMain: its contract
+                // says so.
                 let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
                 let is_open = library.is_some();
-                *opened.lock() = library.map(Arc::new);
+                *opened.lock().unwrap_or_else(PoisonError::into_inner) = library.map(Arc::new);
                 return is_open;
             }
             // Closed without the lock: destructors may do anything.
-            let library = opened.lock().take();
+            let library = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(library);
             true
         })
@@ -124,7 +127,8 @@ pub(crate) fn file_of(address: *const std::ffi::c_void) -> Option<PathBuf> {
     if unsafe { libc::dladdr(address, &raw mut info) } == 0 || info.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: the linker gave a string that lives as long as its module is loaded.
+    // SAFETY: the linker gave a string that lives as long as its module is loaded. Whoever asks about an address holds the module in
+    // which it lies, as for any use of the address.
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
     Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
 }

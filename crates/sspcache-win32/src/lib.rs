@@ -22,11 +22,13 @@
 //!   are refused inside constructors and destructors.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
+#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
+#![warn(clippy::multiple_unsafe_ops_per_block)]
 
 mod directories;
 mod disk;
 mod drives;
-mod guard;
+mod ffi;
 mod image;
 mod last_error;
 #[cfg(feature = "mock")]
@@ -61,5 +63,31 @@ pub use modules::{
 };
 #[cfg(feature = "provider")]
 pub use provider::{Win32Loader, Win32Module};
-pub use sspi::*;
+pub use sspi::{
+    sspcache_AcceptSecurityContext, sspcache_AcquireCredentialsHandleA, sspcache_AcquireCredentialsHandleW,
+    sspcache_AddCredentialsA, sspcache_AddCredentialsW, sspcache_AddSecurityPackageA,
+    sspcache_AddSecurityPackageW, sspcache_ApplyControlToken, sspcache_ChangeAccountPasswordA,
+    sspcache_ChangeAccountPasswordW, sspcache_CompleteAuthToken, sspcache_DecryptMessage,
+    sspcache_DeleteSecurityContext, sspcache_DeleteSecurityPackageA, sspcache_DeleteSecurityPackageW,
+    sspcache_EncryptMessage, sspcache_EnumerateSecurityPackagesA, sspcache_EnumerateSecurityPackagesW,
+    sspcache_ExportSecurityContext, sspcache_FreeContextBuffer, sspcache_FreeCredentialsHandle,
+    sspcache_ImpersonateSecurityContext, sspcache_ImportSecurityContextA, sspcache_ImportSecurityContextW,
+    sspcache_InitSecurityInterfaceA, sspcache_InitSecurityInterfaceW, sspcache_InitializeSecurityContextA,
+    sspcache_InitializeSecurityContextW, sspcache_MakeSignature, sspcache_QueryContextAttributesA,
+    sspcache_QueryContextAttributesExA, sspcache_QueryContextAttributesExW, sspcache_QueryContextAttributesW,
+    sspcache_QueryCredentialsAttributesA, sspcache_QueryCredentialsAttributesExA,
+    sspcache_QueryCredentialsAttributesExW, sspcache_QueryCredentialsAttributesW,
+    sspcache_QuerySecurityContextToken, sspcache_QuerySecurityPackageInfoA,
+    sspcache_QuerySecurityPackageInfoW, sspcache_RevertSecurityContext, sspcache_SetContextAttributesA,
+    sspcache_SetContextAttributesW, sspcache_SetCredentialsAttributesA, sspcache_SetCredentialsAttributesW,
+    sspcache_SspiCompareAuthIdentities, sspcache_SspiCopyAuthIdentity, sspcache_SspiDecryptAuthIdentity,
+    sspcache_SspiDecryptAuthIdentityEx, sspcache_SspiEncodeAuthIdentityAsStrings,
+    sspcache_SspiEncodeStringsAsAuthIdentity, sspcache_SspiEncryptAuthIdentity,
+    sspcache_SspiEncryptAuthIdentityEx, sspcache_SspiExcludePackage, sspcache_SspiFreeAuthIdentity,
+    sspcache_SspiGetTargetHostName, sspcache_SspiIsAuthIdentityEncrypted, sspcache_SspiIsPromptingNeeded,
+    sspcache_SspiLocalFree, sspcache_SspiMarshalAuthIdentity, sspcache_SspiPrepareForCredRead,
+    sspcache_SspiPrepareForCredWrite, sspcache_SspiPromptForCredentialsA, sspcache_SspiPromptForCredentialsW,
+    sspcache_SspiSetChannelBindingFlags, sspcache_SspiUnmarshalAuthIdentity,
+    sspcache_SspiValidateAuthIdentity, sspcache_SspiZeroAuthIdentity, sspcache_VerifySignature,
+};
 pub use strings::{sspcache_lstrcmpiA, sspcache_lstrcmpiW};

@@ -14,7 +14,7 @@ use windows_sys::Win32::{
 
 use crate::{
     drives,
-    guard::{Failure, call},
+    ffi::{Failure, call},
     modules::{Module, handle, module},
     process::{loader, refresh_search},
     text,
@@ -23,13 +23,14 @@ use crate::{
 /// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
 ///
 /// # Safety
-/// A name that isn't null ends in a null. The module's constructors are run.
+/// A name that isn't null ends in a null. The module's constructors run now, its destructors when the last reference to it is
+/// freed: the caller knows that both may.
 ///
 /// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibrarya).
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_LoadLibraryA(name: *const c_char) -> Module {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     load(unsafe { text::ansi(name) }, ptr::null_mut(), 0)
 }
 
@@ -42,7 +43,7 @@ pub unsafe extern "C" fn sspcache_LoadLibraryA(name: *const c_char) -> Module {
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_LoadLibraryW(name: *const u16) -> Module {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     load(unsafe { text::wide(name) }, ptr::null_mut(), 0)
 }
 
@@ -64,7 +65,7 @@ pub unsafe extern "C" fn sspcache_LoadLibraryExA(
     file: *mut c_void,
     flags: u32,
 ) -> Module {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     load(unsafe { text::ansi(name) }, file, flags)
 }
 
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn sspcache_LoadLibraryExA(
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_LoadLibraryExW(name: *const u16, file: *mut c_void, flags: u32) -> Module {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     load(unsafe { text::wide(name) }, file, flags)
 }
 
@@ -105,7 +106,8 @@ pub unsafe extern "C-unwind" fn sspcache_FreeLibraryAndExitThread(module: Module
         fn pthread_exit(result: *mut c_void) -> !;
     }
     sspcache_FreeLibrary(module);
-    // SAFETY: by this function's contract; nothing of this frame waits to be dropped.
+    // SAFETY: the caller promises that nothing on this thread's stack has to be cleaned up, and in this frame nothing waits to be
+    // dropped.
     unsafe { pthread_exit(ptr::without_provenance_mut(code as usize)) }
 }
 

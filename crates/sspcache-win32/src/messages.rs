@@ -4,7 +4,8 @@ mod texts;
 
 use std::{
     ffi::{CStr, c_char, c_void},
-    ptr,
+    mem::MaybeUninit,
+    ptr, slice,
 };
 
 use widestring::U16CStr;
@@ -21,8 +22,9 @@ use windows_sys::Win32::{
 };
 
 use crate::{
-    guard::{Failure, call},
+    ffi::{Failure, call},
     last_error::sspcache_SetLastError,
+    text,
 };
 
 /// `FormatMessage` for UTF-8: the text of a system error code or of an SSPI status, in English. Gives its length.
@@ -53,16 +55,14 @@ pub unsafe extern "C" fn sspcache_FormatMessageA(
 ) -> u32 {
     let place = Place { flags, buffer: buffer.cast::<u8>(), size };
     let written = call(|| {
-        // SAFETY: by this function's contract, the arguments are strings of this kind.
-        let text = unsafe {
-            message(flags, code, language, arguments, |text: *const c_char| {
-                CStr::from_ptr(text).to_string_lossy().into_owned()
-            })
-        };
-        // SAFETY: by this function's contract.
+        // SAFETY: a string of the caller's arguments ends in a null.
+        let read = |text: *const c_char| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+        // SAFETY: the caller promises that arguments which aren't null are an array of such strings.
+        let text = unsafe { message(flags, code, language, arguments, read) };
+        // SAFETY: the caller promises room for so many bytes, or for a pointer.
         text.and_then(|text| unsafe { place.write(text.as_bytes()) })
     });
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises room for so many bytes, or for a pointer.
     written.unwrap_or_else(|| unsafe { place.clear() })
 }
 
@@ -85,17 +85,15 @@ pub unsafe extern "C" fn sspcache_FormatMessageW(
 ) -> u32 {
     let place = Place { flags, buffer, size };
     let written = call(|| {
-        // SAFETY: by this function's contract, the arguments are strings of this kind.
-        let text = unsafe {
-            message(flags, code, language, arguments, |text: *const u16| {
-                U16CStr::from_ptr_str(text).to_string_lossy()
-            })
-        };
+        // SAFETY: a string of the caller's arguments ends in a null.
+        let read = |text: *const u16| unsafe { U16CStr::from_ptr_str(text) }.to_string_lossy();
+        // SAFETY: the caller promises that arguments which aren't null are an array of such strings.
+        let text = unsafe { message(flags, code, language, arguments, read) };
         let text: Vec<u16> = text?.encode_utf16().collect();
-        // SAFETY: by this function's contract.
+        // SAFETY: the caller promises room for so many units, or for a pointer.
         unsafe { place.write(&text) }
     });
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises room for so many units, or for a pointer.
     written.unwrap_or_else(|| unsafe { place.clear() })
 }
 
@@ -108,7 +106,7 @@ pub unsafe extern "C" fn sspcache_FormatMessageW(
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_LocalFree(memory: *mut c_void) -> *mut c_void {
-    // SAFETY: it came from malloc, by this function's contract.
+    // SAFETY: the caller promises that it is null, or was allocated by `FormatMessage`, which asks malloc, and isn't used any more.
     unsafe { libc::free(memory) };
     ptr::null_mut()
 }
@@ -154,7 +152,7 @@ unsafe fn message<T>(
         if flags & FORMAT_MESSAGE_ARGUMENT_ARRAY == 0 {
             return Err(Failure(ERROR_NOT_SUPPORTED));
         }
-        // SAFETY: by this function's contract, there is one string for the one insert.
+        // SAFETY: the caller promises an array as long as the text has inserts, which is one here.
         let argument = unsafe { arguments.cast::<*const T>().read() };
         if argument.is_null() {
             return Err(Failure(ERROR_INVALID_PARAMETER));
@@ -200,6 +198,8 @@ impl<T: Copy + Default> Place<T> {
         self.flags & FORMAT_MESSAGE_ALLOCATE_BUFFER != 0
     }
 
+    /// Writes a message with a terminating null.
+    ///
     /// # Safety
     /// The buffer has room for so many units, or with `ALLOCATE_BUFFER` for a pointer.
     unsafe fn write(self, text: &[T]) -> Result<u32, Failure> {
@@ -214,7 +214,7 @@ impl<T: Copy + Default> Place<T> {
             if memory.is_null() {
                 return Err(Failure(ERROR_NOT_ENOUGH_MEMORY));
             }
-            // SAFETY: by this function's contract.
+            // SAFETY: the buffer isn't null, and so has room for a pointer, as the caller promises of `ALLOCATE_BUFFER`.
             unsafe { self.buffer.cast::<*mut c_void>().write_unaligned(memory) };
             memory.cast::<T>()
         } else {
@@ -226,11 +226,9 @@ impl<T: Copy + Default> Place<T> {
             }
             self.buffer
         };
-        // SAFETY: there is room for the text and a null.
-        unsafe {
-            into.copy_from_nonoverlapping(text.as_ptr(), text.len());
-            into.add(text.len()).write(T::default());
-        }
+        // SAFETY: there is room for the text and a null, allocated just now or checked against the size that the caller promises.
+        let into = unsafe { slice::from_raw_parts_mut(into.cast::<MaybeUninit<T>>(), text.len() + 1) };
+        text::put(text, into);
         Ok(length)
     }
 
@@ -240,7 +238,7 @@ impl<T: Copy + Default> Place<T> {
     /// As [`Self::write`].
     unsafe fn clear(self) -> u32 {
         if self.allocates() && !self.buffer.is_null() {
-            // SAFETY: by this function's contract.
+            // SAFETY: the buffer isn't null, and so has room for a pointer, as the caller promises of `ALLOCATE_BUFFER`.
             unsafe { self.buffer.cast::<*mut c_void>().write_unaligned(ptr::null_mut()) };
         }
         0

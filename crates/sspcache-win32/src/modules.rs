@@ -2,7 +2,8 @@
 
 use std::{
     ffi::{CStr, c_char, c_void},
-    ptr,
+    mem::MaybeUninit,
+    ptr, slice,
 };
 
 use sspcache_loader::{Handle, Lifetime, LookupFlags, Name, PlainName, Procedure, Sought};
@@ -11,7 +12,7 @@ use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PA
 use crate::{
     disk::{self, Address},
     drives,
-    guard::{Failure, call},
+    ffi::{Failure, call},
     last_error::sspcache_SetLastError,
     process::{loader, refresh_search},
     text,
@@ -29,7 +30,7 @@ pub(crate) type Module = *mut c_void;
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Module {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     let name = unsafe { text::bytes(name) };
     find(name.map(Name::from))
 }
@@ -43,7 +44,7 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleA(name: *const c_char) -> Modul
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetModuleHandleW(name: *const u16) -> Module {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a name which isn't null ends in a null.
     let name = unsafe { text::units(name) };
     find(name.map(Name::from))
 }
@@ -63,11 +64,11 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleExA(
     place: *mut Module,
 ) -> i32 {
     let by_name = |lifetime| {
-        // SAFETY: by this function's contract.
+        // SAFETY: the caller promises that a name which isn't null ends in a null.
         let name = unsafe { text::bytes(name) };
         named(name.map(Name::from), lifetime)
     };
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a place which isn't null may be written to.
     unsafe { find_ex(flags, name.cast(), by_name, place) }
 }
 
@@ -85,11 +86,11 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleExW(
     place: *mut Module,
 ) -> i32 {
     let by_name = |lifetime| {
-        // SAFETY: by this function's contract.
+        // SAFETY: the caller promises that a name which isn't null ends in a null.
         let name = unsafe { text::units(name) };
         named(name.map(Name::from), lifetime)
     };
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a place which isn't null may be written to.
     unsafe { find_ex(flags, name.cast(), by_name, place) }
 }
 
@@ -105,7 +106,7 @@ pub unsafe extern "C" fn sspcache_GetProcAddress(module: Module, name: *const c_
     let found = call(|| {
         let procedure = match u16::try_from(name.addr()) {
             Ok(ordinal) => Procedure::Ordinal(ordinal),
-            // SAFETY: by this function's contract.
+            // SAFETY: the caller promises that a name which is no ordinal ends in a null.
             Err(_) => unsafe { CStr::from_ptr(name) }.into(),
         };
         Ok(loader().procedure(handle(module), procedure)?)
@@ -127,7 +128,7 @@ pub unsafe extern "C" fn sspcache_GetProcAddress(module: Module, name: *const c_
 pub unsafe extern "C" fn sspcache_GetModuleFileNameA(module: Module, buffer: *mut c_char, size: u32) -> u32 {
     let written = call(|| {
         let path = file_name(module)?;
-        // SAFETY: by this function's contract; bytes have no alignment.
+        // SAFETY: the caller promises that a buffer which isn't null has room for so many units.
         unsafe { fill(path.as_bytes(), buffer.cast(), size) }
     });
     written.unwrap_or(0)
@@ -144,7 +145,7 @@ pub unsafe extern "C" fn sspcache_GetModuleFileNameA(module: Module, buffer: *mu
 pub unsafe extern "C" fn sspcache_GetModuleFileNameW(module: Module, buffer: *mut u16, size: u32) -> u32 {
     let written = call(|| {
         let path: Vec<u16> = file_name(module)?.encode_utf16().collect();
-        // SAFETY: by this function's contract.
+        // SAFETY: the caller promises that a buffer which isn't null has room for so many units.
         unsafe { fill(&path, buffer, size) }
     });
     written.unwrap_or(0)
@@ -182,13 +183,13 @@ unsafe fn find_ex(
         if place.is_null() {
             return Err(Failure(ERROR_INVALID_PARAMETER));
         }
-        // SAFETY: it isn't null, and so may be written to. On failure the result is null (clause L5).
+        // SAFETY: the caller promises that a place which isn't null may be written to. On failure the result is null (clause L5).
         unsafe { place.write(ptr::null_mut()) };
         let flags = LookupFlags::from_bits(flags)?;
         if flags.from_address { at_address(address, flags) } else { by_name(flags.lifetime) }
     });
     if let Some(found) = found {
-        // SAFETY: as above.
+        // SAFETY: something was found, so that the place isn't null; the caller promises that it may be written to.
         unsafe { place.write(module(found)) };
     }
     found.is_some().into()
@@ -230,11 +231,9 @@ unsafe fn fill<T: Copy + Default>(text: &[T], buffer: *mut T, size: u32) -> Resu
         return Err(Failure(ERROR_INSUFFICIENT_BUFFER));
     }
     let length = text.len().min(room - 1);
-    // SAFETY: by this function's contract, there is room for that and the null.
-    unsafe {
-        buffer.copy_from_nonoverlapping(text.as_ptr(), length);
-        buffer.add(length).write(T::default());
-    }
+    // SAFETY: the caller promises room for so many units, which are that many and the null.
+    let buffer = unsafe { slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<T>>(), length + 1) };
+    text::put(&text[..length], buffer);
     if length == text.len() {
         sspcache_SetLastError(0);
         return Ok(u32::try_from(length).unwrap_or(u32::MAX));

@@ -20,8 +20,9 @@ use crate::text;
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_lstrcmpiA(left: *const c_char, right: *const c_char) -> i32 {
-    // SAFETY: by this function's contract.
-    unsafe { compare(text::ansi(left), text::ansi(right)) }
+    // SAFETY: the caller promises that a string which isn't null ends in a null.
+    let [left, right] = [left, right].map(|text| unsafe { text::ansi(text) });
+    compare(left, right)
 }
 
 /// `lstrcmpi` for UTF-16: as [`sspcache_lstrcmpiA`].
@@ -33,8 +34,9 @@ pub unsafe extern "C" fn sspcache_lstrcmpiA(left: *const c_char, right: *const c
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_lstrcmpiW(left: *const u16, right: *const u16) -> i32 {
-    // SAFETY: by this function's contract.
-    unsafe { compare(text::wide(left), text::wide(right)) }
+    // SAFETY: the caller promises that a string which isn't null ends in a null.
+    let [left, right] = [left, right].map(|text| unsafe { text::wide(text) });
+    compare(left, right)
 }
 
 fn compare(left: Option<U16String>, right: Option<U16String>) -> i32 {

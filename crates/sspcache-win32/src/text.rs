@@ -1,7 +1,11 @@
 //! Strings as C passes them: UTF-8 to the functions that end in A (the active code page of this emulation), UTF-16 to those
 //! that end in W (clause L11).
 
-use std::ffi::{CStr, c_char};
+use std::{
+    ffi::{CStr, c_char},
+    mem::MaybeUninit,
+    slice,
+};
 
 use widestring::{U16CStr, U16String};
 
@@ -10,7 +14,7 @@ use widestring::{U16CStr, U16String};
 /// # Safety
 /// A pointer that isn't null is to a string that ends in a null.
 pub(crate) unsafe fn ansi(text: *const c_char) -> Option<U16String> {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a pointer which isn't null is to a string that ends in a null.
     unsafe { bytes(text) }.map(|text| U16String::from_str(&text.to_string_lossy()))
 }
 
@@ -19,7 +23,7 @@ pub(crate) unsafe fn ansi(text: *const c_char) -> Option<U16String> {
 /// # Safety
 /// As [`ansi`], and the string stays as it is for as long as the result is used.
 pub(crate) unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a CStr> {
-    // SAFETY: by this function's contract.
+    // SAFETY: it isn't null, and so ends in a null, as the caller promises.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
 }
 
@@ -28,7 +32,7 @@ pub(crate) unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a CStr> {
 /// # Safety
 /// A pointer that isn't null is to UTF-16 units that end in a null.
 pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that a pointer which isn't null is to a string that ends in a null.
     unsafe { units(text) }.map(U16CStr::to_ustring)
 }
 
@@ -37,7 +41,7 @@ pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
 /// # Safety
 /// As [`wide`], and the string stays as it is for as long as the result is used.
 pub(crate) unsafe fn units<'a>(text: *const u16) -> Option<&'a U16CStr> {
-    // SAFETY: by this function's contract.
+    // SAFETY: it isn't null, and so ends in a null, as the caller promises.
     (!text.is_null()).then(|| unsafe { U16CStr::from_ptr_str(text) })
 }
 
@@ -51,15 +55,17 @@ pub(crate) unsafe fn copy<T: Copy + Default>(text: &[T], buffer: *mut T, size: u
     if buffer.is_null() || size == 0 {
         return length + 1;
     }
-    if length >= size {
-        // SAFETY: by this function's contract, there is room for one unit.
-        unsafe { buffer.write(T::default()) };
-        return length + 1;
+    let fits = length < size;
+    let written = if fits { text } else { &[] };
+    // SAFETY: the caller promises room for so many units, which are no fewer than these and the null.
+    let buffer = unsafe { slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<T>>(), written.len() + 1) };
+    put(written, buffer);
+    if fits { length } else { length + 1 }
+}
+
+/// Writes a string with a terminating null, for which there is room.
+pub(crate) fn put<T: Copy + Default>(text: &[T], buffer: &mut [MaybeUninit<T>]) {
+    for (place, unit) in buffer.iter_mut().zip(text.iter().copied().chain([T::default()])) {
+        place.write(unit);
     }
-    // SAFETY: by this function's contract, there is room for that and the null.
-    unsafe {
-        buffer.copy_from_nonoverlapping(text.as_ptr(), text.len());
-        buffer.add(text.len()).write(T::default());
-    }
-    length
 }

@@ -159,6 +159,8 @@
 //!
 //! - `serde`: [`FlushReport`] and what is in it implement `Serialize`.
 //! - `tracing`: each row of a report is an event with the target `sspcache`: `INFO`, or `WARN` for a failure.
+#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
+#![warn(clippy::multiple_unsafe_ops_per_block)]
 
 pub mod context;
 pub mod loader;

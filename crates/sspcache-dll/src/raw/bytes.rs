@@ -26,8 +26,11 @@ impl Raw<(*mut c_void, u32)> for InBytes<'_> {
 }
 
 impl<'c> InBytes<'c> {
-    /// The bytes; `None` when they are at no place.
+    /// The bytes; `None` when they are at no place. No bytes may be anywhere but at a null pointer.
     pub(crate) fn get(self) -> Option<&'c [u8]> {
+        if self.length == 0 && !self.start.is_null() {
+            return Some(&[]);
+        }
         let start = self.start.get()?;
         // No object is longer than half of what can be addressed.
         let length = isize::try_from(self.length).ok()?.cast_unsigned();

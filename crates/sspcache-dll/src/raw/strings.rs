@@ -70,7 +70,10 @@ impl<'c, E: Encoding> Str<'c, E> {
             // SAFETY: the units of a string may be read.
             unsafe { unit.read() }
         };
-        let length = (0..).take_while(|&index| unit_at(index) != E::Unit::default()).count();
+        let mut length = 0;
+        while unit_at(length) != E::Unit::default() {
+            length += 1;
+        }
         // SAFETY: these are the units before the null, which stay as they are for as long as the call lasts.
         Ok(Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }))
     }

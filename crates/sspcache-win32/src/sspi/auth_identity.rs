@@ -7,7 +7,7 @@ use windows_sys::Win32::{
 };
 
 use super::providers::{self, Slots};
-use crate::guard::call;
+use crate::ffi::call;
 
 /// Makes functions that pass their parameters on to the first SSP; without one they give the value behind `else`.
 macro_rules! forward_to_first {
@@ -31,12 +31,10 @@ macro_rules! forward_to_first {
                 static FOUND: Slots = Slots::new();
 
                 let passed = call(|| {
-                    let found = providers::first().and_then(|provider| provider.find(&FOUND, $name));
-                    let Some(address) = found else { return Ok($otherwise) };
-                    let address = std::ptr::with_exposed_provenance::<()>(address);
                     // SAFETY: an SSP's export of this name is such a function.
-                    let function: Function = unsafe { std::mem::transmute(address) };
-                    // SAFETY: by this function's contract.
+                    let found = providers::first().and_then(|first| unsafe { first.function::<Function>(&FOUND, $name) });
+                    let Some(function) = found else { return Ok($otherwise) };
+                    // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP asks for.
                     Ok(unsafe { function($($parameter),*) })
                 });
                 passed.unwrap_or($otherwise)

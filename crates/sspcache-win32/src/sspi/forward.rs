@@ -22,7 +22,7 @@ macro_rules! forward {
             )]
             #[unsafe(no_mangle)]
             #[allow(non_snake_case, reason = "the documented name")]
-            #[allow(unused_unsafe, clippy::too_many_arguments, reason = "some ways are safe; SSPI's functions are long")]
+            #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $symbol($($parameter: $type),*) -> i32 {
                 use windows_sys::Win32::Foundation::{SEC_E_INTERNAL_ERROR, SEC_E_UNSUPPORTED_FUNCTION};
 
@@ -30,17 +30,14 @@ macro_rules! forward {
                 static FOUND: $crate::sspi::providers::Slots = $crate::sspi::providers::Slots::new();
 
                 let pass = |provider: &$crate::sspi::providers::Provider| {
-                    let Some(address) = provider.find(&FOUND, $name) else {
+                    // SAFETY: an SSP's export of this name is such a function.
+                    let Some(function) = (unsafe { provider.function::<Function>(&FOUND, $name) }) else {
                         return SEC_E_UNSUPPORTED_FUNCTION;
                     };
-                    let address = std::ptr::with_exposed_provenance::<()>(address);
-                    // SAFETY: an SSP's export of this name is such a function.
-                    let function: Function = unsafe { std::mem::transmute(address) };
-                    // SAFETY: by this function's contract.
+                    // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP asks for.
                     unsafe { function($($parameter),*) }
                 };
-                // SAFETY: by this function's contract, handles are handles.
-                let status = $crate::guard::call(|| Ok(unsafe { ways!(pass, $($way($($argument),*)),+) }));
+                let status = $crate::ffi::call(|| Ok(ways!(pass, $($way($($argument),*)),+)));
                 status.unwrap_or(SEC_E_INTERNAL_ERROR)
             }
         )*
@@ -50,35 +47,38 @@ macro_rules! forward {
 /// The ways of [`forward!`].
 macro_rules! ways {
     ($pass:ident, handle($handle:ident)) => {
-        match $crate::sspi::providers::of($handle) {
+        // SAFETY: the caller promises that a handle which isn't null is one.
+        match unsafe { $crate::sspi::providers::of($handle) } {
             Ok(provider) => $pass(provider),
             Err(status) => status,
         }
     };
-    ($pass:ident, handle($handle:ident, $other:ident), marks($new:ident)) => {
-        match $crate::sspi::providers::of(if $handle.is_null() { $other } else { $handle }) {
-            Ok(provider) => {
-                let status = $pass(provider);
-                if status >= 0 {
-                    provider.mark($new);
-                }
-                status
-            }
+    ($pass:ident, handle($handle:ident, $other:ident), marks($new:ident)) => {{
+        let asked = if $handle.is_null() { $other } else { $handle };
+        // SAFETY: the caller promises that a handle which isn't null is one.
+        match unsafe { $crate::sspi::providers::of(asked) } {
+            Ok(provider) => marked!($pass, provider, $new),
             Err(status) => status,
         }
-    };
+    }};
     ($pass:ident, package()) => {
         $crate::sspi::forward::each(|provider| $pass(provider))
     };
     ($pass:ident, package(), marks($new:ident)) => {
-        $crate::sspi::forward::each(|provider| {
-            let status = $pass(provider);
-            if status >= 0 {
-                provider.mark($new);
-            }
-            status
-        })
+        $crate::sspi::forward::each(|provider| marked!($pass, provider, $new))
     };
+}
+
+/// Passes a call on, and marks the handle that it makes.
+macro_rules! marked {
+    ($pass:ident, $provider:ident, $new:ident) => {{
+        let status = $pass($provider);
+        if status >= 0 {
+            // SAFETY: the caller promises a place for the new handle, and the SSP has written one there.
+            unsafe { $provider.mark($new) };
+        }
+        status
+    }};
 }
 
 use windows_sys::Win32::Foundation::SEC_E_SECPKG_NOT_FOUND;

@@ -1,8 +1,12 @@
 //! Packages, and the memory that the SSPs hand out.
 
-use std::{collections::BTreeSet, ffi::c_void, ptr};
+use std::{
+    collections::BTreeSet,
+    ffi::c_void,
+    ptr, slice,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use parking_lot::Mutex;
 use windows_sys::Win32::{
     Foundation::{
         SEC_E_INSUFFICIENT_MEMORY, SEC_E_INTERNAL_ERROR, SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER,
@@ -12,7 +16,7 @@ use windows_sys::Win32::{
 };
 
 use super::providers::{self, Provider, Slots};
-use crate::guard::call;
+use crate::ffi::call;
 
 forward! {
     /// Describes a package (UTF-8).
@@ -50,7 +54,7 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesA(
     packages: *mut *mut SecPkgInfoA,
 ) -> i32 {
     static FOUND: Slots = Slots::new();
-    // SAFETY: by this function's contract; the export is one for this form of text.
+    // SAFETY: the caller promises that places which aren't null may be written to; the export is one for this form of text.
     unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesA", count, packages) }
 }
 
@@ -67,7 +71,7 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
     packages: *mut *mut SecPkgInfoW,
 ) -> i32 {
     static FOUND: Slots = Slots::new();
-    // SAFETY: by this function's contract; the export is one for this form of text.
+    // SAFETY: the caller promises that places which aren't null may be written to; the export is one for this form of text.
     unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesW", count, packages) }
 }
 
@@ -81,8 +85,8 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) -> i32 {
     let freed = call(|| {
-        if LISTS.lock().remove(&buffer.addr()) {
-            // SAFETY: it was allocated as a list, and isn't used any more.
+        if lists().remove(&buffer.addr()) {
+            // SAFETY: malloc gave it for a list, and the caller promises that nobody uses it any more.
             unsafe { libc::free(buffer) };
             return Ok(SEC_E_OK);
         }
@@ -94,16 +98,21 @@ pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) ->
 }
 
 /// The lists that callers hold, by address.
-static LISTS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+fn lists() -> MutexGuard<'static, BTreeSet<usize>> {
+    static LISTS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+    LISTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Has an SSP free what it handed out.
 fn free(provider: &Provider, buffer: *mut c_void) -> i32 {
     type Function = unsafe extern "system" fn(*mut c_void) -> i32;
     static FOUND: Slots = Slots::new();
-    let Some(address) = provider.find(&FOUND, "FreeContextBuffer") else { return SEC_E_UNSUPPORTED_FUNCTION };
-    let address = ptr::with_exposed_provenance::<()>(address);
-    // SAFETY: an SSP's export of this name is such a function; it refuses what it didn't hand out.
-    unsafe { std::mem::transmute::<*const (), Function>(address)(buffer) }
+    // SAFETY: an SSP's export of this name is such a function.
+    let Some(function) = (unsafe { provider.function::<Function>(&FOUND, "FreeContextBuffer") }) else {
+        return SEC_E_UNSUPPORTED_FUNCTION;
+    };
+    // SAFETY: it refuses what the SSP didn't hand out, and what it did is the caller's to give back.
+    unsafe { function(buffer) }
 }
 
 /// A description of a package, with texts of either form.
@@ -130,6 +139,8 @@ impl Info for SecPkgInfoW {
     }
 }
 
+/// Lists the packages of all SSPs.
+///
 /// # Safety
 /// Pointers that aren't null may be written to; the SSPs' exports of this name list packages of this form.
 unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, packages: *mut *mut I) -> i32 {
@@ -140,7 +151,7 @@ unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, package
         let mut lists = Vec::new();
         let mut status = SEC_E_SECPKG_NOT_FOUND;
         for provider in providers::all() {
-            // SAFETY: by this function's contract.
+            // SAFETY: the caller promises that the export of this name lists packages of this form.
             match unsafe { list::<I>(provider, found, name) } {
                 Ok(list) => {
                     status = SEC_E_OK;
@@ -154,7 +165,7 @@ unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, package
         }
         if status == SEC_E_OK {
             let infos: Vec<I> = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
-            // SAFETY: the texts are the SSPs', which free them below.
+            // SAFETY: the texts are the SSPs', which free them below; neither place is null, so that both may be written to.
             status = unsafe { hand_out(&infos, count, packages) };
         }
         for (provider, list) in lists {
@@ -171,17 +182,17 @@ unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, package
 /// The SSP's export of this name lists packages of this form.
 unsafe fn list<I: Info>(provider: &Provider, found: &Slots, name: &str) -> Result<&'static [I], i32> {
     type Function<I> = unsafe extern "system" fn(*mut u32, *mut *mut I) -> i32;
-    let address = provider.find(found, name).ok_or(SEC_E_UNSUPPORTED_FUNCTION)?;
-    let address = ptr::with_exposed_provenance::<()>(address);
+    // SAFETY: the caller promises that the export of this name is such a function.
+    let function = unsafe { provider.function::<Function<I>>(found, name) };
+    let function = function.ok_or(SEC_E_UNSUPPORTED_FUNCTION)?;
     let (mut count, mut packages) = (0, ptr::null_mut());
-    // SAFETY: by this function's contract, and both places may be written to.
-    let status =
-        unsafe { std::mem::transmute::<*const (), Function<I>>(address)(&raw mut count, &raw mut packages) };
+    // SAFETY: both places may be written to.
+    let status = unsafe { function(&raw mut count, &raw mut packages) };
     if status != SEC_E_OK {
         return Err(status);
     }
-    // SAFETY: the SSP gave so many.
-    Ok(unsafe { std::slice::from_raw_parts(packages, count as usize) })
+    // SAFETY: the SSP gave so many, which nobody frees before this library has it do so.
+    Ok(unsafe { slice::from_raw_parts(packages, count as usize) })
 }
 
 /// Copies descriptions and their texts into one piece of memory for the caller.
@@ -192,20 +203,11 @@ unsafe fn hand_out<I: Info>(infos: &[I], count: *mut u32, packages: *mut *mut I)
     let mut texts: Vec<I::Unit> = Vec::new();
     let mut infos = infos.to_vec();
     let mut offsets = Vec::new();
-    for info in &mut infos {
-        for text in info.texts() {
-            offsets.push(texts.len());
-            let mut unit = text.cast_const();
-            // SAFETY: the text ends in a null.
-            while unsafe { unit.read() } != I::Unit::default() {
-                // SAFETY: that wasn't its end.
-                unsafe {
-                    texts.push(unit.read());
-                    unit = unit.add(1);
-                }
-            }
-            texts.push(I::Unit::default());
-        }
+    for text in infos.iter_mut().flat_map(I::texts) {
+        offsets.push(texts.len());
+        // SAFETY: the caller promises that the text ends in a null.
+        texts.extend_from_slice(unsafe { terminated(*text) });
+        texts.push(I::Unit::default());
     }
     let size = size_of_val(&*infos) + size_of_val(&*texts);
     // SAFETY: it is asked for memory alone.
@@ -213,18 +215,35 @@ unsafe fn hand_out<I: Info>(infos: &[I], count: *mut u32, packages: *mut *mut I)
     if memory.is_null() {
         return SEC_E_INSUFFICIENT_MEMORY;
     }
-    // SAFETY: the texts lie behind the descriptions, within what was allocated.
-    unsafe {
-        let units: *mut I::Unit = memory.add(infos.len()).cast();
-        units.copy_from_nonoverlapping(texts.as_ptr(), texts.len());
-        let places = infos.iter_mut().flat_map(I::texts);
-        for (text, offset) in places.zip(offsets) {
-            *text = units.add(offset);
-        }
-        memory.copy_from_nonoverlapping(infos.as_ptr(), infos.len());
-        count.write(u32::try_from(infos.len()).unwrap_or(u32::MAX));
-        packages.write(memory);
+    let units: *mut I::Unit = memory.wrapping_add(infos.len()).cast();
+    for (text, offset) in infos.iter_mut().flat_map(I::texts).zip(offsets) {
+        *text = units.wrapping_add(offset);
     }
-    LISTS.lock().insert(memory.addr());
+    // SAFETY: the texts lie behind the descriptions, within what was allocated for both.
+    unsafe { units.copy_from_nonoverlapping(texts.as_ptr(), texts.len()) };
+    // SAFETY: the descriptions lie at its beginning, where malloc aligns for anything.
+    unsafe { memory.copy_from_nonoverlapping(infos.as_ptr(), infos.len()) };
+    // SAFETY: the caller promises that this place may be written to.
+    unsafe { count.write(u32::try_from(infos.len()).unwrap_or(u32::MAX)) };
+    // SAFETY: the caller promises that this place may be written to.
+    unsafe { packages.write(memory) };
+    lists().insert(memory.addr());
     SEC_E_OK
+}
+
+/// The units of a text before its null.
+///
+/// # Safety
+/// The text ends in a null, and stays as it is for as long as the result is used.
+unsafe fn terminated<'t, T: Default + PartialEq>(text: *const T) -> &'t [T] {
+    let unit_at = |index: usize| {
+        // SAFETY: every unit before this one is of the text and no null, so that this one is of the text as well.
+        unsafe { &*text.wrapping_add(index) }
+    };
+    let mut length = 0;
+    while *unit_at(length) != T::default() {
+        length += 1;
+    }
+    // SAFETY: these are the units before the null.
+    unsafe { slice::from_raw_parts(text, length) }
 }

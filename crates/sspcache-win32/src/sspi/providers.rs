@@ -1,8 +1,11 @@
 //! The SSPs: loaded by name at the first call, and kept as long as the process lives.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    mem, ptr,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use sspcache_loader::Handle;
@@ -25,7 +28,7 @@ pub(super) struct Provider {
 
 impl Provider {
     /// The address of an export, looked up once.
-    pub(super) fn find(&self, found: &Slots, name: &str) -> Option<usize> {
+    fn find(&self, found: &Slots, name: &str) -> Option<usize> {
         let slot = &found.0[self.index];
         let address = match slot.load(Ordering::Relaxed) {
             0 => loader().procedure(self.module, name).ok()?,
@@ -35,6 +38,17 @@ impl Provider {
         Some(address)
     }
 
+    /// An export of the SSP, as the function that it is; `None` without one.
+    ///
+    /// # Safety
+    /// `F` is the type of function pointers to what SSPs export under this name.
+    pub(super) unsafe fn function<F: Copy>(&self, found: &Slots, name: &str) -> Option<F> {
+        const { assert!(size_of::<F>() == size_of::<*const ()>(), "a function's address") };
+        let address = ptr::with_exposed_provenance::<()>(self.find(found, name)?);
+        // SAFETY: the caller promises that this is such a function, and a pointer to one is as large as an address.
+        Some(unsafe { mem::transmute_copy(&address) })
+    }
+
     /// Marks a handle as one of this SSP. It has the lower half for itself, and leaves the upper one to whoever stands between it and
     /// the program.
     ///
@@ -42,8 +56,9 @@ impl Provider {
     /// A pointer that isn't null is to a handle.
     pub(super) unsafe fn mark(&self, handle: *mut SecHandle) {
         if !handle.is_null() {
-            // SAFETY: by this function's contract.
-            unsafe { (&raw mut (*handle).dwUpper).write_unaligned(self.index + 1) };
+            let upper = handle.cast::<usize>().wrapping_add(UPPER);
+            // SAFETY: the caller promises a handle, which is two words.
+            unsafe { upper.write_unaligned(self.index + 1) };
         }
     }
 }
@@ -85,11 +100,14 @@ pub(super) unsafe fn of(handle: *const SecHandle) -> Result<&'static Provider, i
     if handle.is_null() {
         return Err(SEC_E_INVALID_HANDLE);
     }
-    // SAFETY: by this function's contract.
-    let mark = unsafe { (&raw const (*handle).dwUpper).read_unaligned() };
+    // SAFETY: the caller promises a handle, which is two words.
+    let mark = unsafe { handle.cast::<usize>().wrapping_add(UPPER).read_unaligned() };
     let index = mark.checked_sub(1).filter(|&index| index < COUNT);
     index.and_then(provider).ok_or(SEC_E_INVALID_HANDLE)
 }
+
+/// Where a handle's `dwUpper` is, in words.
+const UPPER: usize = mem::offset_of!(SecHandle, dwUpper) / size_of::<usize>();
 
 fn provider(index: usize) -> Option<&'static Provider> {
     static LOADED: [OnceLock<Provider>; COUNT] = [const { OnceLock::new() }; COUNT];

@@ -7,7 +7,7 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 };
 
 use super::providers::{self, Slots};
-use crate::guard::call;
+use crate::ffi::call;
 
 /// Gives the table of these functions (UTF-8); null when no SSP is there, or none gives a table of its own.
 ///
@@ -35,11 +35,10 @@ fn is_ready(found: &Slots, name: &str) -> bool {
     let ready = call(|| {
         // Each is asked: it is their first call as well.
         let tables = providers::all().filter(|provider| {
-            let address = provider.find(found, name).map(ptr::with_exposed_provenance::<()>);
-            // SAFETY: an SSP's export of this name is such a function.
-            address.is_some_and(|address| unsafe {
-                !std::mem::transmute::<*const (), Function>(address)().is_null()
-            })
+            // SAFETY: an SSP's export of this name, one of the two above, is such a function.
+            let function = unsafe { provider.function::<Function>(found, name) };
+            // SAFETY: it takes nothing.
+            function.is_some_and(|function| unsafe { !function().is_null() })
         });
         Ok(tables.count() > 0)
     });
@@ -58,7 +57,7 @@ unsafe impl<T> Sync for Table<T> {}
 /// `T` is the type of a function, or an `Option` of one, that C can't tell from this one's.
 const unsafe fn entry<T: Copy>(function: *const std::ffi::c_void) -> T {
     const { assert!(size_of::<T>() == size_of::<*const std::ffi::c_void>(), "a function's address") };
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises that it is a function of this type, and a pointer to one is as large as an address.
     unsafe { std::mem::transmute_copy(&function) }
 }
 

@@ -414,6 +414,10 @@ mod unix {
     static FUNCTIONS: Functions =
         Functions { load: LoadLibraryA, find: GetModuleHandleA, at_address, free: FreeLibrary };
 
+    /// The module that an address lies in.
+    ///
+    /// # Safety
+    /// None is needed: the address is only compared.
     unsafe extern "C" fn at_address(address: *const c_void) -> Module {
         /// By address, and without a reference.
         const FLAGS: u32 = 4 | 2;

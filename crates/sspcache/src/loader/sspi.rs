@@ -73,7 +73,7 @@ pub struct FunctionTable {
 
 // SAFETY: an SSP's table is static and never written to, and SSPI's functions may be called from any thread.
 unsafe impl Send for FunctionTable {}
-// SAFETY: as above.
+// SAFETY: an SSP's table is static and never written to, and SSPI's functions may be called by several threads at once.
 unsafe impl Sync for FunctionTable {}
 
 impl FunctionTable {
@@ -341,10 +341,10 @@ unsafe fn string(text: *const u16) -> Result<String, SecurityStatus> {
         return Err(SecurityStatus::INTERNAL_ERROR);
     }
     let mut length = 0;
-    // SAFETY: up to the terminating null every unit may be read.
-    while unsafe { *text.add(length) } != 0 {
+    // SAFETY: the units before this one are of the string and no null, so that this one is of the string as well.
+    while unsafe { text.wrapping_add(length).read() } != 0 {
         length += 1;
     }
-    // SAFETY: as above.
+    // SAFETY: these are the units before the terminating null.
     Ok(String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(text, length) }))
 }

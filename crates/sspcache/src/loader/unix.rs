@@ -63,14 +63,16 @@ impl UnixModule {
     /// References a module that is loaded from exactly this path; `None` when it has been unloaded meanwhile.
     fn open(path: CString) -> Option<Self> {
         let name = OsStr::from_bytes(path.to_bytes_with_nul());
-        // SAFETY: RTLD_NOLOAD runs no constructor: the module is loaded already, or it isn't referenced.
+        // SAFETY: with RTLD_NOLOAD no constructor runs: the module is loaded already, or it isn't referenced. Its destructors run when
+        // this reference is dropped, if every other one was given back meanwhile. Whoever loaded the module answers for that: it
+        // can't choose which thread gives the last reference back.
         let library = unsafe { Library::open(Some(name), RTLD_NOW | libc::RTLD_NOLOAD) }.ok()?;
         Some(Self { path, library })
     }
 
     /// The address of an export of this very module: `dlsym` would look into the module's dependencies too.
     fn export(&self, Export(name): Export) -> Option<*const ()> {
-        // SAFETY: the symbol is only taken as an address here.
+        // SAFETY: the symbol is only taken as an address here, whatever its type.
         let symbol = unsafe { self.library.get::<*const ()>(name) }.ok()?;
         let address = symbol.as_raw_ptr().cast_const();
         let mut info = libc::Dl_info {
@@ -204,9 +206,15 @@ mod images {
     fn iterate(visit: &mut dyn FnMut(&libc::dl_phdr_info) -> bool) {
         type Visit<'a> = &'a mut dyn FnMut(&libc::dl_phdr_info) -> bool;
 
+        /// Visits one module.
+        ///
+        /// # Safety
+        /// To be called by `dl_iterate_phdr` alone, with a pointer to a [`Visit`] that nobody else uses meanwhile.
         unsafe extern "C" fn callback(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
-            // SAFETY: `data` is what is passed below, and alive there; `info` is valid during the callback.
-            let (visit, info) = unsafe { (&mut *data.cast::<Visit<'_>>(), &*info) };
+            // SAFETY: it is what is passed below, where it stays alive and untouched during the iteration.
+            let visit = unsafe { &mut *data.cast::<Visit<'_>>() };
+            // SAFETY: the linker gives a description that is valid during the callback.
+            let info = unsafe { &*info };
             // A panic must not unwind through the linker; nothing in `visit` panics but for want of memory.
             match catch_unwind(AssertUnwindSafe(|| visit(info))) {
                 Ok(true) => 0,
@@ -223,15 +231,31 @@ mod images {
 #[cfg(target_vendor = "apple")]
 mod images {
     //! Mach-O: dyld's list of images.
+    //!
+    //! No public function reads that list with dyld's lock held, but those that register a callback for good. Another thread may
+    //! unload an image, and free its name, while the list is read ([dyld(3)]). So a name is never followed here: the kernel
+    //! copies it, and refuses what isn't mapped any more. What was copied from memory that was freed names nothing that is
+    //! loaded, and so gives no reference.
+    //!
+    //! [dyld(3)]: https://manp.gs/mac/3/dyld
 
-    use std::ffi::{CStr, c_char};
+    use std::ffi::{CString, c_char, c_int, c_uint};
 
     use super::Paths;
 
-    // Of <mach-o/dyld.h>. The libc crate's own declarations are deprecated, and these two are not worth a dependency.
+    // Of <mach-o/dyld.h>, <mach/mach_init.h> and <mach/mach_vm.h>. The libc crate's own declarations are deprecated, and these are
+    // not worth a dependency.
     unsafe extern "C" {
         safe fn _dyld_image_count() -> u32;
         safe fn _dyld_get_image_name(index: u32) -> *const c_char;
+        safe static mach_task_self_: c_uint;
+        fn mach_vm_read_overwrite(
+            task: c_uint,
+            address: u64,
+            size: u64,
+            data: *mut u8,
+            out_size: *mut u64,
+        ) -> c_int;
     }
 
     /// dyld's list; reading it opens no file and is quick.
@@ -242,22 +266,43 @@ mod images {
         /// Paths of the loaded modules of this file name, in load order.
         #[expect(clippy::unused_self, reason = "the ELF linker's list has state")]
         pub(super) fn named(&self, name: &str) -> Paths {
-            let mut paths = Paths::new();
-            for index in 0.._dyld_image_count() {
-                let path = _dyld_get_image_name(index);
-                // It is when the index is out of range by now, as other images were unloaded.
-                if path.is_null() {
-                    continue;
-                }
-                // SAFETY: a name that is not null is a string. dyld documents that another thread may unload the image
-                // at any time; modules that carry an SSP's name live as long as their users.
-                let path = unsafe { CStr::from_ptr(path) };
-                if super::is_named(path, name) {
-                    paths.push(path.to_owned());
-                }
-            }
-            paths
+            // A name is null, and so none, when its index is out of range by now, as other images were unloaded.
+            let paths = (0.._dyld_image_count()).filter_map(|index| copy(_dyld_get_image_name(index)));
+            paths.filter(|path| super::is_named(path, name)).collect()
         }
+    }
+
+    /// The string at a place; `None` when it isn't mapped, or no path.
+    fn copy(string: *const c_char) -> Option<CString> {
+        /// No page is smaller, and what lies within one is mapped as a whole.
+        const PAGE: usize = 4096;
+        const LONGEST: usize = 4096;
+        let mut path = Vec::new();
+        while path.len() < LONGEST {
+            let address = string.addr().checked_add(path.len())?;
+            let mut chunk = [0; 256];
+            let size = chunk.len().min(PAGE - address % PAGE);
+            let mut copied = 0;
+            // SAFETY: the kernel writes at most so many bytes, for which there is room; an address that can't be read it refuses.
+            let refused = unsafe {
+                mach_vm_read_overwrite(
+                    mach_task_self_,
+                    address as u64,
+                    size as u64,
+                    chunk.as_mut_ptr(),
+                    &raw mut copied,
+                )
+            };
+            if refused != 0 {
+                return None;
+            }
+            let bytes = chunk[..size].split(|&byte| byte == 0).next().unwrap_or_default();
+            path.extend_from_slice(bytes);
+            if bytes.len() < size {
+                return CString::new(path).ok();
+            }
+        }
+        None
     }
 }
 

@@ -86,7 +86,7 @@ impl FunctionTable {
             Side::Initiator => self.initialize(call, &mut input, &mut handle, &mut described)?,
         };
         // SAFETY: the SSP was asked to allocate the token: it is null, or as long as it says and ours to free.
-        let mut token = unsafe { HandedOut::new(output[0].pvBuffer, free).take(output[0].cbBuffer) };
+        let mut token = unsafe { HandedOut::take(output[0].pvBuffer, output[0].cbBuffer, free) };
         let token = std::mem::take(&mut *token);
         if status >= SEC_E_OK {
             *context = Some(Context { handle, side });
@@ -226,7 +226,7 @@ impl FunctionTable {
         // SAFETY: this is the attribute's structure.
         unsafe { self.query(context, SECPKG_ATTR_SESSION_KEY, &mut key) }?;
         // SAFETY: the page says that the key is freed by FreeContextBuffer; it is as long as it says.
-        Ok(unsafe { HandedOut::new(key.SessionKey, free).take(key.SessionKeyLength) })
+        Ok(unsafe { HandedOut::take(key.SessionKey, key.SessionKeyLength, free) })
     }
 
     pub(super) fn sizes_of(&self, context: &Context) -> Result<SecPkgContext_Sizes, SecurityStatus> {
@@ -245,7 +245,7 @@ impl FunctionTable {
         // SAFETY: the pointers live until the call returns; the token's may be null.
         ok(unsafe { export(&raw mut handle, 0, &raw mut packed, ptr::null_mut()) })?;
         // SAFETY: the page says that the packed context is freed by FreeContextBuffer; it is as long as it says.
-        Ok(unsafe { HandedOut::new(packed.pvBuffer, free).take(packed.cbBuffer) })
+        Ok(unsafe { HandedOut::take(packed.pvBuffer, packed.cbBuffer, free) })
     }
 
     pub(super) fn import_context(

@@ -84,13 +84,19 @@ impl HandedOut {
         Self { pointer: pointer.cast(), free }
     }
 
-    /// Copies what it holds, and overwrites it; nothing, if it is null.
+    /// Copies so many bytes that an SSP handed out, overwrites and frees them; nothing, if the pointer is null.
     ///
     /// # Safety
-    /// If it isn't null, it has that many initialized bytes.
-    pub(super) unsafe fn take(self, length: u32) -> Zeroizing<Vec<u8>> {
-        let Some(start) = NonNull::new(self.pointer.cast::<u8>()) else { return Zeroizing::default() };
-        // SAFETY: by this function's contract, and nobody else has the memory.
+    /// As [`Self::new`]; if the pointer isn't null, that many bytes are initialized there.
+    pub(super) unsafe fn take<T>(
+        pointer: *mut T,
+        length: u32,
+        free: FreeContextBufferFn,
+    ) -> Zeroizing<Vec<u8>> {
+        // SAFETY: the caller promises memory of that SSP, or a null pointer. It is freed when this is dropped.
+        let memory = unsafe { Self::new(pointer, free) };
+        let Some(start) = NonNull::new(memory.pointer.cast::<u8>()) else { return Zeroizing::default() };
+        // SAFETY: the caller promises that many initialized bytes, and nobody else has the memory.
         let bytes = unsafe { slice::from_raw_parts_mut(start.as_ptr(), length as usize) };
         let copy = Zeroizing::new(bytes.to_vec());
         bytes.zeroize();
@@ -101,7 +107,8 @@ impl HandedOut {
 impl Drop for HandedOut {
     fn drop(&mut self) {
         if !self.pointer.is_null() {
-            // SAFETY: by `new`'s contract. Nobody could do anything about its status.
+            // SAFETY: whoever made this promised that the function frees the memory, and nobody else does. Nobody could do anything
+            // about its status.
             unsafe { (self.free)(self.pointer) };
         }
     }

@@ -1,4 +1,9 @@
 //! The table of an SSP that a test makes up: what the mock doesn't do, and others may.
+#![allow(
+    clippy::missing_safety_doc,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "an SSP as C code has it: every pointer is to what the function's page says"
+)]
 
 use std::{
     ffi::c_void,
