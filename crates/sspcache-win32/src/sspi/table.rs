@@ -6,7 +6,34 @@ use windows_sys::Win32::Security::Authentication::Identity::{
     SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5, SecurityFunctionTableA, SecurityFunctionTableW,
 };
 
-use super::providers::{self, Slots};
+use super::{
+    contexts::{
+        sspcache_AcceptSecurityContext, sspcache_ApplyControlToken, sspcache_CompleteAuthToken,
+        sspcache_DeleteSecurityContext, sspcache_ExportSecurityContext, sspcache_ImpersonateSecurityContext,
+        sspcache_ImportSecurityContextA, sspcache_ImportSecurityContextW,
+        sspcache_InitializeSecurityContextA, sspcache_InitializeSecurityContextW,
+        sspcache_QueryContextAttributesA, sspcache_QueryContextAttributesExA,
+        sspcache_QueryContextAttributesExW, sspcache_QueryContextAttributesW,
+        sspcache_QuerySecurityContextToken, sspcache_RevertSecurityContext, sspcache_SetContextAttributesA,
+        sspcache_SetContextAttributesW,
+    },
+    credentials::{
+        sspcache_AcquireCredentialsHandleA, sspcache_AcquireCredentialsHandleW, sspcache_AddCredentialsA,
+        sspcache_AddCredentialsW, sspcache_ChangeAccountPasswordA, sspcache_ChangeAccountPasswordW,
+        sspcache_FreeCredentialsHandle, sspcache_QueryCredentialsAttributesA,
+        sspcache_QueryCredentialsAttributesExA, sspcache_QueryCredentialsAttributesExW,
+        sspcache_QueryCredentialsAttributesW, sspcache_SetCredentialsAttributesA,
+        sspcache_SetCredentialsAttributesW,
+    },
+    messages::{
+        sspcache_DecryptMessage, sspcache_EncryptMessage, sspcache_MakeSignature, sspcache_VerifySignature,
+    },
+    packages::{
+        sspcache_EnumerateSecurityPackagesA, sspcache_EnumerateSecurityPackagesW, sspcache_FreeContextBuffer,
+        sspcache_QuerySecurityPackageInfoA, sspcache_QuerySecurityPackageInfoW,
+    },
+    providers::{self, Slots},
+};
 use crate::ffi::call;
 
 /// Gives the table of these functions (UTF-8); null when no SSP is there, or none gives a table of its own.
@@ -66,28 +93,28 @@ macro_rules! table {
     ($type:ident, $change:ident = $changing:ident; $($field:ident: $function:ident),* $(,)?) => {
         Table($type {
             dwVersion: SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5,
-            $($field: Some(super::$function),)*
+            $($field: Some($function),)*
             // SAFETY: its type differs by the BOOLEAN alone, which `windows-sys` has as a `bool`; C may pass any byte.
-            $change: unsafe { entry(super::$changing as *const std::ffi::c_void) },
-            FreeCredentialsHandle: Some(super::sspcache_FreeCredentialsHandle),
+            $change: unsafe { entry($changing as *const std::ffi::c_void) },
+            FreeCredentialsHandle: Some(sspcache_FreeCredentialsHandle),
             Reserved2: ptr::null_mut(),
-            AcceptSecurityContext: Some(super::sspcache_AcceptSecurityContext),
-            CompleteAuthToken: Some(super::sspcache_CompleteAuthToken),
-            DeleteSecurityContext: Some(super::sspcache_DeleteSecurityContext),
-            ApplyControlToken: Some(super::sspcache_ApplyControlToken),
-            ImpersonateSecurityContext: Some(super::sspcache_ImpersonateSecurityContext),
-            RevertSecurityContext: Some(super::sspcache_RevertSecurityContext),
-            MakeSignature: Some(super::sspcache_MakeSignature),
-            VerifySignature: Some(super::sspcache_VerifySignature),
-            FreeContextBuffer: Some(super::sspcache_FreeContextBuffer),
+            AcceptSecurityContext: Some(sspcache_AcceptSecurityContext),
+            CompleteAuthToken: Some(sspcache_CompleteAuthToken),
+            DeleteSecurityContext: Some(sspcache_DeleteSecurityContext),
+            ApplyControlToken: Some(sspcache_ApplyControlToken),
+            ImpersonateSecurityContext: Some(sspcache_ImpersonateSecurityContext),
+            RevertSecurityContext: Some(sspcache_RevertSecurityContext),
+            MakeSignature: Some(sspcache_MakeSignature),
+            VerifySignature: Some(sspcache_VerifySignature),
+            FreeContextBuffer: Some(sspcache_FreeContextBuffer),
             // Once SealMessage and UnsealMessage, and still called through by old clients.
-            Reserved3: super::sspcache_EncryptMessage as *mut std::ffi::c_void,
-            Reserved4: super::sspcache_DecryptMessage as *mut std::ffi::c_void,
-            ExportSecurityContext: Some(super::sspcache_ExportSecurityContext),
+            Reserved3: sspcache_EncryptMessage as *mut std::ffi::c_void,
+            Reserved4: sspcache_DecryptMessage as *mut std::ffi::c_void,
+            ExportSecurityContext: Some(sspcache_ExportSecurityContext),
             Reserved8: ptr::null_mut(),
-            QuerySecurityContextToken: Some(super::sspcache_QuerySecurityContextToken),
-            EncryptMessage: Some(super::sspcache_EncryptMessage),
-            DecryptMessage: Some(super::sspcache_DecryptMessage),
+            QuerySecurityContextToken: Some(sspcache_QuerySecurityContextToken),
+            EncryptMessage: Some(sspcache_EncryptMessage),
+            DecryptMessage: Some(sspcache_DecryptMessage),
         })
     };
 }

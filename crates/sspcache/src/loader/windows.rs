@@ -84,7 +84,8 @@ impl WindowsModule {
         if found == 0 {
             return None;
         }
-        // SAFETY: the handle came with a reference, which is the library's from here on.
+        // SAFETY: the handle came with a reference, which is the library's from here on. If it is the last one when it is given back,
+        // DllMain runs: whoever loaded the module answers for that, since it can't choose which thread gives that one back.
         let library = unsafe { Library::from_raw(referenced.expose_provenance().cast_signed()) };
         // Asked again, since between the two another module may have come to lie at the address.
         let path = path(referenced).filter(|path| is_named(path, name))?;
@@ -148,10 +149,10 @@ fn handles() -> io::Result<Vec<HMODULE>> {
     loop {
         let size = u32::try_from(size_of_val(handles.as_slice())).unwrap_or(u32::MAX);
         let mut needed = 0;
+        // SAFETY: it takes nothing, and gives a number that stands for this process.
+        let process = unsafe { GetCurrentProcess() };
         // SAFETY: the buffer has the size in bytes that is passed.
-        let listed = unsafe {
-            K32EnumProcessModules(GetCurrentProcess(), handles.as_mut_ptr(), size, &raw mut needed)
-        };
+        let listed = unsafe { K32EnumProcessModules(process, handles.as_mut_ptr(), size, &raw mut needed) };
         if listed == 0 {
             return Err(io::Error::last_os_error());
         }
@@ -210,22 +211,23 @@ mod callback {
     fn within_loader_callout() -> Option<bool> {
         type RtlIsThreadWithinLoaderCallout = unsafe extern "system" fn() -> u8;
 
-        // SAFETY: names that end in a null; ntdll is part of every process and never unloaded.
-        let function = unsafe {
-            GetProcAddress(GetModuleHandleW(w!("ntdll.dll")), s!("RtlIsThreadWithinLoaderCallout"))
-        }?;
+        // SAFETY: the name ends in a null.
+        let ntdll = unsafe { GetModuleHandleW(w!("ntdll.dll")) };
+        // SAFETY: the name ends in a null; ntdll is part of every process and never unloaded.
+        let function = unsafe { GetProcAddress(ntdll, s!("RtlIsThreadWithinLoaderCallout")) }?;
         // SAFETY: the function of this name takes nothing and returns a BOOLEAN.
         let function: RtlIsThreadWithinLoaderCallout = unsafe { std::mem::transmute(function) };
-        // SAFETY: as above.
+        // SAFETY: it takes nothing, and may be called from anywhere, loader callbacks included.
         Some((unsafe { function() }) != 0)
     }
 
     /// Whether this thread owns the loader lock.
     fn owns_loader_lock() -> bool {
         let Some(lock) = loader_lock() else { return false };
-        // SAFETY: the loader's critical section is there as long as the process is. Its owner is written by other threads
+        let owner = lock.wrapping_byte_add(offset_of!(CRITICAL_SECTION, OwningThread)).cast();
+        // SAFETY: the loader's critical section is there as long as the process is, aligned. Its owner is written by other threads
         // meanwhile, but this thread's id by this thread alone.
-        let owner = unsafe { AtomicPtr::<c_void>::from_ptr(&raw mut (*lock).OwningThread) }.load(Relaxed);
+        let owner = unsafe { AtomicPtr::<c_void>::from_ptr(owner) }.load(Relaxed);
         // SAFETY: it takes nothing.
         owner.addr() == unsafe { GetCurrentThreadId() } as usize
     }
@@ -242,10 +244,12 @@ mod callback {
 
         let mut basic = PROCESS_BASIC_INFORMATION::default();
         let size = u32::try_from(size_of_val(&basic)).ok()?;
+        // SAFETY: it takes nothing, and gives a number that stands for this process.
+        let process = unsafe { GetCurrentProcess() };
         // SAFETY: the structure that this class of information fills in, and its size.
         let status = unsafe {
             NtQueryInformationProcess(
-                GetCurrentProcess(),
+                process,
                 ProcessBasicInformation,
                 (&raw mut basic).cast(),
                 size,
@@ -255,9 +259,9 @@ mod callback {
         if status < 0 || basic.PebBaseAddress.is_null() {
             return None;
         }
+        let lock = basic.PebBaseAddress.wrapping_byte_add(LOADER_LOCK).cast::<*mut CRITICAL_SECTION>();
         // SAFETY: the block of one's own process is there as long as the process is, and is that long.
-        let lock =
-            unsafe { basic.PebBaseAddress.byte_add(LOADER_LOCK).cast::<*mut CRITICAL_SECTION>().read() };
+        let lock = unsafe { lock.read() };
         (!lock.is_null()).then_some(lock)
     }
 }
@@ -312,17 +316,15 @@ mod station {
     impl User32 {
         /// `None` in a process that may not have user32, such as one that is locked out of win32k.
         fn open() -> Option<Self> {
-            // SAFETY: it is Windows' own, from its own folder, and this is no loader callback (clause C6 comes before).
+            // SAFETY: it is Windows' own, from its own folder, and this is no loader callback (clause C6 comes before). It is unloaded
+            // where the provider is dropped, or with the process: user32 is made for both.
             let library =
                 unsafe { Library::load_with_flags("user32.dll", LOAD_LIBRARY_SEARCH_SYSTEM32) }.ok()?;
-            // SAFETY: the exports of these names have the documented signatures.
-            unsafe {
-                Some(Self {
-                    process_window_station: *library.get(b"GetProcessWindowStation\0").ok()?,
-                    user_object_information: *library.get(b"GetUserObjectInformationW\0").ok()?,
-                    _library: library,
-                })
-            }
+            // SAFETY: the export of this name has the documented signature.
+            let process_window_station = *unsafe { library.get(b"GetProcessWindowStation\0") }.ok()?;
+            // SAFETY: the export of this name has the documented signature.
+            let user_object_information = *unsafe { library.get(b"GetUserObjectInformationW\0") }.ok()?;
+            Some(Self { process_window_station, user_object_information, _library: library })
         }
 
         /// `None` when the station can't be told, as without the right to read its attributes.
