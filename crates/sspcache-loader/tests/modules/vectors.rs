@@ -5,7 +5,7 @@ mod emulated;
 
 use loader_vectors::{Driver, Form, Row, all, rows};
 
-/// L1, L2, L3, L4, L5, L6, L7, L8, L9, L12
+/// L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L12
 #[test]
 fn the_emulated_loader_agrees_with_every_vector() {
     let rows = rows();

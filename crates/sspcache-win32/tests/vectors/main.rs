@@ -5,50 +5,50 @@ mod c;
 #[cfg(windows)]
 mod witness;
 
-use loader_vectors::{Form, Loader, Row, all, alone, asked_for, rows};
+use std::{env, process::Command, thread};
 
-/// L1 to L12
+use loader_vectors::{Form, Loader, Row, again, all, alone, asked_for, rows};
+
+/// L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12
 #[cfg(unix)]
 #[test]
 fn the_c_abi_agrees_with_every_vector() {
-    const TEST: &str = "the_c_abi_agrees_with_every_vector";
-    for form in forms_of_this_process() {
-        agrees(form, TEST);
-    }
+    run("the_c_abi_agrees_with_every_vector");
 }
 
-/// L1 to L12
+/// L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12
 #[cfg(windows)]
 #[test]
 fn the_loader_of_the_system_agrees_with_every_vector() {
-    const TEST: &str = "the_loader_of_the_system_agrees_with_every_vector";
-    for form in forms_of_this_process() {
-        if form == Form::W || witness::has_utf8() {
-            agrees(form, TEST);
-        } else {
-            witness::run(form, TEST);
-        }
-    }
+    run("the_loader_of_the_system_agrees_with_every_vector");
 }
 
-/// The forms that are left to this process: none, when it was started for one row.
-fn forms_of_this_process() -> Vec<Form> {
-    let rows = rows();
-    match asked_for(&rows) {
-        (Some(row), Some(form)) => {
-            assert_eq!(all::<c::C>([row], form), 1);
-            Vec::new()
-        }
-        (_, Some(form)) => vec![form],
-        (_, None) => Form::BOTH.to_vec(),
+/// Runs what this process was started for: one row, one form, or both forms at once, each in a process of its own, as a row
+/// changes the current directory of its process.
+fn run(test: &str) {
+    match asked_for() {
+        (Some(row), Some(form)) => assert_eq!(all::<c::C>([&row], form), 1),
+        (_, Some(form)) => agrees(form, test),
+        (_, None) => thread::scope(|scope| {
+            for form in Form::BOTH {
+                scope.spawn(move || in_a_process(form, test));
+            }
+        }),
     }
 }
 
 /// Runs all rows in a form, those that leave something behind in a process each: this test, started again.
 fn agrees(form: Form, test: &str) {
-    let rows = rows();
-    let its_own = rows.iter().filter(|row| row.is_for(c::C::DRIVER, form));
+    let its_own = rows().iter().filter(|row| row.is_for(c::C::DRIVER, form));
     let (apart, together): (Vec<&Row>, Vec<&Row>) = its_own.partition(|row| row.needs_a_process());
     let ran = all::<c::C>(together, form) + alone(apart, form, test);
     assert!(ran > 800, "{ran} rows");
+}
+
+fn in_a_process(form: Form, test: &str) {
+    #[cfg(windows)]
+    if form == Form::A && !witness::has_utf8() {
+        return witness::run(form, test);
+    }
+    again(&mut Command::new(env::current_exe().expect("a path")), form, test);
 }
