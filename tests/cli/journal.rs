@@ -127,7 +127,7 @@ fn what_is_no_journal_is_named_and_not_quoted() {
     assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
 }
 
-/// M10, M11
+/// M10, M11, M12
 #[test]
 fn the_journal_of_a_mock_of_another_version_is_not_vouched_for() {
     let ours = env!("CARGO_PKG_VERSION");

@@ -195,7 +195,7 @@ fn nobody_is_prompted_but_it_is_told_when_somebody_should_be() {
     }
 }
 
-/// S5: what is configured is there, and neither comes nor goes.
+/// S1, S5: what is configured is there, and neither comes nor goes.
 #[test]
 fn only_packages_that_are_there_can_be_added_and_none_deleted() {
     type Add<U> = unsafe extern "system" fn(*const U, *const SECURITY_PACKAGE_OPTIONS) -> i32;

@@ -53,7 +53,7 @@ fn linked(stage: &Stage, name: &str, source: &Path) -> OsString {
     stage.compile("cc", name, source, &options)
 }
 
-/// C1 to C5, L8, L12
+/// C1, C2, C3, C4, C5, L8, L12
 #[test]
 #[ignore = "takes long: cargo xtask test"]
 fn a_linked_mock_is_loaded_by_name_without_a_file() {

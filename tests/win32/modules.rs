@@ -115,7 +115,7 @@ fn paths_of_both_kinds_name_the_same_module_and_loads_are_counted() {
     assert_eq!(error(|| sspcache_FreeLibrary(module)), (0, 126));
 }
 
-/// L6
+/// L6, L11
 #[test]
 fn what_fails_sets_the_last_error_and_what_succeeds_leaves_it_alone() {
     let stage = built("Other.so");

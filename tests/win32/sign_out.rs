@@ -67,7 +67,7 @@ fn off_windows(stage: &Stage, compiler: Compiler) -> OsString {
     win32::compile(stage, compiler, "sign_out", &fixture("win32/sign_out.c"), &[])
 }
 
-/// C1 to C5, L2, L6, L7, L8
+/// C1, C2, C3, C4, C5, L2, L6, L7, L8
 #[test]
 fn the_documented_sign_out_builds_and_behaves_off_windows() {
     builds_and_behaves(&COMPILERS[..1]);
@@ -94,7 +94,7 @@ fn builds_and_behaves(compilers: &[Compiler]) {
     }
 }
 
-/// C1 to C5, L2, L6, L7, L8: the same file under Wine, whose loader is the witness.
+/// C1, C2, C3, C4, C5, L2, L6, L7, L8: the same file under Wine, whose loader is the witness.
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
 fn the_documented_sign_out_behaves_so_as_a_windows_program() {
@@ -109,7 +109,7 @@ fn the_documented_sign_out_behaves_so_as_a_windows_program() {
     });
 }
 
-/// C1 to C5, M10: the program is judged like any other: it passes when it flushes, and fails when it doesn't.
+/// C1, C2, C3, C4, C5, M10: the program is judged like any other: it passes when it flushes, and fails when it doesn't.
 #[test]
 fn exec_passes_and_fails_the_documented_sign_out_as_it_should() {
     let stage = Stage::new();

@@ -276,6 +276,7 @@ mod tests {
         assert_eq!(find(folder.path()).unwrap().len(), 3);
     }
 
+    /// M12
     #[test]
     fn a_killed_process_leaves_a_readable_journal_and_a_gap_is_seen() {
         let folder = tempfile::tempdir().unwrap();

@@ -77,7 +77,7 @@ fn each_of_several_modules_of_one_name_is_flushed_and_has_its_row() {
     second.assert_clean();
 }
 
-/// C2, C5, M11: one row per way an SSP can be broken; the other SSP is flushed all the same.
+/// C2, C5, C9, M11: one row per way an SSP can be broken; the other SSP is flushed all the same.
 #[test]
 fn a_broken_ssp_is_an_error_of_its_own_and_stops_nobody() {
     use Operation::CleanupCredentialCache as Cleanup;

@@ -103,6 +103,7 @@ mod tests {
         parse(table.as_ref()).map_err(|error| error.to_string())
     }
 
+    /// L12
     #[test]
     fn a_path_on_a_drive_of_the_table_lies_in_its_folder() {
         let table = drives("c=/opt/win:D=/data/:e=/").unwrap();
@@ -123,6 +124,7 @@ mod tests {
         }
     }
 
+    /// L12
     #[test]
     fn an_entry_that_cannot_be_used_is_named() {
         assert_eq!(drives("").unwrap(), []);

@@ -396,6 +396,7 @@ mod tests {
         assert_eq!((slab.bytes(&chunk), slab.regions.len()), (b"next".as_slice(), regions));
     }
 
+    /// M7
     #[test]
     fn secrets_never_move_when_more_come() {
         let mut slab = Slab::new();

@@ -314,7 +314,7 @@ proptest! {
 
     /// M1, M2, M3, M4, M9, M10
     #[test]
-    fn random_sequences_of_operations_agree_with_a_plain_model(
+    fn any_sequence_of_operations_agrees_with_a_plain_model(
         setup in setup(),
         steps in collection::vec(step(), 1..24),
     ) {
