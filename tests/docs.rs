@@ -166,14 +166,18 @@ fn tests_are_found_with_the_clauses_that_their_comments_begin_with() {
 fn each_link_of_a_page_leads_to_a_file() {
     let pages = texts(&paths(), ".md");
     assert!(pages.len() > 3);
+    let mut broken = Vec::new();
     for (page, text) in pages {
         let folder = root().join(&page).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
             let leads = path.is_empty() || path.contains("://") || folder.join(path).exists();
-            assert!(leads, "{page}: {link} leads nowhere");
+            if !leads {
+                broken.push(format!("{page}: {link}"));
+            }
         }
     }
+    assert!(broken.is_empty(), "these links lead nowhere: {broken:#?}");
 }
 
 /// What is built, installed, or found at run time: none of it is in the sources.
