@@ -11,18 +11,10 @@ use std::{
 };
 
 use sspcache_tests::{
-    program::{Ran, fixture, root},
+    program::{fixture, root},
     stage::Stage,
+    win32,
 };
-
-/// Somebody is signed in as soon as the mock is used.
-const SIGNED_IN: &str = "
-[[preload]]
-package = 'MSN'
-user = 'alice'
-domain = 'CONTOSO'
-password = 'correct horse'
-";
 
 /// The static library with the mock in it: built here, once, and put into a folder of its own, since cargo would put it in the place of
 /// the one without. What it consists of is built where the tests were, and so most of it was.
@@ -127,16 +119,5 @@ fn a_linked_mock_is_a_module_like_any_other() {
 fn exec_judges_a_program_with_a_linked_mock() {
     let stage = Stage::new();
     let program = sign_out(&stage);
-    let config = stage.path("signed-in.toml");
-    fs::write(&config, SIGNED_IN).unwrap();
-    for (ssp, status, said) in [
-        ("MSNSSPC.dll", 0, "clean: 1 credential was cached"),
-        // The one that isn't loaded: the other's cache stays as it is.
-        ("MSAPSSPC.dll", 99, ""),
-    ] {
-        let mut exec = stage.exec();
-        exec.args(["--expect-clean", "--config"]).arg(&config).arg("--");
-        let ran = Ran::of(exec.arg(&program).args([ssp, "MSNSSPC.dll"])).exits_with(status);
-        assert!(ran.stderr.contains(said), "{ssp}: {}", ran.stderr);
-    }
+    win32::exec_judges_sign_out(&stage, &program, |_| ());
 }

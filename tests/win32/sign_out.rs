@@ -13,15 +13,6 @@ use std::{ffi::OsString, fs, process::Command};
 /// A fault that lets the flush fail.
 const FALSE: &str = "[[fault]]\noperation = 'CleanupCredentialCache'\neffect = 'false'\n";
 
-/// Somebody is signed in as soon as the mock is used.
-const SIGNED_IN: &str = "
-[[preload]]
-package = 'MSN'
-user = 'alice'
-domain = 'CONTOSO'
-password = 'correct horse'
-";
-
 /// What the program is given and what comes of it: the SSP, the module that is loaded first, whether the flush is to fail,
 /// the exit status and the output.
 const STORIES: [(&str, Option<&str>, bool, i32, &str); 9] = [
@@ -114,18 +105,9 @@ fn the_documented_sign_out_behaves_so_as_a_windows_program() {
 fn exec_passes_and_fails_the_documented_sign_out_as_it_should() {
     let stage = Stage::new();
     let program = off_windows(&stage, COMPILERS[0]);
-    let config = stage.path("signed-in.toml");
-    fs::write(&config, SIGNED_IN).unwrap();
-    for (ssp, status, said) in [
-        ("MSNSSPC.dll", 0, "clean: 1 credential was cached"),
-        // The one that isn't loaded: the other's cache stays as it is.
-        ("MSAPSSPC.dll", 99, ""),
-    ] {
-        let mut exec = stage.exec();
-        win32::finds_library(&mut exec).args(["--expect-clean", "--config"]).arg(&config).arg("--");
-        let ran = Ran::of(exec.arg(&program).args([ssp, "MSNSSPC.dll"])).exits_with(status);
-        assert!(ran.stderr.contains(said), "{ssp}: {}", ran.stderr);
-    }
+    win32::exec_judges_sign_out(&stage, &program, |exec| {
+        win32::finds_library(exec);
+    });
 }
 
 /// L6, L8: what the library takes for a module it gives back with it, and it reads nothing that was never written.
