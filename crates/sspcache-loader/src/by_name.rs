@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 use crate::name::Key;
 use crate::{Handle, PlainName};
 
-/// Handles of modules that have something in common, in the order of their loads: mostly there is one.
+/// Handles of modules with the same base name, in the order of their loads: usually one.
 pub(crate) type Handles = SmallVec<[Handle; 1]>;
 
-/// Which modules have a base name. Those with a plain one, which are most, lie in a table that is quicker to search.
+/// Modules by base name. Most have a plain name: those are in a table of their own, which is faster to search.
 #[derive(Default)]
 pub(crate) struct ByName {
     plain: HashMap<PlainName, Handles>,
@@ -31,7 +31,7 @@ impl ByName {
         self.plain.get(&base_name).map(SmallVec::as_slice).unwrap_or_default()
     }
 
-    /// Adds a module, behind the others of its name.
+    /// Adds a module after the others of its name.
     pub(crate) fn insert(&mut self, base_name: Key, handle: Handle) {
         let handles = match PlainName::from_units(base_name.iter().copied()) {
             Some(plain) => self.plain.entry(plain).or_default(),

@@ -1,15 +1,15 @@
-//! A disk behind the files that were registered.
+//! The disk for files that are not registered.
 
 use widestring::U16Str;
 
 use crate::ModuleFile;
 
-/// Where module files are found that nobody registered: a real disk, seen as Windows sees its own.
+/// The disk on which the loader finds files that are not registered: a real one, as Windows would see it.
 pub trait Disk<E>: Send + Sync {
-    /// The file at this whole path, if there is one. The path comes in capitals and with backslashes, as paths are compared;
-    /// the file's own has the letters that it has on the disk. It is asked under the loader lock.
+    /// The file at this absolute path, if there is one. The path has the form in which paths are compared: capitals and
+    /// backslashes. The path of the returned file has the disk's spelling. The loader calls it under the loader lock.
     fn open(&self, path: &U16Str) -> Option<ModuleFile<E>>;
 
-    /// Whether there is a folder of this whole path, spelled as for [`open`](Self::open).
+    /// Whether there is a folder at this absolute path, in the form that [`open`](Self::open) gets.
     fn has_folder(&self, path: &U16Str) -> bool;
 }

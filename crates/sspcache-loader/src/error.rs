@@ -1,4 +1,4 @@
-//! What can go wrong in the loader: one variant a reason, each with the code that Windows would have set.
+//! The loader's errors: a variant for each reason, with the code that Windows sets.
 
 use windows_sys::Win32::Foundation::{
     ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE,
@@ -8,98 +8,100 @@ use windows_sys::Win32::Foundation::{
 
 use crate::Handle;
 
-/// Why the loader could not do what it was asked for.
+/// Why a call to the loader failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoaderError {
-    /// No file of this name is there to be opened as data.
+    /// There is no file of this name to open as data.
     ///
     /// `ERROR_FILE_NOT_FOUND` (2)
-    #[error("no file `{name}` is there to be opened as data ({searched})")]
+    #[error("no file `{name}` to open as data was found (searched: {searched})")]
     DataFileNotFound {
-        /// The name that was to be opened.
+        /// The name of the file.
         name: String,
-        /// The folders that were searched, or the path itself when the name had one.
+        /// The folders of the search, or the path itself when the name has one.
         searched: String,
     },
-    /// The handle belongs to no loaded module: it was freed, or never given out.
+    /// The handle belongs to no loaded module: the module was unloaded, or the handle never was valid.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("the handle {handle} belongs to no loaded module: it was freed or never given out")]
+    #[error(
+        "the handle {handle} belongs to no loaded module: the module was unloaded, or the handle never was valid"
+    )]
     DeadHandle {
         /// The handle as it was passed.
         handle: Handle,
     },
-    /// The module has no export of this name. Names are compared exactly, upper and lower case included.
+    /// The module has no export of this name. The comparison is exact, including case.
     ///
     /// `ERROR_PROC_NOT_FOUND` (127)
-    #[error("{module} exports no `{export}` (names of exports are compared exactly, case included)")]
+    #[error("{module} has no export `{export}` (names of exports are compared exactly, including case)")]
     ExportNotFound {
         /// Path of the module that was searched.
         module: String,
-        /// The name that was sought.
+        /// The name to find.
         export: String,
     },
-    /// No file of this name is registered where the loader looks.
+    /// No folder of the search has a module file of this name.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("no module file `{name}` is registered in the folders that are searched ({searched})")]
+    #[error("no module file `{name}` was found (searched: {searched})")]
     FileNotFound {
-        /// The name that was to be loaded.
+        /// The name of the module.
         name: String,
-        /// The folders that were searched, or the path itself when the name had one.
+        /// The folders of the search, or the path itself when the name has one.
         searched: String,
     },
-    /// A folder that was to be searched isn't there.
+    /// A folder to search doesn't exist.
     ///
     /// `ERROR_FILE_NOT_FOUND` (2)
-    #[error("the folder `{folder}` that is to be searched isn't there")]
+    #[error("the folder `{folder}` to search doesn't exist")]
     FolderNotFound {
         /// The folder as it was passed.
         folder: String,
     },
-    /// The module answered its load notification with `false`.
+    /// The module's notification handler returned `false` for the load.
     ///
     /// `ERROR_DLL_INIT_FAILED` (1114)
-    #[error("{module} refused to initialize: its notification answered the load with false")]
+    #[error("{module} refused to initialize: its notification handler returned false for the load")]
     InitializationRefused {
         /// Path of the module.
         module: String,
     },
-    /// The flags that choose the folders for all loads to come are none, or not of those four.
+    /// The flags that choose the folders for all further loads are zero or have unknown bits.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
     #[error(
-        "default folders {flags:#x}: at least one of LOAD_LIBRARY_SEARCH_APPLICATION_DIR (0x200), USER_DIRS (0x400), \
-         SYSTEM32 (0x800), DEFAULT_DIRS (0x1000), and none else"
+        "invalid default folders {flags:#x}: use at least one of LOAD_LIBRARY_SEARCH_APPLICATION_DIR (0x200), \
+         USER_DIRS (0x400), SYSTEM32 (0x800), DEFAULT_DIRS (0x1000), and no other"
     )]
     InvalidDefaultFolders {
         /// The flags as they were passed.
         flags: u32,
     },
-    /// The flags of a lookup contradict each other or aren't known.
+    /// The flags of a lookup contradict each other or have unknown bits.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error("lookup flags {flags:#x}: allowed are PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)")]
+    #[error("invalid lookup flags {flags:#x}: use PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)")]
     InvalidFlags {
         /// The flags as they were passed.
         flags: u32,
     },
-    /// The flags of a load contradict each other, or what the process chose for all its loads.
+    /// The flags of a load contradict each other, or those that the process set for all loads.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
     #[error(
-        "load flags {flags:#x}: LOAD_WITH_ALTERED_SEARCH_PATH (8) goes with no LOAD_LIBRARY_SEARCH flag, whether in the \
-         call or chosen for all loads"
+        "invalid load flags {flags:#x}: LOAD_WITH_ALTERED_SEARCH_PATH (8) excludes the LOAD_LIBRARY_SEARCH flags, both \
+         of the call and those set for all loads"
     )]
     InvalidLoadFlags {
         /// The flags as they were passed.
         flags: u32,
     },
-    /// The name is empty, or nothing is left of it without its trailing spaces and dot.
+    /// The name is empty, or has only trailing spaces and a dot.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("`{name}` names no module")]
+    #[error("`{name}` is not a module's name")]
     InvalidName {
         /// The name as it was passed.
         name: String,
@@ -109,13 +111,13 @@ pub enum LoaderError {
     /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("no loaded module contains the address {address:#x}")]
     NoModuleAtAddress {
-        /// The address that was sought.
+        /// The address to find.
         address: u64,
     },
-    /// The file exists, but is no module of this machine.
+    /// The file exists, but is not a module for this machine.
     ///
     /// `ERROR_BAD_EXE_FORMAT` (193)
-    #[error("{path} is no module that this machine can load")]
+    #[error("{path} is not a module that this machine can load")]
     NotAModule {
         /// Path of the file.
         path: String,
@@ -125,18 +127,18 @@ pub enum LoaderError {
     /// `ERROR_MOD_NOT_FOUND` (126)
     #[error("no module `{name}` is loaded")]
     NotLoaded {
-        /// The name that was sought.
+        /// The name to find.
         name: String,
     },
-    /// A null handle was to be freed.
+    /// The handle to free is null.
     ///
     /// `ERROR_INVALID_HANDLE` (6)
-    #[error("a null handle cannot be freed")]
+    #[error("can't free a null handle")]
     NullHandle,
-    /// The file is not signed, and was to be loaded only if it is: an emulated file never is.
+    /// The load requires a signed file, and an emulated file never is signed.
     ///
     /// `ERROR_INVALID_IMAGE_HASH` (577)
-    #[error("{path} carries no signature, which LOAD_LIBRARY_REQUIRE_SIGNED_TARGET (0x80) asks for")]
+    #[error("{path} is not signed, as LOAD_LIBRARY_REQUIRE_SIGNED_TARGET (0x80) requires")]
     NotSigned {
         /// Path of the file.
         path: String,
@@ -148,29 +150,32 @@ pub enum LoaderError {
     OrdinalNotFound {
         /// Path of the module that was searched.
         module: String,
-        /// The ordinal that was sought.
+        /// The ordinal to find.
         ordinal: u16,
     },
-    /// A path must begin at a root, as a folder to be searched must, and a module whose own folder is to be searched.
+    /// The path is relative. A folder to search must be absolute, and so must the path of a module whose own folder the
+    /// search includes.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error("`{path}` is no whole path: it must begin with a drive, a share or a slash")]
+    #[error("`{path}` is a relative path: it must begin with a drive, a share or a slash")]
     RelativePath {
         /// The path as it was passed.
         path: String,
     },
-    /// The cookie belongs to no folder: it was removed, or never given out.
+    /// The cookie belongs to no folder: the folder was removed, or the cookie never was valid.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error("the cookie {cookie:#x} belongs to no added folder: it was removed or never given out")]
+    #[error(
+        "the cookie {cookie:#x} belongs to no added folder: the folder was removed, or the cookie never was valid"
+    )]
     UnknownCookie {
         /// The cookie as it was passed.
         cookie: u64,
     },
-    /// The module is being told of its unload, and asks for itself: nothing can keep it any more.
+    /// The module's handler for its unload tries to keep or load the module: it can no longer be kept.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("{module} is being unloaded: it cannot be kept or loaded again from its own notification")]
+    #[error("{module} is being unloaded: its own notification handler can't keep it or load it again")]
     Unloading {
         /// Path of the module.
         module: String,

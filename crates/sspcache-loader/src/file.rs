@@ -1,4 +1,4 @@
-//! Module files: what lies on the emulated disk, ready to be loaded.
+//! Module files on the emulated disk.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use widestring::U16String;
 use crate::name::Name;
 use crate::notification::Notification;
 
-/// A module file on the emulated disk: its path, what it exports, and what it does when it is told of its load.
+/// A module file on the emulated disk: its path, its exports, and its handler for notifications.
 ///
-/// A file is described once and can be loaded and unloaded any number of times.
+/// One file can be loaded and unloaded any number of times.
 /// A path without a directory lies in the emulated system directory, where Windows keeps its SSPs.
 pub struct ModuleFile<E> {
     pub(crate) path: U16String,
@@ -20,15 +20,15 @@ pub struct ModuleFile<E> {
     pub(crate) names: HashMap<Box<[u8]>, E>,
     pub(crate) ordinals: HashMap<u16, E>,
     pub(crate) resolve: Option<Box<Resolve<E>>>,
-    /// Whether what `resolve` finds stays so while the module is loaded.
+    /// Whether the exports that `resolve` finds stay the same while the module is loaded.
     pub(crate) is_fixed: bool,
     pub(crate) entry: Option<Box<Entry<E>>>,
 }
 
-/// How exports are found that weren't listed.
+/// Finds exports that aren't listed.
 pub(crate) type Resolve<E> = dyn Fn(&[u8]) -> Option<E> + Send + Sync;
 
-/// What a module does when it is told of its load and unload: its DllMain.
+/// A module's handler for notifications of its load and unload: its DllMain.
 pub(crate) type Entry<E> = dyn Fn(&Notification<'_, E>) -> bool + Send + Sync;
 
 impl<E> ModuleFile<E> {
@@ -46,7 +46,7 @@ impl<E> ModuleFile<E> {
         }
     }
 
-    /// A file that is no module of this machine: loading it fails with 193 (L6).
+    /// A file that is not a module for this machine: loading it fails with 193 (L6).
     pub fn foreign<'a>(path: impl Into<Name<'a>>) -> Self {
         Self { is_module: false, ..Self::new(path) }
     }
@@ -65,8 +65,8 @@ impl<E> ModuleFile<E> {
         self
     }
 
-    /// Finds exports of other names when they are asked for, as a real file's own table does. It is asked while the module is
-    /// loaded, or being told of its load or unload.
+    /// Finds exports with other names on demand, as the table of a real file does. The loader calls it only while the module
+    /// is loaded, or during its notifications.
     #[must_use]
     pub fn exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self {
         self.resolve = Some(Box::new(resolve));
@@ -74,28 +74,28 @@ impl<E> ModuleFile<E> {
         self
     }
 
-    /// The same for exports that stay what they are while the module is loaded: what was found once is kept until then, and not
-    /// asked for again. What wasn't found is.
+    /// The same for exports that don't change while the module is loaded. The loader keeps those that it found, and asks
+    /// again only for the others.
     #[must_use]
     pub fn fixed_exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self
     where
-        E: Copy, // It is copied under the table's lock, where nobody else's code may run.
+        E: Copy, // It is copied under the table's lock, where foreign code must not run.
     {
         self.resolve = Some(Box::new(resolve));
         self.is_fixed = true;
         self
     }
 
-    /// The addresses that the loaded module occupies, when its exports lie somewhere real. By default every load
-    /// gets 64 KiB of an emulated address space that no host uses.
+    /// The addresses of the loaded module, when its exports have real ones. By default each load gets 64 KiB of an emulated
+    /// address space that no host uses.
     #[must_use]
     pub fn addresses(mut self, addresses: Range<u64>) -> Self {
         self.addresses = Some(addresses);
         self
     }
 
-    /// What the module does when it is told of its load and unload (L9), under the loader lock. Answering a load with
-    /// `false` refuses it (1114); the answer to an unload is ignored.
+    /// Sets the handler for notifications of loads and unloads (L9), which runs under the loader lock. Returning `false` for
+    /// a load refuses it (1114); the result for an unload is ignored.
     #[must_use]
     pub fn on_notification(
         mut self,

@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 
 /// A module's handle: the base address of one load in the emulated address space, as an HMODULE is on Windows.
 ///
-/// Addresses are given out once, so a handle that died stays dead. It fits in one machine word for a C ABI
-/// ([`to_u64`](Self::to_u64)), and means nothing to another loader.
+/// The loader uses each address once, so a dead handle stays dead. A handle fits in one machine word for a C ABI
+/// ([`to_u64`](Self::to_u64)). Other loaders refuse it.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Handle(pub(crate) NonZeroU64);
 
@@ -16,7 +16,7 @@ impl Handle {
         self.0.get()
     }
 
-    /// The handle that a word stands for, alive or not; `None` for zero, the null handle.
+    /// The handle of a word, alive or dead; `None` for zero, the null handle.
     pub fn from_u64(word: u64) -> Option<Self> {
         NonZeroU64::new(word).map(Self)
     }

@@ -1,17 +1,17 @@
 //! An emulated Win32 module loader, in safe Rust on any OS.
 //!
 //! An [`EmulatedLoader`] is a process as its module loader sees it: [files](ModuleFile) on a disk, loaded modules with
-//! [handles](Handle) and counted [references](ModuleRef), exports, and one recursive loader lock under which modules are
-//! [told](Notification) of their loads and unloads. Names are read and compared as Windows does it, and each
-//! [error](LoaderError) knows the code that Windows sets for it. Loaders share nothing: a hundred tests in one process,
-//! each with its own, neither see nor wait for each other.
+//! [handles](Handle) and counted [references](ModuleRef), exports, and one recursive loader lock, under which modules get
+//! [notifications](Notification) of their loads and unloads. It reads and compares names as Windows does, and each
+//! [error](LoaderError) has the code that Windows sets. Loaders share nothing: a hundred tests in one process, each with its
+//! own loader, neither see nor wait for each other.
 //!
-//! What an export is, is up to you: a closure in a test, an address behind a C ABI. The loader hands it out and never
-//! calls it.
+//! You choose the type of exports: a closure in a test, an address behind a C ABI. The loader returns exports and never
+//! calls them.
 //!
 //! # Example
 //!
-//! A sign-out that must not run while modules are told of their loads, tried where it would be refused:
+//! A sign-out that must not run under the loader lock, and a module that tries it in its load notification:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,7 +32,7 @@
 //! loader.register(
 //!     ModuleFile::new("msnsspc.dll") // in the system directory
 //!         .export("CleanupCredentialCache", cleanup)
-//!         .on_notification(|told| sign_out(told.loader()) == Ok(false)),
+//!         .on_notification(|notification| sign_out(notification.loader()) == Ok(false)),
 //! );
 //!
 //! assert_eq!(sign_out(&loader).unwrap_err().code(), 126, "on the disk, but not loaded");
@@ -43,16 +43,16 @@
 //! # Ok::<(), LoaderError>(())
 //! ```
 //!
-//! # How it is known to be right
+//! # How it is checked
 //!
-//! `fixtures/loader/` holds some 390 rows of calls and what they give, many for all combinations of spellings, each with the
-//! page of Microsoft's reference that says so, or *observed*. The same rows drive this loader, its C ABI, and the system's own
-//! loader in a Windows program; where they may differ, the row says why.
+//! `fixtures/loader/` has some 390 rows of calls with their results, many for all combinations of spellings. Each names the
+//! page of Microsoft's reference that it follows, or says *observed*. The same rows test this loader, its C ABI, and
+//! the system's own loader in a Windows program; a row that allows a difference gives the reason.
 //!
 //! # Limits
 //!
-//! Nothing of a real file is read or mapped, and a module has no dependencies but those that its notification loads.
-//! Functions with buffers and the thread's last error are matters of a C ABI, not of this one.
+//! The loader reads and maps no real file. A module has no dependencies, except those that its notification loads.
+//! Buffers and the thread's last error belong to the C ABI, which is the crate `sspcache-win32`.
 #![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
 #![forbid(unsafe_code)]
 

@@ -13,16 +13,16 @@ use crate::LoaderError;
 
 const DATA_FILE: u32 = LOAD_LIBRARY_AS_DATAFILE | LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE;
 const SEARCH: u32 = LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | DEFAULTS;
-/// What SetDefaultDllDirectories takes.
+/// The flags that SetDefaultDllDirectories accepts.
 const DEFAULTS: u32 = LOAD_LIBRARY_SEARCH_APPLICATION_DIR
     | LOAD_LIBRARY_SEARCH_USER_DIRS
     | LOAD_LIBRARY_SEARCH_SYSTEM32
     | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS;
 
-/// How a module is to be loaded and where its file is sought; [`default`](Self::default) is what LoadLibrary does.
+/// How to load a module and where to search for its file. The [`default`](Self::default) is that of LoadLibrary.
 ///
-/// Bits that no page names are ignored (observed), and so are `LOAD_IGNORE_CODE_AUTHZ_LEVEL` and
-/// `LOAD_LIBRARY_SAFE_CURRENT_DIRS`, which have nothing to act on here.
+/// Undocumented bits are ignored (observed), and so are `LOAD_IGNORE_CODE_AUTHZ_LEVEL` and
+/// `LOAD_LIBRARY_SAFE_CURRENT_DIRS`, which have no effect on an emulated file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct LoadFlags(u32);
 
@@ -44,19 +44,19 @@ impl LoadFlags {
         self.0
     }
 
-    /// Whether the file is data, and not to be loaded as a module.
+    /// Whether to open the file as data, not as a module.
     pub(crate) fn is_data(self) -> bool {
         self.0 & (DATA_FILE | LOAD_LIBRARY_AS_IMAGE_RESOURCE) != 0
     }
 
-    /// The low bits of a data file's handle, by which one knows it from a module's base: the page's
-    /// `LDR_IS_DATAFILE` (1) and `LDR_IS_IMAGEMAPPING` (2).
+    /// The low bits of a data file's handle, which distinguish it from a module's base: `LDR_IS_DATAFILE` (1) and
+    /// `LDR_IS_IMAGEMAPPING` (2) on the page.
     pub(crate) fn data_bits(self) -> u64 {
         if self.0 & LOAD_LIBRARY_AS_IMAGE_RESOURCE != 0 { 2 } else { 1 }
     }
 
-    /// Whether the module is told of its load and unload.
-    pub(crate) fn tells(self) -> bool {
+    /// Whether the module gets notifications of its load and unload.
+    pub(crate) fn notifies(self) -> bool {
         self.0 & DONT_RESOLVE_DLL_REFERENCES == 0
     }
 
@@ -64,7 +64,7 @@ impl LoadFlags {
         self.0 & LOAD_LIBRARY_REQUIRE_SIGNED_TARGET != 0
     }
 
-    /// Whether the folder of the file is searched, too, and the name must so have one.
+    /// Whether the search includes the folder of the file, so that the name needs one.
     pub(crate) fn wants_whole_path(self) -> bool {
         self.0 & LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR != 0
     }
@@ -73,13 +73,13 @@ impl LoadFlags {
         self.0 & LOAD_WITH_ALTERED_SEARCH_PATH != 0
     }
 
-    /// The folders that these flags ask for; `None` when they leave it to the process.
+    /// The folders that these flags choose; `None` when they leave the choice to the process.
     pub(crate) fn folders(self) -> Option<Folders> {
         (self.0 & SEARCH != 0).then(|| Folders::from_checked(self.0))
     }
 }
 
-/// Which folders are searched, instead of the standard ones.
+/// The folders to search in place of the standard ones.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Folders {
     pub(crate) application: bool,

@@ -1,9 +1,9 @@
-//! The loader itself: loading, freeing, looking up, under one lock that knows its owner.
+//! The loader itself: loads, frees and finds modules.
 //!
-//! Two locks: the *loader lock*, recursive, held while modules are told of loads and unloads (L9); and the lock of
-//! the table, held for moments only and never while foreign code runs. Lookups take the second alone, so that nobody
-//! waits for another thread's slow notification just to learn what is loaded. What is on its way in or out is seen
-//! by the thread that owns the loader lock only.
+//! It has two locks. The *loader lock* is recursive, and held during notifications of loads and unloads (L9). The lock of
+//! the table is held for short times only, and never while foreign code runs. Lookups take the table's lock alone, so
+//! they never wait for a slow notification on another thread. Only the thread that owns the loader lock sees modules that
+//! are being loaded or unloaded.
 
 mod directories;
 
@@ -36,13 +36,12 @@ struct Shared<E> {
 }
 
 impl<E> EmulatedLoader<E> {
-    /// A process in which the program alone is loaded. A bare path lies in `C:\`, and the program's folder is the
-    /// current directory.
+    /// A process with only the program loaded. A bare path lies in `C:\`. The program's folder is the current directory.
     pub fn new(program: ModuleFile<E>) -> Self {
         Self::over(program, None)
     }
 
-    /// The same, with a disk behind what is [registered](Self::register).
+    /// The same, with a disk for files that are not [registered](Self::register).
     pub fn with_disk(program: ModuleFile<E>, disk: impl Disk<E> + 'static) -> Self {
         Self::over(program, Some(Box::new(disk)))
     }
@@ -57,20 +56,20 @@ impl<E> EmulatedLoader<E> {
         }))
     }
 
-    /// Puts a file on the emulated disk, where [`load`](Self::load) finds it. A bare path lies in the system
-    /// directory. A file of the same path is replaced; a module that was loaded from it stays what it is.
+    /// Puts a file on the emulated disk, where [`load`](Self::load) finds it. A bare path lies in the system directory.
+    /// The file replaces an earlier one of the same path, but not a module that was loaded from that.
     pub fn register(&self, mut file: ModuleFile<E>) {
         file.path = whole(&file.path, SYSTEM_DIRECTORY);
         let key = name::key(file.path.as_slice());
         let replaced = self.0.table.write().files.insert(key, Arc::new(file));
-        drop(replaced); // without the lock: exports may do anything when they are dropped
+        drop(replaced); // without the lock: dropping exports may run any code
     }
 
     /// Loads a module, or takes another reference to it when it is loaded (L8). Emulates
     /// [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
     ///
-    /// A bare name is the loaded module of that name; else the file in the program's folder, the system and the
-    /// Windows directory, the current directory, in this order. The module is told under the loader lock.
+    /// A bare name finds the loaded module of that name, else a file in the program's folder, the system directory, the
+    /// Windows directory, or the current directory, in this order. The module gets its notification under the loader lock.
     ///
     /// # Errors
     /// [`FileNotFound`](LoaderError::FileNotFound), [`InvalidName`](LoaderError::InvalidName) (126),
@@ -80,12 +79,12 @@ impl<E> EmulatedLoader<E> {
         self.load_ex(name, LoadFlags::default())
     }
 
-    /// Loads a module as the flags say (L12). Emulates
+    /// Loads a module with flags (L12). Emulates
     /// [LoadLibraryExW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryexw).
     ///
-    /// A `LOAD_LIBRARY_SEARCH_` flag chooses the folders that are searched. A file that is opened as data gets a handle of its own
-    /// at each call, which [`free`](Self::free) alone takes; when a module of the name is loaded, it is that module with a
-    /// reference more (observed). With `DONT_RESOLVE_DLL_REFERENCES` the module isn't told of its load and unload.
+    /// `LOAD_LIBRARY_SEARCH_` flags choose the folders to search. Each call that opens a file as data returns a new
+    /// handle, which only [`free`](Self::free) accepts; but when a module of that name is loaded, the call returns that
+    /// module with one more reference (observed). With `DONT_RESOLVE_DLL_REFERENCES` the module gets no notifications.
     ///
     /// # Errors
     /// As [`load`](Self::load); [`DataFileNotFound`](LoaderError::DataFileNotFound) (2, observed),
@@ -119,7 +118,7 @@ impl<E> EmulatedLoader<E> {
         }
         let handle = {
             let mut table = self.0.table.write();
-            // A relative path, or flags, may lead to a file whose module the name alone didn't find.
+            // A relative path or flags can lead to the file of a loaded module that the name alone didn't find.
             if let Some(handle) = table.at_path(&name::key(file.path.as_slice()), || true) {
                 return table.reference(handle);
             }
@@ -131,9 +130,9 @@ impl<E> EmulatedLoader<E> {
         self.attach(handle)
     }
 
-    /// The file that a name asks for: in each folder what was registered, then what is on the disk.
+    /// The file that a name stands for: in each folder, registered files come before those of the disk.
     fn find_file(&self, wanted: &Wanted, flags: LoadFlags) -> Option<Arc<ModuleFile<E>>> {
-        // The disk is asked without the table's lock: it may take its time.
+        // Without the table's lock: the disk may be slow.
         let paths = self.0.table.read().search.candidates(wanted, flags);
         paths.iter().find_map(|path| {
             let registered = self.0.table.read().files.get(path).cloned();
@@ -142,16 +141,16 @@ impl<E> EmulatedLoader<E> {
         })
     }
 
-    /// Like [`load`](Self::load); the reference is given back when the result is dropped.
+    /// Like [`load`](Self::load); dropping the result frees the reference.
     pub fn load_ref<'a>(&self, name: impl Into<Name<'a>>) -> Result<ModuleRef<E>, LoaderError> {
         self.load(name).map(|handle| ModuleRef::owning(self.clone(), handle))
     }
 
-    /// Gives a reference back; at the last one the module is told and its handle is dead (L8). Freeing the program
-    /// succeeds and does nothing (L4), and so does freeing a pinned module. A file that was opened as data is closed. Emulates
+    /// Frees a reference. Freeing the last one notifies and unloads the module, and its handle is dead (L8). Freeing the
+    /// program (L4) or a pinned module succeeds and does nothing. Freeing a data file closes it. Emulates
     /// [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
     ///
-    /// Waits for the loader lock only when it gives back the last reference.
+    /// Waits for the loader lock only when it frees the last reference.
     ///
     /// # Errors
     /// [`DeadHandle`](LoaderError::DeadHandle) (126), [`NullHandle`](LoaderError::NullHandle) (6).
@@ -164,7 +163,7 @@ impl<E> EmulatedLoader<E> {
                 return Ok(());
             }
         }
-        // Asked again under the loader lock: meanwhile somebody may have taken a reference, or given this one back.
+        // Checked again under the loader lock: another thread may have taken a reference since, or freed this one.
         let _lock = self.0.loader_lock.lock();
         {
             let mut table = self.0.table.write();
@@ -177,7 +176,7 @@ impl<E> EmulatedLoader<E> {
         Ok(())
     }
 
-    /// The loaded module, without taking a reference: it may be gone the next moment. Emulates
+    /// The loaded module, without taking a reference: another thread may unload it at any time. Emulates
     /// [GetModuleHandleW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew).
     ///
     /// # Errors
@@ -187,7 +186,7 @@ impl<E> EmulatedLoader<E> {
         self.find_ex(sought, Lifetime::Unchanged)
     }
 
-    /// The loaded module, with what the lookup shall do to its references (L5). Emulates
+    /// The loaded module, with the effect that the lookup has on its references (L5). Emulates
     /// [GetModuleHandleExW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexw).
     ///
     /// # Errors
@@ -208,7 +207,7 @@ impl<E> EmulatedLoader<E> {
         if lifetime == Lifetime::Pin { table.pin(handle) } else { table.reference(handle) }
     }
 
-    /// The loaded module, with a reference that is given back when the result is dropped.
+    /// The loaded module, with a reference that dropping the result frees.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -216,12 +215,12 @@ impl<E> EmulatedLoader<E> {
         self.find_ex(sought, Lifetime::Reference).map(|handle| ModuleRef::owning(self.clone(), handle))
     }
 
-    /// Every loaded module that a name matches, in the order of their loads, each with a reference: all of a bare
-    /// name's modules, whatever their folders; at most one for a path. All are referenced from the start, and those that
-    /// the iterator wasn't asked for are given back with it. Windows has no such call; its callers walk the module list.
+    /// All loaded modules that a name matches, in the order of their loads, each with a reference: for a bare name those of
+    /// all folders, for a path at most one. The references are taken at once; dropping the iterator frees those that it
+    /// didn't return. Windows has no such call: its callers walk the module list.
     ///
     /// # Errors
-    /// [`InvalidName`](LoaderError::InvalidName). No match is no error, but an empty result.
+    /// [`InvalidName`](LoaderError::InvalidName). Without a match the result is empty, not an error.
     pub fn acquire_all<'a>(&self, name: impl Into<Name<'a>>) -> Result<ModuleRefs<E>, LoaderError> {
         let loading = || self.is_loader_lock_held_by_current_thread();
         let mut table = self.0.table.write();
@@ -282,9 +281,9 @@ impl<E> EmulatedLoader<E> {
         }
     }
 
-    /// The whole path that a module was loaded from; the program's for `None`. Emulates
-    /// [GetModuleFileNameW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulefilenamew)
-    /// but for its buffer.
+    /// The absolute path of a module's file; the program's for `None`. Emulates
+    /// [GetModuleFileNameW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulefilenamew),
+    /// without its buffer.
     ///
     /// # Errors
     /// [`DeadHandle`](LoaderError::DeadHandle) (126).
@@ -292,18 +291,18 @@ impl<E> EmulatedLoader<E> {
         Ok(self.file(module.into())?.path.clone())
     }
 
-    /// Whether this thread runs inside a notification, or otherwise owns the loader lock: where C6 is refused.
+    /// Whether this thread owns the loader lock, as inside a notification: then a flush is refused (C6).
     pub fn is_loader_lock_held_by_current_thread(&self) -> bool {
         self.0.loader_lock.is_owned_by_current_thread()
     }
 
-    /// Runs `body` under the loader lock, as if inside a notification: what a test of C6 needs.
+    /// Runs `body` under the loader lock, as if inside a notification, for tests of C6.
     pub fn with_loader_lock<R>(&self, body: impl FnOnce() -> R) -> R {
         let _lock = self.0.loader_lock.lock();
         body()
     }
 
-    /// The file of a module that this thread may see.
+    /// The file of a module that this thread can see.
     fn file(&self, module: Option<Handle>) -> Result<Arc<ModuleFile<E>>, LoaderError> {
         let loading = || self.is_loader_lock_held_by_current_thread();
         let table = self.0.table.read();
@@ -311,7 +310,7 @@ impl<E> EmulatedLoader<E> {
         Ok(Arc::clone(&module.file))
     }
 
-    /// Tells a module of its load. Runs under the loader lock.
+    /// Notifies a module of its load. Runs under the loader lock.
     fn attach(&self, handle: Handle) -> Result<Handle, LoaderError> {
         let removal = Removal { loader: self, handle };
         let file = self.file(Some(handle))?;
@@ -320,12 +319,12 @@ impl<E> EmulatedLoader<E> {
             mem::forget(removal);
             return Ok(handle);
         }
-        // The page of DllMain: a module that refuses is told of its unload at once.
+        // The page of DllMain: a module that refuses is notified of its unload at once.
         self.notify(&file, handle, Reason::Unload);
         Err(LoaderError::InitializationRefused { module: file.path.to_string_lossy() })
     }
 
-    /// Tells a module of its unload and removes it. Runs under the loader lock.
+    /// Notifies a module of its unload and removes it. Runs under the loader lock.
     fn detach(&self, handle: Handle) {
         let _removal = Removal { loader: self, handle };
         if let Ok(file) = self.file(Some(handle)) {
@@ -334,7 +333,7 @@ impl<E> EmulatedLoader<E> {
     }
 
     fn notify(&self, file: &ModuleFile<E>, module: Handle, reason: Reason) -> bool {
-        if !self.0.table.read().is_told(module) {
+        if !self.0.table.read().is_notified(module) {
             return true;
         }
         let notification = Notification { loader: self, module, reason };
@@ -342,7 +341,7 @@ impl<E> EmulatedLoader<E> {
     }
 }
 
-/// Removes a module when its notification is over, however that ended: a panic leaves no half-loaded module behind.
+/// Removes a module at the end of its notification, also by a panic, which then leaves no half-loaded module.
 struct Removal<'a, E> {
     loader: &'a EmulatedLoader<E>,
     handle: Handle,
@@ -355,7 +354,7 @@ impl<E> Drop for Removal<'_, E> {
     }
 }
 
-/// A registered path made whole: bare names lie in `folder`.
+/// The absolute form of a registered path: bare names lie in `folder`.
 fn whole(path: &U16String, folder: &str) -> U16String {
     let folder: Vec<u16> = folder.encode_utf16().collect();
     U16String::from_vec(name::absolute(path.as_slice(), &folder))

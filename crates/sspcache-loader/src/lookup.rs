@@ -1,4 +1,4 @@
-//! How a module and an export are asked for.
+//! The parameters of lookups: which module, which export, which flags.
 //!
 //! Reference: [GetModuleHandleExW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexw),
 //! [GetProcAddress](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getprocaddress).
@@ -13,15 +13,15 @@ use windows_sys::Win32::System::LibraryLoader::{
 
 use crate::{LoaderError, Name, PlainName};
 
-/// Which loaded module is meant.
+/// The loaded module to find.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Sought<'a> {
     /// The module that contains this address (`GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS`).
     Address(u64),
-    /// The module of this name: bare, or the path it was loaded from (L3).
+    /// The module of this name: bare, or the path of its file (L3).
     Name(Name<'a>),
-    /// The module of this name, which is read already.
+    /// The module of this name, parsed already.
     Plain(PlainName),
     /// The program itself: the null name (L4).
     Program,
@@ -51,14 +51,14 @@ macro_rules! sought_from_names {
 
 sought_from_names!(str, String, CStr, U16CStr, U16Str, U16String);
 
-/// What a lookup does to the module's references (L5).
+/// The effect of a lookup on the module's references (L5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Lifetime {
     /// The module stays loaded until the emulated process ends, however often it is freed
     /// (`GET_MODULE_HANDLE_EX_FLAG_PIN`).
     Pin,
-    /// The lookup takes a reference, to be given back by [`EmulatedLoader::free`](crate::EmulatedLoader::free).
+    /// The lookup takes a reference, which [`EmulatedLoader::free`](crate::EmulatedLoader::free) frees.
     Reference,
     /// The lookup takes no reference (`GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT`, and plain GetModuleHandle).
     Unchanged,
@@ -67,7 +67,7 @@ pub enum Lifetime {
 /// The flags of GetModuleHandleEx, checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LookupFlags {
-    /// What the lookup does to the module's references.
+    /// The effect on the module's references.
     pub lifetime: Lifetime,
     /// Whether the name parameter is an address inside the module.
     pub from_address: bool,
@@ -89,7 +89,7 @@ impl LookupFlags {
     }
 }
 
-/// Which export is meant (L7).
+/// The export to find (L7).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Procedure<'a> {

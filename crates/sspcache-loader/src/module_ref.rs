@@ -7,13 +7,13 @@ use widestring::U16String;
 
 use crate::{EmulatedLoader, Handle, LoaderError, Procedure};
 
-/// A reference to a loaded module, given back on drop: while it is held, the module cannot be unloaded.
+/// A reference to a loaded module, freed on drop: while it is held, the module stays loaded.
 ///
-/// Dropping the last reference unloads the module, and so takes the loader lock and notifies it.
+/// Dropping the last reference takes the loader lock, notifies the module and unloads it.
 pub struct ModuleRef<E> {
     loader: EmulatedLoader<E>,
     handle: Handle,
-    /// Whether the reference is still this value's to give back.
+    /// Whether this value still has to free the reference.
     owned: bool,
 }
 
@@ -23,17 +23,17 @@ impl<E> ModuleRef<E> {
         Self { loader, handle, owned: true }
     }
 
-    /// The module's handle, alive at least as long as this reference.
+    /// The module's handle, valid at least as long as this reference.
     pub fn handle(&self) -> Handle {
         self.handle
     }
 
-    /// The loader that the module is loaded in.
+    /// The loader of the module.
     pub fn loader(&self) -> &EmulatedLoader<E> {
         &self.loader
     }
 
-    /// The path that the module was loaded from.
+    /// The path of the module's file.
     pub fn file_name(&self) -> Result<U16String, LoaderError> {
         self.loader.file_name(self.handle)
     }
@@ -46,7 +46,7 @@ impl<E> ModuleRef<E> {
         self.loader.procedure(self.handle, procedure)
     }
 
-    /// Gives the reference to the caller, who frees it by [`EmulatedLoader::free`]: how a C ABI hands it out.
+    /// Passes the reference to the caller, who frees it with [`EmulatedLoader::free`]: for a C ABI.
     pub fn into_handle(mut self) -> Handle {
         self.owned = false;
         self.handle
@@ -56,14 +56,14 @@ impl<E> ModuleRef<E> {
 impl<E> Drop for ModuleRef<E> {
     fn drop(&mut self) {
         if self.owned {
-            // A dead handle means that somebody freed a reference that was not theirs: nothing is left to give back.
+            // The handle is dead when a caller has freed a reference too many: nothing is left to free.
             let _ = self.loader.free(self.handle);
         }
     }
 }
 
-/// References to several loaded modules, as [`EmulatedLoader::acquire_all`] takes them: those that are not asked for are given
-/// back with this.
+/// References to several loaded modules, from [`EmulatedLoader::acquire_all`]. Dropping it frees those that it didn't
+/// return.
 pub struct ModuleRefs<E>(smallvec::IntoIter<[ModuleRef<E>; 1]>);
 
 impl<E> FromIterator<ModuleRef<E>> for ModuleRefs<E> {

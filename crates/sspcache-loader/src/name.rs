@@ -1,4 +1,4 @@
-//! Names of modules: how a caller spells them, and the form in which they are compared (L1 to L3).
+//! Names of modules: the caller's spelling, and the form in which the loader compares them (L1 to L3).
 //!
 //! Reference: [GetModuleHandleW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew),
 //! [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
@@ -11,15 +11,15 @@ use widestring::{U16CStr, U16Str, U16String};
 
 use crate::PlainName;
 
-/// A module's name as a caller spells it: bare (`msnsspc`) or with a directory, UTF-8 or UTF-16.
+/// A module's name in the caller's spelling: bare (`msnsspc`) or with a directory, in UTF-8 or UTF-16.
 ///
-/// UTF-16 is taken unit by unit: an unpaired surrogate is a letter like any other and is never replaced.
+/// UTF-16 is compared unit by unit: an unpaired surrogate counts as a letter and is never replaced.
 #[derive(Clone, Copy)]
 pub struct Name<'a>(Spelling<'a>);
 
 #[derive(Clone, Copy)]
 enum Spelling<'a> {
-    /// As C has it: in UTF-8, if it is any good.
+    /// A C string: UTF-8, unless it is invalid.
     Bytes(&'a [u8]),
     Utf8(&'a str),
     Utf16(&'a U16Str),
@@ -35,7 +35,7 @@ impl Name<'_> {
         }
     }
 
-    /// Whether it has a slash or a backslash, and so names a folder, too (L3).
+    /// Whether it has a slash or a backslash, and so includes a folder (L3).
     pub fn has_folder(&self) -> bool {
         let in_bytes = |name: &[u8]| name.iter().any(|&byte| slash(byte.into()) == BACKSLASH);
         match self.0 {
@@ -56,7 +56,7 @@ impl Name<'_> {
 }
 
 impl<'a> From<&'a CStr> for Name<'a> {
-    /// In UTF-8; bytes that are none name nothing that is there.
+    /// Takes UTF-8. A name that is not UTF-8 matches no module.
     fn from(name: &'a CStr) -> Self {
         Self(Spelling::Bytes(name.to_bytes()))
     }
@@ -108,17 +108,17 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// A name in the form in which names are compared: capitals, backslashes, no `.` and `..` (L1).
+/// A name in the form for comparison: capitals, backslashes, no `.` and `..` (L1).
 pub(crate) type Key = Box<[u16]>;
 
-/// What a name asks for (L3).
+/// What a name stands for (L3).
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Wanted {
-    /// The module of this base name, whatever its directory.
+    /// The module of this base name, in any directory.
     Bare(Key),
-    /// The module that was loaded from this file.
+    /// The module of this file.
     File(Key),
-    /// The module of this path in one of the folders that are searched. With backslashes, else as it is spelled.
+    /// The module of this path, relative to one of the searched folders: as spelled, but with backslashes.
     Relative(Key),
 }
 
@@ -128,17 +128,17 @@ const DOT: u16 = b'.' as u16;
 const QUESTION_MARK: u16 = b'?' as u16;
 const SPACE: u16 = b' ' as u16;
 
-/// What a name is read for: the two differ in the trailing spaces of a name without extension (L2).
+/// The use of a name. The two differ in the trailing spaces of a name without extension (L2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
     /// They are ignored.
     Load,
-    /// They are part of the name (observed), which so finds nothing.
+    /// They are part of the name (observed), which then matches no module.
     Lookup,
 }
 
-/// Reads a module's name: directory or not, default extension, trailing dots and spaces (L2, L3).
-/// `None` when nothing is left that could name a module.
+/// Parses a module's name: directory or not, default extension, trailing dots and spaces (L2, L3).
+/// `None` for a name that has nothing else.
 pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16]) -> Option<Wanted> {
     let mut units = name.to_utf16().into_vec();
     let is_literal = literal(&units).is_some();
@@ -149,7 +149,7 @@ pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16])
     }
     let has_extension = base_name(&units).contains(&DOT);
     let is_ignored = |unit: &u16| match *unit {
-        // The page drops one dot; any number of them, spaces between, goes (observed).
+        // The page removes one dot; Windows removes any number of them, with spaces between (observed).
         DOT => has_extension && !is_literal,
         SPACE => (has_extension && !is_literal) || purpose == Purpose::Load,
         _ => false,
@@ -173,8 +173,8 @@ pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16])
     }
 }
 
-/// A path with backslashes, whole, without `.`, `..` and empty components, unless its prefix says that it is to be taken as it
-/// is.
+/// An absolute path with backslashes, without `.`, `..` and empty components; unchanged when it has the prefix for literal
+/// paths.
 pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     literal(path).unwrap_or_else(|| {
         let path: Vec<u16> = path.iter().copied().map(slash).collect();
@@ -182,7 +182,7 @@ pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     })
 }
 
-/// A path that has backslashes already, whole, without `.`, `..` and empty components.
+/// The absolute form of a path that has backslashes already, without `.`, `..` and empty components.
 fn resolved(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     let joined = match path {
         // `//?/C:/` and `\\.\C:\` are `C:\` (observed).
@@ -214,8 +214,8 @@ fn resolved(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     [root, &components.join(&BACKSLASH)].concat()
 }
 
-/// The path behind a prefix that turns all reading of it off: `\\?\`, whose limit on the length isn't emulated either, or `\??\`
-/// (observed). Neither slashes nor dots nor spaces mean anything there.
+/// The path after a prefix that turns parsing off: `\\?\`, whose limit on the length isn't emulated, or `\??\` (observed).
+/// Slashes, dots and spaces have no special meaning in it.
 ///
 /// Reference: [Naming files](https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file).
 fn literal(path: &[u16]) -> Option<Vec<u16>> {
@@ -237,7 +237,7 @@ pub(crate) fn is_rooted(path: &[u16]) -> bool {
     }
 }
 
-/// The folder of a file with a whole path: without a trailing backslash, unless it is the root of a drive.
+/// The folder of a file with an absolute path: without a trailing backslash, unless it is the root of a drive.
 pub(crate) fn directory(path: &[u16]) -> &[u16] {
     let end = path.iter().rposition(|unit| *unit == BACKSLASH).unwrap_or_default();
     &path[..end.max(root(path).len())]
@@ -248,13 +248,13 @@ pub(crate) fn base_name(path: &[u16]) -> &[u16] {
     path.iter().rposition(|unit| matches!(*unit, BACKSLASH | COLON)).map_or(path, |at| &path[at + 1..])
 }
 
-/// A file in a folder, in the form in which paths are compared.
+/// A file in a folder, in the form for comparison.
 pub(crate) fn join(folder: &[u16], file: &[u16]) -> Key {
     let folder = folder.strip_suffix(&[BACKSLASH]).unwrap_or(folder);
     folder.iter().chain(&[BACKSLASH]).chain(file).copied().map(fold).collect()
 }
 
-/// The form in which names are compared.
+/// The form of a name for comparison.
 pub(crate) fn key(name: &[u16]) -> Key {
     name.iter().copied().map(fold).collect()
 }
@@ -268,7 +268,7 @@ fn root(path: &[u16]) -> &[u16] {
     }
 }
 
-/// Forward slashes separate like backslashes (observed; the page asks for backslashes).
+/// Forward slashes separate like backslashes (observed; the page requires backslashes).
 fn slash(unit: u16) -> u16 {
     if unit == u16::from(b'/') { BACKSLASH } else { unit }
 }

@@ -1,4 +1,4 @@
-//! What a module is told of its load and unload, as DllMain is (L9).
+//! Notifications of loads and unloads, as DllMain gets them (L9).
 //!
 //! Reference: [DllMain](https://learn.microsoft.com/en-us/windows/win32/dlls/dllmain).
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::{EmulatedLoader, Handle};
 
-/// What a module is told, always on a thread that owns the loader lock.
+/// A notification to a module, always on a thread that owns the loader lock.
 pub struct Notification<'a, E> {
     pub(crate) loader: &'a EmulatedLoader<E>,
     pub(crate) module: Handle,
@@ -14,18 +14,18 @@ pub struct Notification<'a, E> {
 }
 
 impl<'a, E> Notification<'a, E> {
-    /// The loader that tells. A module may load, free and look up others through it; to keep a clone of it inside an
-    /// export or a notification would keep the loader alive for ever.
+    /// The loader that sends it. A module may load, free and find others through it. A clone that is kept inside an export
+    /// or a notification keeps the loader alive for ever.
     pub fn loader(&self) -> &'a EmulatedLoader<E> {
         self.loader
     }
 
-    /// The module that is told.
+    /// The module that gets it.
     pub fn module(&self) -> Handle {
         self.module
     }
 
-    /// Why it is told.
+    /// The reason for it.
     pub fn reason(&self) -> Reason {
         self.reason
     }
@@ -37,12 +37,12 @@ impl<E> fmt::Debug for Notification<'_, E> {
     }
 }
 
-/// Why a module is told.
+/// The reason for a notification.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It has been loaded (`DLL_PROCESS_ATTACH`).
+    /// The module is being loaded (`DLL_PROCESS_ATTACH`).
     Load,
-    /// Its last reference was given back, or it refused its load (`DLL_PROCESS_DETACH`).
+    /// Its last reference was freed, or it refused its load (`DLL_PROCESS_DETACH`).
     Unload,
 }

@@ -1,4 +1,4 @@
-//! Names in the usual spelling, such as `msnsspc.dll`, which are looked up without taking memory or reading them twice.
+//! Names in the usual spelling, such as `msnsspc.dll`, for lookups without allocation.
 
 use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
@@ -8,10 +8,10 @@ use crate::Name;
 /// How many units a plain name may have.
 const LONGEST: usize = 32;
 
-/// The base name that a module's name is as it stands: of ASCII letters, at most 32, without a folder, with an extension, and
-/// without anything at its end that is ignored (L2).
+/// A module's name that needs no parsing: up to 32 ASCII characters, without a folder, with an extension, and without
+/// trailing characters that are ignored (L2).
 ///
-/// It finds what its [`Name`] finds, quicker.
+/// It finds the same modules as its [`Name`], faster.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PlainName {
     /// Capitals, eight to a word, padded with zeroes.
@@ -19,7 +19,7 @@ pub struct PlainName {
 }
 
 impl PlainName {
-    /// The plain name that this is; `None` for a name that has to be read by all the rules.
+    /// The name as a plain one; `None` for a name that needs parsing.
     #[inline]
     pub fn new(name: Name<'_>) -> Option<Self> {
         name.plain()
@@ -34,7 +34,7 @@ impl PlainName {
         let mut words = [0; LONGEST / 8];
         let (mut has_extension, mut last) = (false, b'.');
         for word in &mut words {
-            // Put together in a register: what was just stored byte by byte would have to be waited for.
+            // Collected in a register, which is faster than storing single bytes.
             let mut letters = 0;
             for (shift, unit) in (0..64).step_by(8).zip(&mut name) {
                 last = *CAPITALS.get(usize::from(unit))?;
@@ -70,7 +70,7 @@ impl PlainName {
         }
         if !rest.is_empty() {
             let letters = rest.iter().rev().fold(0, |letters, letter| letters << 8 | u64::from(*letter));
-            // Filled up with what is valid and stays what it is, and cut again.
+            // Padded with blanks, which are valid and have no capital, then cut again.
             let filling = u64::MAX << (8 * rest.len());
             put(eights.len(), letters | all(b' ') & filling)?;
             words[eights.len()] &= !filling;
@@ -106,7 +106,7 @@ const fn capitals(bytes: u64) -> Option<u64> {
     }
     let from_a = bytes + all(0x80 - b'a');
     let behind_z = bytes + all(0x80 - (b'z' + 1));
-    // Bit 5 tells small letters from capitals.
+    // Bit 5 distinguishes small letters from capitals.
     Some(bytes ^ ((from_a & !behind_z & HIGH) >> 2))
 }
 
@@ -120,12 +120,12 @@ impl fmt::Display for PlainName {
 impl Hash for PlainName {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The padding tells nothing: a name has no null.
+        // Without the padding: a name has no null.
         self.words.iter().take_while(|word| **word != 0).for_each(|word| state.write_u64(*word));
     }
 }
 
-/// The capital of a unit that may stand in a plain name; 0 for others, among them what parts folders and drives.
+/// The capital of a unit that a plain name may have; 0 for others, such as the separators of folders and drives.
 const CAPITALS: [u8; 128] = {
     let mut capitals = [0; 128];
     let mut unit = b' ';

@@ -1,4 +1,4 @@
-//! The folders in which files are sought, and their order.
+//! The folders that the loader searches for files, and their order.
 //!
 //! Reference: [Dynamic-link library search order](https://learn.microsoft.com/en-us/windows/win32/dlls/dynamic-link-library-search-order).
 
@@ -13,7 +13,7 @@ use crate::{LoadFlags, LoaderError, Name};
 const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
 const WINDOWS_DIRECTORY: &str = r"C:\Windows";
 
-/// What [`EmulatedLoader::add_dll_directory`](crate::EmulatedLoader::add_dll_directory) gives for a folder, to remove it by:
+/// The result of [`EmulatedLoader::add_dll_directory`](crate::EmulatedLoader::add_dll_directory), to remove the folder with:
 /// the `DLL_DIRECTORY_COOKIE`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DirectoryCookie(NonZeroU64);
@@ -30,15 +30,15 @@ impl DirectoryCookie {
     }
 }
 
-/// Where this process looks for files.
+/// The search settings of a process.
 pub(crate) struct Search {
     pub(crate) current_directory: Vec<u16>,
     application: Vec<u16>,
-    /// System32, or what stands for it.
+    /// System32, or the folders in its place.
     system: Vec<Vec<u16>>,
-    /// Searched behind the system folders by the standard search alone.
+    /// Searched after the system folders, by the standard search only.
     windows: Option<Vec<u16>>,
-    /// What SetDllDirectory was given, as it was spelled.
+    /// The folder of SetDllDirectory, as it was spelled.
     dll_directory: Option<U16String>,
     added: Vec<(DirectoryCookie, Vec<u16>)>,
     next_cookie: NonZeroU64,
@@ -46,7 +46,7 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// As a process begins: the program's folder is the current directory.
+    /// The settings of a new process: the program's folder is the current directory.
     pub(crate) fn new(application: Vec<u16>) -> Self {
         Self {
             current_directory: application.clone(),
@@ -77,13 +77,13 @@ impl Search {
         self.dll_directory = folder;
     }
 
-    /// Whether the process has a folder from its start. It comes in the form in which paths are compared.
+    /// Whether a folder is one of the process's own. The folder has the form in which paths are compared.
     pub(crate) fn has_folder(&self, folder: &[u16]) -> bool {
         let own = [&self.application, &self.current_directory];
         own.into_iter().chain(&self.system).chain(&self.windows).any(|own| *name::key(own) == *folder)
     }
 
-    /// The whole path of a folder that is to be added; `None` for a relative one.
+    /// The absolute path of a folder to add; `None` for a relative one.
     pub(crate) fn to_add(&self, folder: &U16String) -> Option<Vec<u16>> {
         name::is_rooted(folder.as_slice()).then(|| self.absolute(folder))
     }
@@ -107,7 +107,8 @@ impl Search {
         Ok(())
     }
 
-    /// Refuses flags that need another name, or ask for the standard search of a process that gave it up (observed).
+    /// Refuses flags that the name doesn't allow, and those for the standard search after SetDefaultDllDirectories
+    /// (observed).
     pub(crate) fn check(&self, flags: LoadFlags, name: Name<'_>, wanted: &Wanted) -> Result<(), LoaderError> {
         if matches!(wanted, Wanted::File(_)) {
             return Ok(());
@@ -121,8 +122,7 @@ impl Search {
         Ok(())
     }
 
-    /// Where the file may lie that a name asks for, in the order of the search. A relative path is sought in each folder, as a
-    /// bare name is.
+    /// The paths at which to search for a name, in order. A relative path is searched for in each folder, like a bare name.
     pub(crate) fn candidates(&self, wanted: &Wanted, flags: LoadFlags) -> Vec<Key> {
         match wanted {
             Wanted::File(path) => vec![path.clone()],
@@ -133,7 +133,7 @@ impl Search {
         }
     }
 
-    /// The folders that are searched, in their order.
+    /// The folders to search, in order.
     pub(crate) fn folders(&self, flags: LoadFlags) -> Vec<Vec<u16>> {
         match flags.folders().or(self.defaults) {
             Some(folders) => self.chosen(folders),
@@ -141,11 +141,11 @@ impl Search {
         }
     }
 
-    /// The standard search order for desktop programs, safe search mode being on as it is by default.
+    /// The standard search order for desktop programs, with safe search mode, which is the default.
     fn standard(&self) -> Vec<Vec<u16>> {
         let last = match &self.dll_directory {
             None => Some(self.current_directory.clone()),
-            // The page of SetDllDirectory: the current directory goes out of the search, whatever comes in.
+            // The page of SetDllDirectory: any value removes the current directory from the search.
             Some(_) => None,
         };
         [self.application.clone()]
@@ -172,7 +172,7 @@ impl Search {
         found
     }
 
-    /// The folder of SetDllDirectory; none for an empty name, which only takes the current directory out.
+    /// The folder of SetDllDirectory; `None` for an empty name, which only removes the current directory.
     fn set_by_program(&self) -> Option<Vec<u16>> {
         self.dll_directory.as_ref().filter(|folder| !folder.is_empty()).map(|folder| self.absolute(folder))
     }

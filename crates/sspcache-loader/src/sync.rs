@@ -1,4 +1,4 @@
-//! The locks of the loader, in one place, so that the model checker can take over (feature `shuttle`).
+//! The locks of the loader, in one place, so that the model checker can replace them (feature `shuttle`).
 
 use std::sync::PoisonError;
 
@@ -14,11 +14,11 @@ cfg_if::cfg_if! {
     }
 }
 
-/// The lock of the table: the standard library's, which does nothing but wait.
+/// The lock of the table: that of the standard library.
 ///
-/// `parking_lot`'s sets up data of a thread when it has to wait for the first time, while others wait for it already, and that
-/// takes the lock of the host's dynamic linker: whoever was inside of a module's constructor, and so had that lock, and looked a
-/// module up, would never come back.
+/// `parking_lot`'s lock allocates thread data the first time that a thread waits, which takes the lock of the host's
+/// dynamic linker. A thread inside a module's constructor already owns the linker's lock: if it then waits for this lock,
+/// both threads wait for each other.
 pub(crate) struct RwLock<T>(sync::RwLock<T>);
 
 impl<T> RwLock<T> {
@@ -26,7 +26,7 @@ impl<T> RwLock<T> {
         Self(sync::RwLock::new(value))
     }
 
-    // Poison is nothing to it: parking_lot has none, and the table is never left half changed.
+    // Poison is ignored, as in parking_lot: no panic leaves the table half changed.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -36,7 +36,7 @@ impl<T> RwLock<T> {
     }
 }
 
-/// `parking_lot`'s recursive lock, over those of the model checker, which has none.
+/// A recursive lock like `parking_lot`'s, made of the model checker's locks: it has no recursive one.
 #[cfg(feature = "shuttle")]
 mod checked {
     use std::sync::PoisonError;
@@ -45,7 +45,7 @@ mod checked {
     use shuttle::thread::{self, ThreadId};
 
     pub(crate) struct ReentrantMutex<T> {
-        /// Who owns it, and how often.
+        /// The owning thread, and how often it has locked.
         owner: Mutex<Option<(ThreadId, usize)>>,
         released: Condvar,
         _value: T,

@@ -11,18 +11,18 @@ use crate::name::{self, Key, Purpose, Wanted};
 use crate::search::Search;
 use crate::{Handle, LoadFlags, LoaderError, ModuleFile, Name, Sought};
 
-/// Where the emulated address space begins: above every address that a host gives to a process, so that an emulated
-/// address and a real one are never mistaken for each other.
+/// The beginning of the emulated address space: above all addresses that a host gives to a process, so that emulated and
+/// real addresses never collide.
 const FIRST_BASE: u64 = 1 << 60;
 
 /// Distance between two bases: the allocation granularity of Windows.
 const GRANULARITY: u64 = 0x1_0000;
 
-/// How many of a module's exports are kept: as many as an SSP has and more, and so few that going through them is quicker than to
-/// hash a name.
+/// How many found exports the table keeps per module: more than an SSP has, and few enough that a linear search is
+/// faster than hashing.
 const MOST_KEPT: usize = 32;
 
-/// What the loader knows.
+/// The files, modules and settings of a loader.
 pub(crate) struct Table<E> {
     pub(crate) files: HashMap<Key, Arc<ModuleFile<E>>>,
     pub(crate) search: Search,
@@ -30,10 +30,10 @@ pub(crate) struct Table<E> {
     modules: HashMap<Handle, Module<E>>,
     by_name: ByName,
     by_path: HashMap<Key, Handle>,
-    /// Modules on their way in or out, which are not [loaded](Phase::Loaded): mostly none.
+    /// Modules that are being loaded or unloaded, and so are not [loaded](Phase::Loaded): usually none.
     in_transit: Vec<Handle>,
     by_address: BTreeMap<u64, (u64, Handle)>,
-    /// Files that were opened as data, by their handles, whose low bits no module's handle has.
+    /// Handles of files that are open as data. They have low bits that handles of modules never have.
     data: HashSet<Handle>,
     next_base: u64,
 }
@@ -43,13 +43,13 @@ pub(crate) struct Module<E> {
     pub(crate) file: Arc<ModuleFile<E>>,
     phase: Phase,
     references: References,
-    is_told: bool,
-    /// Exports that were found and stay what they are.
+    is_notified: bool,
+    /// Exports that were found and don't change.
     kept: Vec<(Box<[u8]>, E)>,
 }
 
 impl<E: Clone> Module<E> {
-    /// An export that was found before.
+    /// An export that was found earlier.
     #[inline]
     pub(crate) fn kept_export(&self, name: &[u8]) -> Option<E> {
         let (_, export) = self.kept.iter().find(|(kept, _)| **kept == *name)?;
@@ -57,37 +57,37 @@ impl<E: Clone> Module<E> {
     }
 }
 
-/// What keeps a module loaded (L5, L8).
+/// The references that keep a module loaded (L5, L8).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum References {
-    /// References that have not been given back.
+    /// The number of references.
     Counted(u32),
-    /// It stays until the process ends.
+    /// The module stays until the process ends.
     Pinned,
 }
 
-/// What giving a reference back came to.
+/// The result of freeing a reference.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum GivenBack {
-    /// It was the last one: nothing was done yet, the module has to be told.
+    /// It is the last one and not freed yet: the module has to be notified first.
     Last,
     /// The module stays.
     Stays,
 }
 
-/// Where a module stands between its load and its unload.
+/// The phase of a module between its load and its unload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
-    /// Being told of its load: only the thread that loads it sees it.
+    /// During the notification of its load: only the loading thread sees it.
     Loading,
-    /// Everybody sees it.
+    /// All threads see it.
     Loaded,
-    /// Being told of its unload: only the thread that unloads it sees it.
+    /// During the notification of its unload: only the unloading thread sees it.
     Unloading,
 }
 
 impl<E> Table<E> {
-    /// A table in which the program alone is loaded. Its file's path is whole.
+    /// A table with only the program loaded. The path of its file is absolute.
     pub(crate) fn new(program: ModuleFile<E>, search: Search) -> Self {
         let mut table = Self {
             files: HashMap::new(),
@@ -109,7 +109,7 @@ impl<E> Table<E> {
         table
     }
 
-    /// A module that the caller may see.
+    /// A module that the caller can see.
     #[inline]
     pub(crate) fn module(
         &self,
@@ -120,17 +120,17 @@ impl<E> Table<E> {
         module.ok_or(LoaderError::DeadHandle { handle })
     }
 
-    /// Keeps an export that was found, unless the module is gone by now: its handle is never given out again.
+    /// Keeps an export that was found, unless the module is gone by now: no other module ever gets its handle.
     pub(crate) fn keep_export(&mut self, handle: Handle, name: &[u8], export: E) {
         let Some(module) = self.modules.get_mut(&handle) else { return };
-        // Somebody else may have kept it meanwhile.
+        // Another thread may have kept it meanwhile.
         if module.kept.len() < MOST_KEPT && module.kept.iter().all(|(kept, _)| **kept != *name) {
             module.kept.push((name.into(), export));
         }
     }
 
-    /// Finds a loaded module. `loading` tells whether the caller owns the loader lock and so sees modules on their way in
-    /// and out.
+    /// Finds a loaded module. `loading` returns whether the caller owns the loader lock, and so sees modules that are being
+    /// loaded or unloaded.
     #[inline]
     pub(crate) fn find(
         &self,
@@ -138,7 +138,7 @@ impl<E> Table<E> {
         loading: impl Fn() -> bool + Copy,
     ) -> Result<Handle, LoaderError> {
         match sought {
-            // The page: a null parameter is the program, whatever the flags make of it.
+            // The page: a null parameter stands for the program, with any flags.
             Sought::Program | Sought::Address(0) => Ok(self.program),
             Sought::Address(address) => {
                 self.at_address(address, loading).ok_or(LoaderError::NoModuleAtAddress { address })
@@ -174,7 +174,7 @@ impl<E> Table<E> {
             .ok_or_else(|| LoaderError::InvalidName { name: name.to_string() })
     }
 
-    /// The loaded module that a name asks for: of several with one base name the first loaded (L3).
+    /// The loaded module that a name stands for; of several with the same base name, the one loaded first (L3).
     pub(crate) fn find_wanted(&self, wanted: &Wanted, loading: impl Fn() -> bool + Copy) -> Option<Handle> {
         match wanted {
             Wanted::File(path) => self.at_path(path, loading),
@@ -186,7 +186,7 @@ impl<E> Table<E> {
         }
     }
 
-    /// The module that was loaded from the file of this path.
+    /// The module of the file at this path.
     pub(crate) fn at_path(&self, path: &[u16], loading: impl Fn() -> bool + Copy) -> Option<Handle> {
         self.by_path.get(path).copied().filter(|at| self.is_visible(*at, loading))
     }
@@ -200,18 +200,18 @@ impl<E> Table<E> {
         self.visible(self.by_name.named(base), loading)
     }
 
-    /// Those of these modules that the caller may see.
+    /// The modules of these that the caller can see.
     fn visible(&self, handles: &[Handle], loading: impl Fn() -> bool + Copy) -> impl Iterator<Item = Handle> {
         handles.iter().copied().filter(move |handle| self.is_visible(*handle, loading))
     }
 
-    /// Whether a folder is one of the process's own, or a registered file lies in it or below.
+    /// Whether a folder is one of the process's own, or has a registered file in it or below.
     pub(crate) fn has_folder(&self, folder: &[u16]) -> bool {
         let inside = name::join(folder, &[]);
         self.search.has_folder(folder) || self.files.keys().any(|file| file.starts_with(&inside))
     }
 
-    /// Enters a module that is about to be told of its load, with one reference.
+    /// Adds a module with one reference, before the notification of its load.
     pub(crate) fn insert(&mut self, file: Arc<ModuleFile<E>>, flags: LoadFlags) -> Handle {
         let (base, handle) = self.next_base(0);
         let (path, base_name) = keys(&file);
@@ -222,31 +222,36 @@ impl<E> Table<E> {
             self.by_address.entry(addresses.start).or_insert((addresses.end, handle));
         }
         let references = References::Counted(1);
-        let module =
-            Module { file, phase: Phase::Loading, references, is_told: flags.tells(), kept: Vec::new() };
+        let module = Module {
+            file,
+            phase: Phase::Loading,
+            references,
+            is_notified: flags.notifies(),
+            kept: Vec::new(),
+        };
         self.modules.insert(handle, module);
         self.in_transit.push(handle);
         handle
     }
 
-    /// Enters a file that was opened as data: a handle that no look-up finds.
+    /// Adds a file that is opened as data: a handle that no lookup finds.
     pub(crate) fn insert_data(&mut self, flags: LoadFlags) -> Handle {
         let (_, handle) = self.next_base(flags.data_bits());
         self.data.insert(handle);
         handle
     }
 
-    /// Forgets a file that was opened as data; whether the handle was one's.
+    /// Closes a file that was opened as data, and returns whether the handle was that of one.
     pub(crate) fn remove_data(&mut self, handle: Handle) -> bool {
         self.data.remove(&handle)
     }
 
-    /// Whether a module is to be told of its load and unload.
-    pub(crate) fn is_told(&self, handle: Handle) -> bool {
-        self.modules.get(&handle).is_some_and(|module| module.is_told)
+    /// Whether a module gets notifications of its load and unload.
+    pub(crate) fn is_notified(&self, handle: Handle) -> bool {
+        self.modules.get(&handle).is_some_and(|module| module.is_notified)
     }
 
-    /// An address that was never given out, and a handle there.
+    /// An address that was never used, and its handle.
     fn next_base(&mut self, low_bits: u64) -> (u64, Handle) {
         let base = self.next_base;
         self.next_base += GRANULARITY;
@@ -254,7 +259,7 @@ impl<E> Table<E> {
         (base, Handle(handle))
     }
 
-    /// Lets everybody see a module that has been told of its load.
+    /// Makes a module visible to all threads, after the notification of its load.
     pub(crate) fn loaded(&mut self, handle: Handle) {
         if let Some(module) = self.modules.get_mut(&handle) {
             module.phase = Phase::Loaded;
@@ -262,11 +267,11 @@ impl<E> Table<E> {
         }
     }
 
-    /// Counts one reference more (L8).
+    /// Adds a reference (L8).
     pub(crate) fn reference(&mut self, handle: Handle) -> Result<Handle, LoaderError> {
         let references = self.references_mut(handle)?;
         if let References::Counted(count) = *references {
-            // More than can be counted is more than can ever be given back.
+            // So many references can never all be freed.
             *references = count.checked_add(1).map_or(References::Pinned, References::Counted);
         }
         Ok(handle)
@@ -278,7 +283,7 @@ impl<E> Table<E> {
         Ok(handle)
     }
 
-    /// Counts one reference less, unless it is the last (L8).
+    /// Removes a reference, unless it is the last (L8).
     pub(crate) fn give_back(
         &mut self,
         handle: Handle,
@@ -290,7 +295,7 @@ impl<E> Table<E> {
         match (module.phase, &mut module.references) {
             (Phase::Unloading, _) => Err(LoaderError::DeadHandle { handle }),
             (Phase::Loaded, References::Counted(1)) => Ok(GivenBack::Last),
-            // The load that is going on owns the last reference, and drops it itself when it fails.
+            // The current load owns the last reference, and removes the module itself when it fails.
             (Phase::Loading, References::Counted(1)) | (_, References::Pinned) => Ok(GivenBack::Stays),
             (_, References::Counted(count)) => {
                 *count -= 1;
@@ -299,7 +304,7 @@ impl<E> Table<E> {
         }
     }
 
-    /// Hides a module whose last reference was given back from all but the thread that unloads it.
+    /// Hides a module whose last reference was freed from all threads but the one that unloads it.
     pub(crate) fn unloading(&mut self, handle: Handle) {
         if let Some(module) = self.modules.get_mut(&handle) {
             module.phase = Phase::Unloading;
@@ -307,8 +312,8 @@ impl<E> Table<E> {
         }
     }
 
-    /// Removes a module: from now on its handle is dead. The caller drops what is returned without the table's lock,
-    /// because exports may do anything when they are dropped.
+    /// Removes a module: from now on its handle is dead. The caller drops the result without the table's lock, since
+    /// dropping exports may run any code.
     pub(crate) fn remove(&mut self, handle: Handle) -> Option<Module<E>> {
         let module = self.modules.remove(&handle)?;
         self.in_transit.retain(|other| *other != handle);
@@ -329,7 +334,7 @@ impl<E> Table<E> {
         (address < *end && self.is_visible(*handle, loading)).then_some(*handle)
     }
 
-    /// The references of a module that can still be kept.
+    /// The references of a module, if it can still be kept.
     fn references_mut(&mut self, handle: Handle) -> Result<&mut References, LoaderError> {
         match self.modules.get_mut(&handle) {
             None => Err(LoaderError::DeadHandle { handle }),
@@ -340,7 +345,7 @@ impl<E> Table<E> {
         }
     }
 
-    /// Whether the caller may see a module that is there.
+    /// Whether the caller can see a module of the table.
     #[inline]
     fn is_visible(&self, handle: Handle, loading: impl Fn() -> bool + Copy) -> bool {
         !self.in_transit.contains(&handle) || loading()

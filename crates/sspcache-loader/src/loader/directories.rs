@@ -1,4 +1,4 @@
-//! Choosing the folders in which files are sought.
+//! The settings of the search: which folders the loader searches for files.
 
 use widestring::{U16Str, U16String};
 
@@ -6,44 +6,43 @@ use super::EmulatedLoader;
 use crate::{DirectoryCookie, LoaderError, Name, name};
 
 impl<E> EmulatedLoader<E> {
-    /// Changes the current directory, which relative paths and the last step of [`load`](Self::load)'s search begin in.
-    /// A relative path is taken from the one before.
+    /// Changes the current directory, where relative paths begin and which [`load`](Self::load) searches last. A relative
+    /// path begins at the previous one.
     pub fn set_current_directory<'a>(&self, path: impl Into<Name<'a>>) {
         let path = path.into().to_utf16();
         self.0.table.write().search.set_current_directory(&path);
     }
 
-    /// Has other folders stand for the system directory, in their order, and none for the Windows directory: a host's
-    /// own library path. A relative one is taken from the current directory.
+    /// Replaces the system directory by these folders, in their order, and removes the Windows directory: for a host's own
+    /// library path. Relative folders begin at the current directory.
     pub fn set_system_folders<'a>(&self, folders: impl IntoIterator<Item = Name<'a>>) {
         let folders: Vec<U16String> = folders.into_iter().map(|folder| folder.to_utf16()).collect();
         self.0.table.write().search.set_system(&folders);
     }
 
-    /// Puts a folder behind the program's own into the search, in the place of the one set before, and takes the current
-    /// directory out of it; an empty name does the latter alone, `None` undoes both. Nothing is asked of the folder: it may be
-    /// missing, and a relative one is taken from what the current directory is at a load. Emulates
+    /// Sets a folder that is searched after the program's own, and removes the current directory from the search. An
+    /// empty name only removes the current directory; `None` undoes both. The folder need not exist. A relative folder
+    /// begins at the current directory at the time of the load. Emulates
     /// [SetDllDirectoryW](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-setdlldirectoryw).
     pub fn set_dll_directory(&self, folder: Option<Name<'_>>) {
         let folder = folder.map(|folder| folder.to_utf16());
         self.0.table.write().search.set_dll_directory(folder);
     }
 
-    /// What [`set_dll_directory`](Self::set_dll_directory) set, as it was spelled. Emulates
-    /// [GetDllDirectoryW](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-getdlldirectoryw) but for its
+    /// The folder that [`set_dll_directory`](Self::set_dll_directory) set, as it was spelled. Emulates
+    /// [GetDllDirectoryW](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-getdlldirectoryw), without its
     /// buffer.
     pub fn dll_directory(&self) -> Option<U16String> {
         self.0.table.read().search.dll_directory().cloned()
     }
 
-    /// Adds a folder to those that `LOAD_LIBRARY_SEARCH_USER_DIRS` asks for; the standard search doesn't look there. They are
-    /// searched in the order in which they were added, as often as they were. Emulates
+    /// Adds a folder to those that loads with `LOAD_LIBRARY_SEARCH_USER_DIRS` search, in the order of the calls. The
+    /// standard search ignores them. Emulates
     /// [AddDllDirectory](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-adddlldirectory).
     ///
     /// # Errors
     /// [`RelativePath`](LoaderError::RelativePath) (87, L12); [`FolderNotFound`](LoaderError::FolderNotFound) (2, observed)
-    /// when nothing is registered there or below, the disk has no such folder, and the process itself has
-    /// none in its search.
+    /// when no file is registered in it or below, the disk has no such folder, and it is none of the process's own.
     pub fn add_dll_directory<'a>(&self, folder: impl Into<Name<'a>>) -> Result<DirectoryCookie, LoaderError> {
         let name = folder.into();
         let spelled = name.to_utf16();
@@ -57,7 +56,7 @@ impl<E> EmulatedLoader<E> {
         Ok(self.0.table.write().search.add(whole))
     }
 
-    /// Takes a folder out that was added. Emulates
+    /// Removes an added folder. Emulates
     /// [RemoveDllDirectory](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-removedlldirectory).
     ///
     /// # Errors
@@ -66,8 +65,8 @@ impl<E> EmulatedLoader<E> {
         self.0.table.write().search.remove(cookie)
     }
 
-    /// Chooses the folders for every load that chooses none by its flags, instead of the standard search, from now on: there
-    /// is no way back. Emulates
+    /// Sets the folders for all further loads whose flags choose none, in place of the standard search. This can't be
+    /// undone. Emulates
     /// [SetDefaultDllDirectories](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-setdefaultdlldirectories).
     ///
     /// # Errors

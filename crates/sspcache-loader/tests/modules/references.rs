@@ -206,15 +206,12 @@ fn errors_name_what_and_where() {
     let module = loader.load(r"C:\a\ssp").unwrap();
     loader.register(ModuleFile::foreign("text.dll"));
     let cases = [
-        (loader.procedure(module, "Where").map(drop), r"C:\a\ssp.dll exports no `Where`"),
+        (loader.procedure(module, "Where").map(drop), r"C:\a\ssp.dll has no export `Where`"),
         (loader.procedure(module, 9).map(drop), r"C:\a\ssp.dll has no export with the ordinal 9"),
-        (
-            loader.load("absent").map(drop),
-            r"`absent` is registered in the folders that are searched (C:\app; C:\Wi",
-        ),
-        (loader.load("text").map(drop), r"C:\Windows\System32\text.dll is no module"),
+        (loader.load("absent").map(drop), r"`absent` was found (searched: C:\app; C:\Wi"),
+        (loader.load("text").map(drop), r"C:\Windows\System32\text.dll is not a module"),
         (loader.find("absent").map(drop), "no module `absent` is loaded"),
-        (loader.find("").map(drop), "`` names no module"),
+        (loader.find("").map(drop), "`` is not a module's name"),
         (loader.find(Sought::Address(0x10)).map(drop), "0x10"),
     ];
     for (result, text) in cases {
