@@ -1,4 +1,4 @@
-//! Gives the shared library its own name in the programs that are linked with it, wherever it lay then.
+//! Sets the name under which programs that link the shared library look for it, without a folder.
 
 use std::env;
 

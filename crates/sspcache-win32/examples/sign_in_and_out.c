@@ -1,5 +1,5 @@
 /*
- * Signs in, uses that, signs out: one file for Windows and for sspcache-win32.
+ * Signs in with and without the password, then signs out: one file for Windows and for sspcache-win32.
  *
  *   cc sign_in_and_out.c -o sign_in_and_out $(pkg-config --cflags --libs sspcache-win32)
  *   x86_64-w64-mingw32-gcc sign_in_and_out.c -o sign_in_and_out.exe
@@ -16,7 +16,7 @@
 
 typedef BOOL(WINAPI *CLEANUP_CREDENTIAL_CACHE)(void);
 
-/* Signs in, with an identity or, without one, as whoever the SSP has cached; prints who that is. */
+/* Signs in with an identity or, without one, as the user that the SSP has cached. Prints the user or the status. */
 static SECURITY_STATUS sign_in(PSecurityFunctionTableA sspi, SEC_WINNT_AUTH_IDENTITY_A *identity, const char *how)
 {
     SEC_CHAR package[] = "MSN";
@@ -31,18 +31,18 @@ static SECURITY_STATUS sign_in(PSecurityFunctionTableA sspi, SEC_WINNT_AUTH_IDEN
         printf("%s: %08lX\n", how, (unsigned long)(ULONG)status);
         return status;
     }
-    /* Here a client would call InitializeSecurityContext; this one asks for its name. */
+    /* A real client would call InitializeSecurityContext here; this one queries its name. */
     status = sspi->QueryCredentialsAttributesA(&credential, SECPKG_CRED_ATTR_NAMES, &names);
     if (status == SEC_E_OK) {
         printf("%s: %s\n", how, names.sUserName);
         sspi->FreeContextBuffer(names.sUserName);
     }
-    /* What the SSP has cached outlives the handle. */
+    /* The SSP's cache outlives the handle. */
     sspi->FreeCredentialsHandle(&credential);
     return status;
 }
 
-/* Signs in with a password, of which no copy of this program's is left. */
+/* Signs in with a password, and leaves no copy of it in this program. */
 static SECURITY_STATUS sign_in_with_password(PSecurityFunctionTableA sspi)
 {
     unsigned char user[] = "alice", domain[] = "CONTOSO", password[] = "correct horse";
@@ -61,7 +61,7 @@ static SECURITY_STATUS sign_in_with_password(PSecurityFunctionTableA sspi)
     return status;
 }
 
-/* The documented sign-out. An SSP that isn't loaded has no cache, and is never loaded for this. */
+/* The documented sign-out. It never loads an SSP: one that isn't loaded has no cache. */
 static BOOL sign_out(void)
 {
     HMODULE module = GetModuleHandleA("MSNSSPC.dll");
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     initialize = (INIT_SECURITY_INTERFACE_A)(void *)GetProcAddress(module, SECURITY_ENTRYPOINT_ANSIA);
     sspi = initialize == NULL ? NULL : initialize();
     if (sspi == NULL) {
-        fprintf(stderr, "MSNSSPC.dll is no SSP\n");
+        fprintf(stderr, "MSNSSPC.dll is not an SSP\n");
         return 1;
     }
     if (sign_in_with_password(sspi) != SEC_E_OK)

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <utility>
 
-/* A module, for as long as this lives. */
+/* Keeps a module loaded while it lives. */
 class Module {
 public:
     explicit Module(const char *name) : handle_(LoadLibraryA(name))
@@ -42,7 +42,7 @@ private:
     HMODULE handle_;
 };
 
-/* What a function of SSPI answered when it failed. */
+/* The status of an SSPI function that failed. */
 class Refused : public std::runtime_error {
 public:
     explicit Refused(SECURITY_STATUS status) : std::runtime_error("SSPI refused"), status(status) {}
@@ -55,7 +55,7 @@ static void check(SECURITY_STATUS status)
         throw Refused(status);
 }
 
-/* A password that is overwritten at the end. */
+/* A password that its destructor overwrites. */
 class Password {
 public:
     explicit Password(std::string text) : text_(std::move(text)) {}
@@ -69,10 +69,10 @@ private:
     std::string text_;
 };
 
-/* A credential, for as long as this lives. What the SSP has cached outlives it. */
+/* A credential handle, freed by its destructor. The SSP's cache outlives it. */
 class Credential {
 public:
-    /* Without an identity it is that of whoever is cached. */
+    /* Without an identity it takes the user that the SSP has cached. */
     Credential(PSecurityFunctionTableA sspi, SEC_WINNT_AUTH_IDENTITY_A *identity) : sspi_(sspi)
     {
         char package[] = "MSN";
@@ -116,7 +116,7 @@ static void sign_in_with_password(PSecurityFunctionTableA sspi)
         static_cast<ULONG>(password.text().size()),
         SEC_WINNT_AUTH_IDENTITY_ANSI,
     };
-    /* Here a client would call InitializeSecurityContext; this one asks for its name. */
+    /* A real client would call InitializeSecurityContext here; this one queries its name. */
     std::printf("with the password: %s\n", Credential(sspi, &identity).name().c_str());
 }
 
@@ -129,7 +129,7 @@ static void sign_in_without(PSecurityFunctionTableA sspi)
     }
 }
 
-/* The documented sign-out. An SSP that isn't loaded has no cache, and is never loaded for this. */
+/* The documented sign-out. It never loads an SSP: one that isn't loaded has no cache. */
 static bool sign_out()
 {
     using Cleanup = BOOL(WINAPI *)();

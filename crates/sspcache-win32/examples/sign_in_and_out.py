@@ -1,4 +1,4 @@
-"""Signs in, uses that, signs out, through ctypes: one file for Windows and for Unix.
+"""Signs in with and without the password, then signs out, through ctypes: one file for Windows and Unix.
 
     sspcache exec --expect-clean -- python3 sign_in_and_out.py           passes
     sspcache exec --expect-clean -- python3 sign_in_and_out.py --keep    fails: it never signs out
@@ -36,7 +36,7 @@ class SecHandle(ctypes.Structure):
 
 
 def load(name):
-    """The SSP, by name, with the types of its functions: an argument that has none is passed as an int of 32 bits."""
+    """Loads the SSP by name and declares its functions: ctypes passes undeclared arguments as 32-bit ints."""
     ssp = ctypes.WinDLL(name) if os.name == "nt" else ctypes.CDLL(name)
     handle = POINTER(SecHandle)
     for function, result, parameters in [
@@ -57,7 +57,7 @@ def load(name):
 
 
 def sign_in(ssp, identity=None):
-    """Signs in, with an identity or, without one, as whoever the SSP has cached: who that is, or the status."""
+    """Signs in with an identity or, without one, as the user that the SSP has cached. Returns the user or the status."""
     credential, expiry, name = SecHandle(), c_int64(), c_void_p()
     status = ssp.AcquireCredentialsHandleA(
         None, b"MSN", SECPKG_CRED_OUTBOUND, None, identity, None, None, byref(credential), byref(expiry)
@@ -65,7 +65,7 @@ def sign_in(ssp, identity=None):
     if status != SEC_E_OK:
         return f"{status & 0xFFFFFFFF:08X}"
     try:
-        # Here a client would call InitializeSecurityContext; this one asks for its name.
+        # A real client would call InitializeSecurityContext here; this one queries its name.
         status = ssp.QueryCredentialsAttributesA(byref(credential), SECPKG_CRED_ATTR_NAMES, byref(name))
         if status != SEC_E_OK:
             return f"{status & 0xFFFFFFFF:08X}"
@@ -74,7 +74,7 @@ def sign_in(ssp, identity=None):
         finally:
             ssp.FreeContextBuffer(name)
     finally:
-        # What the SSP has cached outlives the handle.
+        # The SSP's cache outlives the handle.
         ssp.FreeCredentialsHandle(byref(credential))
 
 
@@ -87,7 +87,7 @@ def main(arguments):
     print("with the password:", sign_in(ssp, byref(identity)))
     print("without it:", sign_in(ssp))
     if "--keep" not in arguments:
-        # It is loaded: this program did that.
+        # It is loaded, by this program.
         print("sign-out:", "TRUE" if ssp.CleanupCredentialCache() else "FALSE")
     print("without it:", sign_in(ssp))
 
