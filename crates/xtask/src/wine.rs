@@ -1,4 +1,4 @@
-//! The Wine prefix of the project's own, with a stand-in for the DLL that Wine 8 lacks.
+//! The project's own Wine prefix, with a stand-in for the DLL that Wine 8 lacks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Has Wine make the prefix, more than once if need be: on a busy machine its programs have been seen to start before the
+/// Has Wine make the prefix. It may take several attempts: on a busy machine Wine's programs were seen to start before the
 /// DLLs that they need were in place ("could not load kernel32.dll").
 fn make_prefix(workspace: &Workspace) -> Result<()> {
     const ATTEMPTS: u32 = 5;
@@ -72,6 +72,15 @@ fn make_prefix(workspace: &Workspace) -> Result<()> {
         let _ = cmd!(shell, "wineserver -k").quiet().ignore_stderr().run();
         let _ = cmd!(shell, "wineserver -w").quiet().ignore_stderr().run();
     }
+}
+
+/// Waits until no other step runs programs in the prefix: tests edit its registry.
+pub(crate) fn lock(workspace: &Workspace) -> Result<fs::File> {
+    let path = workspace.target.join("xtask/wine.lock");
+    workspace.shell.create_dir(workspace.target.join("xtask"))?;
+    let file = fs::File::create(&path).with_context(|| format!("can't create {}", path.display()))?;
+    file.lock()?;
+    Ok(file)
 }
 
 /// Whether a DLL is one of Wine's own: those are never overwritten.

@@ -15,11 +15,11 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Cargo's own folder for what it builds.
     pub(crate) target: PathBuf,
-    /// Tools that belong to this project alone: see [`python`](crate::python).
+    /// Tools that belong to this project alone: see [`setup`](crate::setup).
     pub(crate) tools: PathBuf,
-    /// The Wine prefix, as `.cargo/config.toml` names it to everything that cargo runs.
+    /// The Wine prefix, as `.cargo/config.toml` names it to every program that cargo runs.
     pub(crate) wine_prefix: PathBuf,
-    /// This program. Asked for later, the system may say that it is deleted: a test run builds it again.
+    /// This program. It is asked for at the start, because cargo may build it again during a run.
     pub(crate) program: PathBuf,
 }
 
@@ -28,8 +28,7 @@ impl Workspace {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
-            .context("this package does not lie in crates/xtask of its workspace")?
-            .to_owned();
+            .context("this package does not lie in crates/xtask of its workspace")?;
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => env::current_dir()?.join(folder),
             None => root.join("target"),
@@ -37,10 +36,15 @@ impl Workspace {
         let wine_prefix = env::var_os("WINEPREFIX").context(
             "WINEPREFIX is not set: start this program as `cargo xtask`, so that .cargo/config.toml is in force",
         )?;
-        let shell = Shell::new()?;
-        shell.change_dir(&root);
-        let (tools, wine_prefix, program) = (root.join(".tools"), wine_prefix.into(), env::current_exe()?);
-        Ok(Self { shell, root, target, tools, wine_prefix, program })
+        Self {
+            shell: Shell::new()?,
+            root: PathBuf::new(),
+            target: PathBuf::new(),
+            tools: root.join(".tools"),
+            wine_prefix: wine_prefix.into(),
+            program: env::current_exe()?,
+        }
+        .at(root.to_owned(), target)
     }
 
     /// A checkout in this folder, which builds into that one, with the tools of this one and a shell of its own.
@@ -52,9 +56,13 @@ impl Workspace {
         Ok(Self { shell, root, target, tools, wine_prefix, program })
     }
 
-    /// The cargo that runs this program, ready to be given arguments.
-    pub(crate) fn cargo(&self) -> Cmd<'_> {
-        self.shell.cmd(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+    /// The cargo that runs this program, with these arguments, separated by spaces.
+    ///
+    /// Incremental builds are off unless the environment asks for them: a run of every test gains nothing from them.
+    pub(crate) fn cargo(&self, arguments: &str) -> Cmd<'_> {
+        let cargo = self.shell.cmd(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        let incremental = env::var("CARGO_INCREMENTAL").unwrap_or_else(|_| "0".to_owned());
+        cargo.args(arguments.split_whitespace()).env("CARGO_INCREMENTAL", incremental)
     }
 
     /// The folder of the Rust toolchain in use.
@@ -62,14 +70,14 @@ impl Workspace {
         Ok(self.shell.cmd("rustc").args(["--print", "sysroot"]).quiet().read()?.into())
     }
 
-    /// The target that the compiler builds for when nobody names one.
+    /// The target that the compiler builds for by default.
     pub(crate) fn host(&self) -> Result<String> {
         Ok(self.shell.cmd("rustc").args(["--print", "host-tuple"]).quiet().read()?)
     }
 }
 
-/// The path of a program on `PATH`, if it is there.
-pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+/// Whether a program is on `PATH`.
+pub(crate) fn is_on_path(name: &str) -> bool {
     let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&file)).find(|path| path.is_file())
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(&file).is_file()))
 }

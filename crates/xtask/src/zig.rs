@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail};
 use xshell::{Cmd, cmd};
 
-use crate::python;
+use crate::setup;
 use crate::workspace::Workspace;
 
 /// Names Zig's target, and so makes this program a linker.
@@ -29,14 +29,14 @@ pub(crate) fn link_with<'a>(workspace: &Workspace, triple: &str, build: Cmd<'a>)
     Ok(build
         .env(variable, &workspace.program)
         .env(TARGET, zig_target(machine))
-        .env(PROGRAM, python::zig(workspace)?)
+        .env(PROGRAM, setup::zig(workspace)?)
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
 }
 
 /// Builds the stand-in for Wine's missing DLL: see `shim/`.
 pub(crate) fn build_shim(workspace: &Workspace, machine: &str, to: &Path) -> Result<()> {
     let shell = &workspace.shell;
-    let zig = python::zig(workspace)?;
+    let zig = setup::zig(workspace)?;
     let target = zig_target(machine);
     let sources = ["bcryptprimitives.c", "bcryptprimitives.def"]
         .map(|file| workspace.root.join("crates/xtask/shim").join(file));

@@ -24,17 +24,15 @@ const PRIVATE: &str = "-lpthread -ldl -lm";
 
 /// Builds all of it.
 pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
-    let rustc = ["rustc", "--lib", "--crate-type"];
     let archive = format!("lib{LIBRARY}.a");
     let with_mock = format!("lib{LIBRARY}_mock.a");
     let shared = library_file(triple, LIBRARY);
 
     // Cargo gives both builds the same name: the first is put aside.
-    let selection = ["--package", PACKAGE, "--features", "mock"];
-    let mock = build(workspace, triple, &selection, &[&rustc[..], &["staticlib"]].concat())?;
+    let mock = build(workspace, triple, PACKAGE, "rustc --lib --crate-type staticlib --features mock")?;
     fs::rename(mock.folder.join(&archive), mock.folder.join(&with_mock))
         .context("cargo built no static library")?;
-    let built = build(workspace, triple, &selection[..2], &[&rustc[..], &["cdylib,staticlib"]].concat())?;
+    let built = build(workspace, triple, PACKAGE, "rustc --lib --crate-type cdylib,staticlib")?;
 
     let mut files = vec![mock.file(&with_mock, &with_mock)];
     for name in [&shared, &archive] {
