@@ -214,22 +214,3 @@ fn library_file(triple: &str, library: &str) -> String {
 fn is_windows(triple: &str) -> bool {
     triple.contains("-windows-")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_target_has_its_own_file_names() {
-        for (triple, library) in [
-            ("x86_64-unknown-linux-gnu", "libMSNSSPC.so"),
-            ("aarch64-unknown-linux-musl", "libMSNSSPC.so"),
-            ("aarch64-apple-darwin", "libMSNSSPC.dylib"),
-            ("x86_64-pc-windows-msvc", "MSNSSPC.dll"),
-            ("x86_64-pc-windows-gnullvm", "MSNSSPC.dll"),
-            ("i686-pc-windows-gnu", "MSNSSPC.dll"),
-        ] {
-            assert_eq!(library_file(triple, "MSNSSPC"), library, "{triple}");
-        }
-    }
-}

@@ -1,24 +1,19 @@
 //! `cargo xtask …`: sets this project up, runs its checks and builds what ships.
 //!
 //! One file per command: [`setup`], [`test`](mod@test), [`dist`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
-//! [`zig`] the linker for Windows DLLs; [`fuzz`], [`reproducible`], [`sanitized`] and [`mock`] are steps of `test` that are
-//! more than a command.
+//! [`zig`] the linker for Windows DLLs.
 
 mod dist;
-mod fuzz;
-mod mock;
-mod reproducible;
-mod sanitized;
 mod setup;
 mod test;
 mod wine;
 mod workspace;
 mod zig;
 
+use std::env;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use lexopt::prelude::*;
+use anyhow::{Result, bail, ensure};
 
 use crate::workspace::Workspace;
 
@@ -59,55 +54,48 @@ fn main() -> ExitCode {
     }
 }
 
-/// What follows the command: flags, the target of `dist`, and names.
-#[derive(Default)]
+/// What follows the command: `--flags`, and names.
 struct Arguments {
     flags: Vec<String>,
-    target: Option<String>,
     names: Vec<String>,
 }
 
 impl Arguments {
-    fn parse(mut parser: lexopt::Parser, allowed: &[&str]) -> Result<Self> {
-        let mut arguments = Self::default();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("target") if allowed.contains(&"target") => {
-                    arguments.target = Some(parser.value()?.string()?);
-                }
-                Long(flag) if allowed.contains(&flag) => arguments.flags.push(flag.to_owned()),
-                Value(name) if allowed.contains(&"NAME") => arguments.names.push(name.string()?),
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        Ok(arguments)
+    fn parse(arguments: impl Iterator<Item = String>) -> Self {
+        let (flags, names) = arguments.partition(|argument| argument.starts_with("--"));
+        Self { flags, names }
     }
 
     fn has(&self, flag: &str) -> bool {
-        self.flags.iter().any(|it| it == flag)
+        self.flags.iter().any(|it| it.strip_prefix("--") == Some(flag))
+    }
+
+    /// Refuses what a command doesn't know.
+    fn only(self, flags: &[&str], names: usize) -> Result<Self> {
+        let unknown = self.flags.iter().find(|flag| !flags.contains(&&flag[2..]));
+        match unknown.or_else(|| self.names.get(names)) {
+            Some(unknown) => bail!("unexpected argument `{unknown}`; `cargo xtask help` lists what there is"),
+            None => Ok(self),
+        }
     }
 }
 
 fn run() -> Result<()> {
-    let mut parser = lexopt::Parser::from_env();
-    let command = match parser.next()? {
-        Some(Value(command)) => command.string()?,
-        None | Some(Short('h') | Long("help")) => "help".to_owned(),
-        Some(other) => return Err(other.unexpected().into()),
-    };
+    let mut words = env::args().skip(1);
+    let command = words.next().unwrap_or_default();
+    let arguments = Arguments::parse(words);
     match command.as_str() {
-        "help" => print!("{HELP}"),
+        "" | "help" | "--help" | "-h" => print!("{HELP}"),
         "dist" => {
-            let arguments = Arguments::parse(parser, &["target"])?;
-            dist::run(&Workspace::open()?, arguments.target.as_deref())?;
+            let arguments = arguments.only(&["target"], 1)?;
+            let target = arguments.names.first().map(String::as_str);
+            ensure!(arguments.has("target") == target.is_some(), "`--target` and a target go together");
+            dist::run(&Workspace::open()?, target)?;
         }
-        "setup" => {
-            let arguments = Arguments::parse(parser, &["all", "check", "without-wine"])?;
-            setup::run(&Workspace::open()?, &arguments)?;
-        }
+        "setup" => setup::run(&Workspace::open()?, &arguments.only(&["all", "check", "without-wine"], 0)?)?,
         "test" => {
-            let allowed = ["ci", "scheduled", "list", "without-wine", "bare", "NAME"];
-            test::run(&Workspace::open()?, &Arguments::parse(parser, &allowed)?)?;
+            let flags = ["ci", "scheduled", "list", "without-wine", "bare"];
+            test::run(&Workspace::open()?, &arguments.only(&flags, usize::MAX)?)?;
         }
         other => bail!("there is no command `{other}`; `cargo xtask help` lists them"),
     }

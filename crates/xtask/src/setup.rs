@@ -3,7 +3,7 @@
 //! `test` only checks. Each part looks first whether it is there, so a second run takes a moment.
 
 use std::collections::BTreeSet;
-use std::env::consts::{EXE_EXTENSION, EXE_SUFFIX};
+use std::env::consts::EXE_EXTENSION;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,39 +29,50 @@ pub(crate) enum Need {
     Toolchains,
 }
 
-/// A program or a shared library, Debian's packages that bring it, and Homebrew's formula.
-type Program = (&'static str, &'static str, &'static str);
+/// A program or a shared library, and Debian's packages that bring it.
+type Program = (&'static str, &'static str);
 
 const ON_UNIX: &[Program] = &[
-    ("cc", "gcc libc6-dev", "gcc"),
-    ("c++", "g++", "gcc"),
-    ("clang++", "clang", "llvm"),
-    ("cmake", "cmake make", "cmake"),
-    ("pkg-config", "pkg-config", "pkgconf"),
-    ("python3", "python3 python3-venv", "python"),
+    ("cc", "gcc libc6-dev"),
+    ("c++", "g++"),
+    ("clang++", "clang"),
+    ("cmake", "cmake make"),
+    ("pkg-config", "pkg-config"),
+    ("python3", "python3 python3-venv"),
 ];
 
 const ON_LINUX: &[Program] =
-    &[("gdb", "gdb", ""), ("valgrind", "valgrind libc6-dbg", ""), ("libwinpr2.so", "libwinpr2-dev", "")];
+    &[("gdb", "gdb"), ("valgrind", "valgrind libc6-dbg"), ("libwinpr2.so", "libwinpr2-dev")];
 
 const FOR_WINE: &[Program] = &[
-    ("wine", "wine wine64", "--cask wine-stable"),
-    ("wineserver", "wine wine64", "--cask wine-stable"),
-    ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64 mingw-w64-x86-64-dev", "mingw-w64"),
-    ("x86_64-w64-mingw32-g++", "g++-mingw-w64-x86-64", "mingw-w64"),
-    ("i686-w64-mingw32-gcc", "gcc-mingw-w64-i686", "mingw-w64"),
+    ("wine", "wine wine64"),
+    ("wineserver", "wine wine64"),
+    ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64 mingw-w64-x86-64-dev"),
+    ("x86_64-w64-mingw32-g++", "g++-mingw-w64-x86-64"),
+    ("i686-w64-mingw32-gcc", "gcc-mingw-w64-i686"),
 ];
 
-const ON_WINDOWS: &[Program] = &[("python", "", "")];
+const ON_WINDOWS: &[Program] = &[("python", "")];
 
-/// What ships, what the tests run, what is type-checked.
-const RUST_TARGETS: &[&str] = &[
-    "x86_64-pc-windows-gnu",
-    "x86_64-pc-windows-gnullvm",
-    "x86_64-pc-windows-msvc",
-    "i686-pc-windows-gnu",
-    "i686-pc-windows-msvc",
-    "aarch64-apple-darwin",
+/// The same elsewhere.
+const HOW: &str = if cfg!(windows) {
+    "winget install Python.Python.3.12"
+} else {
+    "brew install gcc llvm cmake pkgconf python mingw-w64; brew install --cask wine-stable"
+};
+
+/// Parts of the Rust toolchain, by rustup's name for their kind, and where they lie in its folder: what ships, what the tests run,
+/// what is type-checked.
+const RUST: &[(&str, &str, &str)] = &[
+    ("target", "x86_64-pc-windows-gnu", "lib/rustlib/x86_64-pc-windows-gnu/lib"),
+    ("target", "x86_64-pc-windows-gnullvm", "lib/rustlib/x86_64-pc-windows-gnullvm/lib"),
+    ("target", "x86_64-pc-windows-msvc", "lib/rustlib/x86_64-pc-windows-msvc/lib"),
+    ("target", "i686-pc-windows-gnu", "lib/rustlib/i686-pc-windows-gnu/lib"),
+    ("target", "i686-pc-windows-msvc", "lib/rustlib/i686-pc-windows-msvc/lib"),
+    ("target", "aarch64-apple-darwin", "lib/rustlib/aarch64-apple-darwin/lib"),
+    ("component", "rust-src", "lib/rustlib/src/rust/library"),
+    ("component", "clippy", "bin/cargo-clippy"),
+    ("component", "rustfmt", "bin/cargo-fmt"),
 ];
 
 /// The tools from PyPI with their versions. They count as installed when a copy of this text lies beside them.
@@ -101,76 +112,69 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 impl Need {
-    /// The programs that belong to this.
-    fn programs(self) -> Vec<&'static Program> {
-        match self {
-            Self::Programs if cfg!(windows) => ON_WINDOWS.iter().collect(),
-            Self::Programs if cfg!(target_os = "linux") => ON_UNIX.iter().chain(ON_LINUX).collect(),
-            Self::Programs => ON_UNIX.iter().collect(),
-            Self::Wine => FOR_WINE.iter().collect(),
-            Self::Rust | Self::Tools | Self::Toolchains => vec![],
-        }
-    }
-
     /// What this machine lacks, in words.
     fn missing(self, workspace: &Workspace) -> Result<Vec<String>> {
-        let mut missing: Vec<_> =
-            lacking(self.programs()).iter().map(|(name, ..)| (*name).to_owned()).collect();
+        let mut missing: Vec<_> = self.missing_programs().map(|(name, _)| (*name).to_owned()).collect();
         match self {
             Self::Wine if missing.is_empty() && !wine::is_ready(workspace) => {
                 missing.push(format!("a Wine prefix in {}", workspace.wine_prefix.display()));
             }
-            Self::Programs | Self::Wine => {}
+            Self::Tools if !has_tools(workspace) => missing.push("the tools from PyPI in .tools".to_owned()),
             Self::Rust => {
-                missing.extend(
-                    lacking_in_rust(workspace)?.iter().map(|(kind, name)| format!("Rust {kind} {name}")),
-                );
+                missing.extend(missing_in_rust(workspace)?.iter().map(|(_, name)| format!("Rust's {name}")))
             }
-            Self::Tools if has_tools(workspace) => {}
-            Self::Tools => missing.push(format!("the tools from PyPI in {}", workspace.tools.display())),
-            Self::Toolchains => missing.extend(
-                lacking_toolchains(workspace)?.iter().map(|(name, _)| format!("Rust toolchain {name}")),
-            ),
+            Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
+            Self::Programs | Self::Wine | Self::Tools => {}
         }
         Ok(missing)
     }
 
+    fn missing_programs(self) -> impl Iterator<Item = &'static Program> {
+        let [first, second] = match self {
+            Self::Programs if cfg!(windows) => [ON_WINDOWS, &[]],
+            Self::Programs if cfg!(target_os = "linux") => [ON_UNIX, ON_LINUX],
+            Self::Programs => [ON_UNIX, &[]],
+            Self::Wine => [FOR_WINE, &[]],
+            Self::Rust | Self::Tools | Self::Toolchains => [&[][..], &[]],
+        };
+        first.iter().chain(second).filter(|(name, _)| !is_on_path(name) && !has_library(name))
+    }
+
     fn install(self, workspace: &Workspace) -> Result<()> {
         let shell = &workspace.shell;
-        install_programs(workspace, &lacking(self.programs()))?;
+        install_programs(workspace, &self.missing_programs().collect::<Vec<_>>())?;
         match self {
-            Self::Programs => Ok(()),
-            Self::Wine => wine::set_up(workspace),
-            Self::Rust => lacking_in_rust(workspace)?.into_iter().try_for_each(|(kind, name)| {
-                once_more(|| cmd!(shell, "rustup {kind} add {name}").run()).with_context(|| {
-                    format!("without rustup, install your system's package of {name} for Rust")
-                })
-            }),
-            Self::Tools if has_tools(workspace) => Ok(()),
-            Self::Tools => install_tools(workspace),
-            Self::Toolchains => {
-                lacking_toolchains(workspace)?.into_iter().try_for_each(|(name, components)| {
-                    let components = components.iter().flat_map(|name| ["--component", *name]);
-                    let install =
-                        cmd!(shell, "rustup toolchain install {name} --profile minimal {components...}");
-                    once_more(|| install.run()).context("rustup is needed for other toolchains")
-                })
+            Self::Wine => wine::set_up(workspace)?,
+            Self::Tools if !has_tools(workspace) => install_tools(workspace)?,
+            Self::Rust => {
+                for (kind, name) in missing_in_rust(workspace)? {
+                    once_more(|| cmd!(shell, "rustup {kind} add {name}").run()).with_context(|| {
+                        format!("without rustup, install your system's package of Rust's {name}")
+                    })?;
+                }
             }
+            Self::Toolchains => {
+                for name in missing_toolchains(workspace)? {
+                    let components = if name == NIGHTLY { "miri,rust-src" } else { "cargo" };
+                    once_more(|| {
+                        cmd!(
+                            shell,
+                            "rustup toolchain install {name} --profile minimal --component {components}"
+                        )
+                        .run()
+                    })?;
+                }
+            }
+            Self::Programs | Self::Tools => {}
         }
+        Ok(())
     }
-}
-
-fn lacking(programs: Vec<&'static Program>) -> Vec<&'static Program> {
-    programs.into_iter().filter(|(name, ..)| !is_on_path(name) && !has_library(name)).collect()
 }
 
 /// Whether the C compiler finds a shared library of this file name. It repeats the name of one that it doesn't find.
 fn has_library(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "so")
-        && Command::new("cc")
-            .arg(format!("-print-file-name={name}"))
-            .output()
-            .is_ok_and(|output| output.stdout.starts_with(b"/"))
+    let path = || Command::new("cc").arg(format!("-print-file-name={name}")).output();
+    name.ends_with(".so") && path().is_ok_and(|output| output.stdout.starts_with(b"/"))
 }
 
 /// Installs programs as root on Debian and its kin, and says elsewhere what to install.
@@ -179,38 +183,24 @@ fn install_programs(workspace: &Workspace, missing: &[&Program]) -> Result<()> {
         return Ok(());
     }
     let shell = &workspace.shell;
-    let debian: BTreeSet<_> = missing.iter().flat_map(|(_, debian, _)| debian.split(' ')).collect();
+    let packages: BTreeSet<_> = missing.iter().flat_map(|(_, packages)| packages.split(' ')).collect();
+    let packages = &packages.into_iter().collect::<Vec<_>>();
     // `id` rather than a crate for one system call.
-    let is_root = || cmd!(shell, "id -u").quiet().read().is_ok_and(|id| id == "0");
-    if !cfg!(target_os = "linux") || !is_on_path("apt-get") || !is_root() {
-        bail!("{}", instructions(missing, &debian));
+    if !is_on_path("apt-get") || cmd!(shell, "id -u").quiet().read()? != "0" {
+        let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+        let (names, packages) = (names.join(", "), packages.join(" "));
+        let how = if cfg!(target_os = "linux") { "your system's packages of these" } else { HOW };
+        bail!(
+            "these programs or libraries are missing: {names}. Install them:\n\
+             on Debian or Ubuntu:  sudo apt-get install --yes {packages}\nelsewhere:  {how}"
+        );
     }
-    println!("setup: Debian packages: {debian:?}");
     let _environment = shell.push_env("DEBIAN_FRONTEND", "noninteractive");
-    once_more(|| {
+    Ok(once_more(|| {
         // A source that is not needed may be out of reach: whether the packages come decides.
         let _ = cmd!(shell, "apt-get update --quiet=2").run();
-        cmd!(shell, "apt-get install --quiet=2 --yes --no-install-recommends").args(&debian).run()
-    })?;
-    Ok(())
-}
-
-fn instructions(missing: &[&Program], debian: &BTreeSet<&str>) -> String {
-    let names: Vec<_> = missing.iter().map(|(name, ..)| *name).collect();
-    let how = if cfg!(windows) {
-        "winget install Python.Python.3.12".to_owned()
-    } else if cfg!(target_os = "macos") {
-        let formulae: BTreeSet<_> =
-            missing.iter().map(|(.., formula)| format!("brew install {formula}")).collect();
-        formulae.into_iter().collect::<Vec<_>>().join("\n  ")
-    } else {
-        let packages = debian.iter().copied().collect::<Vec<_>>().join(" ");
-        format!(
-            "sudo apt-get update && sudo apt-get install --yes {packages}\n\
-             or, on another system than Debian and Ubuntu, its packages of these"
-        )
-    };
-    format!("these programs or libraries are missing: {}. Install them:\n  {how}", names.join(", "))
+        cmd!(shell, "apt-get install --quiet=2 --yes --no-install-recommends {packages...}").run()
+    })?)
 }
 
 /// Runs a command that fetches something, and runs it again if it fails: the server may answer then.
@@ -222,36 +212,28 @@ fn once_more(fetch: impl Fn() -> xshell::Result<()>) -> xshell::Result<()> {
 }
 
 /// What the Rust toolchain in use lacks, with rustup's name for its kind.
-fn lacking_in_rust(workspace: &Workspace) -> Result<Vec<(&'static str, &'static str)>> {
+fn missing_in_rust(workspace: &Workspace) -> Result<Vec<(&'static str, &'static str)>> {
     let sysroot = workspace.sysroot()?;
-    let targets = RUST_TARGETS
-        .iter()
-        .filter(|target| !sysroot.join("lib/rustlib").join(target).join("lib").is_dir())
-        .map(|target| ("target", *target));
-    let components =
-        ["clippy", "rustfmt", "rust-src"].into_iter().filter(|name| !has_component(&sysroot, name));
-    Ok(targets.chain(components.map(|name| ("component", name))).collect())
+    let is_there = |path: &str| {
+        let path = sysroot.join(path);
+        path.exists() || path.with_extension(EXE_EXTENSION).exists()
+    };
+    let missing = RUST.iter().filter(|(.., path)| !is_there(path));
+    Ok(missing.map(|(kind, name, _)| (*kind, *name)).collect())
 }
 
-fn has_component(sysroot: &Path, name: &str) -> bool {
-    match name {
-        "rust-src" => sysroot.join("lib/rustlib/src/rust/library").is_dir(),
-        name => {
-            let program = format!("cargo-{}{EXE_SUFFIX}", name.trim_start_matches("rust"));
-            sysroot.join("bin").join(program).is_file()
+fn missing_toolchains(workspace: &Workspace) -> Result<Vec<String>> {
+    let shell = &workspace.shell;
+    let run = |name: &str, program: &str| {
+        cmd!(shell, "rustup run {name} {program} --version").quiet().ignore_stderr().read()
+    };
+    let mut missing = Vec::new();
+    for (name, program) in [(NIGHTLY.to_owned(), "cargo-miri"), (oldest_rust(workspace)?, "rustc")] {
+        if run(&name, program).is_err() {
+            missing.push(name);
         }
     }
-}
-
-/// The toolchains that this machine lacks, with the components that they need.
-fn lacking_toolchains(workspace: &Workspace) -> Result<Vec<(String, &'static [&'static str])>> {
-    let needed = [(NIGHTLY.to_owned(), &["miri", "rust-src"][..]), (oldest_rust(workspace)?, &[])];
-    let is_lacking = |(name, components): &(String, &[&str])| {
-        let shell = &workspace.shell;
-        let sysroot = cmd!(shell, "rustup run {name} rustc --print sysroot").quiet().ignore_stderr().read();
-        !sysroot.is_ok_and(|sysroot| components.iter().all(|name| has_component(Path::new(&sysroot), name)))
-    };
-    Ok(needed.into_iter().filter(is_lacking).collect())
+    Ok(missing)
 }
 
 /// The toolchain of the oldest Rust that the library `sspcache` promises to work with.
@@ -327,17 +309,6 @@ mod tests {
     fn a_library_is_where_the_c_compiler_looks() {
         assert!(has_library("libc.so"));
         assert!(!has_library("libnowhere.so"));
-        assert!(!has_library("crt1.o"), "no shared library");
-    }
-
-    #[test]
-    fn the_instructions_name_each_missing_program_and_each_package_once() {
-        let debian = BTreeSet::from(["wine", "wine64"]);
-        let text = instructions(&[&FOR_WINE[0], &FOR_WINE[1]], &debian);
-        assert!(text.contains("wine, wineserver"), "{text}");
-        if cfg!(target_os = "linux") {
-            assert!(text.contains("apt-get install --yes wine wine64\n"), "{text}");
-        }
     }
 
     #[test]

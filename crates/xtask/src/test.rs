@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use xshell::cmd;
 
-use crate::sanitized::{self, ADDRESS, THREAD};
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
 use crate::{Arguments, dist, wine};
@@ -109,13 +108,7 @@ const STEPS: &[Step] = &[
     step("semver", Scheduled("needs cargo-semver-checks and the last release"), RUST, Function(semver), "users of the last release can upgrade"),
 ];
 
-const fn step(
-    name: &'static str,
-    when: When,
-    needs: &'static [Need],
-    run: Run,
-    about: &'static str,
-) -> Step {
+const fn step(name: &'static str, when: When, needs: &'static [Need], run: Run, about: &'static str) -> Step {
     Step { name, about, when, needs, run }
 }
 
@@ -203,11 +196,7 @@ impl Outcome {
 }
 
 /// Runs steps, two at a time: cargo builds with all cores, and many tests run on one. The output of each is printed at its end.
-fn two_at_a_time(
-    workspace: &Workspace,
-    steps: &[&'static Step],
-    without_wine: bool,
-) -> Result<Vec<Outcome>> {
+fn two_at_a_time(workspace: &Workspace, steps: &[&'static Step], without_wine: bool) -> Result<Vec<Outcome>> {
     let logs = workspace.target.join("xtask/logs");
     fs::create_dir_all(&logs)?;
     let program = &workspace.program;
@@ -267,23 +256,48 @@ fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.
 fn sanitizer(workspace: &Workspace) -> Result<()> {
     // What a test loads finds the runtime in the program that loads it, which has to export it.
-    let tests = "test --package sspcache-tests --test dll --no-fail-fast";
-    let built = sanitized::test(workspace, ADDRESS, "-Clink-arg=-rdynamic", tests)?;
-    sanitized::run_clients(workspace, ADDRESS, &built)
+    let flags = "-Zsanitizer=address -Clink-arg=-rdynamic";
+    sanitized(workspace, "address", flags, "test --package sspcache-tests --test dll --no-fail-fast")?;
+    sanitized_clients(workspace, "address", "asan")
 }
 
+/// The locks and channels of a standard library without the sanitizer would be none to it, so that it is built, too.
+const THREADS: &str =
+    "test -Zbuild-std=std,panic_unwind --no-fail-fast --package sspcache-dll --package sspcache-win32";
+
+/// What many threads do at once.
 fn threads(workspace: &Workspace) -> Result<()> {
-    let tests = "test --package sspcache-dll --package sspcache-win32 --test threads --no-fail-fast";
-    let built = sanitized::test(workspace, THREAD, "", tests)?;
-    sanitized::run_clients(workspace, THREAD, &built)
+    sanitized(workspace, "thread", "-Zsanitizer=thread", &format!("{THREADS} --test threads"))?;
+    sanitized_clients(workspace, "thread", "tsan")
 }
 
 /// The same, a minute each and with 32 threads, and the engine's own tests.
 fn stress(workspace: &Workspace) -> Result<()> {
     workspace.shell.set_var("SSPCACHE_TEST_STRESS", "60");
-    let tests = "test --package sspcache-dll --package sspcache-win32 --package sspcache-engine --no-fail-fast \
-        --test threads --test messages --test signing_in";
-    sanitized::test(workspace, THREAD, "", tests).map(drop)
+    let tests = "--package sspcache-engine --test threads --test messages --test signing_in";
+    sanitized(workspace, "thread", "-Zsanitizer=thread", &format!("{THREADS} {tests}"))
+}
+
+/// Runs tests under a sanitizer. The stable toolchain has the runtimes, but takes the switches with a variable alone.
+fn sanitized(workspace: &Workspace, name: &str, flags: &str, tests: &str) -> Result<()> {
+    let suppressions = workspace.root.join("crates/xtask/thread-sanitizer.txt");
+    workspace.shell.set_var("TSAN_OPTIONS", format!("suppressions='{}'", suppressions.display()));
+    let tests = workspace.cargo(tests).args(["--target", &workspace.host()?, "--target-dir"]);
+    let tests = tests.arg(workspace.target.join(name)).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
+    tests.run().context("where the runtime is missing: rustup's toolchains for Linux have the sanitizers")
+}
+
+/// Runs C programs with the libraries that those tests were built with.
+fn sanitized_clients(workspace: &Workspace, name: &str, library: &str) -> Result<()> {
+    let (shell, host) = (&workspace.shell, workspace.host()?);
+    let runtimes = shell.read_dir(workspace.sysroot()?.join("lib/rustlib").join(&host).join("lib"))?;
+    let runtime = runtimes.iter().find(|file| file.to_string_lossy().ends_with(&format!("_rt.{library}.a")));
+    let runtime = runtime.context("the toolchain has no such sanitizer")?;
+    let built = workspace.target.join(name).join(host).join("debug/deps");
+    let folder = workspace.target.join("xtask/sanitized").join(name);
+    shell.remove_path(&folder)?;
+    shell.create_dir(&folder)?;
+    Ok(cmd!(shell, "sh fixtures/clients/sanitized.sh {name} {runtime} {built} {folder}").run()?)
 }
 
 /// Nothing here runs 32-bit programs, but stdcall's decoration of names is a fault of 32-bit builds alone (C1).
@@ -292,7 +306,8 @@ fn windows_32(workspace: &Workspace) -> Result<()> {
         let target = "i686-pc-windows-gnu";
         cargo(workspace, &format!("build --package {package} --target {target}"))?;
         let dll = workspace.target.join(target).join("debug").join(library).with_extension("dll");
-        let listed = cmd!(workspace.shell, "i686-w64-mingw32-objdump --private-headers {dll}").quiet().read()?;
+        let listed =
+            cmd!(workspace.shell, "i686-w64-mingw32-objdump --private-headers {dll}").quiet().read()?;
         let exports = listed.split("[Ordinal/Name Pointer] Table").nth(1).unwrap_or_default();
         for name in ["CleanupCredentialCache", "InitSecurityInterfaceA", "InitSecurityInterfaceW"] {
             let is_exported = exports.lines().any(|line| line.ends_with(&format!(" {name}")));
@@ -324,7 +339,8 @@ fn cargo_deny(workspace: &Workspace, checks: &str) -> Result<()> {
     ensure!(locks.lines().any(|lock| lock == "Cargo.lock"), "git lists no Cargo.lock: is this a checkout?");
     for lock in locks.lines() {
         let (manifest, checks) = (lock.replace("Cargo.lock", "Cargo.toml"), checks.split(' '));
-        cmd!(shell, "{tool} --locked --manifest-path {manifest} --config deny.toml check {checks...}").run()?;
+        cmd!(shell, "{tool} --locked --manifest-path {manifest} --config deny.toml check {checks...}")
+            .run()?;
     }
     Ok(())
 }
@@ -332,7 +348,8 @@ fn cargo_deny(workspace: &Workspace, checks: &str) -> Result<()> {
 fn msrv(workspace: &Workspace) -> Result<()> {
     let (shell, toolchain) = (&workspace.shell, setup::oldest_rust(workspace)?);
     for features in ["default", "sspcache/serde,sspcache/tracing"] {
-        let check = "check --locked --package sspcache --package sspcache-mock --target-dir target/msrv".split(' ');
+        let check =
+            "check --locked --package sspcache --package sspcache-mock --target-dir target/msrv".split(' ');
         cmd!(shell, "rustup run {toolchain} cargo {check...} --features {features}").run()?;
     }
     Ok(())
@@ -345,7 +362,7 @@ type Tests = &'static [(&'static str, &'static str)];
 /// reach each kind of code once, with fewer cases where a test asks `cfg!(miri)`.
 const MIRI: Tests = &[
     ("sspcache-engine --lib", "vault"),
-    ("sspcache-dll --test miri", "dll_abi"),
+    ("sspcache-tests --test dll", "abi::"),
     ("sspcache-fold --test table", "names_compare"),
     ("sspcache-loader --test references --test notifications --test disk", ""),
     ("sspcache-mock --test sign_out", ""),
@@ -355,7 +372,7 @@ const MIRI: Tests = &[
 /// What computes much: contexts, by the safe crates and behind the C ABI.
 const MIRI_CONTEXTS: Tests = &[
     ("sspcache-mock --test both_ends", ""),
-    ("sspcache-dll --test miri", "dll_accounts dll_credentials dll_messages"),
+    ("sspcache-tests --test dll", "accounts:: credentials:: messages::"),
 ];
 
 fn miri(workspace: &Workspace, tests: Tests) -> Result<()> {
@@ -414,7 +431,11 @@ fn distribution(workspace: &Workspace) -> Result<()> {
     let dlls: Vec<_> = folders.flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
     for dll in &dlls {
         let size = fs::metadata(dll)?.len();
-        ensure!(size < SIZE_LIMIT, "{} has {size} bytes, and should have less than {SIZE_LIMIT}", dll.display());
+        ensure!(
+            size < SIZE_LIMIT,
+            "{} has {size} bytes, and should have less than {SIZE_LIMIT}",
+            dll.display()
+        );
     }
     shell.cmd(folder.join("sspcache")).arg("inspect").args(&dlls).run()?;
     if cfg!(target_os = "linux") {
@@ -448,7 +469,8 @@ fn c_programs(workspace: &Workspace, distribution: &Path) -> Result<()> {
     let (moved, built) = (folder.join("moved there"), folder.join("built"));
     cmd!(shell, "cp -R {distribution} {moved}").run()?;
     let version = env!("CARGO_PKG_VERSION");
-    cmd!(shell, "cmake -S fixtures/packages -B {built} -DCMAKE_PREFIX_PATH={moved} -DVERSION={version}").run()?;
+    cmd!(shell, "cmake -S fixtures/packages -B {built} -DCMAKE_PREFIX_PATH={moved} -DVERSION={version}")
+        .run()?;
     cmd!(shell, "cmake --build {built}").run()?;
     Ok(cmd!(shell, "ctest --test-dir {built} --output-on-failure --no-tests=error").run()?)
 }
@@ -457,7 +479,10 @@ fn c_programs(workspace: &Workspace, distribution: &Path) -> Result<()> {
 fn reproducible(workspace: &Workspace) -> Result<()> {
     let shell = &workspace.shell;
     let changes = cmd!(shell, "git status --porcelain --untracked-files=no").quiet().read()?;
-    ensure!(changes.is_empty(), "the second build is of the last commit: commit these changes first\n{changes}");
+    ensure!(
+        changes.is_empty(),
+        "the second build is of the last commit: commit these changes first\n{changes}"
+    );
     let root = workspace.target.join("xtask/built elsewhere/once more");
     shell.remove_path(&root)?;
     cmd!(shell, "git clone --quiet . {root}").run()?;
@@ -470,8 +495,8 @@ fn reproducible(workspace: &Workspace) -> Result<()> {
 
 /// Compares what is published with the last release.
 fn semver(workspace: &Workspace) -> Result<()> {
-    let tags = "git tag --list v[0-9]* --sort=-version:refname --merged HEAD".split(' ');
-    let tags = cmd!(workspace.shell, "{tags...}").quiet().read()?;
+    let shell = &workspace.shell;
+    let tags = cmd!(shell, "git tag --list v[0-9]* --sort=-version:refname --merged HEAD").quiet().read()?;
     let Some(release) = tags.lines().next() else {
         println!("There is no release yet, no tag v1.2.3, to compare with.");
         return Ok(());
@@ -522,7 +547,10 @@ mod tests {
         let workflow = read(".github/workflows/ci.yml").expect("readable");
         for Step { name, when, .. } in STEPS.iter().filter(|step| step.when != Default) {
             assert!(workflow.contains(name), "the workflow doesn't run {name}");
-            assert!(*when == Ci || page.contains(&format!("`cargo xtask test {name}`")), "{name}: why not on each change?");
+            assert!(
+                *when == Ci || page.contains(&format!("`cargo xtask test {name}`")),
+                "{name}: why not on each change?"
+            );
         }
     }
 

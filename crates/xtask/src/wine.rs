@@ -1,7 +1,7 @@
 //! The project's own Wine prefix, with a stand-in for the DLL that Wine 8 lacks.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
@@ -12,39 +12,32 @@ use crate::zig;
 /// The DLL that Rust's standard library needs and Wine 8 lacks.
 pub(crate) const SHIM: &str = "bcryptprimitives.dll";
 
-/// What Wine writes into each DLL of its own, right behind the DOS header.
-const BUILTIN_SIGNATURE: &[u8] = b"Wine builtin DLL";
-
 /// Whether Rust programs start in the prefix.
 pub(crate) fn is_ready(workspace: &Workspace) -> bool {
     stamp(workspace).is_file() && installed_shim(workspace).is_file()
 }
 
-/// Builds the prefix, unless it is there, and puts the current shim into it.
+/// Builds the prefix, unless it is there, and puts the current stand-in into it where this Wine has no such DLL.
 pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
     let shell = &workspace.shell;
     let prefix = &workspace.wine_prefix;
+    let installed = installed_shim(workspace);
     if !stamp(workspace).is_file() {
         println!("setup: a Wine prefix in {}", prefix.display());
         make_prefix(workspace)?;
         // The server writes the registry when the last program has gone.
         cmd!(shell, "wineserver -w").run()?;
+        let brings = if installed.is_file() { WINES_OWN } else { "a stand-in" };
+        fs::write(stamp(workspace), brings)?;
     }
-    let installed = installed_shim(workspace);
-    if is_builtin(&installed) {
-        println!("setup: this Wine brings its own {SHIM}");
-    } else {
-        let built = workspace.target.join("xtask/wine").join(SHIM);
-        zig::build_shim(workspace, "x86_64", &built)?;
-        if fs::read(&built)? != fs::read(&installed).unwrap_or_default() {
-            println!("setup: the stand-in for {SHIM} into the prefix");
-            fs::copy(&built, &installed)
-                .with_context(|| format!("can't copy the stand-in to {}", installed.display()))?;
-        }
+    if fs::read_to_string(stamp(workspace))? != WINES_OWN {
+        zig::build_shim(workspace, "x86_64", &installed)?;
     }
-    fs::write(stamp(workspace), "complete\n")?;
     Ok(())
 }
+
+/// What is noted of a prefix whose Wine brings the DLL: it is never overwritten.
+const WINES_OWN: &str = "Wine's own";
 
 /// Has Wine make the prefix. It may take several attempts: on a busy machine Wine's programs were seen to start before the
 /// DLLs that they need were in place ("could not load kernel32.dll").
@@ -83,34 +76,11 @@ pub(crate) fn lock(workspace: &Workspace) -> Result<fs::File> {
     Ok(file)
 }
 
-/// Whether a DLL is one of Wine's own: those are never overwritten.
-fn is_builtin(dll: &Path) -> bool {
-    fs::read(dll).is_ok_and(|bytes| bytes.get(0x40..).is_some_and(|rest| rest.starts_with(BUILTIN_SIGNATURE)))
-}
-
 fn installed_shim(workspace: &Workspace) -> PathBuf {
     workspace.wine_prefix.join("drive_c/windows/system32").join(SHIM)
 }
 
-/// Written last, so that a half-built prefix is never taken for one.
+/// Written when the prefix is complete, so that a half-built one is never taken for it.
 fn stamp(workspace: &Workspace) -> PathBuf {
     workspace.wine_prefix.join("set-up-by-xtask")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dll_of_wines_own_is_told_from_the_stand_in() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dll = folder.path().join(SHIM);
-        assert!(!is_builtin(&dll), "an absent file");
-        for (behind_the_header, expected) in
-            [(&b"Wine builtin DLL\0"[..], true), (b"Wine placeholder DLL", false), (b"", false)]
-        {
-            fs::write(&dll, [&[0; 0x40], behind_the_header].concat()).expect("written");
-            assert_eq!(is_builtin(&dll), expected, "{behind_the_header:?}");
-        }
-    }
 }

@@ -204,71 +204,41 @@ mod tests {
 
     #[test]
     fn a_bill_lists_what_was_compiled_into_the_file_once() {
-        let artifact = |id: &str, features: &[&str], file: &str| {
-            json!({ "reason": "compiler-artifact", "package_id": id, "features": features, "filenames": [file] }).to_string()
-        };
-        let messages = [
-            artifact("app", &[], "/t/here/dist/app.so"),
-            artifact("a", &["x", "y"], "/t/here/dist/deps/liba.rlib"),
-            artifact("b", &[], "/t/here/dist/deps/libb.rlib"),
-            artifact("b", &["rustc-dep-of-std"], "/t/here/dist/deps/libb-2.rlib"),
-            artifact("core", &[], "/t/here/dist/deps/libcore.rlib"),
-            artifact("macro", &[], "/t/dist/deps/libmacro.so"),
-            json!({ "reason": "build-finished" }).to_string(),
-        ];
-        let package = |id: &str, version: &str, license: &str| json!({ "id": id, "name": id, "version": version, "license": license });
-        let node = |id: &str, uses: &[(&str, Option<&str>)]| {
-            let uses = uses.iter().map(|(id, kind)| json!({ "pkg": id, "dep_kinds": [{ "kind": kind }] }));
-            json!({ "id": id, "deps": uses.collect::<Vec<_>>() })
-        };
+        let messages = r#"
+            {"package_id": "app", "features": [], "filenames": ["/t/here/dist/app.so"]}
+            {"package_id": "a", "features": ["x", "y"], "filenames": ["/t/here/dist/deps/liba.rlib"]}
+            {"package_id": "b", "features": [], "filenames": ["/t/here/dist/deps/libb.rlib"]}
+            {"package_id": "b", "features": ["rustc-dep-of-std"], "filenames": ["/t/here/dist/deps/libb-2.rlib"]}
+            {"package_id": "macro", "features": [], "filenames": ["/t/dist/deps/libmacro.so"]}
+            {"reason": "build-finished"}"#;
+        let compiled = compiled(messages.trim(), "/t/here".as_ref()).expect("read");
         let metadata = json!({
             "packages": [
-                package("a", "1.0.0", "MIT"),
-                package("app", "1.0.0", "MIT"),
-                package("b", "2.0.0+c", "Apache-2.0/MIT"),
-                package("macro", "1.0.0", "MIT"),
-                package("unused", "1.0.0", "MIT"),
+                {"id": "a", "name": "a", "version": "1.0.0", "license": "MIT"},
+                {"id": "app", "name": "app", "version": "1.0.0", "license": "MIT"},
+                {"id": "b", "name": "b", "version": "2.0.0+c", "license": "Apache-2.0/MIT"},
+                {"id": "macro", "name": "macro", "version": "1.0.0", "license": "MIT"},
             ],
-            "resolve": { "nodes": [
-                node("app", &[("a", None), ("b", None), ("macro", None), ("unused", None)]),
-                node("a", &[("b", None)]),
-                node("b", &[("a", Some("dev"))]),
-            ] },
+            "resolve": {"nodes": [
+                {"id": "app", "deps": [{"pkg": "a", "dep_kinds": [{"kind": null}]}, {"pkg": "macro", "dep_kinds": [{"kind": null}]}]},
+                {"id": "a", "deps": [{"pkg": "b", "dep_kinds": [{"kind": null}]}]},
+                {"id": "b", "deps": [{"pkg": "app", "dep_kinds": [{"kind": "dev"}]}]},
+            ]},
         });
-        let lock =
-            format!("[[package]]\nname = \"b\"\nversion = \"2.0.0+c\"\nchecksum = \"{}\"\n", "5".repeat(64));
-        let compiled = compiled(&messages.join("\n"), "/t/here".as_ref()).expect("read");
-        let bill = Bill::of_crates(&metadata, "app", &compiled, &checksums(&lock)).expect("read");
-        let text = bill.to_json("app.dll", &"a".repeat(64));
-        let json: Value = serde_json::from_str(&text).expect("JSON");
-        let shown = |key: &str, value: &str| {
-            let entries = json[key].as_array().expect("a list").iter();
-            entries
-                .map(|entry| {
-                    format!(
-                        "{}: {}",
-                        entry[if key == "components" { "bom-ref" } else { "ref" }],
-                        entry[value]
-                    )
-                })
-                .collect::<Vec<_>>()
-        };
+        let checksums = checksums("[[package]]\nname = \"b\"\nversion = \"2.0.0+c\"\nchecksum = \"5\"\n");
+        let bill = Bill::of_crates(&metadata, "app", &compiled, &checksums).expect("read");
+        let json: Value = serde_json::from_str(&bill.to_json("app.dll", "6")).expect("JSON");
+        let edges = json["dependencies"].as_array().expect("listed").iter();
+        let edges: Vec<_> = edges.map(|edge| format!("{} {}", edge["ref"], edge["dependsOn"])).collect();
         assert_eq!(
-            shown("components", "purl"),
-            [r#""app@1.0.0": null"#, r#""a@1.0.0": null"#, r#""b@2.0.0+c": "pkg:cargo/b@2.0.0%2Bc""#]
+            edges.join(", ").replace('"', ""),
+            "app.dll [app@1.0.0], app@1.0.0 [a@1.0.0], a@1.0.0 [b@2.0.0+c], b@2.0.0+c []"
         );
-        assert_eq!(
-            shown("dependencies", "dependsOn"),
-            [
-                r#""app.dll": ["app@1.0.0"]"#,
-                r#""app@1.0.0": ["a@1.0.0","b@2.0.0+c"]"#,
-                r#""a@1.0.0": ["b@2.0.0+c"]"#,
-                r#""b@2.0.0+c": []"#
-            ]
-        );
-        assert_eq!(json["components"][1]["properties"][0]["value"], "x,y");
-        assert_eq!(json["components"][2]["licenses"][0]["expression"], "Apache-2.0 OR MIT");
-        assert_eq!(json["components"][2]["hashes"][0]["content"], "5".repeat(64));
-        assert_eq!(json["metadata"]["component"]["hashes"][0]["content"], "a".repeat(64));
+        let [app, a, b] = [0, 1, 2].map(|at| &json["components"][at]);
+        assert!(app["purl"].is_null() && a["purl"].is_null(), "from no registry");
+        assert_eq!(a["properties"][0]["value"], "x,y");
+        assert_eq!((&b["purl"], &b["hashes"][0]["content"]), (&json!("pkg:cargo/b@2.0.0%2Bc"), &json!("5")));
+        assert_eq!(b["licenses"][0]["expression"], "Apache-2.0 OR MIT");
+        assert_eq!(json["metadata"]["component"]["hashes"][0]["content"], "6");
     }
 }

@@ -45,7 +45,16 @@ pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
             files.push(File::plain(file, to));
         }
     }
-    let packaging = Packaging { from: &package.join("packaging"), to: &built.folder.join("packaging") };
+    let filled = built.folder.join("packaging");
+    let mut fill = |template: &str, to: PathBuf, values: &[(&str, &str)]| -> Result<()> {
+        let from = package.join("packaging").join(template);
+        let text = fs::read_to_string(&from).with_context(|| format!("can't read {}", from.display()))?;
+        let text = values.iter().fold(text, |text, (name, value)| text.replace(&format!("@{name}@"), value));
+        fs::create_dir_all(filled.join(&to).parent().unwrap_or(&filled))?;
+        fs::write(filled.join(&to), text)?;
+        files.push(File::plain(filled.join(&to), to));
+        Ok(())
+    };
     let soname = if triple.contains("apple") { format!("@rpath/{shared}") } else { shared.clone() };
     let version = env!("CARGO_PKG_VERSION");
     let [major, minor] = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR")];
@@ -54,7 +63,7 @@ pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
         ("sspcacheConfigVersion.cmake", &[("VERSION", version), ("MAJOR", major), ("MINOR", minor)]),
     ] {
         let template = format!("{file}.in");
-        files.push(packaging.fill(&template, &Path::new("lib/cmake/sspcache").join(file), values)?);
+        fill(&template, Path::new("lib/cmake/sspcache").join(file), values)?;
     }
     let archive_libs = format!("${{prefix}}/{archive} {PRIVATE}");
     let mock_libs = format!("${{prefix}}/{with_mock} {PRIVATE}");
@@ -65,7 +74,7 @@ pub(super) fn files(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
     ] {
         let to = Path::new("lib/pkgconfig").join(format!("{name}.pc"));
         let values = [("NAME", name), ("DESCRIPTION", description), ("VERSION", version), ("LIBS", libs)];
-        files.push(packaging.fill("sspcache-win32.pc.in", &to, &values)?);
+        fill("sspcache-win32.pc.in", to, &values)?;
     }
     Ok(files)
 }
@@ -80,46 +89,4 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort_unstable();
     Ok(files)
-}
-
-/// Where the templates lie, and where they are filled in.
-struct Packaging<'a> {
-    from: &'a Path,
-    to: &'a Path,
-}
-
-impl Packaging<'_> {
-    fn fill(&self, template: &str, to: &Path, values: &[(&str, &str)]) -> Result<File> {
-        let from = self.from.join(template);
-        let text = fs::read_to_string(&from).with_context(|| format!("can't read {}", from.display()))?;
-        let filled = self.to.join(to);
-        fs::create_dir_all(filled.parent().unwrap_or(self.to))?;
-        fs::write(&filled, fill(&text, values))?;
-        Ok(File::plain(filled, to))
-    }
-}
-
-/// Puts values into the places of a template.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_template_is_filled_in_everywhere() {
-        let filled = fill("@A@ ${b} @B@@A@ @C@", &[("A", "1"), ("B", "2")]);
-        assert_eq!(filled, "1 ${b} 21 @C@");
-    }
-
-    #[test]
-    fn headers_are_found_in_folders_below() {
-        let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sspcache-win32/include");
-        let found = below(&include).expect("readable");
-        for header in ["windows.h", "security.h", "sspcache/base.h"] {
-            assert!(found.contains(&include.join(header)), "{header}: {found:?}");
-        }
-    }
 }
