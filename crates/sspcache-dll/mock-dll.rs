@@ -2,7 +2,7 @@
 //!
 //! It is every such package's `build`, so that they can't drift apart; the DLL's name is the package's.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::env;
 
 /// The version resource's source, seen from a mock's own package.
 const RESOURCE: &str = "../sspcache-dll/mock-dll.rc";
@@ -21,9 +21,6 @@ fn main() {
             link(&format!("-Wl,-soname,{name}.dll"));
             // With both mocks loaded globally, each calls its own functions and not the other's of that name.
             link("-Wl,-Bsymbolic");
-            if let Some(folder) = static_unwinder() {
-                link(&format!("-L{}", folder.display()));
-            }
         }
         ("windows", _) => {
             let [arch, env, abi] =
@@ -39,28 +36,6 @@ fn main() {
         }
         _ => {}
     }
-}
-
-/// A folder whose `libgcc_s.so` is the static unwinder in disguise, where the C compiler has one to give.
-///
-/// std asks for the shared one, which a program in C doesn't have loaded yet: finding it takes three times as long as all
-/// else about loading the mock, each time that it is loaded. The linker's own language can put something else in its place.
-fn static_unwinder() -> Option<PathBuf> {
-    // Another machine's libraries are not where this machine's compiler says.
-    if env::var("CARGO_CFG_TARGET_ENV").ok()? != "gnu" || env::var("HOST").ok()? != env::var("TARGET").ok()? {
-        return None;
-    }
-    let compiler = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
-    let find = |library: &str| {
-        let output = Command::new(&compiler).arg(format!("-print-file-name={library}")).output().ok()?;
-        let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        // What it doesn't have, it repeats.
-        (path != library && output.status.success()).then_some(path)
-    };
-    let (unwinder, helpers) = (find("libgcc_eh.a")?, find("libgcc.a")?);
-    let folder = PathBuf::from(env::var_os("OUT_DIR")?);
-    fs::write(folder.join("libgcc_s.so"), format!("INPUT ( \"{unwinder}\" \"{helpers}\" )\n")).ok()?;
-    Some(folder)
 }
 
 /// Links the version resource, where there is a resource compiler: a type-check needs none.

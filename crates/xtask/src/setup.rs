@@ -121,7 +121,7 @@ impl Need {
             }
             Self::Tools if !has_tools(workspace) => missing.push("the tools from PyPI in .tools".to_owned()),
             Self::Rust => {
-                missing.extend(missing_in_rust(workspace)?.iter().map(|(_, name)| format!("Rust's {name}")))
+                missing.extend(missing_in_rust(workspace)?.iter().map(|(_, name)| format!("Rust's {name}")));
             }
             Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
             Self::Programs | Self::Wine | Self::Tools => {}
@@ -174,7 +174,7 @@ impl Need {
 /// Whether the C compiler finds a shared library of this file name. It repeats the name of one that it doesn't find.
 fn has_library(name: &str) -> bool {
     let path = || Command::new("cc").arg(format!("-print-file-name={name}")).output();
-    name.ends_with(".so") && path().is_ok_and(|output| output.stdout.starts_with(b"/"))
+    name.strip_suffix(".so").is_some() && path().is_ok_and(|output| output.stdout.starts_with(b"/"))
 }
 
 /// Installs programs as root on Debian and its kin, and says elsewhere what to install.

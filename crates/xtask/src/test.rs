@@ -535,11 +535,18 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn every_command_of_the_assurance_page_exists() {
-        let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |file| fs::read_to_string(root.join(file));
         let page = read("docs/assurance.md").expect("readable");
         for row in page.lines().filter(|line| line.contains("| `cargo ")) {
             let command = row.split('`').find(|span| span.starts_with("cargo ")).expect("a command");
             let name = command.strip_prefix("cargo xtask test ").unwrap_or("native");
+            for test in command.split(" --test ").skip(1).filter_map(|rest| rest.split(' ').next()) {
+                assert!(
+                    root.join("tests").join(test).join("main.rs").is_file(),
+                    "{command}: there is no {test}"
+                );
+            }
             let step = STEPS.iter().find(|step| step.name == name);
             let step = step.unwrap_or_else(|| panic!("there is no step for `{command}`"));
             assert_eq!(!matches!(step.when, Scheduled(_)), row.starts_with("| •"), "CI and {command}");
