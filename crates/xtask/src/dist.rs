@@ -98,9 +98,8 @@ fn mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
         files.push(build(workspace, triple, package, &command)?.file(library_file(triple, library), to));
     }
     if is_windows(triple) {
-        let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;
-        let from = workspace.target.join("xtask/wine").join(machine).join(wine::SHIM);
-        zig::build_shim(workspace, machine, &from)?;
+        let from = workspace.target.join("xtask/wine").join(triple).join(wine::SHIM);
+        zig::build_shim(workspace, triple, &from)?;
         files.push(File::plain(from, Path::new("wine").join(wine::SHIM)));
     }
     Ok(files)
@@ -140,7 +139,7 @@ fn build(workspace: &Workspace, triple: &str, package: &str, command: &str) -> R
 }
 
 /// The compiler's flags that keep the machine's own paths out of what is built, as `CARGO_ENCODED_RUSTFLAGS` has them.
-pub(crate) fn flags(workspace: &Workspace) -> Result<String> {
+fn flags(workspace: &Workspace) -> Result<String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))

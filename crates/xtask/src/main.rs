@@ -41,10 +41,6 @@ Options of test:
 ";
 
 fn main() -> ExitCode {
-    // rustc starts this program as a linker: see the module.
-    if let Some(code) = zig::linker_main() {
-        return code;
-    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::env::consts::EXE_EXTENSION;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use xshell::cmd;
 
 use crate::workspace::{Workspace, is_on_path};
@@ -238,12 +238,11 @@ fn missing_toolchains(workspace: &Workspace) -> Result<Vec<String>> {
 
 /// The toolchain of the oldest Rust that the library `sspcache` promises to work with.
 pub(crate) fn oldest_rust(workspace: &Workspace) -> Result<String> {
-    let metadata = workspace.cargo("metadata --format-version 1 --no-deps").quiet().read()?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let packages = metadata["packages"].as_array().context("cargo lists no packages")?;
-    let package = packages.iter().find(|package| package["name"] == "sspcache");
-    let version = package.and_then(|package| package["rust_version"].as_str()).context("no rust-version")?;
-    Ok(if version.matches('.').count() == 1 { format!("{version}.0") } else { version.to_owned() })
+    let manifest = workspace.shell.read_file("crates/sspcache/Cargo.toml")?;
+    let field = |text: &str| Some(text.split_once("\nrust-version = \"")?.1.split_once('"')?.0.to_owned());
+    let workspaces = || field(&workspace.shell.read_file("Cargo.toml").ok()?);
+    let version = field(&manifest).or_else(workspaces).context("Cargo.toml has no rust-version")?;
+    Ok(if version.matches('.').count() == 1 { format!("{version}.0") } else { version })
 }
 
 fn install_tools(workspace: &Workspace) -> Result<()> {
@@ -254,9 +253,9 @@ fn install_tools(workspace: &Workspace) -> Result<()> {
     cmd!(shell, "{python} -m venv --clear {tools}")
         .run()
         .context("Python can't make virtual environments: on Debian or Ubuntu install python3-venv")?;
-    let pip = tool(workspace, "python")?;
+    let python = workspace.tool_programs().join("python");
     let requirements = workspace.root.join("crates/xtask/requirements.txt");
-    let install = cmd!(shell, "{pip} -m pip install --quiet --only-binary :all: -r {requirements}");
+    let install = cmd!(shell, "{python} -m pip install --quiet --only-binary :all: -r {requirements}");
     once_more(|| install.run()).context("pip can't install the tools: is PyPI reachable from here?")?;
     Ok(fs::write(workspace.tools.join(STAMP), PINNED)?)
 }
@@ -272,11 +271,6 @@ pub(crate) fn pinned(package: &str) -> Option<&'static str> {
     PINNED.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
 }
 
-/// A program of the tools.
-pub(crate) fn tool(workspace: &Workspace, name: &str) -> Result<PathBuf> {
-    existing(&workspace.tools.join(if cfg!(windows) { "Scripts" } else { "bin" }).join(name))
-}
-
 /// The Zig toolchain's program.
 pub(crate) fn zig(workspace: &Workspace) -> Result<PathBuf> {
     let libraries = if cfg!(windows) {
@@ -289,15 +283,9 @@ pub(crate) fn zig(workspace: &Workspace) -> Result<PathBuf> {
             .ok()
             .and_then(|folders| folders.into_iter().next())
     };
-    existing(&libraries.unwrap_or_default().join("site-packages/ziglang/zig"))
-}
-
-fn existing(program: &Path) -> Result<PathBuf> {
-    let program = program.with_extension(EXE_EXTENSION);
-    if program.is_file() {
-        return Ok(program);
-    }
-    bail!("{} is missing: run `cargo xtask setup`", program.display())
+    let zig = libraries.unwrap_or_default().join("site-packages/ziglang/zig").with_extension(EXE_EXTENSION);
+    ensure!(zig.is_file(), "{} is missing: run `cargo xtask setup`", zig.display());
+    Ok(zig)
 }
 
 #[cfg(test)]

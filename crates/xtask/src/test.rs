@@ -64,13 +64,20 @@ const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
 const STEPS: &[Step] = &[
     step("native", Default, TESTS, Function(native), "all tests and documentation examples"),
     step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check"]), "rustfmt finds nothing to change"),
-    step("deny", Default, TOOLS, Function(deny), "licenses, sources and duplicates of dependencies"),
+    step("deny", Default, TOOLS, Commands(&[
+        "deny --locked --config deny.toml check bans licenses sources",
+        "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check bans licenses sources",
+        "deny --locked --config deny-mock-dlls.toml --exclude-dev --manifest-path crates/sspcache-msnsspc/Cargo.toml check bans",
+        "deny --locked --config deny-mock-dlls.toml --exclude-dev --manifest-path crates/sspcache-msapsspc/Cargo.toml check bans",
+    ]), "licenses, sources and duplicates of dependencies"),
     step("clippy", Default, RUST, Commands(&[
         "clippy --workspace --all-targets --all-features -- -D warnings",
         "clippy --workspace --all-targets --target x86_64-pc-windows-gnu -- -D warnings",
     ]), "clippy has no warnings: natively with all features, for Windows without"),
-    step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
     step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
+    step("miri", Ci, TOOLCHAINS, Function(|it| miri(it, MIRI)), "no undefined behaviour, by Miri"),
+    step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
+    step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
     step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
     // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
     // tests can run.
@@ -79,16 +86,14 @@ const STEPS: &[Step] = &[
         "test --no-fail-fast --test model --features sspcache-engine/shuttle,sspcache-loader/shuttle,sspcache-mock/shuttle \
             --package sspcache-engine --package sspcache-loader --package sspcache-mock",
     ]), "the tests of optional features, with the model checker"),
-    step("windows-32", Default, TESTS, Function(windows_32), "the 32-bit DLLs link and export the documented names"),
-    step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
-    step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
-    step("miri", Ci, TOOLCHAINS, Function(|it| miri(it, MIRI)), "no undefined behaviour, by Miri"),
     step("fuzz", Ci, TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
     // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
     step("cross", Ci, RUST, Commands(&[
         "clippy --workspace --all-targets --target aarch64-apple-darwin -- -D warnings",
         "clippy --workspace --target x86_64-pc-windows-msvc --target i686-pc-windows-msvc -- -D warnings",
     ]), "macOS and MSVC compile without warnings"),
+    step("windows-32", Default, TESTS, Function(windows_32), "the 32-bit DLLs link and export the documented names"),
+    step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
     step("msrv", Ci, TOOLCHAINS, Function(msrv), "the libraries compile with the oldest Rust that they promise"),
     step("miri-all", Scheduled("takes twice as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_CONTEXTS)), "nor in contexts and accounts, by Miri"),
     step("stress", Scheduled("takes a minute a test"), TESTS, Function(stress), "32 threads for a minute each test, under the thread sanitizer"),
@@ -100,12 +105,14 @@ const STEPS: &[Step] = &[
     step("clippy-fuzz", Scheduled("checks all dependencies once more"), RUST, Commands(&[
         "clippy --manifest-path fuzz/Cargo.toml --all-targets --locked --target-dir target/fuzz -- -D warnings",
     ]), "clippy has no warnings about the fuzz targets"),
-    step("advisories", Scheduled("needs a git host; advisories come without a change"), TOOLS, Function(advisories), "known vulnerabilities of dependencies"),
+    step("advisories", Scheduled("needs a git host; advisories come without a change"), TOOLS, Commands(&[
+        "deny --locked --config deny.toml check advisories",
+        "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check advisories",
+    ]), "known vulnerabilities of dependencies"),
     // Everything of a publication but the upload: a dependency without a version, or a missing file shows here.
     step("package", Scheduled("asks the registry, and builds each package again"), RUST, Commands(&[
         "publish --dry-run --workspace --locked --allow-dirty",
     ]), "what is published is whole, and builds"),
-    step("semver", Scheduled("needs cargo-semver-checks and the last release"), RUST, Function(semver), "users of the last release can upgrade"),
 ];
 
 const fn step(name: &'static str, when: When, needs: &'static [Need], run: Run, about: &'static str) -> Step {
@@ -133,14 +140,12 @@ fn cargo(workspace: &Workspace, command: &str) -> Result<()> {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.has("list") {
         for Step { name, about, when, .. } in STEPS {
-            println!(
-                "{name:<14}{about}{}",
-                match when {
-                    Default => String::new(),
-                    Ci => " [--ci]".to_owned(),
-                    Scheduled(reason) => format!(" [--scheduled: {reason}]"),
-                }
-            );
+            let note = match when {
+                Default => String::new(),
+                Ci => " [--ci]".to_owned(),
+                Scheduled(reason) => format!(" [--scheduled: {reason}]"),
+            };
+            println!("{name:<14}{about}{note}");
         }
         return Ok(());
     }
@@ -317,34 +322,6 @@ fn windows_32(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn deny(workspace: &Workspace) -> Result<()> {
-    cargo_deny(workspace, "bans licenses sources")?;
-    let tool = &setup::tool(workspace, "cargo-deny")?;
-    for (package, ..) in dist::MOCKS {
-        let manifest = format!("crates/{package}/Cargo.toml");
-        let options = ["--exclude-dev", "--config", "deny-mock-dlls.toml", "check", "bans"];
-        cmd!(workspace.shell, "{tool} --locked --manifest-path {manifest} {options...}").run()?;
-    }
-    Ok(())
-}
-
-fn advisories(workspace: &Workspace) -> Result<()> {
-    cargo_deny(workspace, "advisories")
-}
-
-/// Checks this workspace, and those that stand apart from it.
-fn cargo_deny(workspace: &Workspace, checks: &str) -> Result<()> {
-    let (shell, tool) = (&workspace.shell, &setup::tool(workspace, "cargo-deny")?);
-    let locks = cmd!(shell, "git ls-files -- Cargo.lock */Cargo.lock").quiet().read()?;
-    ensure!(locks.lines().any(|lock| lock == "Cargo.lock"), "git lists no Cargo.lock: is this a checkout?");
-    for lock in locks.lines() {
-        let (manifest, checks) = (lock.replace("Cargo.lock", "Cargo.toml"), checks.split(' '));
-        cmd!(shell, "{tool} --locked --manifest-path {manifest} --config deny.toml check {checks...}")
-            .run()?;
-    }
-    Ok(())
-}
-
 fn msrv(workspace: &Workspace) -> Result<()> {
     let (shell, toolchain) = (&workspace.shell, setup::oldest_rust(workspace)?);
     for features in ["default", "sspcache/serde,sspcache/tracing"] {
@@ -395,18 +372,16 @@ fn miri(workspace: &Workspace, tests: Tests) -> Result<()> {
 
 /// Runs each fuzz target over its recorded corpus, and then with new inputs: see `docs/fuzzing.md`.
 fn fuzz(workspace: &Workspace) -> Result<()> {
-    let (shell, tool) = (&workspace.shell, &setup::tool(workspace, "cargo-fuzz")?);
+    let shell = &workspace.shell;
     let seconds = std::env::var("SSPCACHE_FUZZ_SECONDS").unwrap_or_else(|_| "10".to_owned());
-    // cargo is given flags that a stable compiler takes with this variable alone.
+    // The stable compiler takes the flags of cargo-fuzz with this variable alone.
     shell.set_var("RUSTC_BOOTSTRAP", "1");
-    cmd!(shell, "{tool} fuzz build --target-dir target/fuzz").run()?;
-    for target in cmd!(shell, "{tool} fuzz list").quiet().read()?.lines() {
+    cargo(workspace, "fuzz build --target-dir target/fuzz")?;
+    for target in workspace.cargo("fuzz list").quiet().read()?.lines() {
         let finds = format!("target/fuzz/finds/{target}");
         shell.create_dir(&finds)?;
         let inputs = [finds, format!("fuzz/corpus/{target}"), format!("fixtures/{target}")];
-        let inputs = inputs.iter().filter(|folder| shell.path_exists(folder));
         let words = format!("fuzz/dictionaries/{target}.dict");
-        let words = shell.path_exists(&words).then(|| format!("-dict={words}"));
         // An input of `calls` reaches much: to weigh inputs by how rare that is would take most of the time. Of `journal`, these
         // are the longest of `fixtures/` but one.
         let options = match target {
@@ -414,9 +389,12 @@ fn fuzz(workspace: &Workspace) -> Result<()> {
             "journal" => "-max_len=2560",
             _ => "-max_len=5120",
         };
-        cmd!(shell, "{tool} fuzz run --target-dir target/fuzz {target} {inputs...} -- -timeout=30 -max_total_time={seconds}")
+        workspace
+            .cargo(&format!("fuzz run --target-dir target/fuzz {target}"))
+            .args(inputs.iter().filter(|folder| shell.path_exists(folder)))
+            .args(["--", "-timeout=30", &format!("-max_total_time={seconds}")])
             .args(options.split(' '))
-            .args(words)
+            .args(shell.path_exists(&words).then(|| format!("-dict={words}")))
             .run()?;
     }
     Ok(())
@@ -493,18 +471,6 @@ fn reproducible(workspace: &Workspace) -> Result<()> {
     Ok(cmd!(elsewhere.shell, "sha256sum --check {here}").run()?)
 }
 
-/// Compares what is published with the last release.
-fn semver(workspace: &Workspace) -> Result<()> {
-    let shell = &workspace.shell;
-    let tags = cmd!(shell, "git tag --list v[0-9]* --sort=-version:refname --merged HEAD").quiet().read()?;
-    let Some(release) = tags.lines().next() else {
-        println!("There is no release yet, no tag v1.2.3, to compare with.");
-        return Ok(());
-    };
-    cargo(workspace, &format!("semver-checks --workspace --all-features --baseline-rev {release}"))
-        .context("`cargo install cargo-semver-checks` installs the tool")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -540,16 +506,17 @@ mod tests {
         let page = read("docs/assurance.md").expect("readable");
         for row in page.lines().filter(|line| line.contains("| `cargo ")) {
             let command = row.split('`').find(|span| span.starts_with("cargo ")).expect("a command");
-            let name = command.strip_prefix("cargo xtask test ").unwrap_or("native");
+            let named = command.strip_prefix("cargo xtask test ");
+            let step = STEPS.iter().find(|step| Some(step.name) == named);
+            assert!(step.is_some() == named.is_some(), "there is no step for `{command}`");
+            let is_on_each_change = match step {
+                Some(step) => !matches!(step.when, Scheduled(_)),
+                None => command.starts_with("cargo test "),
+            };
+            assert_eq!(is_on_each_change, row.starts_with("| •"), "CI and {command}");
             for test in command.split(" --test ").skip(1).filter_map(|rest| rest.split(' ').next()) {
-                assert!(
-                    root.join("tests").join(test).join("main.rs").is_file(),
-                    "{command}: there is no {test}"
-                );
+                assert!(root.join("tests").join(test).join("main.rs").is_file(), "{command}: no test {test}");
             }
-            let step = STEPS.iter().find(|step| step.name == name);
-            let step = step.unwrap_or_else(|| panic!("there is no step for `{command}`"));
-            assert_eq!(!matches!(step.when, Scheduled(_)), row.starts_with("| •"), "CI and {command}");
         }
         let workflow = read(".github/workflows/ci.yml").expect("readable");
         for Step { name, when, .. } in STEPS.iter().filter(|step| step.when != Default) {

@@ -31,7 +31,7 @@ pub(crate) fn set_up(workspace: &Workspace) -> Result<()> {
         fs::write(stamp(workspace), brings)?;
     }
     if fs::read_to_string(stamp(workspace))? != WINES_OWN {
-        zig::build_shim(workspace, "x86_64", &installed)?;
+        zig::build_shim(workspace, "x86_64-pc-windows-gnu", &installed)?;
     }
     Ok(())
 }
@@ -42,29 +42,22 @@ const WINES_OWN: &str = "Wine's own";
 /// Has Wine make the prefix. It may take several attempts: on a busy machine Wine's programs were seen to start before the
 /// DLLs that they need were in place ("could not load kernel32.dll").
 fn make_prefix(workspace: &Workspace) -> Result<()> {
-    const ATTEMPTS: u32 = 5;
     let shell = &workspace.shell;
     // No Mono, no Gecko: nothing here is a .NET program or a web page, and Wine would ask to download them.
     let _overrides = shell.push_env("WINEDLLOVERRIDES", "mscoree,mshtml=");
-    let mut attempt = 1;
-    loop {
-        // What an interrupted run left is no prefix.
+    for _ in 0..5 {
+        // What an interrupted attempt left is no prefix, and nothing of it may write into the next one's.
+        let _ = cmd!(shell, "wineserver -k").quiet().ignore_stderr().run();
+        let _ = cmd!(shell, "wineserver -w").quiet().ignore_stderr().run();
         shell.remove_path(&workspace.wine_prefix)?;
+        // On success it complains about 32-bit parts that nobody asked for.
         let boot = cmd!(shell, "wine wineboot --init").env_remove("DISPLAY").ignore_status().output()?;
         if boot.status.success() {
             return Ok(());
         }
-        // On success it complains about 32-bit parts that nobody asked for.
-        let said = String::from_utf8_lossy(&boot.stderr);
-        if attempt == ATTEMPTS {
-            bail!("Wine can't make a prefix, {ATTEMPTS} times over: {said}");
-        }
-        println!("setup: Wine made no prefix ({}, {}); trying again", boot.status, said.trim_end());
-        attempt += 1;
-        // Nothing of the failed attempt may write into the next one's prefix; there may be no server left to end.
-        let _ = cmd!(shell, "wineserver -k").quiet().ignore_stderr().run();
-        let _ = cmd!(shell, "wineserver -w").quiet().ignore_stderr().run();
+        println!("setup: Wine made no prefix: {}", String::from_utf8_lossy(&boot.stderr).trim_end());
     }
+    bail!("Wine can't make a prefix in {}", workspace.wine_prefix.display())
 }
 
 /// Waits until no other step runs programs in the prefix: tests edit its registry.

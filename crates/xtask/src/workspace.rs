@@ -36,15 +36,10 @@ impl Workspace {
         let wine_prefix = env::var_os("WINEPREFIX").context(
             "WINEPREFIX is not set: start this program as `cargo xtask`, so that .cargo/config.toml is in force",
         )?;
-        Self {
-            shell: Shell::new()?,
-            root: PathBuf::new(),
-            target: PathBuf::new(),
-            tools: root.join(".tools"),
-            wine_prefix: wine_prefix.into(),
-            program: env::current_exe()?,
-        }
-        .at(root.to_owned(), target)
+        let shell = Shell::new()?;
+        shell.change_dir(root);
+        let (root, tools, program) = (root.to_owned(), root.join(".tools"), env::current_exe()?);
+        Ok(Self { shell, root, target, tools, wine_prefix: wine_prefix.into(), program })
     }
 
     /// A checkout in this folder, which builds into that one, with the tools of this one and a shell of its own.
@@ -62,7 +57,15 @@ impl Workspace {
     pub(crate) fn cargo(&self, arguments: &str) -> Cmd<'_> {
         let cargo = self.shell.cmd(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
         let incremental = env::var("CARGO_INCREMENTAL").unwrap_or_else(|_| "0".to_owned());
-        cargo.args(arguments.split_whitespace()).env("CARGO_INCREMENTAL", incremental)
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths(env::split_paths(&path).chain([self.tool_programs()]));
+        let path = path.expect("no folder of PATH is more than one");
+        cargo.args(arguments.split_whitespace()).env("CARGO_INCREMENTAL", incremental).env("PATH", path)
+    }
+
+    /// The folder of the tools' programs. Those of cargo are among its commands.
+    pub(crate) fn tool_programs(&self) -> PathBuf {
+        self.tools.join(if cfg!(windows) { "Scripts" } else { "bin" })
     }
 
     /// The folder of the Rust toolchain in use.
