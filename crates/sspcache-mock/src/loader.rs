@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -159,9 +160,9 @@ impl MockModule {
 impl Module for MockModule {
     type Interface = MockInterface;
 
-    fn path(&self) -> String {
+    fn path(&self) -> PathBuf {
         // The module is held, so its handle is alive.
-        self.0.file_name().map(|path| path.to_string_lossy()).unwrap_or_default()
+        self.0.file_name().map(|path| path.to_string_lossy().into()).unwrap_or_default()
     }
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {

@@ -165,7 +165,7 @@ fn a_context_keeps_its_ssp_loaded() {
         handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
     process.unload(MSN).unwrap();
     drop((package, alice, server));
-    let is_loaded = || sspcache::CredentialProvider::is_loaded(&process.provider(), MSN).unwrap();
+    let is_loaded = || sspcache::CredentialProvider::is_present(&process.provider(), MSN).unwrap();
     assert!(is_loaded());
     drop(ends);
     assert!(is_loaded(), "the handshake that has not begun keeps it, too");

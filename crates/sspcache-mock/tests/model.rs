@@ -81,13 +81,13 @@ fn a_module_that_goes_is_flushed_or_not_loaded_and_never_half() {
             let sign_in = spawn(&process, |process| {
                 let Ok(package) = process.provider().security_package(MSN, "MSN") else { return };
                 let credential = package.acquire(&alice()).unwrap();
-                assert!(process.provider().is_loaded(MSN).unwrap());
+                assert!(process.provider().is_present(MSN).unwrap());
                 drop((credential, package));
             });
             for thread in [unload, flush, sign_in] {
                 thread.join().unwrap();
             }
-            assert!(!process.provider().is_loaded(MSN).unwrap());
+            assert!(!process.provider().is_present(MSN).unwrap());
             assert_eq!(msn.cached(), 0);
         },
         SCHEDULES,

@@ -1,6 +1,6 @@
 //! The modules of this library's process as an [`sspcache::loader::Loader`] (feature `provider`).
 
-use std::{fs, io, mem, path::Path, ptr};
+use std::{fs, io, mem, path::PathBuf, ptr};
 
 use sspcache::{
     SecurityStatus, SspCaches,
@@ -63,10 +63,10 @@ impl Module for Win32Module {
     /// The table that the host's loader reads: it holds a reference of the host's linker.
     type Interface = <NativeModule as Module>::Interface;
 
-    fn path(&self) -> String {
+    fn path(&self) -> PathBuf {
         // The module is held, so its handle is alive.
         let path = self.0.file_name().unwrap_or_default();
-        to_host(&path).unwrap_or_else(|| path.to_string_lossy())
+        to_host(&path).unwrap_or_else(|| path.to_string_lossy()).into()
     }
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
@@ -80,7 +80,7 @@ impl Module for Win32Module {
 
     fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>> {
         let path = self.path();
-        let name = Path::new(&path).file_name()?.to_str()?;
+        let name = path.file_name()?.to_str()?;
         let own = fs::canonicalize(&path).ok();
         // The host's linker has the same file open, and so names it.
         let host = NativeLoader::default();

@@ -11,7 +11,7 @@
 #![allow(unsafe_code, reason = "calls Schannel")]
 
 use sspcache::{
-    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, Providers, SspCaches, known,
+    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, Providers, SspCaches,
     loader::{Loader, NativeLoader},
 };
 
@@ -22,34 +22,34 @@ struct Schannel {
 }
 
 impl Schannel {
-    const SSPS: &[CacheName] = &[CacheName::from_static("schannel.dll")];
+    const CACHES: &[CacheName] = &[CacheName::from_static("schannel.dll")];
 
     /// Known, then safe, then loaded: the order of the protocol.
     fn empty(&self, name: &str) -> Result<Flush, Error> {
-        let ssp = known(Self::SSPS, name)?.name().to_owned();
+        let cache = CacheName::find(Self::CACHES, name)?.name().to_owned();
         if self.loader.is_inside_loader_callback() {
-            return Err(Error::InsideLoaderCallback { ssp });
+            return Err(Error::InsideLoaderCallback { cache });
         }
         match system::empty_cache() {
             None => Ok(Flush::Absent),
             Some(Ok(())) => Ok(Flush::Flushed),
-            Some(Err(source)) => Err(Error::Other { ssp, source: source.into() }),
+            Some(Err(source)) => Err(Error::Other { cache, source: source.into() }),
         }
     }
 }
 
 impl CredentialProvider for Schannel {
-    fn ssps(&self) -> &[CacheName] {
-        Self::SSPS
+    fn caches(&self) -> &[CacheName] {
+        Self::CACHES
     }
 
-    fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
-        known(Self::SSPS, ssp)?;
+    fn is_present(&self, cache: &str) -> Result<bool, Error> {
+        CacheName::find(Self::CACHES, cache)?;
         Ok(system::is_loaded())
     }
 
-    fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
-        report.push(FlushRow::new(CacheName::new(ssp), "", self.empty(ssp)));
+    fn flush_into(&self, cache: &str, report: &mut FlushReport) {
+        report.push(FlushRow::new(CacheName::new(cache), self.empty(cache)));
     }
 }
 

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// However this returns, the user is signed out.
 fn session(ssps: &SspCaches<NativeLoader>) -> Result<(), sspcache::Error> {
     let _sign_out = FlushOnDrop::new(ssps, |report| println!("signing out:\n{report}\n"));
-    if !ssps.is_loaded("MSNSSPC.dll")? {
+    if !ssps.is_present("MSNSSPC.dll")? {
         println!("MSNSSPC.dll is not loaded here, so nobody signs in\n");
         return Ok(());
     }

@@ -1,93 +1,77 @@
-//! Why a flush or a sign-in did not happen.
+//! Why a flush or a sign-in failed.
 
-use std::fmt;
+use std::{error::Error as StdError, fmt, io, path::PathBuf};
 
-/// Why an SSP's cache was not flushed, or an SSP not signed in through: a variant for each reason.
-#[derive(Debug, thiserror::Error)]
+/// Why a cache was not flushed, or a user not signed in: a variant for each reason.
+///
+/// It prints what failed, on what, and what to do about it. The cause, where there is one, is its
+/// [`source`](std::error::Error::source).
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// `CleanupCredentialCache` returned FALSE (clause C2). The two SSPs of Microsoft's page never do.
-    #[error("{module}: CleanupCredentialCache returned FALSE; its credentials may still be cached")]
-    FlushFailed {
-        /// Path of the module.
-        module: String,
-    },
-    /// The module is loaded, but lacks the export (clause C5): it isn't the SSP that its name promises.
-    #[error("{module}: no export named {export}, so this is not the SSP that its name promises")]
+    /// The module is loaded, but lacks the export: it is not the SSP that its name promises.
     ExportMissing {
         /// Path of the module.
-        module: String,
-        /// The export's name.
+        module: PathBuf,
+        /// Name of the export.
         export: &'static str,
     },
-    /// This thread is inside a loader callback: DllMain, or a constructor or destructor of a global object (clause C6).
-    #[error(
-        "{ssp}: not flushed: this thread is inside a loader callback (DllMain or a global constructor or \
-             destructor), where calling an SSP is not safe; flush from ordinary code instead"
-    )]
+    /// `CleanupCredentialCache` returned FALSE. The SSPs that Microsoft's page names never do.
+    FlushFailed {
+        /// Path of the module.
+        module: PathBuf,
+    },
+    /// Neither end of a [`handshake`](crate::context::handshake) is done, and neither has a token for the other.
+    HandshakeStalled,
+    /// This thread is inside a loader callback: DllMain, or a constructor or destructor of a global object.
     InsideLoaderCallback {
-        /// The SSP.
-        ssp: String,
+        /// Name of the cache.
+        cache: String,
     },
-    /// The operating system's loader reported an error while a module was looked up.
-    #[error("{ssp}: the loader can't be asked: {source}")]
+    /// The operating system's loader failed while modules were looked up.
     Loader {
-        /// The SSP.
-        ssp: String,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// Name of the cache.
+        cache: String,
+        /// The operating system's error.
+        source: io::Error,
     },
-    /// The process runs on a window station that is not visible, as services do (clause C7).
-    #[error(
-        "{ssp}: not flushed: the window station {station} is not visible (flags {flags:#x}, without WSF_VISIBLE), \
-             as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI \
-             agents have such a station too: if this is one, opt in with \
-             SspCachesBuilder::allow_non_interactive(true)"
-    )]
+    /// The process runs on a window station that is not visible, as services do.
     NonInteractiveWindowStation {
-        /// The SSP.
-        ssp: String,
-        /// Name of the window station, as far as Windows tells it.
+        /// Name of the cache.
+        cache: String,
+        /// Name of the window station, empty where Windows doesn't return it.
         station: String,
         /// Its `USEROBJECTFLAGS`.
         flags: u32,
     },
     /// A message was decrypted that its sender had only signed (`SECQOP_WRAP_NO_ENCRYPT`).
-    #[error("{module}: the message was signed, and not encrypted")]
     NotEncrypted {
         /// Path of the module.
-        module: String,
+        module: PathBuf,
     },
-    /// A sign-in was asked of an SSP that isn't loaded. Nothing here loads one.
-    #[error("{ssp}: not loaded, so there is nothing to sign in through; load it first")]
+    /// A sign-in was asked of an SSP that is not loaded. This crate never loads one.
     NotLoaded {
-        /// The SSP.
+        /// File name of the SSP's module.
         ssp: String,
     },
-    /// Another kind of provider could not flush its cache.
-    #[error("{ssp}: {source}")]
+    /// A [`CredentialProvider`](crate::CredentialProvider) of another kind could not flush its cache.
     Other {
-        /// The SSP, or whatever the provider calls its cache.
-        ssp: String,
+        /// Name of the cache.
+        cache: String,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// An SSPI function failed.
-    #[error("{module}: {function} failed: {status}")]
     Sspi {
         /// Path of the module.
-        module: String,
-        /// The function.
+        module: PathBuf,
+        /// Name of the function.
         function: &'static str,
-        /// What it returned.
+        /// The status that it returned.
         status: SecurityStatus,
     },
-    /// No SSP of this name is known or registered (clause C3). The loader was not asked.
-    #[error(
-        "{name:?} is not an SSP known to have a credential cache (known: {known}); a third party's is registered \
-             with SspCachesBuilder::register"
-    )]
-    UnknownSsp {
+    /// No cache of this name is known or registered. Nothing was looked up.
+    UnknownCache {
         /// The name that was given.
         name: String,
         /// The names that are known.
@@ -96,11 +80,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// A short name for the reason, for logs and machines: the variant's, in kebab case.
-    pub fn kind(&self) -> &'static str {
+    /// A short name of the reason, for logs and machines: the variant's name in kebab case.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::FlushFailed { .. } => "flush-failed",
             Self::ExportMissing { .. } => "export-missing",
+            Self::FlushFailed { .. } => "flush-failed",
+            Self::HandshakeStalled => "handshake-stalled",
             Self::InsideLoaderCallback { .. } => "inside-loader-callback",
             Self::Loader { .. } => "loader",
             Self::NonInteractiveWindowStation { .. } => "non-interactive-window-station",
@@ -108,7 +93,85 @@ impl Error {
             Self::NotLoaded { .. } => "not-loaded",
             Self::Other { .. } => "other",
             Self::Sspi { .. } => "sspi",
-            Self::UnknownSsp { .. } => "unknown-ssp",
+            Self::UnknownCache { .. } => "unknown-cache",
+        }
+    }
+
+    /// The error and its causes on one line, for reports.
+    pub(crate) fn chain(&self) -> Chain<'_> {
+        Chain(self)
+    }
+}
+
+/// Prints an error and its causes.
+pub(crate) struct Chain<'e>(&'e Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExportMissing { module, export } => write!(
+                f,
+                "{}: no export named {export}, so this is not the SSP that its name promises",
+                module.display()
+            ),
+            Self::FlushFailed { module } => write!(
+                f,
+                "{}: CleanupCredentialCache returned FALSE; its credentials may still be cached",
+                module.display()
+            ),
+            Self::HandshakeStalled => f.write_str(
+                "the handshake stalled: neither end is done, and neither has a token for the other",
+            ),
+            Self::InsideLoaderCallback { cache } => write!(
+                f,
+                "{cache}: not flushed: this thread is inside a loader callback (DllMain or a global constructor or \
+                 destructor), where calling an SSP is not safe; flush from ordinary code instead"
+            ),
+            Self::Loader { cache, .. } => write!(f, "{cache}: failed to look up loaded modules"),
+            Self::NonInteractiveWindowStation { cache, station, flags } => write!(
+                f,
+                "{cache}: not flushed: the window station {station} is not visible (flags {flags:#x}, without \
+                 WSF_VISIBLE), as that of a service; WinINet's functions are not for services. SSH sessions, scheduled \
+                 tasks and CI agents have such a station too: if this is one, opt in with \
+                 SspCachesBuilder::allow_non_interactive(true)"
+            ),
+            Self::NotEncrypted { module } => {
+                write!(f, "{}: the message was signed, and not encrypted", module.display())
+            }
+            Self::NotLoaded { ssp } => {
+                write!(f, "{ssp}: not loaded, so there is nothing to sign in through; load it first")
+            }
+            Self::Other { cache, .. } => write!(f, "{cache}: not flushed"),
+            Self::Sspi { module, function, status } => {
+                write!(f, "{}: {function} failed: {status}", module.display())
+            }
+            Self::UnknownCache { name, known } => write!(
+                f,
+                "{name:?} is not a known credential cache (known: {known}); register a third party's SSP with \
+                 SspCachesBuilder::register"
+            ),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Loader { source, .. } => Some(source),
+            Self::Other { source, .. } => Some(&**source),
+            _ => None,
         }
     }
 }

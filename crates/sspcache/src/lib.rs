@@ -6,7 +6,7 @@
 //! [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache). This crate
 //! is that protocol, with every way in which it can go wrong as an error of its own:
 //!
-//! 1. Is it an SSP that is known to have such a cache? ([`Error::UnknownSsp`])
+//! 1. Is it an SSP that is known to have such a cache? ([`Error::UnknownCache`])
 //! 2. Is it safe to flush from here: not from DllMain, not in a service? ([`Error::InsideLoaderCallback`],
 //!    [`Error::NonInteractiveWindowStation`])
 //! 3. Which modules of that name are loaded? None is ever loaded in order to be flushed: what is not loaded has no cache,
@@ -68,7 +68,7 @@
 //! use std::{collections::HashMap, sync::Mutex};
 //!
 //! use sspcache::{
-//!     Flush, FlushReport, FlushRow, CredentialProvider, Error, Providers, CacheName, SspCaches, known,
+//!     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, Providers, SspCaches,
 //!     loader::NativeLoader,
 //! };
 //!
@@ -76,26 +76,26 @@
 //! struct Tokens(Mutex<HashMap<String, String>>);
 //!
 //! impl Tokens {
-//!     const SSPS: &[CacheName] = &[CacheName::from_static("contoso-tokens")];
+//!     const CACHES: &[CacheName] = &[CacheName::from_static("contoso-tokens")];
 //! }
 //!
 //! impl CredentialProvider for Tokens {
-//!     fn ssps(&self) -> &[CacheName] {
-//!         Self::SSPS
+//!     fn caches(&self) -> &[CacheName] {
+//!         Self::CACHES
 //!     }
 //!
-//!     fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
-//!         known(Self::SSPS, ssp)?;
+//!     fn is_present(&self, cache: &str) -> Result<bool, Error> {
+//!         CacheName::find(Self::CACHES, cache)?;
 //!         Ok(!self.0.lock().unwrap().is_empty())
 //!     }
 //!
-//!     fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
+//!     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
 //!         // An unknown name is refused before anything else happens.
-//!         let outcome = known(Self::SSPS, ssp).map(|_| match self.0.lock().unwrap().drain().count() {
+//!         let outcome = CacheName::find(Self::CACHES, cache).map(|_| match self.0.lock().unwrap().drain().count() {
 //!             0 => Flush::Absent,
 //!             _ => Flush::Flushed,
 //!         });
-//!         report.push(FlushRow::new(CacheName::new(ssp), "", outcome));
+//!         report.push(FlushRow::new(CacheName::new(cache), outcome));
 //!     }
 //! }
 //!
@@ -106,8 +106,8 @@
 //! let report = Providers::new([&ssps as &dyn CredentialProvider, &tokens]).flush_all();
 //! assert_eq!(
 //!     report.to_string(),
-//!     "MSNSSPC.dll     not loaded\n\
-//!      MSAPSSPC.dll    not loaded\n\
+//!     "MSNSSPC.dll     absent\n\
+//!      MSAPSSPC.dll    absent\n\
 //!      contoso-tokens  flushed",
 //! );
 //! ```
@@ -165,23 +165,23 @@
 pub mod context;
 pub mod loader;
 
+mod cache_name;
 mod error;
-mod guard;
+mod flush_on_drop;
 mod name;
 mod package;
 mod protocol;
 mod provider;
 mod report;
-mod ssp;
 mod trace;
 
+pub use cache_name::CacheName;
 pub use error::{Error, SecurityStatus};
-pub use guard::FlushOnDrop;
+pub use flush_on_drop::FlushOnDrop;
 pub use package::{Credential, Identity, InboundCredential, SecurityPackage, SignIn};
 pub use protocol::{SspCaches, SspCachesBuilder};
-pub use provider::{CredentialProvider, Providers, known};
+pub use provider::{CredentialProvider, Providers};
 pub use report::{Flush, FlushReport, FlushRow};
-pub use ssp::CacheName;
 
 use once_cell::sync::OnceCell;
 

@@ -8,7 +8,6 @@ use crate::{
     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, SecurityPackage,
     loader::{CLEANUP_CREDENTIAL_CACHE, Loader, Module, WindowStation},
     package::Package,
-    provider::known,
     trace,
 };
 
@@ -17,12 +16,12 @@ use crate::{
 /// ```
 /// use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
 /// let provider = SspCaches::builder(NativeLoader::default()).register("CONTOSSP.dll").build();
-/// assert_eq!(provider.ssps().len(), 3);
+/// assert_eq!(provider.caches().len(), 3);
 /// println!("{}", provider.flush_all());
 /// ```
 pub struct SspCaches<L> {
     loader: L,
-    ssps: Vec<CacheName>,
+    caches: Vec<CacheName>,
     allow_non_interactive: bool,
 }
 
@@ -34,7 +33,7 @@ impl<L: Loader> SspCaches<L> {
 
     /// Starts setting up a provider over this loader.
     pub fn builder(loader: L) -> SspCachesBuilder<L> {
-        SspCachesBuilder { loader, ssps: CacheName::KNOWN.to_vec(), allow_non_interactive: false }
+        SspCachesBuilder { loader, caches: CacheName::KNOWN.to_vec(), allow_non_interactive: false }
     }
 
     /// The loader.
@@ -45,47 +44,32 @@ impl<L: Loader> SspCaches<L> {
     /// A security package of a loaded SSP, to sign in through. The package holds a reference to the module.
     ///
     /// # Errors
-    /// [`Error::UnknownSsp`]; [`Error::NotLoaded`], for nothing is loaded here; [`Error::ExportMissing`] when the
+    /// [`Error::UnknownCache`]; [`Error::NotLoaded`], for nothing is loaded here; [`Error::ExportMissing`] when the
     /// module exports no `InitSecurityInterfaceW`; [`Error::Sspi`] when that gives no table.
     pub fn security_package(&self, ssp: &str, package: &str) -> Result<Box<dyn SecurityPackage>, Error> {
-        let ssp = known(&self.ssps, ssp)?;
+        let ssp = CacheName::find(&self.caches, ssp)?;
         let module = self.modules(ssp)?.next();
         let module = module.ok_or_else(|| Error::NotLoaded { ssp: ssp.name().to_owned() })?;
         Ok(Box::new(Package::open(module, package)?))
     }
 
-    fn modules(&self, ssp: &CacheName) -> Result<impl Iterator<Item = L::Module>, Error> {
-        self.loader.modules(ssp.name()).map_err(|source| Error::Loader { ssp: ssp.name().to_owned(), source })
+    fn modules(&self, cache: &CacheName) -> Result<impl Iterator<Item = L::Module>, Error> {
+        let modules = self.loader.modules(cache.name());
+        modules.map_err(|source| Error::Loader { cache: cache.name().to_owned(), source })
     }
 
-    /// Flushes the modules of an SSP, and tells what came of each, or of none.
-    fn flush_each(&self, ssp: &CacheName, mut tell: impl FnMut(Option<&L::Module>, Result<Flush, Error>)) {
-        let modules = match self.check_safe(ssp).and_then(|()| self.modules(ssp)) {
-            Ok(modules) => modules,
-            Err(error) => return tell(None, Err(error)),
-        };
-        let mut is_loaded = false;
-        for module in modules {
-            is_loaded = true;
-            let outcome = flush(&module);
-            tell(Some(&module), outcome);
-        }
-        if !is_loaded {
-            tell(None, Ok(Flush::Absent));
-        }
-    }
-
-    /// C6, then C7: user32, which tells about the window station, must not be called from DllMain.
-    fn check_safe(&self, ssp: &CacheName) -> Result<(), Error> {
+    /// C6, then C7: user32, which answers for the window station, must not be called from DllMain.
+    fn check_safe(&self, cache: &CacheName) -> Result<(), Error> {
+        let cache = || cache.name().to_owned();
         if self.loader.is_inside_loader_callback() {
-            return Err(Error::InsideLoaderCallback { ssp: ssp.name().to_owned() });
+            return Err(Error::InsideLoaderCallback { cache: cache() });
         }
         if self.allow_non_interactive {
             return Ok(());
         }
         match self.loader.window_station() {
             WindowStation::NotVisible { name, flags } => {
-                Err(Error::NonInteractiveWindowStation { ssp: ssp.name().to_owned(), station: name, flags })
+                Err(Error::NonInteractiveWindowStation { cache: cache(), station: name, flags })
             }
             WindowStation::None | WindowStation::Visible => Ok(()),
         }
@@ -93,45 +77,41 @@ impl<L: Loader> SspCaches<L> {
 }
 
 impl<L: Loader> CredentialProvider for SspCaches<L> {
-    fn ssps(&self) -> &[CacheName] {
-        &self.ssps
+    fn caches(&self) -> &[CacheName] {
+        &self.caches
     }
 
-    fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
-        Ok(self.modules(known(&self.ssps, ssp)?)?.next().is_some())
+    fn is_present(&self, cache: &str) -> Result<bool, Error> {
+        Ok(self.modules(CacheName::find(&self.caches, cache)?)?.next().is_some())
     }
 
     fn flush_into(&self, name: &str, report: &mut FlushReport) {
-        let ssp = match known(&self.ssps, name) {
-            Ok(ssp) => ssp,
-            Err(unknown) => return push(report, FlushRow::new(CacheName::new(name), "", Err(unknown))),
+        let mut push = |row: FlushRow| {
+            trace::flush(&row);
+            report.push(row);
         };
-        self.flush_each(ssp, |module, outcome| {
-            let path = module.map(Module::path).unwrap_or_default();
-            push(report, FlushRow::new(ssp.clone(), path, outcome));
-        });
-    }
-
-    /// As by a report, but without the rows, which take longer to write than an empty cache to flush.
-    fn flush(&self, name: &str) -> Result<Flush, Error> {
-        if cfg!(feature = "tracing") {
-            let mut report = FlushReport::default();
-            self.flush_into(name, &mut report);
-            return report.into_result();
+        let cache = match CacheName::find(&self.caches, name) {
+            Ok(cache) => cache,
+            Err(unknown) => return push(FlushRow::new(CacheName::new(name), Err(unknown))),
+        };
+        let modules = match self.check_safe(cache).and_then(|()| self.modules(cache)) {
+            Ok(modules) => modules,
+            Err(error) => return push(FlushRow::new(cache.clone(), Err(error))),
+        };
+        let mut is_present = false;
+        for module in modules {
+            is_present = true;
+            push(FlushRow::new(cache.clone(), flush(&module)).with_module(module.path()));
         }
-        let mut first = Ok(Flush::Absent);
-        self.flush_each(known(&self.ssps, name)?, |_, outcome| {
-            if first.is_ok() && !matches!(outcome, Ok(Flush::Absent)) {
-                first = outcome;
-            }
-        });
-        first
+        if !is_present {
+            push(FlushRow::new(cache.clone(), Ok(Flush::Absent)));
+        }
     }
 }
 
 impl<L> fmt::Debug for SspCaches<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SspCaches").field("ssps", &self.ssps).finish_non_exhaustive()
+        f.debug_struct("SspCaches").field("caches", &self.caches).finish_non_exhaustive()
     }
 }
 
@@ -140,7 +120,7 @@ impl<L> fmt::Debug for SspCaches<L> {
 #[must_use = "a builder does nothing until `build`"]
 pub struct SspCachesBuilder<L> {
     loader: L,
-    ssps: Vec<CacheName>,
+    caches: Vec<CacheName>,
     allow_non_interactive: bool,
 }
 
@@ -155,16 +135,16 @@ impl<L: Loader> SspCachesBuilder<L> {
     /// Registers a third party's SSP by its module's file name: one that exports `CleanupCredentialCache` with the
     /// documented meaning. A name that is known already changes nothing.
     pub fn register(mut self, name: &str) -> Self {
-        if known(&self.ssps, name).is_err() {
-            self.ssps.push(CacheName::new(name));
+        if CacheName::find(&self.caches, name).is_err() {
+            self.caches.push(CacheName::new(name));
         }
         self
     }
 
     /// Makes the provider.
     pub fn build(self) -> SspCaches<L> {
-        let Self { loader, ssps, allow_non_interactive } = self;
-        SspCaches { loader, ssps, allow_non_interactive }
+        let Self { loader, caches, allow_non_interactive } = self;
+        SspCaches { loader, caches, allow_non_interactive }
     }
 }
 
@@ -175,9 +155,4 @@ fn flush(module: &impl Module) -> Result<Flush, Error> {
         export: CLEANUP_CREDENTIAL_CACHE.name(),
     })?;
     if cleanup() { Ok(Flush::Flushed) } else { Err(Error::FlushFailed { module: module.path() }) }
-}
-
-fn push(report: &mut FlushReport, row: FlushRow) {
-    trace::flush(&row);
-    report.push(row);
 }

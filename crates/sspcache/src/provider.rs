@@ -1,118 +1,143 @@
-//! The trait that applications hold.
+//! The trait through which applications flush.
+
+use std::{ops::Deref, sync::Arc};
 
 use crate::{CacheName, Error, Flush, FlushReport, FlushRow};
 
-/// Whoever can flush credential caches of this process: the seam between an application's sign-out and the system.
+/// Flushes the credential caches of the current process.
 ///
-/// Applications take a `&dyn CredentialProvider`. Production passes [`native()`](crate::native), a test passes a mock
-/// (`sspcache_mock::MockSsp`), and neither the application nor the protocol can tell the difference.
+/// Applications depend on this trait, so that sign-out can be tested: production passes [`native()`](crate::native), and a
+/// test passes the provider of an emulated process (`sspcache_mock::MockProcess::provider`). An application that signs in
+/// as well depends on [`Sspi`](crate::Sspi), which is this trait and signing in.
 ///
 /// # Implementing it
 ///
-/// Three methods make a provider: which caches there are, whether one exists in this process, and flushing one into a
-/// report. It has to honour what callers rely on:
+/// A cache that is not an SSP's, such as an application's own tokens, becomes flushable with the rest through a provider of
+/// its own. Three methods make one: which caches there are, whether a cache exists now, and flushing it into a report.
+/// Callers rely on this:
 ///
-/// - flushing is idempotent, and what is not there is [`Flush::Absent`], a success;
-/// - nothing is loaded or started in order to be flushed;
-/// - a name that is none of [`Self::ssps`] is [`Error::UnknownSsp`], before anything else happens;
-/// - a failure of one cache is a row of the report and keeps nobody else from being flushed.
+/// - A name that is not in [`caches`](Self::caches) gives [`Error::UnknownCache`], before anything else happens.
+/// - Nothing is loaded or started in order to be flushed. A cache that isn't there gives [`Flush::Absent`], a success.
+/// - Flushing is idempotent.
+/// - A failure is a row of the report. It doesn't keep other caches from being flushed.
 ///
-/// The crate's documentation has a complete example.
+/// The [crate's documentation](crate#for-other-kinds-of-caches) has a complete example.
 pub trait CredentialProvider: Send + Sync {
-    /// The SSPs whose caches this provider can flush, in the order in which it does.
-    fn ssps(&self) -> &[CacheName];
+    /// The names of the caches that this provider can flush, in the order in which it flushes them.
+    fn caches(&self) -> &[CacheName];
 
-    /// Whether an SSP is loaded in this process now, and so may have a cache.
+    /// Returns whether a cache exists in this process now: of an SSP's, whether the SSP is loaded.
     ///
     /// # Errors
-    /// [`Error::UnknownSsp`] when it is none of [`Self::ssps`]; [`Error::Loader`] when the system can't tell.
-    fn is_loaded(&self, ssp: &str) -> Result<bool, Error>;
+    /// [`Error::UnknownCache`] when the name is not in [`caches`](Self::caches); [`Error::Loader`] when the operating
+    /// system fails to answer.
+    fn is_present(&self, cache: &str) -> Result<bool, Error>;
 
-    /// Flushes one SSP's cache and adds to the report what came of it: a row, or one per module when several carry the
-    /// SSP's name.
-    fn flush_into(&self, ssp: &str, report: &mut FlushReport);
+    /// Flushes one cache and adds the outcome to the report: one row, or one for each module when several loaded modules
+    /// carry the SSP's name.
+    fn flush_into(&self, cache: &str, report: &mut FlushReport);
 
-    /// Flushes one SSP's cache.
+    /// Flushes one cache.
     ///
     /// # Errors
-    /// The first failure, when several modules carry the SSP's name; all of them are tried.
-    fn flush(&self, ssp: &str) -> Result<Flush, Error> {
+    /// The first failure, when several loaded modules carry the SSP's name. All of them are tried.
+    fn flush(&self, cache: &str) -> Result<Flush, Error> {
         let mut report = FlushReport::default();
-        self.flush_into(ssp, &mut report);
+        self.flush_into(cache, &mut report);
         report.into_result()
     }
 
-    /// Flushes every SSP's cache: visits each and reports each, whatever becomes of the others.
+    /// Flushes every cache. A failure in one doesn't affect the others.
     fn flush_all(&self) -> FlushReport {
         let mut report = FlushReport::default();
-        for ssp in self.ssps() {
-            self.flush_into(ssp.name(), &mut report);
+        for cache in self.caches() {
+            self.flush_into(cache.name(), &mut report);
         }
         report
     }
 }
 
-/// Several providers flushed as one, in their order.
+/// What points to a provider is one, too.
+macro_rules! forward {
+    ($($pointer:ty),+) => {
+        $(impl<P: CredentialProvider + ?Sized> CredentialProvider for $pointer {
+            fn caches(&self) -> &[CacheName] {
+                self.deref().caches()
+            }
+
+            fn is_present(&self, cache: &str) -> Result<bool, Error> {
+                self.deref().is_present(cache)
+            }
+
+            fn flush_into(&self, cache: &str, report: &mut FlushReport) {
+                self.deref().flush_into(cache, report);
+            }
+
+            fn flush(&self, cache: &str) -> Result<Flush, Error> {
+                self.deref().flush(cache)
+            }
+
+            fn flush_all(&self) -> FlushReport {
+                self.deref().flush_all()
+            }
+        })+
+    };
+}
+
+forward!(&P, Box<P>, Arc<P>);
+
+/// Several providers as one, flushed in their order.
 ///
 /// ```
 /// use sspcache::{CredentialProvider, Providers};
 /// let everything = Providers::new([sspcache::native() as &dyn CredentialProvider]);
-/// let report = everything.flush_all();
-/// println!("{report}");
+/// println!("{}", everything.flush_all());
 /// ```
 pub struct Providers<'a> {
     providers: Vec<&'a dyn CredentialProvider>,
-    ssps: Vec<CacheName>,
+    caches: Vec<CacheName>,
 }
 
 impl<'a> Providers<'a> {
-    /// Combines these providers. An SSP that several know is flushed by each of them.
+    /// Combines these providers. A cache that several of them know is flushed by each.
     pub fn new(providers: impl IntoIterator<Item = &'a dyn CredentialProvider>) -> Self {
         let providers: Vec<_> = providers.into_iter().collect();
-        let mut ssps: Vec<CacheName> = Vec::new();
-        for ssp in providers.iter().flat_map(|provider| provider.ssps()) {
-            if !ssps.contains(ssp) {
-                ssps.push(ssp.clone());
+        let mut caches: Vec<CacheName> = Vec::new();
+        for cache in providers.iter().flat_map(|provider| provider.caches()) {
+            if !caches.contains(cache) {
+                caches.push(cache.clone());
             }
         }
-        Self { providers, ssps }
+        Self { providers, caches }
     }
 
-    fn knowing(&self, ssp: &str) -> impl Iterator<Item = &'a dyn CredentialProvider> {
-        self.providers.iter().copied().filter(move |provider| known(provider.ssps(), ssp).is_ok())
+    fn knowing(&self, cache: &str) -> impl Iterator<Item = &'a dyn CredentialProvider> {
+        self.providers
+            .iter()
+            .copied()
+            .filter(move |provider| CacheName::find(provider.caches(), cache).is_ok())
     }
 }
 
 impl CredentialProvider for Providers<'_> {
-    fn ssps(&self) -> &[CacheName] {
-        &self.ssps
+    fn caches(&self) -> &[CacheName] {
+        &self.caches
     }
 
-    fn is_loaded(&self, ssp: &str) -> Result<bool, Error> {
-        known(&self.ssps, ssp)?;
-        for provider in self.knowing(ssp) {
-            if provider.is_loaded(ssp)? {
+    fn is_present(&self, cache: &str) -> Result<bool, Error> {
+        CacheName::find(&self.caches, cache)?;
+        for provider in self.knowing(cache) {
+            if provider.is_present(cache)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn flush_into(&self, ssp: &str, report: &mut FlushReport) {
-        if let Err(unknown) = known(&self.ssps, ssp) {
-            return report.push(FlushRow::new(CacheName::new(ssp), "", Err(unknown)));
+    fn flush_into(&self, cache: &str, report: &mut FlushReport) {
+        if let Err(unknown) = CacheName::find(&self.caches, cache) {
+            return report.push(FlushRow::new(CacheName::new(cache), Err(unknown)));
         }
-        self.knowing(ssp).for_each(|provider| provider.flush_into(ssp, report));
+        self.knowing(cache).for_each(|provider| provider.flush_into(cache, report));
     }
-}
-
-/// The SSP of this name among those that are known (clause C3).
-///
-/// # Errors
-/// [`Error::UnknownSsp`], with the names that would do.
-pub fn known<'a>(ssps: &'a [CacheName], name: &str) -> Result<&'a CacheName, Error> {
-    ssps.iter().find(|ssp| ssp.is_named(name)).ok_or_else(|| Error::UnknownSsp {
-        name: name.to_owned(),
-        known: ssps.iter().map(CacheName::name).collect::<Vec<_>>().join(", "),
-    })
 }

@@ -1,28 +1,34 @@
-//! What flushing did: a row per SSP and module.
+//! What flushing did: a row per cache, and per module where several have one name.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use smallvec::SmallVec;
 
 use crate::{CacheName, Error};
 
-/// What flushing one SSP came to.
+/// The outcome of flushing a cache that didn't fail.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Flush {
     /// The cache was flushed.
     Flushed,
-    /// The SSP is not loaded, and so has no cache in this process: a success.
+    /// There is no such cache in this process, so nothing is in it: a success. An SSP that isn't loaded has none.
     Absent,
+}
+
+impl Flush {
+    /// The outcome in one word, as reports print it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flushed => "flushed",
+            Self::Absent => "absent",
+        }
+    }
 }
 
 impl fmt::Display for Flush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Flushed => "flushed",
-            Self::Absent => "not loaded",
-        })
+        f.pad(self.as_str())
     }
 }
 
@@ -30,43 +36,50 @@ impl fmt::Display for Flush {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FlushRow {
-    /// The SSP.
-    pub ssp: CacheName,
-    /// Path of the loaded module; empty when there is none, or it was never looked up.
-    pub module: String,
-    /// What came of it.
+    /// The name of the cache.
+    pub cache: CacheName,
+    /// The path of the loaded module that has the cache. `None` when the cache is no module's, when no module of its name is
+    /// loaded, and when the flush was refused before modules were looked up.
+    pub module: Option<PathBuf>,
+    /// The outcome.
     pub outcome: Result<Flush, Error>,
 }
 
 impl FlushRow {
-    /// A row.
-    pub fn new(ssp: CacheName, module: impl Into<String>, outcome: Result<Flush, Error>) -> Self {
-        Self { ssp, module: module.into(), outcome }
+    /// A row for a cache that is no module's.
+    pub fn new(cache: CacheName, outcome: Result<Flush, Error>) -> Self {
+        Self { cache, module: None, outcome }
+    }
+
+    /// The same row for the cache of a loaded module.
+    #[must_use]
+    pub fn with_module(self, path: impl Into<PathBuf>) -> Self {
+        Self { module: Some(path.into()), ..self }
     }
 }
 
-/// What flushing came to: a row per SSP, and per module where several of one name are loaded (clause C4).
+/// The outcome of a flush: a row per cache, and per module where several loaded modules have one name.
 ///
 /// It prints as a table:
 ///
 /// ```
-/// use sspcache::{Flush, FlushReport, FlushRow, CacheName};
+/// use sspcache::{CacheName, Flush, FlushReport, FlushRow};
 /// let mut report = FlushReport::default();
-/// report.push(FlushRow::new(CacheName::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Flush::Flushed)));
-/// report.push(FlushRow::new(CacheName::MSAPSSPC, "", Ok(Flush::Absent)));
+/// report.push(FlushRow::new(CacheName::MSNSSPC, Ok(Flush::Flushed)).with_module(r"C:\app\MSNSSPC.dll"));
+/// report.push(FlushRow::new(CacheName::MSAPSSPC, Ok(Flush::Absent)));
 /// assert_eq!(
 ///     report.to_string(),
-///     "MSNSSPC.dll   flushed     C:\\app\\MSNSSPC.dll\n\
-///      MSAPSSPC.dll  not loaded",
+///     "MSNSSPC.dll   flushed  C:\\app\\MSNSSPC.dll\n\
+///      MSAPSSPC.dll  absent",
 /// );
 /// assert!(report.is_success());
 /// ```
 ///
-/// A report that nobody looks at hides failures, so it must be used: [`Self::into_result`] turns it into one error.
+/// A report that is ignored hides failures, so it must be used. [`Self::into_result`] turns it into one error.
 #[derive(Debug, Default)]
 #[must_use = "a flush may have failed: look at `is_success`, `failures` or `into_result`"]
 pub struct FlushReport {
-    // Inline for as many as there usually are: the path on which every SSP is absent allocates nothing.
+    // Inline for as many rows as there usually are: a flush that finds no SSP loaded allocates nothing.
     rows: SmallVec<[FlushRow; 4]>,
 }
 
@@ -81,25 +94,25 @@ impl FlushReport {
         &self.rows
     }
 
-    /// Whether every cache was flushed, or was not there.
+    /// Returns whether every cache was flushed or absent.
     pub fn is_success(&self) -> bool {
         self.failures().next().is_none()
     }
 
-    /// How many caches were flushed.
+    /// The number of caches that were flushed.
     pub fn flushed(&self) -> usize {
         self.rows.iter().filter(|row| matches!(row.outcome, Ok(Flush::Flushed))).count()
     }
 
-    /// What failed.
+    /// The failures.
     pub fn failures(&self) -> impl Iterator<Item = &Error> {
         self.rows.iter().filter_map(|row| row.outcome.as_ref().err())
     }
 
-    /// The first failure, if any; else whether anything was flushed.
+    /// [`Flush::Flushed`] if any cache was flushed, [`Flush::Absent`] if all were absent.
     ///
     /// # Errors
-    /// The first row's that has one.
+    /// The first failure.
     pub fn into_result(self) -> Result<Flush, Error> {
         let mut all = Flush::Absent;
         for row in self.rows {
@@ -113,24 +126,26 @@ impl FlushReport {
 
 impl IntoIterator for FlushReport {
     type Item = FlushRow;
-    type IntoIter = smallvec::IntoIter<[FlushRow; 4]>;
+    type IntoIter = std::vec::IntoIter<FlushRow>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.rows.into_iter()
+        self.rows.into_vec().into_iter()
     }
 }
 
 impl fmt::Display for FlushReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.rows.iter().map(|row| row.ssp.name().chars().count()).max().unwrap_or(0);
-        for (index, row) in self.rows.iter().enumerate() {
+        let width = self.rows.iter().map(|row| row.cache.name().chars().count()).max().unwrap_or(0);
+        for (index, FlushRow { cache, module, outcome }) in self.rows.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            match &row.outcome {
-                Ok(outcome) if row.module.is_empty() => write!(f, "{:width$}  {outcome}", row.ssp)?,
-                Ok(outcome) => write!(f, "{:width$}  {outcome:10}  {}", row.ssp, row.module)?,
-                Err(error) => write!(f, "{:width$}  FAILED      {error}", row.ssp)?,
+            match (outcome, module) {
+                (Ok(outcome), None) => write!(f, "{cache:width$}  {outcome}")?,
+                (Ok(outcome), Some(module)) => {
+                    write!(f, "{cache:width$}  {outcome:7}  {}", module.display())?
+                }
+                (Err(error), _) => write!(f, "{cache:width$}  FAILED   {}", error.chain())?,
             }
         }
         Ok(())
@@ -155,7 +170,8 @@ impl fmt::Display for FlushReport {
 #[cfg(doctest)]
 struct UnusedReport;
 
-/// `{"success": …, "rows": [{"ssp": …, "module": …, "outcome": …, "error": …}]}`
+/// `{"success": …, "rows": [{"cache": …, "module": …, "outcome": …, "error": …}]}`. `module` is null where there is none;
+/// `error` is there for failures only, whose `outcome` is [`Error::code`].
 #[cfg(feature = "serde")]
 mod serialize {
     use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -173,14 +189,16 @@ mod serialize {
 
     impl Serialize for FlushRow {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut row = serializer.serialize_struct("FlushRow", 4)?;
-            row.serialize_field("ssp", self.ssp.name())?;
-            row.serialize_field("module", &self.module)?;
+            let fields = if self.outcome.is_ok() { 3 } else { 4 };
+            let mut row = serializer.serialize_struct("FlushRow", fields)?;
+            row.serialize_field("cache", self.cache.name())?;
+            // A path may be no Unicode, which JSON has no place for.
+            row.serialize_field("module", &self.module.as_deref().map(std::path::Path::to_string_lossy))?;
             match &self.outcome {
-                Ok(outcome) => row.serialize_field("outcome", outcome)?,
+                Ok(outcome) => row.serialize_field("outcome", outcome.as_str())?,
                 Err(error) => {
-                    row.serialize_field("outcome", error.kind())?;
-                    row.serialize_field("error", &error.to_string())?;
+                    row.serialize_field("outcome", error.code())?;
+                    row.serialize_field("error", &error.chain().to_string())?;
                 }
             }
             row.end()

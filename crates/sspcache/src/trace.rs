@@ -5,10 +5,14 @@ use crate::FlushRow;
 /// A cache was flushed, or not.
 #[cfg(feature = "tracing")]
 pub(crate) fn flush(row: &FlushRow) {
-    let (ssp, module) = (row.ssp.name(), row.module.as_str());
+    let cache = row.cache.name();
+    let module = row.module.as_deref().map(|path| tracing::field::display(path.display()));
     match &row.outcome {
-        Ok(outcome) => tracing::info!(target: "sspcache", ssp, module, %outcome, "credential cache"),
-        Err(error) => tracing::warn!(target: "sspcache", ssp, module, %error, "credential cache"),
+        Ok(outcome) => tracing::info!(target: "sspcache", cache, module, %outcome, "credential cache"),
+        Err(error) => {
+            let error = error.chain();
+            tracing::warn!(target: "sspcache", cache, module, %error, "credential cache");
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) fn write(facts: &Facts) -> String {
     );
     for row in facts.flush.rows() {
         match &row.outcome {
-            Ok(outcome) => story.result(row.ssp.name(), &outcome.to_string(), true),
-            Err(error) => story.result(row.ssp.name(), &error.to_string(), false),
+            Ok(outcome) => story.result(row.cache.name(), &outcome.to_string(), true),
+            Err(error) => story.result(row.cache.name(), &error.to_string(), false),
         }
     }
 

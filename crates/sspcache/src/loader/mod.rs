@@ -4,7 +4,7 @@
 //! a [`Module`] for a typed view of its exports. [`NativeLoader`] answers for the real process: Windows' loader, or
 //! the Unix dynamic linker. `sspcache_mock::MockProcess` answers for an emulated one, without a line of `unsafe`.
 
-use std::{ffi::CStr, io};
+use std::{ffi::CStr, io, path::PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -57,7 +57,7 @@ pub trait Module: Send + Sync + 'static {
     type Interface: SecurityInterface;
 
     /// Path of the module's file.
-    fn path(&self) -> String;
+    fn path(&self) -> PathBuf;
 
     /// The export `CleanupCredentialCache`, to be called once: `None` when the module has no such export, and TRUE or
     /// FALSE, as it returns, when it has.

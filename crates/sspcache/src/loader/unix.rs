@@ -11,6 +11,7 @@ use std::{
     ffi::{CStr, CString, OsStr},
     io,
     os::unix::ffi::OsStrExt,
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -92,8 +93,8 @@ impl UnixModule {
 impl Module for UnixModule {
     type Interface = FunctionTable;
 
-    fn path(&self) -> String {
-        self.path.to_string_lossy().into_owned()
+    fn path(&self) -> PathBuf {
+        OsStr::from_bytes(self.path.to_bytes()).into()
     }
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {

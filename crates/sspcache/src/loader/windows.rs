@@ -103,8 +103,8 @@ impl WindowsModule {
 impl Module for WindowsModule {
     type Interface = FunctionTable;
 
-    fn path(&self) -> String {
-        self.path.clone()
+    fn path(&self) -> PathBuf {
+        self.path.clone().into()
     }
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {

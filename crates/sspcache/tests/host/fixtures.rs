@@ -73,8 +73,8 @@ impl Loaded {
     }
 
     /// Whether this is the path of this copy's file.
-    pub(crate) fn is_at(&self, path: &str) -> bool {
-        plain(&self.path.display().to_string()) == plain(path)
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        plain(&self.path.display().to_string()) == plain(&path.display().to_string())
     }
 
     /// Removes this copy's file, which no module on Unix needs once it is loaded.

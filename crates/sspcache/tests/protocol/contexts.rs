@@ -78,7 +78,7 @@ fn a_handshake_that_fails_or_is_abandoned_leaves_no_context() {
         let failed = walk(&alice(&*package)).unwrap_err();
         let expected = format!("token {}", steps.len() - 1);
         assert_eq!(failed.token(), Some(expected.as_bytes()), "{failed}");
-        assert_eq!(failed.error().kind(), "sspi");
+        assert_eq!(failed.error().code(), "sspi");
         assert_eq!(
             Error::from(failed).to_string(),
             format!("{PATH}: InitializeSecurityContext failed: SEC_E_LOGON_DENIED (0x8009030C)")
@@ -111,7 +111,7 @@ fn a_message_that_was_only_signed_is_not_decrypted() {
     let (context, _) = walk(&alice(&*package)).unwrap();
     let sealed = Sealed { token: Vec::new(), data: b"readable".to_vec() };
     let error = context.decrypt(&sealed).unwrap_err();
-    assert_eq!(error.kind(), "not-encrypted");
+    assert_eq!(error.code(), "not-encrypted");
     assert_eq!(error.to_string(), format!("{PATH}: the message was signed, and not encrypted"));
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -121,8 +122,8 @@ impl Drop for Reference {
 impl Module for Reference {
     type Interface = FakeInterface;
 
-    fn path(&self) -> String {
-        self.0.path.to_owned()
+    fn path(&self) -> PathBuf {
+        self.0.path.into()
     }
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {

@@ -1,5 +1,7 @@
 //! The steps of a flush, in their order, and what each of them can come to.
 
+use std::path::Path;
+
 use sspcache::{
     CacheName, CredentialProvider, Error, Flush, SecurityStatus, SignIn, SspCaches, loader::WindowStation,
 };
@@ -15,8 +17,8 @@ fn flushes() -> FakeModule {
 /// Each row of a report: the SSP, the module, what came of it.
 fn rows(provider: &dyn CredentialProvider) -> Vec<(String, String, String)> {
     let row = |row: sspcache::FlushRow| {
-        let outcome = row.outcome.map_or_else(|error| error.kind().to_owned(), |outcome| outcome.to_string());
-        (row.ssp.to_string(), row.module, outcome)
+        let outcome = row.outcome.map_or_else(|error| error.code().to_owned(), |outcome| outcome.to_string());
+        (row.cache.to_string(), row.module.map_or(String::new(), |path| path.display().to_string()), outcome)
     };
     provider.flush_all().into_iter().map(row).collect()
 }
@@ -26,7 +28,7 @@ fn rows(provider: &dyn CredentialProvider) -> Vec<(String, String, String)> {
 fn false_is_an_error_and_never_a_success() {
     let provider = SspCaches::new(FakeLoader::with([FakeModule::new(MSN, Some(false))]));
     let error = provider.flush("MSNSSPC.dll").unwrap_err();
-    assert!(matches!(&error, Error::FlushFailed { module } if module == MSN), "{error:?}");
+    assert!(matches!(&error, Error::FlushFailed { module } if module == Path::new(MSN)), "{error:?}");
     assert_eq!(
         error.to_string(),
         r"C:\app\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached"
@@ -50,12 +52,12 @@ fn an_unknown_name_is_refused_before_the_loader_is_asked() {
     for unknown in ["ntlm.dll", "MSNSSPC", "MSNSSPC.dll ", r"C:\app\MSNSSPC.dll", "MSNSSPC.dll\0", ""] {
         let errors = [
             provider.flush(unknown).unwrap_err(),
-            provider.is_loaded(unknown).unwrap_err(),
+            provider.is_present(unknown).unwrap_err(),
             provider.security_package(unknown, "MSN").map(drop).unwrap_err(),
         ];
         for error in errors {
             assert!(
-                matches!(&error, Error::UnknownSsp { name, .. } if name == unknown),
+                matches!(&error, Error::UnknownCache { name, .. } if name == unknown),
                 "{unknown:?}: {error:?}"
             );
             assert!(error.to_string().contains("known: MSNSSPC.dll, MSAPSSPC.dll"), "{error}");
@@ -70,7 +72,7 @@ fn an_unknown_name_is_refused_before_the_loader_is_asked() {
 fn a_third_partys_ssp_is_flushed_once_it_is_registered() {
     let loader = FakeLoader::with([flushes(), FakeModule::new(r"C:\app\CONTOSSP.dll", Some(true))]);
     let provider = SspCaches::builder(loader).register("CONTOSSP.dll").build();
-    assert_eq!(provider.ssps(), [CacheName::MSNSSPC, CacheName::MSAPSSPC, CacheName::new("contossp.DLL")]);
+    assert_eq!(provider.caches(), [CacheName::MSNSSPC, CacheName::MSAPSSPC, CacheName::new("contossp.DLL")]);
     assert_eq!(provider.flush("contossp.dll").unwrap(), Flush::Flushed);
     assert_eq!(provider.flush_all().flushed(), 2);
 }
@@ -80,14 +82,14 @@ fn a_third_partys_ssp_is_flushed_once_it_is_registered() {
 fn registering_what_is_known_changes_nothing() {
     let builder = SspCaches::builder(FakeLoader::with([flushes()]));
     let provider = builder.register("msnsspc.DLL").register("A.dll").register("a.DLL").build();
-    assert_eq!(provider.ssps(), [CacheName::MSNSSPC, CacheName::MSAPSSPC, CacheName::new("A.dll")]);
+    assert_eq!(provider.caches(), [CacheName::MSNSSPC, CacheName::MSAPSSPC, CacheName::new("A.dll")]);
 }
 
 /// C4
 #[test]
 fn what_is_not_loaded_is_a_success_of_its_own() {
     let provider = SspCaches::new(FakeLoader::with([]));
-    assert!(!provider.is_loaded("MSNSSPC.dll").unwrap());
+    assert!(!provider.is_present("MSNSSPC.dll").unwrap());
     assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Absent);
     let report = provider.flush_all();
     assert!(report.is_success());
@@ -125,11 +127,14 @@ fn each_module_of_a_name_has_a_row_whatever_becomes_of_the_others() {
             row("MSNSSPC.dll", r"C:\b\MSNSSPC.dll", "flushed"),
             row("MSNSSPC.dll", r"C:\c\MSNSSPC.dll", "export-missing"),
             row("MSNSSPC.dll", r"C:\d\MSNSSPC.dll", "flushed"),
-            row("MSAPSSPC.dll", "", "not loaded"),
+            row("MSAPSSPC.dll", "", "absent"),
         ]
     );
     let first = provider.flush("MSNSSPC.dll").unwrap_err();
-    assert!(matches!(&first, Error::FlushFailed { module } if module == r"C:\a\MSNSSPC.dll"), "{first:?}");
+    assert!(
+        matches!(&first, Error::FlushFailed { module } if module == Path::new(r"C:\a\MSNSSPC.dll")),
+        "{first:?}"
+    );
 }
 
 /// C5
@@ -140,7 +145,7 @@ fn a_missing_export_is_an_error_that_names_it_and_the_module() {
     let signing_in = provider.security_package("MSNSSPC.dll", "MSN").map(drop).unwrap_err();
     for (error, missing) in [(flushing, "CleanupCredentialCache"), (signing_in, "InitSecurityInterfaceW")] {
         assert!(
-            matches!(&error, Error::ExportMissing { module, export } if module == MSN && *export == missing),
+            matches!(&error, Error::ExportMissing { module, export } if module == Path::new(MSN) && *export == missing),
             "{error:?}"
         );
         assert_eq!(
@@ -159,7 +164,7 @@ fn inside_a_loader_callback_nothing_more_is_asked() {
     loader.is_inside_loader_callback = true;
     let provider = SspCaches::builder(loader).allow_non_interactive(true).build();
     let error = provider.flush("MSNSSPC.dll").unwrap_err();
-    assert!(matches!(&error, Error::InsideLoaderCallback { ssp } if ssp == "MSNSSPC.dll"), "{error:?}");
+    assert!(matches!(&error, Error::InsideLoaderCallback { cache } if cache == "MSNSSPC.dll"), "{error:?}");
     assert!(error.to_string().contains("flush from ordinary code instead"), "{error}");
     assert_eq!(provider.loader().log.take(), ["inside a loader callback?"]);
 }
@@ -206,11 +211,18 @@ fn a_loader_that_cannot_be_asked_is_an_error_with_its_reason() {
     let mut loader = FakeLoader::with([flushes()]);
     loader.is_broken = true;
     let provider = SspCaches::new(loader);
-    for error in [provider.flush("MSNSSPC.dll").map(drop), provider.is_loaded("MSNSSPC.dll").map(drop)] {
+    for error in [provider.flush("MSNSSPC.dll").map(drop), provider.is_present("MSNSSPC.dll").map(drop)] {
         let error = error.unwrap_err();
-        assert_eq!(error.to_string(), "MSNSSPC.dll: the loader can't be asked: the list is locked");
-        assert!(std::error::Error::source(&error).is_some());
+        assert_eq!(error.to_string(), "MSNSSPC.dll: failed to look up loaded modules");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the list is locked");
     }
+    let report = provider.flush_all().to_string();
+    assert!(
+        report.starts_with(
+            "MSNSSPC.dll   FAILED   MSNSSPC.dll: failed to look up loaded modules: the list is locked\n"
+        ),
+        "a report has the cause: {report}"
+    );
 }
 
 #[test]

@@ -5,21 +5,21 @@ use sspcache::{CacheName, Error, Flush, FlushReport, FlushRow};
 fn report() -> FlushReport {
     let broken = || Error::FlushFailed { module: r"C:\old\MSNSSPC.dll".into() };
     let mut report = FlushReport::default();
-    report.push(FlushRow::new(CacheName::MSNSSPC, r"C:\app\MSNSSPC.dll", Ok(Flush::Flushed)));
-    report.push(FlushRow::new(CacheName::MSNSSPC, r"C:\old\MSNSSPC.dll", Err(broken())));
-    report.push(FlushRow::new(CacheName::MSAPSSPC, "", Ok(Flush::Absent)));
-    let unknown = Error::UnknownSsp { name: "é.dll".into(), known: "MSNSSPC.dll, MSAPSSPC.dll".into() };
-    report.push(FlushRow::new(CacheName::new("é.dll"), "", Err(unknown)));
+    report.push(FlushRow::new(CacheName::MSNSSPC, Ok(Flush::Flushed)).with_module(r"C:\app\MSNSSPC.dll"));
+    report.push(FlushRow::new(CacheName::MSNSSPC, Err(broken())).with_module(r"C:\old\MSNSSPC.dll"));
+    report.push(FlushRow::new(CacheName::MSAPSSPC, Ok(Flush::Absent)));
+    let unknown = Error::UnknownCache { name: "é.dll".into(), known: "MSNSSPC.dll, MSAPSSPC.dll".into() };
+    report.push(FlushRow::new(CacheName::new("é.dll"), Err(unknown)));
     report
 }
 
 #[test]
 fn a_report_prints_as_a_table() {
     insta::assert_snapshot!(report(), @r#"
-    MSNSSPC.dll   flushed     C:\app\MSNSSPC.dll
-    MSNSSPC.dll   FAILED      C:\old\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached
-    MSAPSSPC.dll  not loaded
-    é.dll         FAILED      "é.dll" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspCachesBuilder::register
+    MSNSSPC.dll   flushed  C:\app\MSNSSPC.dll
+    MSNSSPC.dll   FAILED   C:\old\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached
+    MSAPSSPC.dll  absent
+    é.dll         FAILED   "é.dll" is not a known credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); register a third party's SSP with SspCachesBuilder::register
     "#);
 }
 
@@ -36,9 +36,9 @@ fn one_failure_makes_a_report_one() {
     let report = report();
     assert!(!report.is_success());
     assert_eq!(report.flushed(), 1);
-    assert_eq!(report.failures().map(Error::kind).collect::<Vec<_>>(), ["flush-failed", "unknown-ssp"]);
+    assert_eq!(report.failures().map(Error::code).collect::<Vec<_>>(), ["flush-failed", "unknown-cache"]);
     assert_eq!(report.rows().len(), 4);
-    assert_eq!(report.into_result().unwrap_err().kind(), "flush-failed", "the first one");
+    assert_eq!(report.into_result().unwrap_err().code(), "flush-failed", "the first one");
 }
 
 #[cfg(feature = "serde")]
@@ -49,26 +49,26 @@ fn a_report_serializes_with_each_failures_kind_and_text() {
       "success": false,
       "rows": [
         {
-          "ssp": "MSNSSPC.dll",
+          "cache": "MSNSSPC.dll",
           "module": "C:\\app\\MSNSSPC.dll",
           "outcome": "flushed"
         },
         {
-          "ssp": "MSNSSPC.dll",
+          "cache": "MSNSSPC.dll",
           "module": "C:\\old\\MSNSSPC.dll",
           "outcome": "flush-failed",
           "error": "C:\\old\\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached"
         },
         {
-          "ssp": "MSAPSSPC.dll",
-          "module": "",
-          "outcome": "not-loaded"
+          "cache": "MSAPSSPC.dll",
+          "module": null,
+          "outcome": "absent"
         },
         {
-          "ssp": "é.dll",
-          "module": "",
-          "outcome": "unknown-ssp",
-          "error": "\"é.dll\" is not an SSP known to have a credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); a third party's is registered with SspCachesBuilder::register"
+          "cache": "é.dll",
+          "module": null,
+          "outcome": "unknown-cache",
+          "error": "\"é.dll\" is not a known credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); register a third party's SSP with SspCachesBuilder::register"
         }
       ]
     }

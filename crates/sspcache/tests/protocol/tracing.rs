@@ -38,8 +38,8 @@ fn each_row_of_a_report_is_an_event() {
     let report = tracing::subscriber::with_default(subscriber, || provider.flush_all());
     assert_eq!(report.rows().len(), 3);
     insta::assert_snapshot!(String::from_utf8_lossy(&lines.0.lock().unwrap()), @r#"
-    INFO sspcache: credential cache ssp="MSNSSPC.dll" module="C:\\a\\MSNSSPC.dll" outcome=flushed
-    WARN sspcache: credential cache ssp="MSNSSPC.dll" module="C:\\b\\MSNSSPC.dll" error=C:\b\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached
-    INFO sspcache: credential cache ssp="MSAPSSPC.dll" module="" outcome=not loaded
+    INFO sspcache: credential cache cache="MSNSSPC.dll" module=C:\a\MSNSSPC.dll outcome=flushed
+    WARN sspcache: credential cache cache="MSNSSPC.dll" module=C:\b\MSNSSPC.dll error=C:\b\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached
+    INFO sspcache: credential cache cache="MSAPSSPC.dll" outcome=absent
     "#);
 }
