@@ -17,14 +17,14 @@ fn the_demo_signs_in_signs_in_silently_flushes_and_is_refused() {
       "flush": {
         "rows": [
           {
+            "cache": "MSNSSPC.dll",
             "module": "C:\\Windows\\System32\\MSNSSPC.dll",
-            "outcome": "flushed",
-            "ssp": "MSNSSPC.dll"
+            "outcome": "flushed"
           },
           {
-            "module": "",
-            "outcome": "absent",
-            "ssp": "MSAPSSPC.dll"
+            "cache": "MSAPSSPC.dll",
+            "module": null,
+            "outcome": "absent"
           }
         ],
         "success": true
@@ -112,7 +112,7 @@ fn the_demo_tells_a_story() {
        export with GetProcAddress, call CleanupCredentialCache. It never loads an
        SSP: one that isn't loaded has no cache.
        ✓ MSNSSPC.dll                               flushed
-       ✓ MSAPSSPC.dll                              not loaded
+       ✓ MSAPSSPC.dll                              absent
 
     5. alice can no longer sign in without the password
        ✓ AcquireCredentialsHandle, with nothing    SEC_E_NO_CREDENTIALS (0x8009030E)

@@ -238,7 +238,7 @@ fn show_vault(shown: &mut Shown) {
 }
 
 fn show_library(shown: &mut Shown) {
-    let msn = MockSsp::from(Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", SECRET).build());
+    let msn = MockSsp::msn().account("alice", "CONTOSO", SECRET);
     let loader = MockProcess::with_loaded([&msn]);
     let ssps = loader.provider();
     let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
@@ -249,7 +249,7 @@ fn show_library(shown: &mut Shown) {
     shown.show("Credential", &credential);
     let service = package.acquire_inbound().unwrap();
     shown.show("InboundCredential", &service);
-    let request = ContextRequest::to("HTTP/web").bindings(SECRET);
+    let request = ContextRequest::to("HTTP/web").with_channel_bindings(SECRET);
     shown.show("ContextRequest", &request);
     let handshake = credential.initiate(request);
     shown.show("Handshake", &handshake);
@@ -262,7 +262,7 @@ fn show_library(shown: &mut Shown) {
     shown.show("SecurityContext", &client);
     shown.show("SecretBytes", &client.session_key().unwrap());
     shown.show("SecretBytes", &server.export().unwrap());
-    shown.show("Error", &package.acquire(&SignIn::silent().of(r"CONTOSO\nobody")).unwrap_err());
+    shown.show("Error", &package.acquire(&SignIn::silent().as_principal(r"CONTOSO\nobody")).unwrap_err());
     shown.show("MockSsp", &msn);
     shown.show("MockProcess", &loader);
     let guard = FlushOnDrop::new(&ssps, drop);
@@ -326,8 +326,8 @@ fn no_secret_is_in_any_error_about_a_configuration_or_a_journal() {
 fn no_secret_is_in_any_error_or_panic_of_any_operation() {
     for &operation in Operation::ALL {
         for effect in [Effect::Panic, Effect::False] {
-            let msn = Engine::builder("MSNSSPC.dll").preload("MSN", alice());
-            let msn = MockSsp::from(msn.fault(Fault::new(operation, effect)).build());
+            let msn = MockSsp::msn().preload("MSN", "alice", "CONTOSO", SECRET);
+            let msn = msn.fault(Fault::new(operation, effect));
             let ssps = MockProcess::with_loaded([&msn]).provider();
             let mut said = format!("{:?}", ssps.flush("MSNSSPC.dll"));
             if let Err(error) = ssps.security_package("MSNSSPC.dll", "MSN").and_then(|package| {
@@ -346,7 +346,7 @@ fn no_secret_is_in_any_error_or_panic_of_any_operation() {
                 write!(said, "{error} {error:?}").expect("a string takes it");
             }
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                msn.acquire(&AcquireRequest::outbound("MSN").with_identity(alice()))
+                msn.engine().acquire(&AcquireRequest::outbound("MSN").with_identity(alice()))
             }));
             if let Err(panic) = panicked {
                 said += panic.downcast_ref::<&str>().copied().unwrap_or_default();

@@ -70,10 +70,10 @@ pub fn both_ends_agree(place: &Place<'_>) {
         assert!(!flags.intersects(ContextFlags::DELEGATE | ContextFlags::NULL_SESSION), "{flags:?}");
     }
     let (key, same) = (client.session_key().unwrap(), server.session_key().unwrap());
-    assert!(key.bytes().len() >= 16);
-    assert_eq!(key.bytes(), same.bytes());
+    assert!(key.as_bytes().len() >= 16);
+    assert_eq!(key.as_bytes(), same.as_bytes());
     let (another, _) = place.contexts();
-    assert_ne!(another.session_key().unwrap().bytes(), key.bytes());
+    assert_ne!(another.session_key().unwrap().as_bytes(), key.as_bytes());
     assert_eq!(format!("{key:?} {client:?}"), "SecretBytes SecurityContext");
 }
 
@@ -130,8 +130,9 @@ pub fn a_wrong_password_is_denied_by_the_server(place: &Place<'_>) {
             let flags = if told { ContextFlags::EXTENDED_ERROR } else { ContextFlags::empty() };
             let client = place.package.acquire(&sign_in).unwrap();
             // Without mutual authentication the client is done before the server has checked.
-            let mut client = client.initiate(ContextRequest::new().with(flags | ContextFlags::MUTUAL_AUTH));
-            let mut server = place.server().accept(ContextRequest::new().with(flags));
+            let mut client =
+                client.initiate(ContextRequest::new().with_flags(flags | ContextFlags::MUTUAL_AUTH));
+            let mut server = place.server().accept(ContextRequest::new().with_flags(flags));
             let mut received = Vec::new();
             let (client, denied) = loop {
                 let Step::Continue { handshake, token } = client.step(&received).unwrap() else {
@@ -197,16 +198,16 @@ pub fn an_exported_context_goes_on_where_it_is_imported(place: &Place<'_>) {
     let packed = server.export().unwrap();
     assert_eq!(format!("{packed:?}"), "SecretBytes");
 
-    let worker = place.package.import(Side::Acceptor, packed.bytes()).unwrap();
+    let worker = place.package.import(Side::Acceptor, packed.as_bytes()).unwrap();
     assert_eq!(worker.client().unwrap(), r"CONTOSO\alice");
-    assert_eq!(worker.session_key().unwrap().bytes(), key.bytes());
+    assert_eq!(worker.session_key().unwrap().as_bytes(), key.as_bytes());
     assert_eq!(worker.flags().unwrap(), client.flags().unwrap());
     refused(worker.decrypt(&first), "DecryptMessage", SecurityStatus::OUT_OF_SEQUENCE);
     assert_eq!(worker.decrypt(&second).unwrap(), b"second");
     assert_eq!(client.decrypt(&worker.encrypt(b"answer").unwrap()).unwrap(), b"answer");
 
-    let mut altered = packed.bytes().to_vec();
-    altered[packed.bytes().len() / 2] ^= 1;
+    let mut altered = packed.as_bytes().to_vec();
+    altered[packed.as_bytes().len() / 2] ^= 1;
     for wrong in [&altered[..], b"", b"packed by nobody"] {
         let imported = place.package.import(Side::Acceptor, wrong);
         refused(imported, "ImportSecurityContext", SecurityStatus::INVALID_TOKEN);
@@ -215,8 +216,8 @@ pub fn an_exported_context_goes_on_where_it_is_imported(place: &Place<'_>) {
 
 /// Channel bindings are compared, and may be missing where the server says so.
 pub fn channel_bindings_bind(place: &Place<'_>) {
-    let bound = |name: &[u8]| ContextRequest::new().bindings(name);
-    let lenient = bound(b"one").with(ContextFlags::ALLOW_MISSING_BINDINGS);
+    let bound = |name: &[u8]| ContextRequest::new().with_channel_bindings(name);
+    let lenient = bound(b"one").with_flags(ContextFlags::ALLOW_MISSING_BINDINGS);
     for (client, server, agree) in [
         (bound(b"one"), bound(b"one"), true),
         (bound(b"one"), bound(b"other"), false),
@@ -278,7 +279,7 @@ pub fn a_credential_can_be_given_another(place: &Place<'_>) {
     credential.add("MSN", &alice).unwrap();
     assert_eq!(meet().unwrap().1.client().unwrap(), r"CONTOSO\alice");
     assert_eq!(credential.principal().unwrap(), r"CONTOSO\bob", "its own name stays");
-    credential.add("MSN", &SignIn::silent().of(r"CONTOSO\bob")).unwrap();
+    credential.add("MSN", &SignIn::silent().as_principal(r"CONTOSO\bob")).unwrap();
     refused(meet(), "AcceptSecurityContext", SecurityStatus::LOGON_DENIED);
 }
 

@@ -8,7 +8,7 @@ use sspcache::{
     loader::{Progress, Refused, SecurityInterface},
 };
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Identity, Name, Operation, Principal, Secret, Status,
+    AcquireRequest, CredentialHandle, Engine, Identity, Name, Operation, Principal, Secret, Status,
     context::{
         self, AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN,
         Part, Refusal, Step,
@@ -31,14 +31,14 @@ impl MockInterface {
     fn call<T>(
         &self,
         operation: Operation,
-        function: impl FnOnce(&MockSsp) -> Result<T, Status>,
+        function: impl FnOnce(&Engine) -> Result<T, Status>,
     ) -> Result<T, SecurityStatus> {
         self.check_entry(operation)?;
-        guarded(|| function(&self.0))
+        guarded(|| function(self.0.engine()))
     }
 
     fn check_entry(&self, operation: Operation) -> Result<(), SecurityStatus> {
-        if self.0.is_missing(operation) { Err(SecurityStatus::UNSUPPORTED_FUNCTION) } else { Ok(()) }
+        if self.0.engine().is_missing(operation) { Err(SecurityStatus::UNSUPPORTED_FUNCTION) } else { Ok(()) }
     }
 
     fn info(&self, context: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
@@ -52,7 +52,7 @@ impl MockInterface {
         request: &ContextRequest,
         token: &[u8],
     ) -> Result<Step, Refusal> {
-        self.0.initialize(&InitializeRequest {
+        self.0.engine().initialize(&InitializeRequest {
             context,
             target: request.target().map(Name::from),
             flags: context::ContextFlags::from_isc(request.flags().to_bits(Side::Initiator)),
@@ -69,7 +69,7 @@ impl MockInterface {
         request: &ContextRequest,
         token: &[u8],
     ) -> Result<Step, Refusal> {
-        self.0.accept(&AcceptRequest {
+        self.0.engine().accept(&AcceptRequest {
             context,
             flags: context::ContextFlags::from_asc(request.flags().to_bits(Side::Acceptor)),
             bindings: request.channel_bindings(),

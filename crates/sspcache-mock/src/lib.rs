@@ -39,15 +39,15 @@
 //!
 //! # Both ends of a sign-in
 //!
-//! A server accepts with an account of the mock's, and client and server are tested together, or each against the other
-//! side's part in [`sspcache::context`]:
+//! Test client and server together, or drive one side and play the other with [`sspcache::context`]. A server verifies
+//! sign-ins against the accounts of the mock:
 //!
 //! ```
 //! use sspcache::{SignIn, context::{ContextRequest, handshake}};
-//! use sspcache_mock::{Engine, MockProcess, MockSsp};
+//! use sspcache_mock::{MockProcess, MockSsp};
 //!
 //! # fn only_who_knows_the_password_signs_in() -> Result<(), sspcache::Error> {
-//! let msn = MockSsp::from(Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", "correct horse").build());
+//! let msn = MockSsp::msn().account("alice", "CONTOSO", "correct horse");
 //! let package = MockProcess::with_loaded([&msn]).provider().security_package("MSNSSPC.dll", "MSN")?;
 //! let service = package.acquire_inbound()?;
 //! for (password, is_right) in [("correct horse", true), ("wrong horse", false)] {
@@ -62,19 +62,16 @@
 //! # only_who_knows_the_password_signs_in().unwrap();
 //! ```
 //!
-//! The handshake is the mock's own, and none that a real server would take. Its proof is real, and so are signatures and
-//! encryption.
+//! The handshake is the mock's own: real servers refuse it. Its proof is real, and so are signatures and encryption.
 //!
 //! # Making a call fail
 //!
 //! ```
 //! use sspcache::{CredentialProvider, Error};
-//! use sspcache_mock::{Effect, Engine, Fault, MockProcess, MockSsp, Operation};
+//! use sspcache_mock::{Effect, Fault, MockProcess, MockSsp, Operation};
 //!
-//! let stubborn = Engine::builder("MSNSSPC.dll")
-//!     .fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1))
-//!     .build();
-//! let ssps = MockProcess::with_loaded([&MockSsp::from(stubborn)]).provider();
+//! let stubborn = MockSsp::msn().fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1));
+//! let ssps = MockProcess::with_loaded([&stubborn]).provider();
 //! assert!(matches!(ssps.flush("MSNSSPC.dll"), Err(Error::FlushFailed { .. })));
 //! assert!(ssps.flush("MSNSSPC.dll").is_ok());
 //! ```
@@ -95,6 +92,7 @@
 #![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
 #![forbid(unsafe_code)]
 
+mod expectation;
 mod interface;
 mod loader;
 mod ssp;
@@ -102,10 +100,13 @@ mod ssp;
 pub use interface::MockInterface;
 pub use loader::{MockModule, MockProcess};
 pub use ssp::MockSsp;
+#[doc(hidden)]
+pub use sspcache_engine::{AcquireRequest, Engine, EngineBuilder, Identity, Secret};
 pub use sspcache_engine::{
-    AcquireRequest, Config, Effect, Engine, EngineBuilder, Event, EventKind, Fault, HandlePolicy, Identity,
-    Operation, PackageInfo, Secret, Source, Status, clock,
+    CachedCredential, Config, ConfigError, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy,
+    Name, Operation, PackageInfo, Principal, Source, Status, clock,
 };
+pub use sspcache_loader::LoaderError;
 
 /// The examples of the project's front page, held to compile and pass.
 #[cfg(doctest)]

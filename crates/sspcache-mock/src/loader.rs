@@ -168,12 +168,15 @@ impl Module for MockModule {
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let ssp = self.export("CleanupCredentialCache", Function::CleanupCredentialCache)?;
         // A panic never crosses the C ABI of the real thing: it becomes FALSE (clause M11).
-        Some(move || catch_unwind(AssertUnwindSafe(|| ssp.flush())).unwrap_or(false))
+        Some(move || catch_unwind(AssertUnwindSafe(|| ssp.engine().flush())).unwrap_or(false))
     }
 
     fn security_interface(&self) -> Option<Result<MockInterface, SecurityStatus>> {
         let ssp = self.export("InitSecurityInterfaceW", Function::InitSecurityInterfaceW)?;
-        Some(guarded(|| ssp.enter(Operation::InitSecurityInterface)).map(|()| MockInterface::new(ssp)))
+        Some(
+            guarded(|| ssp.engine().enter(Operation::InitSecurityInterface))
+                .map(|()| MockInterface::new(ssp)),
+        )
     }
 }
 

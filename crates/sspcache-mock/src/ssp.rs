@@ -1,32 +1,252 @@
-//! A mock SSP that can be loaded into an emulated process.
+//! A mock SSP: how it is set up, what a test asks it, and the file that an emulated process loads.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    panic::Location,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread,
+    time::Duration,
+};
 
-use sspcache_engine::{Ending, Engine, Operation};
+use sspcache_engine::{
+    CachedCredential, Clock, Ending, Engine, EngineBuilder, Event, EventSink, Fault, HandlePolicy, Identity,
+    Operation, PackageInfo,
+};
 use sspcache_loader::{ModuleFile, Reason};
 
-/// A mock SSP. It derefs to its [`Engine`]: what is cached, the events, [`Engine::assert_clean`].
+use crate::expectation;
+
+/// A mock SSP with a credential cache of its own.
 ///
-/// Clones are the same SSP with the same cache. Set one up through [`Engine::builder`]:
+/// It sets itself up: each method that takes `self` changes how it behaves, until its first use. After that, a test asks
+/// what is [cached](Self::cached), and what [happened](Self::events). Clones are the same SSP with the same cache.
 ///
 /// ```
 /// use std::time::Duration;
-/// use sspcache_mock::{Engine, MockSsp};
-/// let msn = MockSsp::from(Engine::builder("MSNSSPC.dll").lifetime(Duration::from_secs(3600)).build());
+/// use sspcache_mock::{Effect, Fault, MockSsp, Operation};
+///
+/// let msn = MockSsp::msn()
+///     .account("alice", "CONTOSO", "correct horse")
+///     .lifetime(Duration::from_secs(3600))
+///     .fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1));
 /// assert_eq!(msn.cached(), 0);
 /// ```
-#[derive(Clone)]
-pub struct MockSsp(Arc<Engine>);
+pub struct MockSsp {
+    shared: Arc<Shared>,
+    /// Where a sign-out was expected of it.
+    expected_at: Option<&'static Location<'static>>,
+}
 
+struct Shared {
+    module: String,
+    /// There until the engine is made of it.
+    setup: Mutex<Option<Box<EngineBuilder>>>,
+    engine: OnceLock<Engine>,
+}
+
+/// What it is.
 impl MockSsp {
-    /// MSNSSPC.dll with the package `MSN`.
+    /// MSNSSPC.dll, with the package `MSN`.
     pub fn msn() -> Self {
-        Engine::builder("MSNSSPC.dll").build().into()
+        Self::new("MSNSSPC.dll")
     }
 
-    /// MSAPSSPC.dll with the package `DPA`.
+    /// MSAPSSPC.dll, with the package `DPA`.
     pub fn dpa() -> Self {
-        Engine::builder("MSAPSSPC.dll").build().into()
+        Self::new("MSAPSSPC.dll")
+    }
+
+    /// An SSP whose module has this file name, such as a third party's. Its package has the name of the file without
+    /// `.dll`.
+    pub fn new(module: &str) -> Self {
+        let setup = Mutex::new(Some(Box::new(Engine::builder(module))));
+        let shared = Shared { module: module.to_owned(), setup, engine: OnceLock::new() };
+        Self { shared: Arc::new(shared), expected_at: None }
+    }
+}
+
+/// # Setting it up
+///
+/// Each of these methods panics when the SSP was used already.
+impl MockSsp {
+    /// Adds an account, against which servers verify sign-ins. Signing in as a client needs none.
+    #[must_use]
+    pub fn account(self, user: &str, domain: &str, password: &str) -> Self {
+        self.set_up(|setup| setup.account(user, domain, password))
+    }
+
+    /// Sets the targets that a server stands for, such as `HTTP/web.contoso.example`: it refuses sign-ins for others.
+    /// Without this, it takes any.
+    #[must_use]
+    pub fn accepted_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
+        self.set_up(|setup| setup.accepted_targets(targets))
+    }
+
+    /// Limits the cache to this many credentials. The least recently used one makes room. Without this, there is no limit.
+    #[must_use]
+    pub fn capacity(self, credentials: NonZeroU32) -> Self {
+        self.set_up(|setup| setup.capacity(credentials))
+    }
+
+    /// Reads the time from this clock, such as a [`ManualClock`](crate::clock::ManualClock) that the test advances.
+    #[must_use]
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        self.set_up(|setup| setup.clock(clock))
+    }
+
+    /// Whether clients have to complete their tokens with `CompleteAuthToken`, as some packages ask them to.
+    #[must_use]
+    pub fn complete_tokens(self, complete: bool) -> Self {
+        self.set_up(|setup| setup.complete_tokens(complete))
+    }
+
+    /// Applies a configuration, on top of what was set before.
+    #[must_use]
+    pub fn config(self, config: &sspcache_engine::Config) -> Self {
+        self.set_up(|setup| setup.config(config))
+    }
+
+    /// Makes a call fail. Of several faults for one operation, the first whose turn it is applies.
+    #[must_use]
+    pub fn fault(self, fault: Fault) -> Self {
+        self.set_up(|setup| setup.fault(fault))
+    }
+
+    /// Sets what credential handles from before a flush can still do.
+    #[must_use]
+    pub fn handle_policy(self, policy: HandlePolicy) -> Self {
+        self.set_up(|setup| setup.handle_policy(policy))
+    }
+
+    /// Sets the targets that clients can reach. Without this, any.
+    #[must_use]
+    pub fn known_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
+        self.set_up(|setup| setup.known_targets(targets))
+    }
+
+    /// Sets how long a credential stays cached. Without this, it never expires.
+    #[must_use]
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        self.set_up(|setup| setup.lifetime(lifetime))
+    }
+
+    /// Adds a package. The first one replaces the package that the SSP has by default.
+    #[must_use]
+    pub fn package(self, package: PackageInfo) -> Self {
+        self.set_up(|setup| setup.package(package))
+    }
+
+    /// Caches a credential for a package before the first call, as a logged-on user's session does.
+    #[must_use]
+    pub fn preload(self, package: &str, user: &str, domain: &str, password: &str) -> Self {
+        self.set_up(|setup| setup.preload(package, Identity::password(user, domain, password)))
+    }
+
+    /// Whether a server's impersonation of its client is simulated, instead of refused. The thread's rights in the operating
+    /// system don't change.
+    #[must_use]
+    pub fn simulate_impersonation(self, simulate: bool) -> Self {
+        self.set_up(|setup| setup.simulate_impersonation(simulate))
+    }
+
+    /// Passes each event to this sink, too.
+    #[must_use]
+    pub fn sink(self, sink: impl EventSink + 'static) -> Self {
+        self.set_up(|setup| setup.sink(sink))
+    }
+
+    /// Expects a sign-out: when this value is dropped, it panics unless somebody signed in, and no credential was left in the
+    /// cache at the end or when the SSP was unloaded. So a test that forgets to assert still fails.
+    ///
+    /// Keep the value in a variable until the end of the test. Its clones check nothing. While the thread panics already,
+    /// nothing is checked.
+    ///
+    /// ```should_panic
+    /// use sspcache::SignIn;
+    /// use sspcache_mock::{MockProcess, MockSsp};
+    ///
+    /// let msn = MockSsp::msn().expect_sign_out();
+    /// let ssps = MockProcess::with_loaded([&msn]).provider();
+    /// let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
+    /// package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+    /// // Nobody signs alice out: dropping `msn` panics, and names her.
+    /// ```
+    #[must_use = "it checks when it is dropped: keep it until the end of the test"]
+    #[track_caller]
+    pub fn expect_sign_out(mut self) -> Self {
+        self.expected_at = Some(Location::caller());
+        self
+    }
+
+    #[track_caller]
+    fn set_up(self, change: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
+        let mut setup = self.shared.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(builder) = setup.take() else {
+            drop(setup);
+            panic!("{}: a mock SSP is set up before it is used", self.shared.module);
+        };
+        *setup = Some(Box::new(change(*builder)));
+        drop(setup);
+        self
+    }
+}
+
+/// # What happened
+impl MockSsp {
+    /// The file name of its module.
+    pub fn module(&self) -> &str {
+        &self.shared.module
+    }
+
+    /// The number of credentials in the cache.
+    pub fn cached(&self) -> usize {
+        self.engine().cached()
+    }
+
+    /// The credentials in the cache, without their secrets.
+    pub fn cached_credentials(&self) -> Vec<CachedCredential> {
+        self.engine().cached_credentials()
+    }
+
+    /// Asserts that no credential is cached.
+    ///
+    /// # Panics
+    /// When a credential is cached. The message names each, and lists the events.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        if let Err(unclean) = self.engine().check_clean() {
+            panic!("{unclean}\n{}", expectation::list(&self.events()));
+        }
+    }
+
+    /// The events so far, in order.
+    pub fn events(&self) -> Vec<Event> {
+        self.engine().events()
+    }
+
+    /// The number of credential handles that were not freed.
+    pub fn open_handles(&self) -> usize {
+        self.engine().open_handles()
+    }
+
+    /// The number of contexts that were not deleted: established, half-open and failed ones.
+    pub fn open_contexts(&self) -> usize {
+        self.engine().open_contexts()
+    }
+
+    /// The number of credentials that were flushed and of which open handles keep a copy, under [`HandlePolicy::Retain`].
+    pub fn retained(&self) -> usize {
+        self.engine().retained()
+    }
+
+    /// The functions of the SSP behind the emulated module: what the C ABI calls.
+    #[doc(hidden)]
+    pub fn engine(&self) -> &Engine {
+        self.shared.engine.get_or_init(|| {
+            let setup = self.shared.setup.lock().unwrap_or_else(PoisonError::into_inner).take();
+            setup.map_or_else(|| Engine::builder(&self.shared.module), |setup| *setup).build()
+        })
     }
 
     /// The SSP as a file that a loader can load from this path. Its exports are those that no fault takes away.
@@ -38,15 +258,15 @@ impl MockSsp {
         ];
         let mut file = ModuleFile::new(path);
         for (name, operation, function) in functions {
-            if !self.is_missing(operation) {
+            if !self.engine().is_missing(operation) {
                 file = file.export(name, Export { ssp: self.clone(), function });
             }
         }
         let ssp = self.clone();
         file.on_notification(move |notification| {
             match notification.reason() {
-                Reason::Load => ssp.restart(),
-                Reason::Unload => drop(ssp.end(Ending::Unloaded)),
+                Reason::Load => ssp.engine().restart(),
+                Reason::Unload => drop(ssp.engine().end(Ending::Unloaded)),
                 _ => {}
             }
             true
@@ -54,17 +274,35 @@ impl MockSsp {
     }
 }
 
-impl From<Engine> for MockSsp {
-    fn from(engine: Engine) -> Self {
-        Self(Arc::new(engine))
+impl Clone for MockSsp {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), expected_at: None }
     }
 }
 
-impl Deref for MockSsp {
-    type Target = Engine;
+impl Drop for MockSsp {
+    fn drop(&mut self) {
+        let Some(expected_at) = self.expected_at else { return };
+        if thread::panicking() {
+            return; // A second panic would abort the run of tests, and hide the first.
+        }
+        let (events, left) = (self.events(), self.engine().check_clean());
+        if let Err(unmet) = expectation::check(&events, left.err().as_ref()) {
+            panic!(
+                "{}: the sign-out that {expected_at} expects didn't happen: {unmet}\n{}",
+                self.shared.module,
+                expectation::list(&events)
+            );
+        }
+    }
+}
 
-    fn deref(&self) -> &Engine {
-        &self.0
+#[doc(hidden)]
+impl From<Engine> for MockSsp {
+    fn from(engine: Engine) -> Self {
+        let module = engine.module().to_owned();
+        let shared = Shared { module, setup: Mutex::new(None), engine: OnceLock::from(engine) };
+        Self { shared: Arc::new(shared), expected_at: None }
     }
 }
 

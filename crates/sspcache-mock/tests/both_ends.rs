@@ -3,24 +3,22 @@
 #![forbid(unsafe_code)]
 
 use sspcache::{
-    Error, SecurityStatus, SignIn,
+    CredentialProvider, Error, SecurityStatus, SignIn,
     context::{ContextRequest, handshake},
 };
-use sspcache_mock::{
-    Config, Effect, Engine, EngineBuilder, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation,
-};
+use sspcache_mock::{Config, Effect, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation};
 use sspcache_tests::both_ends::{self, Place, refused};
 
 const MSN: &str = "MSNSSPC.dll";
 
-fn engine() -> EngineBuilder {
+fn msn() -> MockSsp {
     let config: Config = both_ends::CONFIG.parse().unwrap();
-    Engine::builder(MSN).config(&config)
+    MockSsp::msn().config(&config)
 }
 
 /// Tells a story, and sees to it that it left no handle behind.
 fn tell(story: fn(&Place<'_>)) {
-    let msn = MockSsp::from(engine().build());
+    let msn = msn();
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
@@ -110,7 +108,7 @@ fn nobody_acts_for_a_client() {
 #[test]
 fn a_server_acts_for_its_client_where_that_is_pretended() {
     let config: Config = both_ends::IMPERSONATING.parse().unwrap();
-    let msn = MockSsp::from(engine().config(&config).record_events(true).build());
+    let msn = msn().config(&config);
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
@@ -131,7 +129,7 @@ fn a_server_acts_for_its_client_where_that_is_pretended() {
 #[test]
 fn tokens_are_completed_on_the_way() {
     let config: Config = both_ends::COMPLETING.parse().unwrap();
-    let msn = MockSsp::from(engine().config(&config).build());
+    let msn = msn().config(&config);
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
@@ -143,11 +141,11 @@ fn tokens_are_completed_on_the_way() {
 /// M4: under the other policy a handle of before the flush still signs in.
 #[test]
 fn a_retained_handle_still_signs_in_after_a_flush() {
-    let msn = MockSsp::from(engine().handle_policy(HandlePolicy::Retain).build());
+    let msn = msn().handle_policy(HandlePolicy::Retain);
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
-    assert!(msn.flush());
+    assert!(ssps.flush_all().is_success());
     let server = package.acquire_inbound().unwrap();
     handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
 }
@@ -155,7 +153,7 @@ fn a_retained_handle_still_signs_in_after_a_flush() {
 /// C4: as a credential, a context keeps its module.
 #[test]
 fn a_context_keeps_its_ssp_loaded() {
-    let msn = MockSsp::from(engine().build());
+    let msn = msn();
     let process = MockProcess::with_loaded([&msn]);
     let package = process.provider().security_package(MSN, "MSN").unwrap();
     let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
@@ -165,7 +163,7 @@ fn a_context_keeps_its_ssp_loaded() {
         handshake(alice.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
     process.unload(MSN).unwrap();
     drop((package, alice, server));
-    let is_loaded = || sspcache::CredentialProvider::is_present(&process.provider(), MSN).unwrap();
+    let is_loaded = || process.provider().is_present(MSN).unwrap();
     assert!(is_loaded());
     drop(ends);
     assert!(is_loaded(), "the handshake that has not begun keeps it, too");
@@ -197,8 +195,7 @@ fn a_broken_function_is_an_error_that_names_it() {
         let count = if cfg!(miri) { 1 } else { effects.len() };
         for (effect, status) in effects.into_iter().take(count) {
             let completing: Config = both_ends::COMPLETING.parse().unwrap();
-            let engine = engine().config(&completing).fault(Fault::new(operation, effect));
-            let msn = MockSsp::from(engine.build());
+            let msn = msn().config(&completing).fault(Fault::new(operation, effect));
             refused(whole_story(&msn), function, status);
             assert_eq!((msn.open_handles(), msn.open_contexts()), (0, 0));
         }
@@ -216,5 +213,5 @@ fn whole_story(msn: &MockSsp) -> Result<(), Error> {
     client.client()?;
     server.verify(b"x", &client.sign(b"x")?)?;
     server.decrypt(&client.encrypt(b"x")?)?;
-    package.import(sspcache::context::Side::Acceptor, server.export()?.bytes()).map(drop)
+    package.import(sspcache::context::Side::Acceptor, server.export()?.as_bytes()).map(drop)
 }

@@ -8,7 +8,7 @@ use std::{path::Path, thread};
 use sspcache::{
     CredentialProvider, Error, Flush, FlushOnDrop, SecurityStatus, SignIn, SspCaches, loader::WindowStation,
 };
-use sspcache_mock::{Effect, Engine, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation};
+use sspcache_mock::{Effect, EventKind, Fault, HandlePolicy, MockProcess, MockSsp, Operation};
 
 const MSN: &str = "MSNSSPC.dll";
 
@@ -17,7 +17,7 @@ fn alice() -> SignIn<'static> {
 }
 
 fn with_fault(module: &str, operation: Operation, effect: Effect) -> MockSsp {
-    Engine::builder(module).fault(Fault::new(operation, effect)).build().into()
+    MockSsp::new(module).fault(Fault::new(operation, effect))
 }
 
 /// M2, M3, C2
@@ -27,7 +27,7 @@ fn a_flush_ends_silent_sign_ins() {
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     assert_eq!(package.acquire(&alice()).unwrap().principal().unwrap(), r"CONTOSO\alice");
-    let silent = package.acquire(&SignIn::silent().of("alice@contoso")).unwrap();
+    let silent = package.acquire(&SignIn::silent().as_principal("alice@contoso")).unwrap();
     assert_eq!(silent.principal().unwrap(), r"CONTOSO\alice");
     assert_eq!(msn.open_handles(), 1, "the explicit one was given back when dropped");
     silent.close().unwrap();
@@ -63,11 +63,10 @@ fn each_of_several_modules_of_one_name_is_flushed_and_has_its_row() {
     for (path, ssp) in [(r"C:\one\MSNSSPC.dll", &first), (r"C:\two\msnsspc.DLL", &second)] {
         process.install_at(path, ssp);
         process.load(path).unwrap();
-        ssp.acquire(
-            &sspcache_mock::AcquireRequest::outbound("MSN")
-                .with_identity(sspcache_mock::Identity::password("alice", "", "x")),
-        )
-        .unwrap();
+        // Signing in through the provider finds the first of the name alone.
+        let own = MockProcess::with_loaded([ssp]).provider();
+        own.security_package(MSN, "MSN").unwrap().acquire(&alice()).unwrap();
+        assert_eq!(ssp.cached(), 1);
     }
     let report = process.provider().flush_all();
     assert_eq!(report.flushed(), 2, "{report}");
@@ -164,7 +163,7 @@ fn a_flush_on_an_invisible_window_station_needs_an_opt_in() {
 /// C3
 #[test]
 fn a_third_party_ssp_is_flushed_once_it_is_registered() {
-    let third = MockSsp::from(Engine::builder("CONTOSSP.dll").build());
+    let third = MockSsp::new("CONTOSSP.dll");
     let process = MockProcess::with_loaded([&third]);
     let refused = process.provider().flush("CONTOSSP.dll").unwrap_err();
     assert!(matches!(refused, Error::UnknownCache { .. }), "{refused}");
@@ -199,7 +198,7 @@ fn unloading_wipes_and_is_no_flush() {
 #[test]
 fn handles_of_before_a_flush_follow_the_policy() {
     for (policy, retained) in [(HandlePolicy::Revoke, 0), (HandlePolicy::Retain, 1)] {
-        let msn = MockSsp::from(Engine::builder(MSN).handle_policy(policy).build());
+        let msn = MockSsp::msn().handle_policy(policy);
         let ssps = MockProcess::with_loaded([&msn]).provider();
         let credential = ssps.security_package(MSN, "MSN").unwrap().acquire(&alice()).unwrap();
         assert!(ssps.flush_all().is_success());

@@ -81,7 +81,7 @@ impl<'a> SignIn<'a> {
 
     /// With what is cached for this principal: `DOMAIN\user` or `user@realm`.
     #[must_use]
-    pub fn of(self, principal: &'a str) -> Self {
+    pub fn as_principal(self, principal: &'a str) -> Self {
         Self { principal: Some(principal), ..self }
     }
 

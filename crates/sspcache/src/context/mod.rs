@@ -358,8 +358,8 @@ impl SecretBytes {
         Self(bytes)
     }
 
-    /// The bytes. Whoever copies them overwrites the copy.
-    pub fn bytes(&self) -> &[u8] {
+    /// The bytes. A caller that copies them has to overwrite the copy.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -12,8 +12,8 @@ use super::Side;
 /// ```
 /// use sspcache::context::{ContextFlags, ContextRequest};
 /// let request = ContextRequest::to("HTTP/web.contoso.example")
-///     .with(ContextFlags::MUTUAL_AUTH)
-///     .bindings(*b"tls-unique:0123456789ab");
+///     .with_flags(ContextFlags::MUTUAL_AUTH)
+///     .with_channel_bindings(*b"tls-unique:0123456789ab");
 /// assert!(request.flags().contains(ContextFlags::MUTUAL_AUTH | ContextFlags::CONFIDENTIALITY));
 /// ```
 #[derive(Clone, Eq, PartialEq)]
@@ -25,7 +25,7 @@ pub struct ContextRequest {
 }
 
 impl ContextRequest {
-    /// What messages take: integrity, confidentiality, and that replays and reordering are noticed.
+    /// Asks for what messages need: integrity, confidentiality, and the detection of replays and reordering.
     pub fn new() -> Self {
         let flags = ContextFlags::INTEGRITY
             | ContextFlags::CONFIDENTIALITY
@@ -34,32 +34,33 @@ impl ContextRequest {
         Self { target: None, flags, bindings: None }
     }
 
-    /// The same of an initiator that names its target, such as `HTTP/web.contoso.example`. An acceptor names none.
+    /// The same for an initiator that names its target, such as `HTTP/web.contoso.example`. An acceptor names none.
     pub fn to(target: impl Into<String>) -> Self {
         Self { target: Some(target.into()), ..Self::new() }
     }
 
-    /// Asks for these besides.
-    pub fn with(self, flags: ContextFlags) -> Self {
+    /// Asks for these flags, too.
+    pub fn with_flags(self, flags: ContextFlags) -> Self {
         Self { flags: self.flags | flags, ..self }
     }
 
-    /// Does not ask for these.
-    pub fn without(self, flags: ContextFlags) -> Self {
+    /// Doesn't ask for these flags.
+    pub fn without_flags(self, flags: ContextFlags) -> Self {
         Self { flags: self.flags - flags, ..self }
     }
 
-    /// Binds the context to a channel: the application data of `SEC_CHANNEL_BINDINGS`, which both sides have alike.
-    pub fn bindings(self, application_data: impl Into<Vec<u8>>) -> Self {
+    /// Binds the context to a channel, such as a TLS connection: this is the application data of `SEC_CHANNEL_BINDINGS`,
+    /// which both sides have to pass alike.
+    pub fn with_channel_bindings(self, application_data: impl Into<Vec<u8>>) -> Self {
         Self { bindings: Some(application_data.into()), ..self }
     }
 
-    /// The target that was named, if any.
+    /// The target, if one was named.
     pub fn target(&self) -> Option<&str> {
         self.target.as_deref()
     }
 
-    /// What is asked for.
+    /// The flags that are asked for.
     pub fn flags(&self) -> ContextFlags {
         self.flags
     }

@@ -28,10 +28,10 @@ fn signing_in_through_a_loaded_ssp_lasts_until_it_is_flushed() {
     let explicit = package.acquire(&SignIn::password("älice\u{1F511}", "CONTOSO", "correct horse")).unwrap();
     assert_eq!(explicit.principal().unwrap(), "CONTOSO\\älice\u{1F511}");
     explicit.close().unwrap();
-    for silent in [SignIn::silent(), SignIn::silent().of("CONTOSO\\älice\u{1F511}")] {
+    for silent in [SignIn::silent(), SignIn::silent().as_principal("CONTOSO\\älice\u{1F511}")] {
         assert_eq!(package.acquire(&silent).unwrap().principal().unwrap(), "CONTOSO\\älice\u{1F511}");
     }
-    assert_eq!(refused(&SignIn::silent().of(r"CONTOSO\bob")), SecurityStatus::NO_CREDENTIALS);
+    assert_eq!(refused(&SignIn::silent().as_principal(r"CONTOSO\bob")), SecurityStatus::NO_CREDENTIALS);
 
     assert_eq!(provider.flush("SIGNIN.dll").unwrap(), Flush::Flushed);
     assert_eq!(refused(&SignIn::silent()), SecurityStatus::NO_CREDENTIALS);

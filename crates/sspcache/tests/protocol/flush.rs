@@ -267,7 +267,7 @@ fn a_refused_sign_in_names_the_module_the_function_and_the_status() {
 /// M8
 #[test]
 fn no_password_is_in_what_a_sign_in_prints() {
-    let sign_in = SignIn::password("alice", "CONTOSO", "correct horse").of(r"CONTOSO\alice");
+    let sign_in = SignIn::password("alice", "CONTOSO", "correct horse").as_principal(r"CONTOSO\alice");
     let printed = format!("{sign_in:?} {:?}", sign_in.identity());
     assert!(printed.contains("alice") && !printed.contains("horse"), "{printed}");
 }

@@ -1,0 +1,102 @@
+//! What a test expects of a sign-out, judged by a mock SSP's events.
+
+use std::fmt;
+
+use sspcache_engine::{Event, EventKind, Source, Unclean};
+
+/// Why an expected sign-out didn't happen.
+#[derive(Debug)]
+pub(crate) enum Unmet<'u> {
+    /// Credentials are still cached.
+    Cached(&'u Unclean),
+    /// Credentials were still cached when the SSP was unloaded: so many, at this event.
+    Left(u32, u64),
+    /// Nobody signed in, so that nothing was tested.
+    Unused,
+}
+
+/// Checks that somebody signed in, and that no credential was left.
+pub(crate) fn check<'u>(events: &[Event], cached: Option<&'u Unclean>) -> Result<(), Unmet<'u>> {
+    if let Some(unclean) = cached {
+        return Err(Unmet::Cached(unclean));
+    }
+    let left = |event: &Event| match event.kind {
+        EventKind::Ended { left, .. } if left > 0 => Some(Unmet::Left(left, event.seq)),
+        _ => None,
+    };
+    if let Some(unmet) = events.iter().find_map(left) {
+        return Err(unmet);
+    }
+    if events.iter().any(is_sign_in) { Ok(()) } else { Err(Unmet::Unused) }
+}
+
+fn is_sign_in(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Acquired { source, .. } | EventKind::CredentialsAdded { source, .. } => {
+            matches!(source, Source::Cache | Source::Explicit | Source::Preloaded)
+        }
+        _ => false,
+    }
+}
+
+impl fmt::Display for Unmet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cached(unclean) => unclean.fmt(f),
+            Self::Left(credentials, event) => {
+                let plural = if *credentials == 1 { "credential was" } else { "credentials were" };
+                write!(
+                    f,
+                    "{credentials} {plural} still cached when the SSP was unloaded (event {event}), which is no flush"
+                )
+            }
+            Self::Unused => f.write_str(
+                "nobody signed in through this mock; is it the one that the process has loaded, and is it kept in a \
+                 variable until the end of the test?",
+            ),
+        }
+    }
+}
+
+/// The events, one a line.
+pub(crate) fn list(events: &[Event]) -> impl fmt::Display + '_ {
+    List(events)
+}
+
+struct List<'e>(&'e [Event]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("events:")?;
+        for event in self.0 {
+            write!(f, "\n  {:>3} ", event.seq)?;
+            match &event.kind {
+                EventKind::Acquired { package, principal, source, .. } => {
+                    write!(f, "Acquired {package} {principal} ({source:?})")?;
+                }
+                EventKind::Cached { package, principal, source, .. } => {
+                    write!(f, "Cached {package} {principal} ({source:?})")?;
+                }
+                EventKind::CredentialsAdded { package, principal, source, .. } => {
+                    write!(f, "CredentialsAdded {package} {principal} ({source:?})")?;
+                }
+                EventKind::Ended { how, left, .. } => write!(f, "Ended ({how}), {left} still cached")?,
+                EventKind::Faulted { operation, effect } => {
+                    write!(f, "Faulted {} ({})", operation.name(), effect.name())?;
+                }
+                EventKind::Refused { operation, status, package, principal } => {
+                    write!(f, "Refused {} {package} {principal} ({status:?})", operation.name())?;
+                }
+                kind => {
+                    // The variant's name: what else there is are numbers.
+                    let debug = format!("{kind:?}");
+                    f.write_str(debug.split(' ').next().unwrap_or_default())?;
+                }
+            }
+            if event.before != event.after {
+                write!(f, "; cached: {} → {}", event.before, event.after)?;
+            }
+        }
+        Ok(())
+    }
+}

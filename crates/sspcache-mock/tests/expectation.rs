@@ -1,0 +1,122 @@
+//! What a test expects of a sign-out, checked when the mock is dropped.
+
+#![forbid(unsafe_code)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sspcache::{CredentialProvider, SignIn};
+use sspcache_mock::{MockProcess, MockSsp};
+
+const MSN: &str = "MSNSSPC.dll";
+
+fn sign_in(process: &MockProcess) {
+    let package = process.provider().security_package(MSN, "MSN").unwrap();
+    package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+}
+
+/// What a test that ends so panics with, if it does.
+fn panic_of(test: impl FnOnce(&MockSsp, &MockProcess)) -> Option<String> {
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let msn = MockSsp::msn().expect_sign_out();
+        let process = MockProcess::with_loaded([&msn]);
+        test(&msn, &process);
+    }));
+    panicked.err().map(|panic| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast_ref::<&str>().unwrap().to_string(),
+    })
+}
+
+#[test]
+fn a_sign_out_that_happens_is_as_expected() {
+    let panic = panic_of(|_, process| {
+        sign_in(process);
+        assert!(process.provider().flush_all().is_success());
+    });
+    assert_eq!(panic, None);
+}
+
+#[test]
+fn a_test_that_forgets_to_assert_fails_and_names_who_is_left() {
+    let message = panic_of(|_, process| sign_in(process)).unwrap();
+    let expected_at = message.split(" expects").next().unwrap();
+    assert!(expected_at.contains("expectation.rs:"), "{message}");
+    for part in [
+        "1 credential is still cached in MSNSSPC.dll:\n  MSN CONTOSO\\alice, since event 1\nevents:\n    0 Started\n",
+        "\n    1 Cached MSN CONTOSO\\alice (Explicit); cached: 0 → 1\n",
+        "\n    2 Acquired MSN CONTOSO\\alice (Explicit)\n",
+        "\n    3 Freed",
+    ] {
+        assert!(message.contains(part), "{part:?} in {message}");
+    }
+    assert!(!message.contains("horse"), "{message}");
+}
+
+#[test]
+fn a_test_that_signs_nobody_in_fails() {
+    let message = panic_of(|_, process| assert!(process.provider().flush_all().is_success())).unwrap();
+    assert!(message.contains("nobody signed in through this mock"), "{message}");
+}
+
+#[test]
+fn accepting_sign_ins_is_no_sign_in() {
+    let message = panic_of(|_, process| {
+        drop(process.provider().security_package(MSN, "MSN").unwrap().acquire_inbound().unwrap());
+    });
+    assert!(message.unwrap().contains("nobody signed in"));
+}
+
+/// M10
+#[test]
+fn unloading_is_no_sign_out() {
+    let message = panic_of(|_, process| {
+        sign_in(process);
+        process.unload(MSN).unwrap();
+    })
+    .unwrap();
+    assert!(
+        message.contains("1 credential was still cached when the SSP was unloaded (event 4)"),
+        "{message}"
+    );
+    assert!(message.contains("\n    4 Ended (unloaded), 1 still cached"), "{message}");
+}
+
+/// A second panic would abort the process, and all tests with it.
+#[test]
+fn a_test_that_panics_already_panics_once() {
+    let message = panic_of(|_, process| {
+        sign_in(process);
+        panic!("the test's own failure");
+    });
+    assert_eq!(message.as_deref(), Some("the test's own failure"));
+}
+
+#[test]
+fn clones_check_nothing() {
+    let panic = panic_of(|msn, process| {
+        drop(msn.clone());
+        sign_in(process);
+        assert!(process.provider().flush_all().is_success());
+    });
+    assert_eq!(panic, None);
+}
+
+#[test]
+fn an_assertion_lists_the_events_that_it_refers_to() {
+    let msn = MockSsp::msn();
+    sign_in(&MockProcess::with_loaded([&msn]));
+    let panic = catch_unwind(AssertUnwindSafe(|| msn.assert_clean())).unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(
+        message.contains("since event 1\nevents:\n    0 Started\n    1 Cached MSN CONTOSO\\alice"),
+        "{message}"
+    );
+}
+
+#[test]
+#[should_panic(expected = "MSNSSPC.dll: a mock SSP is set up before it is used")]
+fn a_mock_that_is_used_cannot_be_set_up_any_more() {
+    let msn = MockSsp::msn();
+    assert_eq!(msn.cached(), 0);
+    let _late = msn.account("alice", "CONTOSO", "correct horse");
+}
