@@ -222,29 +222,3 @@ fn each_path_that_a_page_quotes_is_in_the_sources() {
     assert!(count > 30, "the paths are found: {count}");
     assert!(missing.is_empty(), "there are no such files: {missing:#?}");
 }
-
-/// Checks what stands between backticks and begins with a folder of this repository.
-#[test]
-fn every_path_that_a_page_names_exists() {
-    const FOLDERS: [&str; 8] =
-        ["crates/", "tests/", "fixtures/", "docs/", "benches/", "fuzz/", ".ci/", ".github/"];
-    let mut pages = Vec::new();
-    files(&root(), ".md", &mut pages);
-    let (mut found, mut missing) = (0, Vec::new());
-    for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        for name in text.split('`').skip(1).step_by(2) {
-            // Fuzzing writes `fuzz/artifacts`.
-            let is_path =
-                FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.starts_with("fuzz/artifacts");
-            if is_path && !name.contains([' ', '*', '<', '…', '\n']) {
-                found += 1;
-                if !root().join(name).exists() && !page.parent().unwrap().join(name).exists() {
-                    missing.push(format!("{}: {name}", page.display()));
-                }
-            }
-        }
-    }
-    assert!(found > 40, "the search finds paths: {found}");
-    assert!(missing.is_empty(), "{missing:#?}");
-}
