@@ -82,7 +82,7 @@ fn mock(folder: &Path) -> PathBuf {
 
 /// M10
 #[test]
-#[ignore = "needs what ships: cargo xtask test dist"]
+#[ignore = "needs a distribution: cargo xtask test dist"]
 fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_program() {
     let stage = Stage::new();
     let program = stage.compile("cc", "residue", &fixture("clients/residue.c"), &["-O1", "-ldl"]);
@@ -91,7 +91,7 @@ fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_program() {
 
 /// M10
 #[test]
-#[ignore = "needs what ships: cargo xtask test dist"]
+#[ignore = "needs a distribution: cargo xtask test dist"]
 fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_windows_program() {
     let Some(stage) = Stage::with_wine() else { return };
     let windows = distribution().join("windows");
