@@ -11,6 +11,10 @@ mod ssp {
 /// The mock with this configuration. To be called once, before anything else is.
 ///
 /// It lives as long as the target, and so do its counts: what an input leaves behind is another input's to find.
+///
+/// # Panics
+/// When the configuration is wrong.
+#[must_use]
 pub fn mock(config: &str) -> &'static Mock {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let file = folder.path().join("mock.toml");
