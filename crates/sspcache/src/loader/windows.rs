@@ -9,7 +9,7 @@
 //! [GetModuleHandle]: https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew
 #![allow(unsafe_code, reason = "asks Windows' loader, and calls what it finds")]
 
-use std::{io, ptr, sync::Arc};
+use std::{io, path::PathBuf, ptr, sync::Arc};
 
 use libloading::os::windows::Library;
 use smallvec::SmallVec;
