@@ -14,27 +14,7 @@ use crate::{
 /// C6, C7: refused in DllMain, whatever that is called for, before user32 is needed; and fine from ordinary code.
 #[test]
 fn a_flush_in_dllmain_is_refused_and_one_from_ordinary_code_is_not() {
-    assert_passes(&mut child("dllmain::flush_in_and_around_dllmain"));
-}
-
-#[test]
-#[ignore = "run by a_flush_in_dllmain_is_refused_and_one_from_ordinary_code_is_not, in a process of its own"]
-fn flush_in_and_around_dllmain() {
-    let ssp = Loaded::new(SSP_COUNTER, "MSNSSPC.dll");
-    let flusher = Loaded::new(DLLMAIN_FLUSHER, "flusher.dll");
-    assert_eq!(told(), refused(["process attach"]));
-
-    flusher.flush();
-    assert_eq!(told(), ["ordinary code: MSNSSPC.dll: flushed", "ordinary code: MSAPSSPC.dll: absent"]);
-    assert_eq!(ssp.calls(), 1);
-
-    thread::spawn(|| ()).join().unwrap();
-    drop(flusher);
-    assert_eq!(told(), refused(["thread attach", "thread detach", "process detach"]));
-    assert_eq!(ssp.calls(), 1);
-    // SAFETY: a name that ends in a null.
-    let user32 = unsafe { GetModuleHandleW(w!("user32.dll")) };
-    assert!(user32.is_null(), "nothing asked about the window station");
+    assert_passes(&mut child("dllmain::child::flush_in_and_around_dllmain"));
 }
 
 /// What the DLL tells when every flush is refused.
@@ -52,4 +32,29 @@ fn told() -> Vec<String> {
     // SAFETY: on Windows the environment may be written to from any thread.
     unsafe { env::remove_var(TOLD) };
     told.lines().map(str::to_owned).collect()
+}
+
+/// A test that another runs, in a process of its own.
+mod child {
+    use super::*;
+
+    #[test]
+    #[ignore = "run by a_flush_in_dllmain_is_refused_and_one_from_ordinary_code_is_not, in a process of its own"]
+    fn flush_in_and_around_dllmain() {
+        let ssp = Loaded::new(SSP_COUNTER, "MSNSSPC.dll");
+        let flusher = Loaded::new(DLLMAIN_FLUSHER, "flusher.dll");
+        assert_eq!(told(), refused(["process attach"]));
+
+        flusher.flush();
+        assert_eq!(told(), ["ordinary code: MSNSSPC.dll: flushed", "ordinary code: MSAPSSPC.dll: absent"]);
+        assert_eq!(ssp.calls(), 1);
+
+        thread::spawn(|| ()).join().unwrap();
+        drop(flusher);
+        assert_eq!(told(), refused(["thread attach", "thread detach", "process detach"]));
+        assert_eq!(ssp.calls(), 1);
+        // SAFETY: a name that ends in a null.
+        let user32 = unsafe { GetModuleHandleW(w!("user32.dll")) };
+        assert!(user32.is_null(), "nothing asked about the window station");
+    }
 }

@@ -201,27 +201,12 @@ fn a_module_that_lacks_the_export_is_named_with_its_path() {
 fn flushing_never_loads_a_module() {
     let folder = tempfile::tempdir().unwrap();
     copy(SSP_COUNTER, folder.path(), "MSNSSPC.dll");
-    let mut child = child("flush::in_a_process_that_could_load_one");
+    let mut child = child("flush::child::in_a_process_that_could_load_one");
     child.current_dir(folder.path());
     for variable in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
         child.env(variable, folder.path());
     }
     assert_passes(&mut child);
-}
-
-#[test]
-#[ignore = "run by flushing_never_loads_a_module, in a process of its own"]
-fn in_a_process_that_could_load_one() {
-    let provider = provider("OTHER.dll");
-    for _ in 0..2 {
-        assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Absent);
-        assert!(matches!(provider.security_package("MSNSSPC.dll", "MSN"), Err(Error::NotLoaded { .. })));
-        assert!(!provider.is_present("MSNSSPC.dll").unwrap());
-    }
-    // SAFETY: a fixture's initialization may run on any thread.
-    let found = unsafe { libloading::Library::new("MSNSSPC.dll") };
-    assert!(found.is_ok(), "it could have been loaded: {found:?}");
-    assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
 }
 
 /// C8
@@ -242,7 +227,7 @@ struct Other {
 
 impl Other {
     fn start() -> Self {
-        let mut child = child("flush::in_the_other_process");
+        let mut child = child("flush::child::in_the_other_process");
         let mut process = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let says = BufReader::new(process.stdout.take().unwrap());
         let mut other = Self { process, says };
@@ -270,11 +255,31 @@ impl Other {
     }
 }
 
-#[test]
-#[ignore = "run by a_flush_leaves_other_processes_alone, in the other process"]
-fn in_the_other_process() {
-    let ssp = Loaded::new(SSP_COUNTER, "PRIVATE.dll");
-    println!("\ncalls: {}", ssp.calls());
-    std::io::stdin().read_line(&mut String::new()).unwrap();
-    println!("\ncalls: {}", ssp.calls());
+/// Tests that others run, in processes of their own.
+mod child {
+    use super::*;
+
+    #[test]
+    #[ignore = "run by flushing_never_loads_a_module, in a process of its own"]
+    fn in_a_process_that_could_load_one() {
+        let provider = provider("OTHER.dll");
+        for _ in 0..2 {
+            assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Absent);
+            assert!(matches!(provider.security_package("MSNSSPC.dll", "MSN"), Err(Error::NotLoaded { .. })));
+            assert!(!provider.is_present("MSNSSPC.dll").unwrap());
+        }
+        // SAFETY: a fixture's initialization may run on any thread.
+        let found = unsafe { libloading::Library::new("MSNSSPC.dll") };
+        assert!(found.is_ok(), "it could have been loaded: {found:?}");
+        assert_eq!(provider.flush("MSNSSPC.dll").unwrap(), Flush::Flushed);
+    }
+
+    #[test]
+    #[ignore = "run by a_flush_leaves_other_processes_alone, in the other process"]
+    fn in_the_other_process() {
+        let ssp = Loaded::new(SSP_COUNTER, "PRIVATE.dll");
+        println!("\ncalls: {}", ssp.calls());
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        println!("\ncalls: {}", ssp.calls());
+    }
 }
