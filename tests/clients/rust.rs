@@ -26,7 +26,7 @@ fn tell_of(test: &str, config: &str, story: fn(&Place<'_>)) {
         let ssps = SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).build();
         let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
         let ntlm = ssps.security_package("MSNSSPC.dll", "NTLM").unwrap();
-        story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
+        story(&Place { ssps: &ssps, package: &package, ntlm: &ntlm });
     };
     if let Some(command) = in_own_process(test, &[("SSPCACHE_CONFIG", file.as_os_str())], body) {
         succeed(command);

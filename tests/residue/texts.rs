@@ -134,7 +134,7 @@ fn no_secret_is_in_what_any_public_type_shows() {
 }
 
 /// What a loader gives is a process's, not a secret's.
-const LOADERS: [&str; 5] = ["Context", "FunctionTable", "Handle", "UnixModule", "WindowsModule"];
+const LOADERS: [&str; 2] = ["FunctionTable", "NativeModule"];
 
 /// The names of the public types in a folder's sources.
 fn public_types(folder: &Path, found: &mut BTreeSet<String>) {
@@ -246,6 +246,7 @@ fn show_library(shown: &mut Shown) {
     shown.show("SignIn", &sign_in);
     shown.show("Identity", &sign_in.identity());
     let credential = package.acquire(&sign_in).unwrap();
+    shown.show("SecurityPackage", &package);
     shown.show("Credential", &credential);
     let service = package.acquire_inbound().unwrap();
     shown.show("InboundCredential", &service);

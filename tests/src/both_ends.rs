@@ -7,7 +7,7 @@ use std::thread;
 use sspcache::{
     Credential, CredentialProvider, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus,
     SignIn,
-    context::{ContextFlags, ContextRequest, Sealed, SecurityContext, Side, Step, handshake},
+    context::{ContextFlags, ContextRequest, HandshakeError, Sealed, SecurityContext, Side, Step, handshake},
 };
 
 /// A package that can tell the other side of errors, one that changes passwords, the only account, two targets, and which of them the server is.
@@ -38,9 +38,9 @@ pub const IMPERSONATING: &str = "[context]\nimpersonation = 'simulate'\n";
 /// Where a story takes place.
 pub struct Place<'a> {
     pub ssps: &'a dyn CredentialProvider,
-    pub package: &'a dyn SecurityPackage,
+    pub package: &'a SecurityPackage,
     /// Another package of the same module.
-    pub ntlm: &'a dyn SecurityPackage,
+    pub ntlm: &'a SecurityPackage,
 }
 
 impl Place<'_> {
@@ -153,12 +153,12 @@ pub fn a_wrong_password_is_denied_by_the_server(place: &Place<'_>) {
             if let Some(token) = denied.token() {
                 let heard = client.step(token).unwrap_err();
                 refused(
-                    Err::<(), _>(heard.into()),
+                    Err::<(), _>(heard.into_error()),
                     "InitializeSecurityContext",
                     SecurityStatus::LOGON_DENIED,
                 );
             }
-            assert!(matches!(Error::from(denied), Error::Sspi { .. }));
+            assert!(matches!(denied.into_error(), Error::Sspi { .. }));
         }
     }
 }
@@ -181,9 +181,9 @@ pub fn a_flush_ends_sign_ins_and_spares_established_contexts(place: &Place<'_>) 
 
     let status = SecurityStatus::NO_CREDENTIALS;
     refused(place.package.acquire(&SignIn::silent()), "AcquireCredentialsHandle", status);
-    let late = silent.initiate(ContextRequest::new()).step(&[]).map_err(Error::from);
+    let late = silent.initiate(ContextRequest::new()).step(&[]).map_err(HandshakeError::into_error);
     refused(late, "InitializeSecurityContext", status);
-    let late = begun.0.step(&challenge).map_err(Error::from);
+    let late = begun.0.step(&challenge).map_err(HandshakeError::into_error);
     refused(late, "InitializeSecurityContext", status);
     silent.close().unwrap();
     assert_eq!(server.decrypt(&client.encrypt(b"still here").unwrap()).unwrap(), b"still here");
@@ -254,13 +254,14 @@ pub fn a_target_is_known_and_meant(place: &Place<'_>) {
 /// Tokens of somebody else's are refused, and so is none where one is due.
 pub fn a_token_that_is_none_is_refused(place: &Place<'_>) {
     for token in [&b""[..], b"NTLMSSP\0\x01\0\0\0", &[0x60, 0x28], &[0xFF; 4000]] {
-        let accepted = place.server().accept(ContextRequest::new()).step(token).map_err(Error::from);
+        let accepted =
+            place.server().accept(ContextRequest::new()).step(token).map_err(HandshakeError::into_error);
         refused(accepted, "AcceptSecurityContext", SecurityStatus::INVALID_TOKEN);
         let Ok(Step::Continue { handshake, .. }) = place.alice().initiate(ContextRequest::new()).step(b"")
         else {
             panic!("nobody has answered")
         };
-        let initialized = handshake.step(token).map_err(Error::from);
+        let initialized = handshake.step(token).map_err(HandshakeError::into_error);
         refused(initialized, "InitializeSecurityContext", SecurityStatus::INVALID_TOKEN);
     }
 }
@@ -285,7 +286,7 @@ pub fn a_credential_can_be_given_another(place: &Place<'_>) {
 
 /// A password is changed by whoever knows it, and the old one is none any more.
 pub fn a_password_is_changed_by_who_knows_it(place: &Place<'_>) {
-    let change = |package: &dyn SecurityPackage, password, new| {
+    let change = |package: &SecurityPackage, password, new| {
         package.change_password(Identity { user: "alice", domain: "CONTOSO", password }, new)
     };
     let meet = || {

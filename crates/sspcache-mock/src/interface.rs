@@ -55,7 +55,7 @@ impl MockInterface {
         self.0.engine().initialize(&InitializeRequest {
             context,
             target: request.target().map(Name::from),
-            flags: context::ContextFlags::from_isc(request.flags().to_bits(Side::Initiator)),
+            flags: context::ContextFlags::from_isc(request.flags().to_wire(Side::Initiator)),
             token: Some(token).filter(|token| context.is_some() || !token.is_empty()),
             bindings: request.channel_bindings(),
             ..InitializeRequest::first(credential)
@@ -71,7 +71,7 @@ impl MockInterface {
     ) -> Result<Step, Refusal> {
         self.0.engine().accept(&AcceptRequest {
             context,
-            flags: context::ContextFlags::from_asc(request.flags().to_bits(Side::Acceptor)),
+            flags: context::ContextFlags::from_asc(request.flags().to_wire(Side::Acceptor)),
             bindings: request.channel_bindings(),
             ..AcceptRequest::first(credential, token)
         })
@@ -177,7 +177,7 @@ impl SecurityInterface for MockInterface {
     }
 
     fn flags(&self, context: &ContextHandle) -> Result<ContextFlags, SecurityStatus> {
-        self.info(*context).map(|info| ContextFlags::from_bits_of(Side::Initiator, info.flags.to_isc()))
+        self.info(*context).map(|info| ContextFlags::from_wire(Side::Initiator, info.flags.to_isc()))
     }
 
     fn session_key(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {

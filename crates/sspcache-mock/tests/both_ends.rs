@@ -22,7 +22,7 @@ fn tell(story: fn(&Place<'_>)) {
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
-    story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
+    story(&Place { ssps: &ssps, package: &package, ntlm: &ntlm });
     assert_eq!((msn.open_handles(), msn.open_contexts()), (0, 0));
 }
 
@@ -112,7 +112,7 @@ fn a_server_acts_for_its_client_where_that_is_pretended() {
     let ssps = MockProcess::with_loaded([&msn]).provider();
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
-    both_ends::a_server_acts_for_its_client(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
+    both_ends::a_server_acts_for_its_client(&Place { ssps: &ssps, package: &package, ntlm: &ntlm });
     let told: Vec<_> = msn
         .events()
         .into_iter()
@@ -134,7 +134,7 @@ fn tokens_are_completed_on_the_way() {
     let package = ssps.security_package(MSN, "MSN").unwrap();
     let ntlm = ssps.security_package(MSN, "NTLM").unwrap();
     for story in [both_ends::both_ends_agree, both_ends::a_wrong_password_is_denied_by_the_server] {
-        story(&Place { ssps: &ssps, package: &*package, ntlm: &*ntlm });
+        story(&Place { ssps: &ssps, package: &package, ntlm: &ntlm });
     }
 }
 

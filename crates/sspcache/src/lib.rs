@@ -167,21 +167,25 @@ pub mod loader;
 
 mod cache_name;
 mod error;
+mod flags;
 mod flush_on_drop;
 mod name;
 mod package;
 mod protocol;
 mod provider;
 mod report;
+mod request;
+mod session;
 mod trace;
 
 pub use cache_name::CacheName;
 pub use error::{Error, SecurityStatus};
 pub use flush_on_drop::FlushOnDrop;
-pub use package::{Credential, Identity, InboundCredential, SecurityPackage, SignIn};
+pub use package::{Credential, InboundCredential, SecurityPackage};
 pub use protocol::{SspCaches, SspCachesBuilder};
-pub use provider::{CredentialProvider, Providers};
+pub use provider::{CredentialProvider, Providers, Sspi};
 pub use report::{Flush, FlushReport, FlushRow};
+pub use request::{Identity, SignIn};
 
 use once_cell::sync::OnceCell;
 

@@ -5,13 +5,13 @@
 use std::fmt;
 
 use crate::{
-    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, SecurityPackage,
+    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, SecurityPackage, Sspi,
     loader::{CLEANUP_CREDENTIAL_CACHE, Loader, Module, WindowStation},
-    package::Package,
-    trace,
+    session, trace,
 };
 
-/// Flushes SSPs that a [`Loader`] finds: the one implementation of the protocol, for the real system and for mocks.
+/// Flushes and signs in through the SSPs that a [`Loader`] finds: the one implementation of the documented protocol, for the
+/// real system and for mocks.
 ///
 /// ```
 /// use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
@@ -26,12 +26,12 @@ pub struct SspCaches<L> {
 }
 
 impl<L: Loader> SspCaches<L> {
-    /// A provider of the known SSPs over this loader.
+    /// Uses the [known](CacheName::KNOWN) SSPs that this loader finds.
     pub fn new(loader: L) -> Self {
         Self::builder(loader).build()
     }
 
-    /// Starts setting up a provider over this loader.
+    /// Registers more SSPs, or allows more, before use.
     pub fn builder(loader: L) -> SspCachesBuilder<L> {
         SspCachesBuilder { loader, caches: CacheName::KNOWN.to_vec(), allow_non_interactive: false }
     }
@@ -41,16 +41,15 @@ impl<L: Loader> SspCaches<L> {
         &self.loader
     }
 
-    /// A security package of a loaded SSP, to sign in through. The package holds a reference to the module.
+    /// Opens a security package of a loaded SSP, as [`Sspi::security_package`] does; that trait need not be in scope.
     ///
     /// # Errors
-    /// [`Error::UnknownCache`]; [`Error::NotLoaded`], for nothing is loaded here; [`Error::ExportMissing`] when the
-    /// module exports no `InitSecurityInterfaceW`; [`Error::Sspi`] when that gives no table.
-    pub fn security_package(&self, ssp: &str, package: &str) -> Result<Box<dyn SecurityPackage>, Error> {
+    /// As there.
+    pub fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error> {
         let ssp = CacheName::find(&self.caches, ssp)?;
         let module = self.modules(ssp)?.next();
         let module = module.ok_or_else(|| Error::NotLoaded { ssp: ssp.name().to_owned() })?;
-        Ok(Box::new(Package::open(module, package)?))
+        session::open(module, package)
     }
 
     fn modules(&self, cache: &CacheName) -> Result<impl Iterator<Item = L::Module>, Error> {
@@ -109,6 +108,12 @@ impl<L: Loader> CredentialProvider for SspCaches<L> {
     }
 }
 
+impl<L: Loader> Sspi for SspCaches<L> {
+    fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error> {
+        self.security_package(ssp, package)
+    }
+}
+
 impl<L> fmt::Debug for SspCaches<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SspCaches").field("caches", &self.caches).finish_non_exhaustive()
@@ -125,15 +130,15 @@ pub struct SspCachesBuilder<L> {
 }
 
 impl<L: Loader> SspCachesBuilder<L> {
-    /// Flushes on a window station that is not visible, too (clause C7). Say yes for SSH sessions, scheduled tasks and
-    /// CI agents, never for a service.
+    /// Whether to flush on a window station that is not visible, too. Allow it for SSH sessions, scheduled tasks and CI agents,
+    /// never for a service.
     pub fn allow_non_interactive(mut self, allow: bool) -> Self {
         self.allow_non_interactive = allow;
         self
     }
 
-    /// Registers a third party's SSP by its module's file name: one that exports `CleanupCredentialCache` with the
-    /// documented meaning. A name that is known already changes nothing.
+    /// Registers a third party's SSP by the file name of its module, which has to export `CleanupCredentialCache` with the
+    /// documented meaning. Registering a known name changes nothing.
     pub fn register(mut self, name: &str) -> Self {
         if CacheName::find(&self.caches, name).is_err() {
             self.caches.push(CacheName::new(name));
@@ -141,7 +146,7 @@ impl<L: Loader> SspCachesBuilder<L> {
         self
     }
 
-    /// Makes the provider.
+    /// Builds the provider.
     pub fn build(self) -> SspCaches<L> {
         let Self { loader, caches, allow_non_interactive } = self;
         SspCaches { loader, caches, allow_non_interactive }

@@ -1,8 +1,8 @@
-//! The trait through which applications flush.
+//! The traits through which applications flush and sign in.
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::{CacheName, Error, Flush, FlushReport, FlushRow};
+use crate::{CacheName, Error, Flush, FlushReport, FlushRow, SecurityPackage};
 
 /// Flushes the credential caches of the current process.
 ///
@@ -57,6 +57,46 @@ pub trait CredentialProvider: Send + Sync {
     }
 }
 
+/// Signs a user in through an SSP and flushes the credential caches: the one object that an application holds for a session.
+///
+/// Production passes [`native()`](crate::native), and a test passes the provider of an emulated process
+/// (`sspcache_mock::MockProcess::provider`). The trait is object-safe:
+///
+/// ```
+/// use sspcache::{Credential, Error, SignIn, Sspi};
+///
+/// struct Session<'a> {
+///     sspi: &'a dyn Sspi,
+///     credential: Credential,
+/// }
+///
+/// impl<'a> Session<'a> {
+///     fn sign_in(sspi: &'a dyn Sspi, user: &str, password: &str) -> Result<Self, Error> {
+///         let msn = sspi.security_package("MSNSSPC.dll", "MSN")?;
+///         let credential = msn.acquire(&SignIn::password(user, "CONTOSO", password))?;
+///         Ok(Self { sspi, credential })
+///     }
+///
+///     fn sign_out(self) -> Result<(), Error> {
+///         drop(self.credential);
+///         self.sspi.flush_all().into_result().map(drop)
+///     }
+/// }
+///
+/// // This process has not loaded the SSP.
+/// assert!(matches!(Session::sign_in(sspcache::native(), "alice", "correct horse"), Err(Error::NotLoaded { .. })));
+/// ```
+pub trait Sspi: CredentialProvider {
+    /// Opens a security package of a loaded SSP, such as the package `MSN` of `MSNSSPC.dll`, to sign in through. The package
+    /// holds a reference to the SSP's module.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCache`] when the SSP is not in [`caches`](CredentialProvider::caches); [`Error::NotLoaded`] when it is
+    /// not loaded; [`Error::ExportMissing`] when its module has no `InitSecurityInterfaceW`; [`Error::Sspi`] when that returns
+    /// no table of functions.
+    fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error>;
+}
+
 /// What points to a provider is one, too.
 macro_rules! forward {
     ($($pointer:ty),+) => {
@@ -79,6 +119,12 @@ macro_rules! forward {
 
             fn flush_all(&self) -> FlushReport {
                 self.deref().flush_all()
+            }
+        }
+
+        impl<P: Sspi + ?Sized> Sspi for $pointer {
+            fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error> {
+                self.deref().security_package(ssp, package)
             }
         })+
     };

@@ -54,7 +54,7 @@ struct Attempt {
 
 impl Attempt {
     /// Signs in, and gives the handle back: what stays behind is what the SSP has cached.
-    fn at(package: &dyn SecurityPackage, sign_in: &SignIn<'_>) -> Result<Self, sspcache::Error> {
+    fn at(package: &SecurityPackage, sign_in: &SignIn<'_>) -> Result<Self, sspcache::Error> {
         match package.acquire(sign_in) {
             Ok(_) => Ok(Self { status: "SEC_E_OK".to_owned(), succeeded: true }),
             Err(sspcache::Error::Sspi { status, .. }) => {
@@ -83,7 +83,7 @@ fn gather() -> io::Result<Facts> {
     let ssp = MockSsp::msn();
     let provider = MockProcess::with_loaded([&ssp]).provider();
     let package = provider.security_package(MODULE, PACKAGE).map_err(io::Error::other)?;
-    let attempt = |sign_in: &SignIn<'_>| Attempt::at(&*package, sign_in).map_err(io::Error::other);
+    let attempt = |sign_in: &SignIn<'_>| Attempt::at(&package, sign_in).map_err(io::Error::other);
 
     let sign_in = attempt(&SignIn::password(USER, DOMAIN, &password.reveal()))?;
     let silent_sign_in = attempt(&SignIn::silent())?;

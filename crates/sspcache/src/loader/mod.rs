@@ -9,26 +9,24 @@ use std::{ffi::CStr, io, path::PathBuf};
 use zeroize::Zeroizing;
 
 use crate::{
-    Identity, SecurityStatus, SignIn,
-    context::{ContextFlags, ContextRequest, Sealed, Side},
+    SecurityStatus,
+    flags::{ContextFlags, Side},
+    request::{ContextRequest, Identity, Sealed, SignIn},
 };
 
 cfg_if::cfg_if! {
     if #[cfg(windows)] {
         mod sspi;
         mod windows;
-        pub use self::windows::NativeLoader;
+        pub use self::{sspi::{ContextHandle, CredentialHandle, FunctionTable}, windows::{NativeLoader, NativeModule}};
     } else if #[cfg(unix)] {
         mod sspi;
         mod unix;
-        pub use self::unix::NativeLoader;
+        pub use self::{sspi::{ContextHandle, CredentialHandle, FunctionTable}, unix::{NativeLoader, NativeModule}};
     } else {
         compile_error!("sspcache knows the loaders of Windows and of Unix");
     }
 }
-
-/// The module that a [`NativeLoader`] finds.
-pub type NativeModule = <NativeLoader as Loader>::Module;
 
 /// Who knows which modules are loaded in a process, real or emulated.
 pub trait Loader: Send + Sync {
@@ -67,11 +65,12 @@ pub trait Module: Send + Sync + 'static {
     fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>>;
 }
 
-/// The functions of an SSP that signing in takes, and what follows it. It holds a reference to its module, if that can go
-/// away. Handles are its own: each is of the interface that gave it, and is freed or deleted once.
+/// The SSPI functions of an SSP, as far as this crate calls them. It holds a reference to its module, if that can be unloaded.
 ///
-/// What an SSP lacks answers [`SecurityStatus::UNSUPPORTED_FUNCTION`], as an empty place in its table does: so do all
-/// functions of contexts here, for an interface that only signs in.
+/// Each method is the function that it names. When the function fails, the error is the status that it returned. A function
+/// that an SSP lacks returns [`SecurityStatus::UNSUPPORTED_FUNCTION`], as an empty place in its table does.
+///
+/// Handles belong to the interface that gave them. Each is freed or deleted once.
 pub trait SecurityInterface: Send + Sync + 'static {
     /// A credential handle. It is freed by [`Self::free`], not by dropping it.
     type Handle: Send + Sync;
@@ -80,58 +79,31 @@ pub trait SecurityInterface: Send + Sync + 'static {
     type Context: Send + Sync;
 
     /// `AcquireCredentialsHandle`, outbound.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Self::Handle, SecurityStatus>;
 
     /// `AcquireCredentialsHandle`, inbound.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn acquire_inbound(&self, package: &str) -> Result<Self::Handle, SecurityStatus> {
-        let _ = package;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn acquire_inbound(&self, package: &str) -> Result<Self::Handle, SecurityStatus>;
 
     /// `AddCredentials`, outbound: one more credential for a handle, over this package.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
     fn add_credentials(
         &self,
         handle: &Self::Handle,
         package: &str,
         sign_in: &SignIn<'_>,
-    ) -> Result<(), SecurityStatus> {
-        let _ = (handle, package, sign_in);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    ) -> Result<(), SecurityStatus>;
 
     /// `ChangeAccountPassword`: from the password that the identity has to the new one.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
     fn change_password(
         &self,
         package: &str,
         account: Identity<'_>,
         new_password: &str,
-    ) -> Result<(), SecurityStatus> {
-        let _ = (package, account, new_password);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    ) -> Result<(), SecurityStatus>;
 
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
     fn principal(&self, handle: &Self::Handle) -> Result<String, SecurityStatus>;
 
     /// `FreeCredentialsHandle`.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
     fn free(&self, handle: &Self::Handle) -> Result<(), SecurityStatus>;
 
     /// `InitializeSecurityContext` or `AcceptSecurityContext`: the next step, and the token to send after it. There is no
@@ -139,7 +111,7 @@ pub trait SecurityInterface: Send + Sync + 'static {
     /// caller.
     ///
     /// # Errors
-    /// The status that the SSP gave, and the token to send all the same.
+    /// The status, and the token to send all the same.
     fn step(
         &self,
         side: Side,
@@ -147,141 +119,50 @@ pub trait SecurityInterface: Send + Sync + 'static {
         context: &mut Option<Self::Context>,
         request: &ContextRequest,
         token: &[u8],
-    ) -> Result<(Progress, Vec<u8>), Refused> {
-        let _ = (side, credential, context, request, token);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION.into())
-    }
+    ) -> Result<(Progress, Vec<u8>), Refused>;
 
     /// `CompleteAuthToken`: completes the token that is to be sent.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn complete(&self, context: &Self::Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
-        let _ = (context, token);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn complete(&self, context: &Self::Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus>;
 
     /// `DeleteSecurityContext`, of a half-open or failed context too.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn delete(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn delete(&self, context: &Self::Context) -> Result<(), SecurityStatus>;
 
     /// `ImpersonateSecurityContext`: this thread acts for the client from now on.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn impersonate(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn impersonate(&self, context: &Self::Context) -> Result<(), SecurityStatus>;
 
     /// `RevertSecurityContext`: this thread acts for itself again.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn revert(&self, context: &Self::Context) -> Result<(), SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn revert(&self, context: &Self::Context) -> Result<(), SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_NAMES`.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn client(&self, context: &Self::Context) -> Result<String, SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn client(&self, context: &Self::Context) -> Result<String, SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_PACKAGE_INFO`: the package's name.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn package(&self, context: &Self::Context) -> Result<String, SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn package(&self, context: &Self::Context) -> Result<String, SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_FLAGS`.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn flags(&self, context: &Self::Context) -> Result<ContextFlags, SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn flags(&self, context: &Self::Context) -> Result<ContextFlags, SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_SESSION_KEY`.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn session_key(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn session_key(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus>;
 
     /// `MakeSignature`, with the default quality of protection.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn sign(&self, context: &Self::Context, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
-        let _ = (context, message);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn sign(&self, context: &Self::Context, message: &[u8]) -> Result<Vec<u8>, SecurityStatus>;
 
     /// `VerifySignature`.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn verify(
-        &self,
-        context: &Self::Context,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SecurityStatus> {
-        let _ = (context, message, signature);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn verify(&self, context: &Self::Context, message: &[u8], signature: &[u8])
+    -> Result<(), SecurityStatus>;
 
     /// `EncryptMessage`, with the default quality of protection.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn encrypt(&self, context: &Self::Context, message: &[u8]) -> Result<Sealed, SecurityStatus> {
-        let _ = (context, message);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn encrypt(&self, context: &Self::Context, message: &[u8]) -> Result<Sealed, SecurityStatus>;
 
     /// `DecryptMessage`: the message, and the quality of protection that it had.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn decrypt(&self, context: &Self::Context, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
-        let _ = (context, sealed);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn decrypt(&self, context: &Self::Context, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus>;
 
     /// `ExportSecurityContext`; the context stays until it is deleted.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn export(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
-        let _ = context;
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    fn export(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus>;
 
-    /// `ImportSecurityContext`, of a context whose this side is.
-    ///
-    /// # Errors
-    /// The status that the SSP gave.
-    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<Self::Context, SecurityStatus> {
-        let _ = (package, side, packed);
-        Err(SecurityStatus::UNSUPPORTED_FUNCTION)
-    }
+    /// `ImportSecurityContext`. `side` is the role of the imported end.
+    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<Self::Context, SecurityStatus>;
 }
 
 /// How far a handshake is, and what comes next.

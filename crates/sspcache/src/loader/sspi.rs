@@ -32,11 +32,13 @@ use windows_sys::{
 };
 use zeroize::Zeroizing;
 
-use self::{context::Context, memory::HandedOut};
+pub use self::context::ContextHandle;
+use self::memory::HandedOut;
 use super::{Progress, Refused, SecurityInterface};
 use crate::{
-    Identity, SecurityStatus, SignIn,
-    context::{ContextFlags, ContextRequest, Sealed, Side},
+    SecurityStatus,
+    flags::{ContextFlags, Side},
+    request::{ContextRequest, Identity, Sealed, SignIn},
 };
 
 /// Calls `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
@@ -88,7 +90,7 @@ impl FunctionTable {
         package: &str,
         credential_use: u32,
         sign_in: &SignIn<'_>,
-    ) -> Result<Handle, SecurityStatus> {
+    ) -> Result<CredentialHandle, SecurityStatus> {
         let acquire = self.table().AcquireCredentialsHandleW.ok_or(UNSUPPORTED)?;
         let mut wanted = Wanted::new(package, sign_in);
         let mut handle = SecHandle { dwLower: 0, dwUpper: 0 };
@@ -107,25 +109,25 @@ impl FunctionTable {
                 &raw mut expiry,
             )
         };
-        ok(status).map(|()| Handle(handle))
+        ok(status).map(|()| CredentialHandle(handle))
     }
 }
 
 impl SecurityInterface for FunctionTable {
-    type Handle = Handle;
-    type Context = Context;
+    type Handle = CredentialHandle;
+    type Context = ContextHandle;
 
-    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Handle, SecurityStatus> {
+    fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<CredentialHandle, SecurityStatus> {
         self.acquire_for(package, SECPKG_CRED_OUTBOUND, sign_in)
     }
 
-    fn acquire_inbound(&self, package: &str) -> Result<Handle, SecurityStatus> {
+    fn acquire_inbound(&self, package: &str) -> Result<CredentialHandle, SecurityStatus> {
         self.acquire_for(package, SECPKG_CRED_INBOUND, &SignIn::silent())
     }
 
     fn add_credentials(
         &self,
-        handle: &Handle,
+        handle: &CredentialHandle,
         package: &str,
         sign_in: &SignIn<'_>,
     ) -> Result<(), SecurityStatus> {
@@ -178,15 +180,15 @@ impl SecurityInterface for FunctionTable {
         ok(status)
     }
 
-    fn impersonate(&self, context: &Context) -> Result<(), SecurityStatus> {
+    fn impersonate(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.call_with(self.table().ImpersonateSecurityContext, context)
     }
 
-    fn revert(&self, context: &Context) -> Result<(), SecurityStatus> {
+    fn revert(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.call_with(self.table().RevertSecurityContext, context)
     }
 
-    fn principal(&self, handle: &Handle) -> Result<String, SecurityStatus> {
+    fn principal(&self, handle: &CredentialHandle) -> Result<String, SecurityStatus> {
         let query = self.table().QueryCredentialsAttributesW.ok_or(UNSUPPORTED)?;
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut raw = handle.0;
@@ -199,7 +201,7 @@ impl SecurityInterface for FunctionTable {
         unsafe { string(names.sUserName) }
     }
 
-    fn free(&self, handle: &Handle) -> Result<(), SecurityStatus> {
+    fn free(&self, handle: &CredentialHandle) -> Result<(), SecurityStatus> {
         let free = self.table().FreeCredentialsHandle.ok_or(UNSUPPORTED)?;
         let mut raw = handle.0;
         // SAFETY: the pointer lives until the call returns.
@@ -209,65 +211,70 @@ impl SecurityInterface for FunctionTable {
     fn step(
         &self,
         side: Side,
-        credential: &Handle,
-        context: &mut Option<Context>,
+        credential: &CredentialHandle,
+        context: &mut Option<ContextHandle>,
         request: &ContextRequest,
         token: &[u8],
     ) -> Result<(Progress, Vec<u8>), Refused> {
         self.next_step(side, credential, context, request, token)
     }
 
-    fn complete(&self, context: &Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
+    fn complete(&self, context: &ContextHandle, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
         self.complete_token(context, token)
     }
 
-    fn delete(&self, context: &Context) -> Result<(), SecurityStatus> {
+    fn delete(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.delete_context(context)
     }
 
-    fn client(&self, context: &Context) -> Result<String, SecurityStatus> {
+    fn client(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
         self.client_of(context)
     }
 
-    fn package(&self, context: &Context) -> Result<String, SecurityStatus> {
+    fn package(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
         self.package_of(context)
     }
 
-    fn flags(&self, context: &Context) -> Result<ContextFlags, SecurityStatus> {
+    fn flags(&self, context: &ContextHandle) -> Result<ContextFlags, SecurityStatus> {
         self.flags_of(context)
     }
 
-    fn session_key(&self, context: &Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+    fn session_key(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         self.session_key_of(context)
     }
 
-    fn sign(&self, context: &Context, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
+    fn sign(&self, context: &ContextHandle, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
         self.make_signature(context, message)
     }
 
-    fn verify(&self, context: &Context, message: &[u8], signature: &[u8]) -> Result<(), SecurityStatus> {
+    fn verify(
+        &self,
+        context: &ContextHandle,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SecurityStatus> {
         self.verify_signature(context, message, signature)
     }
 
-    fn encrypt(&self, context: &Context, message: &[u8]) -> Result<Sealed, SecurityStatus> {
+    fn encrypt(&self, context: &ContextHandle, message: &[u8]) -> Result<Sealed, SecurityStatus> {
         self.encrypt_message(context, message)
     }
 
-    fn decrypt(&self, context: &Context, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+    fn decrypt(&self, context: &ContextHandle, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
         self.decrypt_message(context, sealed)
     }
 
-    fn export(&self, context: &Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+    fn export(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         self.export_context(context)
     }
 
-    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<Context, SecurityStatus> {
+    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
         self.import_context(package, side, packed)
     }
 }
 
 /// A credential handle of an SSP.
-pub struct Handle(SecHandle);
+pub struct CredentialHandle(SecHandle);
 
 /// What a sign-in is asked for with, as the C ABI has it.
 struct Wanted {

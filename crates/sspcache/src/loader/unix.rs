@@ -35,7 +35,7 @@ pub struct NativeLoader {
 }
 
 impl Loader for NativeLoader {
-    type Module = UnixModule;
+    type Module = NativeModule;
 
     /// Always `false`: no call of the dynamic linker tells.
     fn is_inside_loader_callback(&self) -> bool {
@@ -46,21 +46,21 @@ impl Loader for NativeLoader {
         WindowStation::None
     }
 
-    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = UnixModule>> {
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = NativeModule>> {
         let modules: SmallVec<[_; 1]> =
-            self.images.named(name).into_iter().filter_map(UnixModule::open).collect();
+            self.images.named(name).into_iter().filter_map(NativeModule::open).collect();
         Ok(modules.into_iter())
     }
 }
 
 /// A loaded module, held by a reference of the dynamic linker.
 #[derive(Debug)]
-pub struct UnixModule {
+pub struct NativeModule {
     path: CString,
     library: Library,
 }
 
-impl UnixModule {
+impl NativeModule {
     /// References a module that is loaded from exactly this path; `None` when it has been unloaded meanwhile.
     fn open(path: CString) -> Option<Self> {
         let name = OsStr::from_bytes(path.to_bytes_with_nul());
@@ -90,7 +90,7 @@ impl UnixModule {
     }
 }
 
-impl Module for UnixModule {
+impl Module for NativeModule {
     type Interface = FunctionTable;
 
     fn path(&self) -> PathBuf {

@@ -42,7 +42,7 @@ pub struct NativeLoader {
 }
 
 impl Loader for NativeLoader {
-    type Module = WindowsModule;
+    type Module = NativeModule;
 
     fn is_inside_loader_callback(&self) -> bool {
         callback::is_running()
@@ -52,22 +52,22 @@ impl Loader for NativeLoader {
         self.station.ask()
     }
 
-    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = WindowsModule>> {
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = NativeModule>> {
         let handles = if is_surely_absent(name) { Vec::new() } else { handles()? };
         let modules: SmallVec<[_; 1]> =
-            handles.into_iter().filter_map(|handle| WindowsModule::open(handle, name)).collect();
+            handles.into_iter().filter_map(|handle| NativeModule::open(handle, name)).collect();
         Ok(modules.into_iter())
     }
 }
 
 /// A loaded module, held by a reference of Windows' loader.
 #[derive(Debug)]
-pub struct WindowsModule {
+pub struct NativeModule {
     path: String,
     library: Arc<Library>,
 }
 
-impl WindowsModule {
+impl NativeModule {
     /// References the module of that handle; `None` when it has another name, or has been unloaded meanwhile.
     fn open(handle: HMODULE, name: &str) -> Option<Self> {
         // Asked first without a reference, since giving one back may be what unloads a module.
@@ -100,7 +100,7 @@ impl WindowsModule {
     }
 }
 
-impl Module for WindowsModule {
+impl Module for NativeModule {
     type Interface = FunctionTable;
 
     fn path(&self) -> PathBuf {

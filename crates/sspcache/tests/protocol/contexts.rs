@@ -2,7 +2,10 @@
 
 use sspcache::{
     Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspCaches,
-    context::{ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step},
+    context::{
+        ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step,
+        handshake,
+    },
     loader::Progress,
 };
 
@@ -11,7 +14,7 @@ use crate::fake::{FakeLoader, FakeModule, Log};
 const PATH: &str = r"C:\Windows\MSNSSPC.dll";
 
 /// A package whose handshakes go so, and the log.
-fn package(steps: &'static [Result<Progress, SecurityStatus>]) -> (Box<dyn SecurityPackage>, Log) {
+fn package(steps: &'static [Result<Progress, SecurityStatus>]) -> (SecurityPackage, Log) {
     let loader = FakeLoader::with([FakeModule::new(PATH, None).that_steps(steps)]);
     let log = loader.log.clone();
     let package = SspCaches::new(loader).security_package("MSNSSPC.dll", "MSN").unwrap();
@@ -19,7 +22,7 @@ fn package(steps: &'static [Result<Progress, SecurityStatus>]) -> (Box<dyn Secur
     (package, log)
 }
 
-fn alice(package: &dyn SecurityPackage) -> Credential {
+fn alice(package: &SecurityPackage) -> Credential {
     package.acquire(&SignIn::password("alice", "", "correct horse")).unwrap()
 }
 
@@ -45,7 +48,7 @@ fn walk(credential: &Credential) -> Result<(SecurityContext, Vec<Vec<u8>>), Hand
 fn a_token_is_completed_where_the_ssp_asks_for_it() {
     let (package, log) =
         package(&[Ok(Progress::Continue), Ok(Progress::CompleteAndContinue), Ok(Progress::CompleteNeeded)]);
-    let (context, tokens) = walk(&alice(&*package)).unwrap();
+    let (context, tokens) = walk(&alice(&package)).unwrap();
     let tokens: Vec<_> = tokens.iter().map(|token| String::from_utf8_lossy(token)).collect();
     assert_eq!(tokens, ["", "token 0", "token 1, complete", "token 2, complete"]);
     drop((context, package));
@@ -75,12 +78,12 @@ fn a_handshake_that_fails_or_is_abandoned_leaves_no_context() {
         (&[Ok(Progress::Continue), Err(SecurityStatus(0)), DENIED], true),
     ] {
         let (package, log) = package(steps);
-        let failed = walk(&alice(&*package)).unwrap_err();
+        let failed = walk(&alice(&package)).unwrap_err();
         let expected = format!("token {}", steps.len() - 1);
         assert_eq!(failed.token(), Some(expected.as_bytes()), "{failed}");
         assert_eq!(failed.error().code(), "sspi");
         assert_eq!(
-            Error::from(failed).to_string(),
+            failed.into_error().to_string(),
             format!("{PATH}: InitializeSecurityContext failed: SEC_E_LOGON_DENIED (0x8009030C)")
         );
         let log = log.take();
@@ -90,17 +93,43 @@ fn a_handshake_that_fails_or_is_abandoned_leaves_no_context() {
         assert_eq!(ended, expected);
     }
     let (package, log) = package(&[Ok(Progress::Continue)]);
-    let abandoned = alice(&*package).initiate(ContextRequest::new()).step(&[]).unwrap();
+    let abandoned = alice(&package).initiate(ContextRequest::new()).step(&[]).unwrap();
     log.take();
     drop(abandoned);
     assert_eq!(log.take(), ["0 deleted", r"\alice of MSN freed"]);
+}
+
+/// What two ends wait for that wait for each other: nothing. A test would run for ever.
+#[test]
+fn a_handshake_in_which_both_ends_wait_is_an_error() {
+    let steps = &[Ok(Progress::Continue); 8];
+    let loader = FakeLoader::with([FakeModule::new(PATH, None).that_steps(steps).that_stalls()]);
+    let log = loader.log.clone();
+    let package = SspCaches::new(loader).security_package("MSNSSPC.dll", "MSN").unwrap();
+    let (client, server) = (alice(&package), package.acquire_inbound().unwrap());
+    log.take();
+    let (client, server) = (client.initiate(ContextRequest::new()), server.accept(ContextRequest::new()));
+    let error = handshake(client, server).unwrap_err();
+    assert!(matches!(error, Error::HandshakeStalled), "{error:?}");
+    assert_eq!(error.code(), "handshake-stalled");
+    let steps = log.take().iter().filter(|entry| entry.contains("steps")).count();
+    assert_eq!(steps, 2, "one round");
+}
+
+#[test]
+fn a_handshake_without_tokens_succeeds_when_both_ends_are_done() {
+    let steps = &[Ok(Progress::Complete), Ok(Progress::Complete)];
+    let loader = FakeLoader::with([FakeModule::new(PATH, None).that_steps(steps).that_stalls()]);
+    let package = SspCaches::new(loader).security_package("MSNSSPC.dll", "MSN").unwrap();
+    let (client, server) = (alice(&package), package.acquire_inbound().unwrap());
+    handshake(client.initiate(ContextRequest::new()), server.accept(ContextRequest::new())).unwrap();
 }
 
 /// S5: an SSP that goes on and gives no context is broken, and nothing is made of it.
 #[test]
 fn going_on_without_a_context_is_an_internal_error() {
     let (package, _) = package(&[Err(SecurityStatus(0))]);
-    let failed = walk(&alice(&*package)).unwrap_err();
+    let failed = walk(&alice(&package)).unwrap_err();
     assert!(matches!(failed.error(), Error::Sspi { status: SecurityStatus::INTERNAL_ERROR, .. }), "{failed}");
 }
 
@@ -108,7 +137,7 @@ fn going_on_without_a_context_is_an_internal_error() {
 #[test]
 fn a_message_that_was_only_signed_is_not_decrypted() {
     let (package, _) = package(&[Ok(Progress::Complete)]);
-    let (context, _) = walk(&alice(&*package)).unwrap();
+    let (context, _) = walk(&alice(&package)).unwrap();
     let sealed = Sealed { token: Vec::new(), data: b"readable".to_vec() };
     let error = context.decrypt(&sealed).unwrap_err();
     assert_eq!(error.code(), "not-encrypted");
@@ -119,11 +148,11 @@ fn a_message_that_was_only_signed_is_not_decrypted() {
 #[test]
 fn what_an_ssp_lacks_is_unsupported() {
     let (package, _) = package(&[Ok(Progress::Complete)]);
-    let (context, _) = walk(&alice(&*package)).unwrap();
+    let (context, _) = walk(&alice(&package)).unwrap();
     for (error, function) in [
         (package.acquire_inbound().map(drop), "AcquireCredentialsHandle"),
         (package.import(Side::Acceptor, b"").map(drop), "ImportSecurityContext"),
-        (alice(&*package).add("MSN", &SignIn::silent()), "AddCredentials"),
+        (alice(&package).add("MSN", &SignIn::silent()), "AddCredentials"),
         (
             package.change_password(Identity { user: "", domain: "", password: "" }, ""),
             "ChangeAccountPassword",
@@ -147,7 +176,7 @@ fn what_an_ssp_lacks_is_unsupported() {
 #[test]
 fn contexts_and_credentials_go_to_any_thread() {
     fn anywhere<T: Send + Sync + ?Sized>() {}
-    anywhere::<dyn SecurityPackage>();
+    anywhere::<SecurityPackage>();
     anywhere::<(Credential, InboundCredential)>();
     anywhere::<(Handshake, HandshakeError, Step, SecurityContext, SecretBytes)>();
 }

@@ -10,11 +10,12 @@ use std::{
 };
 
 use sspcache::{
-    SecurityStatus, SignIn,
-    context::{ContextRequest, Sealed, Side},
+    Identity, SecurityStatus, SignIn,
+    context::{ContextFlags, ContextRequest, Sealed, Side},
     loader::{Loader, Module, Progress, Refused, SecurityInterface, WindowStation},
 };
 use windows_sys::Win32::Security::Authentication::Identity::SECQOP_WRAP_NO_ENCRYPT;
+use zeroize::Zeroizing;
 
 /// What was asked and called, in order.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,7 @@ pub(crate) struct FakeModule {
     cleanup: Option<bool>,
     signs_in: bool,
     steps: Steps,
+    stalls: bool,
     log: Log,
 }
 
@@ -95,7 +97,7 @@ type Steps = &'static [Result<Progress, SecurityStatus>];
 impl FakeModule {
     /// A module whose `CleanupCredentialCache` answers this, or isn't there.
     pub(crate) fn new(path: &'static str, cleanup: Option<bool>) -> Self {
-        Self { path, cleanup, signs_in: false, steps: &[], log: Log::default() }
+        Self { path, cleanup, signs_in: false, steps: &[], stalls: false, log: Log::default() }
     }
 
     /// The same with an `InitSecurityInterface` that has the package `MSN`.
@@ -106,6 +108,11 @@ impl FakeModule {
     /// The same, whose handshakes go so.
     pub(crate) fn that_steps(self, steps: Steps) -> Self {
         Self { signs_in: true, steps, ..self }
+    }
+
+    /// The same, which accepts sign-ins, and none of whose steps gives a token.
+    pub(crate) fn that_stalls(self) -> Self {
+        Self { stalls: true, ..self }
     }
 }
 
@@ -135,8 +142,8 @@ impl Module for Reference {
     }
 
     fn security_interface(&self) -> Option<Result<FakeInterface, SecurityStatus>> {
-        let FakeModule { steps, ref log, .. } = self.0;
-        let interface = FakeInterface { log: log.clone(), steps, step: AtomicUsize::new(0) };
+        let FakeModule { steps, stalls, ref log, .. } = self.0;
+        let interface = FakeInterface { log: log.clone(), steps, stalls, step: AtomicUsize::new(0) };
         self.0.signs_in.then_some(Ok(interface))
     }
 }
@@ -146,7 +153,17 @@ impl Module for Reference {
 pub(crate) struct FakeInterface {
     log: Log,
     steps: Steps,
+    stalls: bool,
     step: AtomicUsize,
+}
+
+/// Functions that an SSP lacks.
+macro_rules! lacking {
+    ($($name:ident($($argument:ty),*) -> $result:ty;)+) => {
+        $(fn $name(&self, $(_: $argument),*) -> Result<$result, SecurityStatus> {
+            Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+        })+
+    };
 }
 
 impl SecurityInterface for FakeInterface {
@@ -156,6 +173,14 @@ impl SecurityInterface for FakeInterface {
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<String, SecurityStatus> {
         let identity = sign_in.identity().ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok(format!(r"{}\{} of {package}", identity.domain, identity.user))
+    }
+
+    fn acquire_inbound(&self, package: &str) -> Result<String, SecurityStatus> {
+        if self.stalls {
+            Ok(format!("server of {package}"))
+        } else {
+            Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+        }
     }
 
     fn principal(&self, handle: &String) -> Result<String, SecurityStatus> {
@@ -180,7 +205,7 @@ impl SecurityInterface for FakeInterface {
         let Some(step) = self.steps.get(number) else {
             return Err(SecurityStatus::UNSUPPORTED_FUNCTION.into());
         };
-        let token = format!("token {number}").into_bytes();
+        let token = if self.stalls { Vec::new() } else { format!("token {number}").into_bytes() };
         match *step {
             Ok(progress) => {
                 context.get_or_insert(number);
@@ -204,5 +229,21 @@ impl SecurityInterface for FakeInterface {
 
     fn decrypt(&self, _context: &usize, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
         Ok((sealed.data.clone(), SECQOP_WRAP_NO_ENCRYPT))
+    }
+
+    lacking! {
+        add_credentials(&String, &str, &SignIn<'_>) -> ();
+        change_password(&str, Identity<'_>, &str) -> ();
+        impersonate(&usize) -> ();
+        revert(&usize) -> ();
+        client(&usize) -> String;
+        package(&usize) -> String;
+        flags(&usize) -> ContextFlags;
+        session_key(&usize) -> Zeroizing<Vec<u8>>;
+        sign(&usize, &[u8]) -> Vec<u8>;
+        verify(&usize, &[u8], &[u8]) -> ();
+        encrypt(&usize, &[u8]) -> Sealed;
+        export(&usize) -> Zeroizing<Vec<u8>>;
+        import(&str, Side, &[u8]) -> usize;
     }
 }

@@ -17,18 +17,19 @@ use windows_sys::Win32::{
 use zeroize::Zeroizing;
 
 use super::{
-    FunctionTable, Handle, UNSUPPORTED,
+    CredentialHandle, FunctionTable, UNSUPPORTED,
     memory::{self, ChannelBindings, HandedOut, buffer, describe},
     ok, string, wide,
 };
 use crate::{
     SecurityStatus,
-    context::{ContextFlags, ContextRequest, Side},
+    flags::{ContextFlags, Side},
     loader::{Progress, Refused},
+    request::ContextRequest,
 };
 
 /// A context handle of an SSP.
-pub struct Context {
+pub struct ContextHandle {
     pub(super) handle: SecHandle,
     side: Side,
 }
@@ -62,8 +63,8 @@ impl FunctionTable {
     pub(super) fn next_step(
         &self,
         side: Side,
-        credential: &Handle,
-        context: &mut Option<Context>,
+        credential: &CredentialHandle,
+        context: &mut Option<ContextHandle>,
         request: &ContextRequest,
         token: &[u8],
     ) -> Result<(Progress, Vec<u8>), Refused> {
@@ -78,7 +79,7 @@ impl FunctionTable {
         let call = Call {
             credential: credential.0,
             context: context.as_ref().map(|context| context.handle),
-            flags: request.flags().to_bits(side) | ISC_REQ_ALLOCATE_MEMORY,
+            flags: request.flags().to_wire(side) | ISC_REQ_ALLOCATE_MEMORY,
             target: request.target().map(wide),
         };
         let status = match side {
@@ -89,7 +90,7 @@ impl FunctionTable {
         let mut token = unsafe { HandedOut::take(output[0].pvBuffer, output[0].cbBuffer, free) };
         let token = std::mem::take(&mut *token);
         if status >= SEC_E_OK {
-            *context = Some(Context { handle, side });
+            *context = Some(ContextHandle { handle, side });
         }
         match progress(status) {
             Some(progress) => Ok((progress, token)),
@@ -159,7 +160,7 @@ impl FunctionTable {
 
     pub(super) fn complete_token(
         &self,
-        context: &Context,
+        context: &ContextHandle,
         token: &mut Vec<u8>,
     ) -> Result<(), SecurityStatus> {
         let complete = self.table().CompleteAuthToken.ok_or(UNSUPPORTED)?;
@@ -172,7 +173,7 @@ impl FunctionTable {
         Ok(())
     }
 
-    pub(super) fn delete_context(&self, context: &Context) -> Result<(), SecurityStatus> {
+    pub(super) fn delete_context(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.call_with(self.table().DeleteSecurityContext, context)
     }
 
@@ -181,7 +182,7 @@ impl FunctionTable {
     pub(super) fn call_with(
         &self,
         function: Option<unsafe extern "system" fn(*mut SecHandle) -> i32>,
-        context: &Context,
+        context: &ContextHandle,
     ) -> Result<(), SecurityStatus> {
         let function = function.ok_or(UNSUPPORTED)?;
         let mut handle = context.handle;
@@ -189,7 +190,7 @@ impl FunctionTable {
         ok(unsafe { function(&raw mut handle) })
     }
 
-    pub(super) fn client_of(&self, context: &Context) -> Result<String, SecurityStatus> {
+    pub(super) fn client_of(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut names = SecPkgContext_NamesW { sUserName: ptr::null_mut() };
         // SAFETY: this is the attribute's structure.
@@ -200,7 +201,7 @@ impl FunctionTable {
         unsafe { string(names.sUserName) }
     }
 
-    pub(super) fn package_of(&self, context: &Context) -> Result<String, SecurityStatus> {
+    pub(super) fn package_of(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut attribute = SecPkgContext_PackageInfoW { PackageInfo: ptr::null_mut() };
         // SAFETY: this is the attribute's structure.
@@ -213,14 +214,17 @@ impl FunctionTable {
         unsafe { string(info.Name) }
     }
 
-    pub(super) fn flags_of(&self, context: &Context) -> Result<ContextFlags, SecurityStatus> {
+    pub(super) fn flags_of(&self, context: &ContextHandle) -> Result<ContextFlags, SecurityStatus> {
         let mut attribute = SecPkgContext_Flags { Flags: 0 };
         // SAFETY: this is the attribute's structure.
         unsafe { self.query(context, SECPKG_ATTR_FLAGS, &mut attribute) }?;
-        Ok(ContextFlags::from_bits_of(context.side, attribute.Flags))
+        Ok(ContextFlags::from_wire(context.side, attribute.Flags))
     }
 
-    pub(super) fn session_key_of(&self, context: &Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+    pub(super) fn session_key_of(
+        &self,
+        context: &ContextHandle,
+    ) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut key = SecPkgContext_SessionKey { SessionKeyLength: 0, SessionKey: ptr::null_mut() };
         // SAFETY: this is the attribute's structure.
@@ -229,7 +233,7 @@ impl FunctionTable {
         Ok(unsafe { HandedOut::take(key.SessionKey, key.SessionKeyLength, free) })
     }
 
-    pub(super) fn sizes_of(&self, context: &Context) -> Result<SecPkgContext_Sizes, SecurityStatus> {
+    pub(super) fn sizes_of(&self, context: &ContextHandle) -> Result<SecPkgContext_Sizes, SecurityStatus> {
         let mut sizes =
             SecPkgContext_Sizes { cbMaxToken: 0, cbMaxSignature: 0, cbBlockSize: 0, cbSecurityTrailer: 0 };
         // SAFETY: this is the attribute's structure.
@@ -237,7 +241,10 @@ impl FunctionTable {
         Ok(sizes)
     }
 
-    pub(super) fn export_context(&self, context: &Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+    pub(super) fn export_context(
+        &self,
+        context: &ContextHandle,
+    ) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         let export = self.table().ExportSecurityContext.ok_or(UNSUPPORTED)?;
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut packed = memory::empty(SECBUFFER_EMPTY);
@@ -253,7 +260,7 @@ impl FunctionTable {
         package: &str,
         side: Side,
         packed: &[u8],
-    ) -> Result<Context, SecurityStatus> {
+    ) -> Result<ContextHandle, SecurityStatus> {
         let import = self.table().ImportSecurityContextW.ok_or(UNSUPPORTED)?;
         let mut package = wide(package);
         let mut packed = Zeroizing::new(packed.to_vec());
@@ -262,7 +269,7 @@ impl FunctionTable {
         // SAFETY: the pointers live until the call returns: the package's name ends in a null, and the buffer is as long as
         // it says. Without a token the context gets none.
         ok(unsafe { import(package.as_mut_ptr(), &raw mut packed, ptr::null_mut(), &raw mut handle) })?;
-        Ok(Context { handle, side })
+        Ok(ContextHandle { handle, side })
     }
 
     /// `QueryContextAttributes`
@@ -271,7 +278,7 @@ impl FunctionTable {
     /// The structure is the attribute's.
     unsafe fn query<T>(
         &self,
-        context: &Context,
+        context: &ContextHandle,
         attribute: u32,
         structure: &mut T,
     ) -> Result<(), SecurityStatus> {

@@ -6,16 +6,16 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 use zeroize::Zeroizing;
 
 use super::{
-    Context, FunctionTable, UNSUPPORTED,
+    ContextHandle, FunctionTable, UNSUPPORTED,
     memory::{buffer, describe, empty, read_only},
     ok,
 };
-use crate::{SecurityStatus, context::Sealed};
+use crate::{SecurityStatus, request::Sealed};
 
 impl FunctionTable {
     pub(super) fn make_signature(
         &self,
-        context: &Context,
+        context: &ContextHandle,
         message: &[u8],
     ) -> Result<Vec<u8>, SecurityStatus> {
         let sign = self.table().MakeSignature.ok_or(UNSUPPORTED)?;
@@ -32,7 +32,7 @@ impl FunctionTable {
 
     pub(super) fn verify_signature(
         &self,
-        context: &Context,
+        context: &ContextHandle,
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SecurityStatus> {
@@ -47,7 +47,7 @@ impl FunctionTable {
 
     pub(super) fn encrypt_message(
         &self,
-        context: &Context,
+        context: &ContextHandle,
         message: &[u8],
     ) -> Result<Sealed, SecurityStatus> {
         let encrypt = self.table().EncryptMessage.ok_or(UNSUPPORTED)?;
@@ -74,7 +74,7 @@ impl FunctionTable {
     /// As a stream, which the packages take whether they pad or not.
     pub(super) fn decrypt_message(
         &self,
-        context: &Context,
+        context: &ContextHandle,
         sealed: &Sealed,
     ) -> Result<(Vec<u8>, u32), SecurityStatus> {
         let decrypt = self.table().DecryptMessage.ok_or(UNSUPPORTED)?;

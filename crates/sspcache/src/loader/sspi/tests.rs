@@ -25,7 +25,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::{FunctionTable, Handle, SecurityInterface, memory::ChannelBindings};
+use super::{CredentialHandle, FunctionTable, SecurityInterface, memory::ChannelBindings};
 use crate::{
     Identity, SecurityStatus, SignIn,
     context::{ContextRequest, Sealed, Side},
@@ -82,7 +82,7 @@ fn an_informational_status_of_another_kind_is_a_refusal() {
         ..SecurityFunctionTableW::default()
     });
     let mut context = None;
-    let credential = Handle(SecHandle::default());
+    let credential = CredentialHandle(SecHandle::default());
     let refused =
         interface.step(Side::Initiator, &credential, &mut context, &ContextRequest::new(), b"").unwrap_err();
     assert_eq!(refused.status, SecurityStatus(SEC_I_INCOMPLETE_CREDENTIALS));
@@ -98,7 +98,7 @@ fn what_an_ssp_hands_out_is_overwritten_and_given_back_once() {
         FreeContextBuffer: Some(take_back),
         ..SecurityFunctionTableW::default()
     });
-    let (mut context, credential) = (None, Handle(SecHandle::default()));
+    let (mut context, credential) = (None, CredentialHandle(SecHandle::default()));
     for (given_back, received, is_met) in [(1, &b"hello"[..], true), (2, b"", false)] {
         for (byte, value) in HANDED_OUT.iter().zip(b"token") {
             byte.store(*value, SeqCst);
@@ -121,7 +121,7 @@ fn an_empty_table_supports_nothing() {
     let interface = interface(SecurityFunctionTableW::default());
     assert_eq!(first_step(&interface).err(), Some(SecurityStatus::UNSUPPORTED_FUNCTION));
     assert_eq!(interface.acquire_inbound("MSN").err(), Some(SecurityStatus::UNSUPPORTED_FUNCTION));
-    let credential = Handle(SecHandle::default());
+    let credential = CredentialHandle(SecHandle::default());
     for unsupported in [
         interface.add_credentials(&credential, "MSN", &SignIn::silent()),
         interface.change_password("NTLM", Identity { user: "", domain: "", password: "" }, ""),
@@ -150,8 +150,8 @@ fn channel_bindings_are_laid_out_as_the_page_says() {
     }
 }
 
-fn first_step(interface: &FunctionTable) -> Result<super::Context, SecurityStatus> {
-    let (mut context, credential) = (None, Handle(SecHandle::default()));
+fn first_step(interface: &FunctionTable) -> Result<super::ContextHandle, SecurityStatus> {
+    let (mut context, credential) = (None, CredentialHandle(SecHandle::default()));
     interface
         .step(Side::Initiator, &credential, &mut context, &ContextRequest::new(), b"")
         .map_err(|refused| refused.status)?;

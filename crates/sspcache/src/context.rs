@@ -1,62 +1,62 @@
 //! Security contexts: the two ends of a sign-in, and the messages that they exchange.
 //!
 //! An initiator has a [`Credential`](crate::Credential), an acceptor an
-//! [`InboundCredential`](crate::InboundCredential). Each begins a [`Handshake`] and carries its tokens to the other side
-//! in whatever way the application's protocol says, until a [`Step`] brings the [`SecurityContext`]:
+//! [`InboundCredential`](crate::InboundCredential). Each begins a [`Handshake`]. The application carries its tokens to the
+//! other side, in whatever way its protocol says, until a [`Step`] brings the [`SecurityContext`]:
 //!
 //! ```no_run
-//! # use sspcache::{Credential, context::{ContextRequest, SecurityContext, Step}};
+//! # use sspcache::{Credential, Error, context::{ContextRequest, SecurityContext, Step}};
 //! # fn send(_: &[u8]) {}
 //! # fn receive() -> Vec<u8> { Vec::new() }
-//! fn sign_in(alice: &Credential) -> Result<SecurityContext, sspcache::Error> {
+//! fn sign_in(alice: &Credential) -> Result<SecurityContext, Error> {
 //!     let mut handshake = alice.initiate(ContextRequest::to("HTTP/web.contoso.example"));
 //!     let mut received = Vec::new(); // the initiator goes first
 //!     loop {
-//!         match handshake.step(&received)? {
-//!             Step::Continue { handshake: rest, token } => {
+//!         match handshake.step(&received) {
+//!             Ok(Step::Continue { handshake: rest, token }) => {
 //!                 send(&token);
 //!                 received = receive();
 //!                 handshake = rest;
 //!             }
-//!             Step::Established { context, token } => {
-//!                 send(&token); // nothing, if it is empty
+//!             Ok(Step::Established { context, token }) => {
+//!                 send(&token); // unless it is empty
 //!                 return Ok(context);
+//!             }
+//!             Err(failed) => {
+//!                 if let Some(token) = failed.token() {
+//!                     send(token); // so that the other side learns of the failure
+//!                 }
+//!                 return Err(failed.into_error());
 //!             }
 //!         }
 //!     }
 //! }
 //! ```
 //!
-//! The types keep order: what is half-open can only step, a step takes it, and only what is established has names, keys
-//! and messages. Contexts are deleted when dropped, and hold a reference to their SSP's module.
+//! The types keep the order: a half-open context can only step, a step consumes it, and only an established context has
+//! names, keys and messages. Dropping a context deletes it. A context holds a reference to its SSP's module.
 //!
 //! Where both ends are in one process, as in a test, [`handshake`] does all of it.
-
-mod held;
-mod request;
+//!
+//! # Errors
+//!
+//! Each method names the SSPI function that it calls. When the SSP refuses, the error is [`Error::Sspi`], with the function
+//! and the status that it returned.
 
 use std::{fmt, marker::PhantomData};
 
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use self::held::{Established, Negotiating};
-pub(crate) use self::held::{HeldContext, Negotiation};
-pub use self::request::{ContextFlags, ContextRequest};
 use crate::Error;
+pub use crate::{
+    flags::{ContextFlags, Side},
+    request::{ContextRequest, Sealed},
+};
 
-/// Which side of a context.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Side {
-    /// The server's.
-    Acceptor,
-    /// The client's.
-    Initiator,
-}
-
-/// A handshake that is not done: half a context. It keeps its credential, and dropping it abandons it.
+/// A handshake that is not done: a half-open context. It keeps its credential. Dropping it abandons the handshake.
 ///
-/// It has neither names nor messages yet, and a step takes it:
+/// It has neither names nor messages yet, and a step consumes it:
 ///
 /// ```compile_fail,E0599
 /// # fn too_early(handshake: sspcache::context::Handshake) {
@@ -77,14 +77,18 @@ impl Handshake {
         Self(Box::new(negotiation))
     }
 
-    /// `InitializeSecurityContext` or `AcceptSecurityContext`, and `CompleteAuthToken` where that is asked for: takes
-    /// the other side's token, and gives the one to send back. The initiator's first step takes an empty one.
+    /// What is left of a handshake after a step.
+    pub(crate) fn resume(negotiation: Box<dyn Negotiating>) -> Self {
+        Self(negotiation)
+    }
+
+    /// `InitializeSecurityContext` or `AcceptSecurityContext`, and `CompleteAuthToken` where the SSP asks for it: takes the
+    /// other side's token, and returns the one to send back. The initiator's first step takes an empty token.
     ///
-    /// A token comes whole: what arrives in fragments is put together first.
+    /// Pass whole tokens: put fragments together first.
     ///
     /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave. The handshake is over then; [`HandshakeError::token`] is what
-    /// the other side is to be told of it.
+    /// [`HandshakeError`]: the handshake is over, and there may be a token to send to the other side all the same.
     ///
     /// Reference: [InitializeSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initializesecuritycontextw),
     /// [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext),
@@ -100,27 +104,38 @@ impl fmt::Debug for Handshake {
     }
 }
 
-/// What a step of a handshake gave.
+/// The result of a step of a handshake.
 #[derive(Debug)]
 pub enum Step {
-    /// The token is to be sent; the answer is for the next step.
+    /// Send the token, and pass the other side's answer to the next step.
     Continue {
         /// What is left of the handshake.
         handshake: Handshake,
-        /// What to send.
+        /// The token to send.
         token: Vec<u8>,
     },
     /// This side is done.
     Established {
         /// The context.
         context: SecurityContext,
-        /// What is still to be sent; empty if nothing is.
+        /// A last token to send; empty if there is none.
         token: Vec<u8>,
     },
 }
 
-/// Why a handshake failed.
+/// Why a handshake failed, and the token to send to the other side, if the SSP gave one.
+///
+/// It doesn't turn into an [`Error`] by itself, as `?` would have it: the token would be lost. Send the token, then call
+/// [`into_error`](Self::into_error).
+///
+/// ```compile_fail,E0277
+/// # use sspcache::{Error, context::{Handshake, Step}};
+/// fn step(handshake: Handshake) -> Result<Step, Error> {
+///     Ok(handshake.step(b"token")?)
+/// }
+/// ```
 #[derive(Debug)]
+#[must_use = "the other side may have to be sent a token"]
 pub struct HandshakeError {
     error: Error,
     token: Option<Vec<u8>>,
@@ -136,10 +151,15 @@ impl HandshakeError {
         &self.error
     }
 
-    /// What to send to the other side all the same, so that it learns of the failure: SSPs give it when
+    /// The token to send to the other side, so that it learns of the failure. SSPs give one when
     /// [`ContextFlags::EXTENDED_ERROR`] was asked for.
     pub fn token(&self) -> Option<&[u8]> {
         self.token.as_deref()
+    }
+
+    /// The error itself, without the token.
+    pub fn into_error(self) -> Error {
+        self.error
     }
 }
 
@@ -155,16 +175,11 @@ impl std::error::Error for HandshakeError {
     }
 }
 
-impl From<HandshakeError> for Error {
-    fn from(failed: HandshakeError) -> Self {
-        failed.error
-    }
-}
-
-/// An established context: both sides know who they are. It is deleted when dropped.
+/// An established context: each side knows who the other is. Dropping it deletes it.
 ///
-/// One thread at a time may send on it and another receive, as SSPI has it; others wait. Messages are to arrive in the
-/// order in which they were signed or encrypted, where [`ContextFlags::SEQUENCE_DETECT`] was asked for.
+/// One thread at a time can send on it, and one can receive, as SSPI demands; others wait. Where
+/// [`ContextFlags::SEQUENCE_DETECT`] was asked for, messages have to arrive in the order in which they were signed or
+/// encrypted.
 pub struct SecurityContext {
     held: Box<dyn Established>,
     sending: Mutex<()>,
@@ -176,17 +191,14 @@ impl SecurityContext {
         Self { held: Box::new(held), sending: Mutex::new(()), receiving: Mutex::new(()) }
     }
 
-    /// `ImpersonateSecurityContext`: this thread acts for the client, on the server's side, until the result is dropped or
-    /// [reverted](Impersonation::revert).
+    /// `ImpersonateSecurityContext`: on the server's side, makes this thread act for the client, until the result is dropped
+    /// or [reverted](Impersonation::revert).
     ///
-    /// Check the result: whoever goes on after an error acts with the server's own rights.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
+    /// Check the result: a thread that goes on after an error acts with the server's own rights.
     ///
     /// # Platform-specific behaviour
-    /// On Windows the thread has the client's access token meanwhile. A mock only pretends, and only where its configuration
-    /// says so; else it gives [`NO_IMPERSONATION`](crate::SecurityStatus::NO_IMPERSONATION).
+    /// On Windows the thread has the client's access token meanwhile. A mock only simulates that, and only where it was set up
+    /// to; otherwise it refuses with [`NO_IMPERSONATION`](crate::SecurityStatus::NO_IMPERSONATION).
     ///
     /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
     pub fn impersonate(&self) -> Result<Impersonation<'_>, Error> {
@@ -194,40 +206,29 @@ impl SecurityContext {
         Ok(Impersonation { context: Some(self), _of_this_thread: PhantomData })
     }
 
-    /// `SECPKG_ATTR_NAMES`: who initiated, on both sides.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
+    /// `QueryContextAttributes` with `SECPKG_ATTR_NAMES`: returns the principal that initiated, on both sides.
     ///
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
     pub fn client(&self) -> Result<String, Error> {
         self.held.client()
     }
 
-    /// `SECPKG_ATTR_PACKAGE_INFO`: the name of the package that is used; of Negotiate, the one that it chose.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
+    /// `QueryContextAttributes` with `SECPKG_ATTR_PACKAGE_INFO`: returns the name of the package in use. For Negotiate, that is
+    /// the package that it chose.
     ///
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
     pub fn package(&self) -> Result<String, Error> {
         self.held.package()
     }
 
-    /// `SECPKG_ATTR_FLAGS`: what the context has. It may be less than was asked for.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
+    /// `QueryContextAttributes` with `SECPKG_ATTR_FLAGS`: returns what the context has, which may be less than was asked for.
     ///
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
     pub fn flags(&self) -> Result<ContextFlags, Error> {
         self.held.flags()
     }
 
-    /// `SECPKG_ATTR_SESSION_KEY`: the key that both sides agree on.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
+    /// `QueryContextAttributes` with `SECPKG_ATTR_SESSION_KEY`: returns the key that both sides share.
     ///
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
     pub fn session_key(&self) -> Result<SecretBytes, Error> {
@@ -235,9 +236,6 @@ impl SecurityContext {
     }
 
     /// `MakeSignature`: signs a message. The signature is sent beside it.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
     ///
     /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -248,7 +246,7 @@ impl SecurityContext {
     /// `VerifySignature`: verifies a message that the other side signed.
     ///
     /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave: [`MESSAGE_ALTERED`](crate::SecurityStatus::MESSAGE_ALTERED),
+    /// [`Error::Sspi`] with [`MESSAGE_ALTERED`](crate::SecurityStatus::MESSAGE_ALTERED) or
     /// [`OUT_OF_SEQUENCE`](crate::SecurityStatus::OUT_OF_SEQUENCE).
     ///
     /// Reference: [VerifySignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-verifysignature).
@@ -259,9 +257,6 @@ impl SecurityContext {
 
     /// `EncryptMessage`: encrypts a message.
     ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
-    ///
     /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/secauthn/encryptmessage--general).
     pub fn encrypt(&self, message: &[u8]) -> Result<Sealed, Error> {
         let _turn = self.sending.lock();
@@ -271,7 +266,7 @@ impl SecurityContext {
     /// `DecryptMessage`: decrypts a message that the other side encrypted.
     ///
     /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave: [`MESSAGE_ALTERED`](crate::SecurityStatus::MESSAGE_ALTERED),
+    /// [`Error::Sspi`] with [`MESSAGE_ALTERED`](crate::SecurityStatus::MESSAGE_ALTERED) or
     /// [`OUT_OF_SEQUENCE`](crate::SecurityStatus::OUT_OF_SEQUENCE). [`Error::NotEncrypted`] when the other side only
     /// signed it.
     ///
@@ -281,11 +276,8 @@ impl SecurityContext {
         self.held.decrypt(sealed)
     }
 
-    /// `ExportSecurityContext`: packs the context up for another process of this machine, whose SSP
-    /// [imports](crate::SecurityPackage::import) it. Here it is deleted.
-    ///
-    /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave.
+    /// `ExportSecurityContext`: packs the context for another process of this machine, which
+    /// [imports](crate::SecurityPackage::import) it. Here, it is deleted.
     ///
     /// Reference: [ExportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-exportsecuritycontext).
     pub fn export(self) -> Result<SecretBytes, Error> {
@@ -299,7 +291,7 @@ impl fmt::Debug for SecurityContext {
     }
 }
 
-/// A thread that acts for the client of a context, until this is dropped. It stays on that thread:
+/// The thread acts for the client of a context until this is dropped. It can't leave the thread:
 ///
 /// ```compile_fail,E0277
 /// fn elsewhere(acting: sspcache::context::Impersonation<'static>) {
@@ -313,10 +305,10 @@ pub struct Impersonation<'c> {
 }
 
 impl Impersonation<'_> {
-    /// `RevertSecurityContext`: ends it now, as dropping does, and tells what came of it.
+    /// `RevertSecurityContext`: ends it as dropping it does, and returns the outcome.
     ///
     /// # Errors
-    /// [`Error::Sspi`] with the status that the SSP gave. The thread still acts for the client then.
+    /// When the SSP refuses: the thread still acts for the client then.
     ///
     /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
     pub fn revert(mut self) -> Result<(), Error> {
@@ -330,7 +322,7 @@ impl Impersonation<'_> {
 
 impl Drop for Impersonation<'_> {
     fn drop(&mut self) {
-        // A destructor has nobody to tell; `revert` does.
+        // A destructor can't return an error; `revert` does.
         let _ = self.end();
     }
 }
@@ -341,16 +333,7 @@ impl fmt::Debug for Impersonation<'_> {
     }
 }
 
-/// An encrypted message, as it travels.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Sealed {
-    /// The token that proves the message (`SECBUFFER_TOKEN`): a protocol's trailer or header.
-    pub token: Vec<u8>,
-    /// The message, encrypted (`SECBUFFER_DATA`, and after it `SECBUFFER_PADDING` if the package pads).
-    pub data: Vec<u8>,
-}
-
-/// Bytes that are secret: a session key, a packed context. They are overwritten when dropped, and never shown.
+/// Secret bytes: a session key, or a packed context. They are overwritten when dropped, and `Debug` doesn't print them.
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
@@ -370,21 +353,45 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// Carries tokens between the two ends of a handshake in this process until both are done: what a test does, of a client
-/// and a server at once. The initiator's context comes first.
+/// What a half-open context of any module can do.
+pub(crate) trait Negotiating: Send + Sync {
+    fn step(self: Box<Self>, token: &[u8]) -> Result<Step, HandshakeError>;
+}
+
+/// What an established context of any module can do.
+pub(crate) trait Established: Send + Sync {
+    fn impersonate(&self) -> Result<(), Error>;
+    fn revert(&self) -> Result<(), Error>;
+    fn client(&self) -> Result<String, Error>;
+    fn package(&self) -> Result<String, Error>;
+    fn flags(&self) -> Result<ContextFlags, Error>;
+    fn session_key(&self) -> Result<SecretBytes, Error>;
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
+    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error>;
+    fn encrypt(&self, message: &[u8]) -> Result<Sealed, Error>;
+    fn decrypt(&self, sealed: &Sealed) -> Result<Vec<u8>, Error>;
+    fn export(&self) -> Result<SecretBytes, Error>;
+}
+
+/// Carries tokens between the two ends of a handshake in this process until both are done, as a test of a client and a server
+/// does. Returns the initiator's context, then the acceptor's.
 ///
 /// # Errors
-/// What either end says.
+/// The first error of either end. [`Error::HandshakeStalled`] when both wait for the other.
 pub fn handshake(
     initiator: Handshake,
     acceptor: Handshake,
 ) -> Result<(SecurityContext, SecurityContext), Error> {
-    let (mut client, mut server, mut token) = (End::Open(initiator), End::Open(acceptor), Vec::new());
+    let (mut client, mut server) = (End::Open(initiator), End::Open(acceptor));
+    let mut to_client = Vec::new();
     loop {
-        (client, token) = client.advance(&token)?;
-        (server, token) = server.advance(&token)?;
+        let to_server;
+        (client, to_server) = client.advance(&to_client)?;
+        (server, to_client) = server.advance(&to_server)?;
         (client, server) = match (client, server) {
             (End::Done(client), End::Done(server)) => return Ok((client, server)),
+            // A round without a token: the next one would be the same.
+            _ if to_server.is_empty() && to_client.is_empty() => return Err(Error::HandshakeStalled),
             unfinished => unfinished,
         };
     }
@@ -397,9 +404,10 @@ enum End {
 }
 
 impl End {
-    fn advance(self, token: &[u8]) -> Result<(Self, Vec<u8>), HandshakeError> {
+    /// The next step. The other end is in this process, so that an error's token has nowhere to go.
+    fn advance(self, token: &[u8]) -> Result<(Self, Vec<u8>), Error> {
         Ok(match self {
-            Self::Open(handshake) => match handshake.step(token)? {
+            Self::Open(handshake) => match handshake.step(token).map_err(HandshakeError::into_error)? {
                 Step::Continue { handshake, token } => (Self::Open(handshake), token),
                 Step::Established { context, token } => (Self::Done(context), token),
             },

@@ -1,90 +1,15 @@
-//! What a context is asked for, and what it has.
-
-use std::fmt;
+//! The flags of a context, under one name for both sides.
 
 use bitflags::bitflags;
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
-use super::Side;
-
-/// What one side asks of a context: whom to talk to, what to protect, and which channel to bind it to.
-///
-/// ```
-/// use sspcache::context::{ContextFlags, ContextRequest};
-/// let request = ContextRequest::to("HTTP/web.contoso.example")
-///     .with_flags(ContextFlags::MUTUAL_AUTH)
-///     .with_channel_bindings(*b"tls-unique:0123456789ab");
-/// assert!(request.flags().contains(ContextFlags::MUTUAL_AUTH | ContextFlags::CONFIDENTIALITY));
-/// ```
-#[derive(Clone, Eq, PartialEq)]
-#[must_use]
-pub struct ContextRequest {
-    target: Option<String>,
-    flags: ContextFlags,
-    bindings: Option<Vec<u8>>,
-}
-
-impl ContextRequest {
-    /// Asks for what messages need: integrity, confidentiality, and the detection of replays and reordering.
-    pub fn new() -> Self {
-        let flags = ContextFlags::INTEGRITY
-            | ContextFlags::CONFIDENTIALITY
-            | ContextFlags::REPLAY_DETECT
-            | ContextFlags::SEQUENCE_DETECT;
-        Self { target: None, flags, bindings: None }
-    }
-
-    /// The same for an initiator that names its target, such as `HTTP/web.contoso.example`. An acceptor names none.
-    pub fn to(target: impl Into<String>) -> Self {
-        Self { target: Some(target.into()), ..Self::new() }
-    }
-
-    /// Asks for these flags, too.
-    pub fn with_flags(self, flags: ContextFlags) -> Self {
-        Self { flags: self.flags | flags, ..self }
-    }
-
-    /// Doesn't ask for these flags.
-    pub fn without_flags(self, flags: ContextFlags) -> Self {
-        Self { flags: self.flags - flags, ..self }
-    }
-
-    /// Binds the context to a channel, such as a TLS connection: this is the application data of `SEC_CHANNEL_BINDINGS`,
-    /// which both sides have to pass alike.
-    pub fn with_channel_bindings(self, application_data: impl Into<Vec<u8>>) -> Self {
-        Self { bindings: Some(application_data.into()), ..self }
-    }
-
-    /// The target, if one was named.
-    pub fn target(&self) -> Option<&str> {
-        self.target.as_deref()
-    }
-
-    /// The flags that are asked for.
-    pub fn flags(&self) -> ContextFlags {
-        self.flags
-    }
-
-    /// The application data of the channel bindings, if there are any.
-    pub fn channel_bindings(&self) -> Option<&[u8]> {
-        self.bindings.as_deref()
-    }
-}
-
-impl Default for ContextRequest {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for ContextRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContextRequest")
-            .field("target", &self.target)
-            .field("flags", &self.flags)
-            .field("is_bound", &self.bindings.is_some())
-            .finish()
-    }
+/// Which side of a context.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Side {
+    /// The server's.
+    Acceptor,
+    /// The client's.
+    Initiator,
 }
 
 bitflags! {
@@ -103,7 +28,7 @@ bitflags! {
         const DATAGRAM = 1 << 3;
         /// The acceptor may act for the initiator elsewhere.
         const DELEGATE = 1 << 4;
-        /// The other side is told why the handshake failed: see [`HandshakeError::token`](super::HandshakeError::token).
+        /// The other side is told why the handshake failed: see [`HandshakeError::token`](crate::context::HandshakeError::token).
         const EXTENDED_ERROR = 1 << 5;
         /// The acceptor may identify the initiator, and not impersonate it.
         const IDENTIFY = 1 << 6;
@@ -126,12 +51,12 @@ bitflags! {
 
 impl ContextFlags {
     /// The `ISC_REQ_…` or `ASC_REQ_…` bits.
-    pub fn to_bits(self, side: Side) -> u32 {
+    pub fn to_wire(self, side: Side) -> u32 {
         BITS.iter().filter(|row| self.contains(row.0)).fold(0, |bits, row| bits | bit(row, side))
     }
 
     /// What `ISC_RET_…` or `ASC_RET_…` bits mean: the numbers are the same. Others are left out.
-    pub fn from_bits_of(side: Side, bits: u32) -> Self {
+    pub fn from_wire(side: Side, bits: u32) -> Self {
         BITS.iter().filter(|row| bits & bit(row, side) != 0).map(|row| row.0).collect()
     }
 }
@@ -172,15 +97,15 @@ mod tests {
     fn each_flag_has_a_bit_of_its_own_on_each_side() {
         for side in [Side::Initiator, Side::Acceptor] {
             assert_eq!(
-                ContextFlags::all().to_bits(side).count_ones() as usize,
+                ContextFlags::all().to_wire(side).count_ones() as usize,
                 match side {
                     Side::Acceptor => BITS.len(),
                     Side::Initiator => BITS.len() - 1,
                 }
             );
             for flag in ContextFlags::all().iter() {
-                let bits = flag.to_bits(side);
-                let back = ContextFlags::from_bits_of(side, bits);
+                let bits = flag.to_wire(side);
+                let back = ContextFlags::from_wire(side, bits);
                 assert_eq!(back, if bits == 0 { ContextFlags::empty() } else { flag });
             }
         }
@@ -189,7 +114,7 @@ mod tests {
     /// S3: the sides differ in these, and in these alone.
     #[test]
     fn both_sides_have_the_numbers_of_sspi_h() {
-        let of = |flag: ContextFlags| (flag.to_bits(Side::Initiator), flag.to_bits(Side::Acceptor));
+        let of = |flag: ContextFlags| (flag.to_wire(Side::Initiator), flag.to_wire(Side::Acceptor));
         for (flag, bits) in [
             (ContextFlags::ALLOW_MISSING_BINDINGS, (0, 0x1000_0000)),
             (ContextFlags::EXTENDED_ERROR, (0x4000, 0x8000)),

@@ -1,0 +1,158 @@
+//! What a sign-in and a context are asked for with: plain data.
+
+use std::fmt;
+
+use crate::flags::ContextFlags;
+
+/// How to sign in. `Debug` shows whom, and never the password.
+#[derive(Clone, Copy)]
+pub struct SignIn<'a> {
+    principal: Option<&'a str>,
+    identity: Option<Identity<'a>>,
+}
+
+impl<'a> SignIn<'a> {
+    /// With a password. The SSP caches it: that is what a sign-out has to flush.
+    pub fn password(user: &'a str, domain: &'a str, password: &'a str) -> Self {
+        Self { principal: None, identity: Some(Identity { user, domain, password }) }
+    }
+
+    /// With what the SSP has cached.
+    pub fn silent() -> Self {
+        Self { principal: None, identity: None }
+    }
+
+    /// With what is cached for this principal: `DOMAIN\user` or `user@realm`.
+    #[must_use]
+    pub fn as_principal(self, principal: &'a str) -> Self {
+        Self { principal: Some(principal), ..self }
+    }
+
+    /// The principal that was named, if any.
+    pub fn principal(&self) -> Option<&'a str> {
+        self.principal
+    }
+
+    /// The explicit identity, for a sign-in that isn't silent.
+    pub fn identity(&self) -> Option<Identity<'a>> {
+        self.identity
+    }
+}
+
+impl fmt::Debug for SignIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn")
+            .field("principal", &self.principal)
+            .field("identity", &self.identity)
+            .finish()
+    }
+}
+
+/// Who signs in explicitly. `Debug` shows everything but the password.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// The user.
+    pub user: &'a str,
+    /// The domain or realm; may be empty.
+    pub domain: &'a str,
+    /// The password. Whoever passes it on keeps no copy.
+    pub password: &'a str,
+}
+
+impl fmt::Debug for Identity<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("user", &self.user)
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one side asks of a context: whom to talk to, what to protect, and which channel to bind it to.
+///
+/// ```
+/// use sspcache::context::{ContextFlags, ContextRequest};
+/// let request = ContextRequest::to("HTTP/web.contoso.example")
+///     .with_flags(ContextFlags::MUTUAL_AUTH)
+///     .with_channel_bindings(*b"tls-unique:0123456789ab");
+/// assert!(request.flags().contains(ContextFlags::MUTUAL_AUTH | ContextFlags::CONFIDENTIALITY));
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+#[must_use]
+pub struct ContextRequest {
+    target: Option<String>,
+    flags: ContextFlags,
+    bindings: Option<Vec<u8>>,
+}
+
+impl ContextRequest {
+    /// Asks for what messages need: integrity, confidentiality, and the detection of replays and reordering.
+    pub fn new() -> Self {
+        let flags = ContextFlags::INTEGRITY
+            | ContextFlags::CONFIDENTIALITY
+            | ContextFlags::REPLAY_DETECT
+            | ContextFlags::SEQUENCE_DETECT;
+        Self { target: None, flags, bindings: None }
+    }
+
+    /// The same for an initiator that names its target, such as `HTTP/web.contoso.example`. An acceptor names none.
+    pub fn to(target: impl Into<String>) -> Self {
+        Self { target: Some(target.into()), ..Self::new() }
+    }
+
+    /// Asks for these flags, too.
+    pub fn with_flags(self, flags: ContextFlags) -> Self {
+        Self { flags: self.flags | flags, ..self }
+    }
+
+    /// Doesn't ask for these flags.
+    pub fn without_flags(self, flags: ContextFlags) -> Self {
+        Self { flags: self.flags - flags, ..self }
+    }
+
+    /// Binds the context to a channel, such as a TLS connection: this is the application data of `SEC_CHANNEL_BINDINGS`,
+    /// which both sides have to pass alike.
+    pub fn with_channel_bindings(self, application_data: impl Into<Vec<u8>>) -> Self {
+        Self { bindings: Some(application_data.into()), ..self }
+    }
+
+    /// The target, if one was named.
+    pub fn target(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+
+    /// The flags that are asked for.
+    pub fn flags(&self) -> ContextFlags {
+        self.flags
+    }
+
+    /// The application data of the channel bindings, if there are any.
+    pub fn channel_bindings(&self) -> Option<&[u8]> {
+        self.bindings.as_deref()
+    }
+}
+
+impl Default for ContextRequest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ContextRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContextRequest")
+            .field("target", &self.target)
+            .field("flags", &self.flags)
+            .field("is_bound", &self.bindings.is_some())
+            .finish()
+    }
+}
+
+/// An encrypted message, as it travels.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sealed {
+    /// The token that proves the message (`SECBUFFER_TOKEN`): a protocol's trailer or header.
+    pub token: Vec<u8>,
+    /// The message, encrypted (`SECBUFFER_DATA`, and after it `SECBUFFER_PADDING` if the package pads).
+    pub data: Vec<u8>,
+}
