@@ -4,7 +4,7 @@
 
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sspcache_fold::fold;
+use sspcache_types::name::fold;
 use sspcache_loader::{EmulatedLoader, Handle, LoaderError, ModuleFile, Name};
 use widestring::{U16Str, U16String};
 

@@ -5,10 +5,10 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use sha2::{Digest, Sha256};
-use sspcache_fold::fold;
+use sspcache_types::name::fold;
 use zeroize::Zeroizing;
 
-use crate::{Engine, EventKind, Identity, Name, Operation, Principal, Secret, Status, event::shown};
+use crate::{Engine, EventKind, Identity, Name, Operation, Principal, Secret, SecurityStatus, event::shown};
 
 /// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
 #[derive(Debug)]
@@ -76,8 +76,8 @@ impl Engine {
     /// cached for its principal stays as it is, and proves nothing to an acceptor any more.
     ///
     /// # Errors
-    /// [`Status::SecpkgNotFound`] for an unknown package, [`Status::UnsupportedFunction`] for one that isn't Kerberos,
-    /// Negotiate or NTLM, [`Status::LogonDenied`] for an unknown account or a wrong old password; which is not told.
+    /// [`SecurityStatus::SECPKG_NOT_FOUND`] for an unknown package, [`SecurityStatus::UNSUPPORTED_FUNCTION`] for one that isn't Kerberos,
+    /// Negotiate or NTLM, [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong old password; which is not told.
     ///
     /// # Panics
     /// When a [`Fault`](crate::Fault) says so.
@@ -89,17 +89,17 @@ impl Engine {
         principal: &Principal,
         old: Secret,
         new: Secret,
-    ) -> Result<(), Status> {
+    ) -> Result<(), SecurityStatus> {
         let operation = Operation::ChangeAccountPassword;
         self.enter(operation)?;
         let [old, new] = [old, new].map(|secret| Account::new(&Identity::new(principal.clone(), secret)));
         let (mut state, now) = self.lock_at_now();
         let changed = state.package_id(package).and_then(|_| {
             if !CHANGING.iter().any(|&known| *package == Name::from(known)) {
-                return Err(Status::UnsupportedFunction);
+                return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
             }
             let account = state.accounts.get(&old.principal).filter(|account| account.key == old.key);
-            account.map(|_| ()).ok_or(Status::LogonDenied)
+            account.map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
         });
         match changed {
             Ok(()) => {

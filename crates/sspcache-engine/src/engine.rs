@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     AcquireRequest, Clock, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity, Name,
-    Operation, PackageInfo, Principal, Source, Status,
+    Operation, PackageInfo, Principal, SecurityStatus, Source,
     account::{AccountKey, Accounts},
     book::Book,
     context::{Contexts, ExportKey, Handshakes},
@@ -72,10 +72,10 @@ impl Engine {
     /// `QuerySecurityPackageInfo`: one package.
     ///
     /// # Errors
-    /// [`Status::SecpkgNotFound`] for an unknown name.
+    /// [`SecurityStatus::SECPKG_NOT_FOUND`] for an unknown name.
     ///
     /// Reference: [QuerySecurityPackageInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritypackageinfow).
-    pub fn package(&self, name: &Name) -> Result<PackageInfo, Status> {
+    pub fn package(&self, name: &Name) -> Result<PackageInfo, SecurityStatus> {
         let state = self.lock();
         Ok(PackageInfo::clone(&state.packages[usize::from(state.package_id(name)?)]))
     }
@@ -83,12 +83,12 @@ impl Engine {
     /// Verifies an identity as an acceptor does: against the configured accounts, never against the cache.
     ///
     /// # Errors
-    /// [`Status::LogonDenied`] for an unknown account or a wrong secret; which of them is not told.
-    pub fn verify(&self, identity: &Identity) -> Result<(), Status> {
+    /// [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong secret; which of them is not told.
+    pub fn verify(&self, identity: &Identity) -> Result<(), SecurityStatus> {
         let key = AccountKey::of(identity);
         let state = self.lock();
         let account = state.accounts.get(&identity.principal);
-        account.filter(|account| account.key == key).map(|_| ()).ok_or(Status::LogonDenied)
+        account.filter(|account| account.key == key).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
     }
 
     /// `CleanupCredentialCache`: overwrites every cached secret and empties the cache. Flushing an empty cache
@@ -122,11 +122,11 @@ impl Engine {
     /// it themselves; the C ABI calls it for those that the engine has no part in.
     ///
     /// # Errors
-    /// The status that a fault says; FALSE is [`Status::InternalError`].
+    /// The status that a fault says; FALSE is [`SecurityStatus::INTERNAL_ERROR`].
     ///
     /// # Panics
     /// When a fault says so, without printing anything.
-    pub fn enter(&self, operation: Operation) -> Result<(), Status> {
+    pub fn enter(&self, operation: Operation) -> Result<(), SecurityStatus> {
         let Some((effect, delay)) = self.strike(operation) else { return Ok(()) };
         if !delay.is_zero() {
             thread::sleep(delay);
@@ -134,7 +134,7 @@ impl Engine {
         match effect {
             // What is missing, the emulated module leaves out; whoever calls it anyway may.
             Effect::Delay | Effect::Missing => Ok(()),
-            Effect::False => Err(Status::InternalError),
+            Effect::False => Err(SecurityStatus::INTERNAL_ERROR),
             Effect::Panic => {
                 // With the lock held, as a real bug would strike; not by `panic!`, whose hook prints and allocates.
                 let _held = self.lock();
@@ -409,8 +409,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn package_id(&self, name: &Name) -> Result<u16, Status> {
-        position(&self.packages, name).ok_or(Status::SecpkgNotFound)
+    pub(crate) fn package_id(&self, name: &Name) -> Result<u16, SecurityStatus> {
+        position(&self.packages, name).ok_or(SecurityStatus::SECPKG_NOT_FOUND)
     }
 
     pub(crate) fn sweep(&mut self, now: FileTime) {
@@ -421,7 +421,7 @@ impl State {
     pub(crate) fn refused(
         &mut self,
         operation: Operation,
-        status: Status,
+        status: SecurityStatus,
         request: Option<&AcquireRequest>,
         now: FileTime,
     ) {

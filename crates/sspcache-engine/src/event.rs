@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, FileTime, Operation, Principal, Status, context::Role};
+use crate::{Effect, FileTime, Operation, Principal, SecurityStatus, context::Role};
 
 /// One step of an SSP's life. Its JSON form is a line of the [journal](crate::journal).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -87,7 +87,7 @@ pub enum EventKind {
         /// The handle's word.
         context: usize,
         /// Why.
-        status: Status,
+        status: SecurityStatus,
     },
     /// A context was made of an exported one.
     ContextImported {
@@ -192,7 +192,7 @@ pub enum EventKind {
         /// Which function.
         operation: Operation,
         /// With what.
-        status: Status,
+        status: SecurityStatus,
         /// The package that was asked for, if the call named one.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         package: String,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::Status;
+use crate::SecurityStatus;
 
 /// Declares [`Operation`] from the exports of an SSP.
 macro_rules! operations {
@@ -121,7 +121,7 @@ pub enum Effect {
     /// The SSP panics in the middle of the call. At the C ABI that becomes FALSE or `SEC_E_INTERNAL_ERROR`.
     Panic,
     /// The function returns this status and does nothing.
-    Status(Status),
+    Status(SecurityStatus),
 }
 
 impl Effect {
@@ -132,7 +132,7 @@ impl Effect {
             "false" => Self::False,
             "missing" => Self::Missing,
             "panic" => Self::Panic,
-            status => Self::Status(Status::from_name(status)?),
+            status => Self::Status(SecurityStatus::from_name(status)?),
         })
     }
 

@@ -14,7 +14,7 @@
 //! # Example
 //!
 //! ```
-//! use sspcache_engine::{AcquireRequest, Engine, Identity, Status};
+//! use sspcache_engine::{AcquireRequest, Engine, Identity, SecurityStatus};
 //!
 //! let ssp = Engine::builder("MSNSSPC.dll").build();
 //!
@@ -27,7 +27,7 @@
 //! assert_eq!(ssp.principal(silent.handle).unwrap().to_string(), r"CONTOSO\alice");
 //! // until the cache is flushed.
 //! assert!(ssp.flush());
-//! assert_eq!(ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap_err(), Status::NoCredentials);
+//! assert_eq!(ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap_err(), SecurityStatus::NO_CREDENTIALS);
 //! ssp.assert_clean();
 //! ```
 //!
@@ -55,7 +55,6 @@ mod name;
 mod package;
 mod seal;
 mod secret;
-mod status;
 mod sync;
 
 pub use builder::{EngineBuilder, HandlePolicy};
@@ -71,4 +70,6 @@ pub use name::Name;
 pub use package::PackageInfo;
 pub use seal::{Seal, SealedFor};
 pub use secret::{Secret, SecretKind};
-pub use status::Status;
+pub use sspcache_types::SecurityStatus;
+#[doc(hidden)]
+pub use sspcache_types::SecurityStatus as Status;

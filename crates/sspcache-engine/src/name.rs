@@ -62,7 +62,7 @@ impl Default for Units {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        sspcache_fold::same(self.units().iter().copied(), other.units().iter().copied())
+        sspcache_types::name::same(self.units().iter().copied(), other.units().iter().copied())
     }
 }
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use chacha20poly1305::{AeadInOut, Nonce, Tag};
 
-use crate::{Engine, Status, context::ExportKey};
+use crate::{Engine, SecurityStatus, context::ExportKey};
 
 /// Who can decrypt again what was encrypted: a `SEC_WINNT_AUTH_IDENTITY_ENCRYPT_…` option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,35 +25,35 @@ impl Engine {
     /// Encrypts in place. The header stays as it is, and may not be changed either.
     ///
     /// # Errors
-    /// [`Status::EncryptFailure`] when the operating system has no random numbers.
-    pub fn seal(&self, reach: SealedFor, header: &[u8], body: &mut [u8]) -> Result<Seal, Status> {
+    /// [`SecurityStatus::ENCRYPT_FAILURE`] when the operating system has no random numbers.
+    pub fn seal(&self, reach: SealedFor, header: &[u8], body: &mut [u8]) -> Result<Seal, SecurityStatus> {
         let mut seal = Seal::default();
         let (salt, tag) = seal.split_at_mut(SALT);
-        getrandom::fill(salt).map_err(|_| Status::EncryptFailure)?;
+        getrandom::fill(salt).map_err(|_| SecurityStatus::ENCRYPT_FAILURE)?;
         let cipher = self.sealing_key(reach).cipher(&labelled(salt));
         let sealed = cipher.encrypt_inout_detached(&Nonce::default(), header, body.into());
-        tag.copy_from_slice(&sealed.map_err(|_| Status::EncryptFailure)?);
+        tag.copy_from_slice(&sealed.map_err(|_| SecurityStatus::ENCRYPT_FAILURE)?);
         Ok(seal)
     }
 
     /// Decrypts in place what [`seal`](Self::seal) encrypted; otherwise the bytes are what they were.
     ///
     /// # Errors
-    /// [`Status::DecryptFailure`] for anything else, and for what another one's key encrypted.
+    /// [`SecurityStatus::DECRYPT_FAILURE`] for anything else, and for what another one's key encrypted.
     pub fn unseal(
         &self,
         reach: SealedFor,
         header: &[u8],
         body: &mut [u8],
         seal: &Seal,
-    ) -> Result<(), Status> {
+    ) -> Result<(), SecurityStatus> {
         let (salt, tag) = seal.split_at(SALT);
-        let tag = Tag::try_from(tag).map_err(|_| Status::DecryptFailure)?;
+        let tag = Tag::try_from(tag).map_err(|_| SecurityStatus::DECRYPT_FAILURE)?;
         let cipher = self.sealing_key(reach).cipher(&labelled(salt));
         // The tag is compared before anything is decrypted.
         cipher
             .decrypt_inout_detached(&Nonce::default(), header, body.into(), &tag)
-            .map_err(|_| Status::DecryptFailure)
+            .map_err(|_| SecurityStatus::DECRYPT_FAILURE)
     }
 
     fn sealing_key(&self, reach: SealedFor) -> ExportKey {
@@ -105,7 +105,7 @@ mod tests {
         let seal = engine.seal(SealedFor::Process, b"header", &mut body).unwrap();
         let refused = |reach, header: &[u8], mut body: [u8; 6], seal: &Seal| {
             let before = body;
-            assert_eq!(engine.unseal(reach, header, &mut body, seal), Err(Status::DecryptFailure));
+            assert_eq!(engine.unseal(reach, header, &mut body, seal), Err(SecurityStatus::DECRYPT_FAILURE));
             assert_eq!(body, before);
         };
         refused(SealedFor::Logon, b"header", body, &seal);

@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::fmt;
 
-use sspcache_fold::fold;
+use sspcache_types::name::fold;
 use widestring::{U16CStr, U16Str, U16String};
 
 use crate::PlainName;

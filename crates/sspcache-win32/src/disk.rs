@@ -66,7 +66,7 @@ fn find(path: &U16Str) -> Option<PathBuf> {
 fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
     let is = |file: &OsStr| {
         let units = file.to_str().into_iter().flat_map(str::encode_utf16);
-        sspcache_fold::same(units, name.encode_utf16())
+        sspcache_types::name::same(units, name.encode_utf16())
     };
     let mut named: Vec<_> =
         fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name()).filter(|file| is(file)).collect();

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use sspcache_fold::fold;
+use sspcache_types::name::fold;
 use widestring::U16String;
 
 use crate::text;

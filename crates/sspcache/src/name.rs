@@ -3,7 +3,7 @@
 /// Whether Windows takes two file names for the same: per UTF-16 unit, after simple one-to-one upper-casing.
 pub(crate) fn same(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
-        || !left.is_ascii() && sspcache_fold::same(left.encode_utf16(), right.encode_utf16())
+        || !left.is_ascii() && sspcache_types::name::same(left.encode_utf16(), right.encode_utf16())
 }
 
 #[cfg(test)]

@@ -340,7 +340,7 @@ type Tests = &'static [(&'static str, &'static str)];
 const MIRI: Tests = &[
     ("sspcache-engine --lib", "vault"),
     ("sspcache-tests --test dll", "abi::"),
-    ("sspcache-fold --test table", "names_compare"),
+    ("sspcache-types --test table", "names_compare"),
     ("sspcache-loader --test references --test notifications --test disk", ""),
     ("sspcache-mock --test sign_out", ""),
     ("sspcache --test protocol --test providers --test guard --test report", ""),

@@ -12,7 +12,7 @@ use super::{
     token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
 };
 use crate::{
-    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
+    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, SecurityStatus,
     credentials::{Credential, Held},
     engine::State,
 };
@@ -41,17 +41,17 @@ impl Engine {
     ///
     /// | status | when |
     /// | --- | --- |
-    /// | [`Status::InvalidHandle`] | no such credential or context; a context that failed, or is an initiator's |
-    /// | [`Status::WrongCredentialHandle`] | another credential than in the first step |
-    /// | [`Status::NoCredentials`] | an outbound credential |
-    /// | [`Status::InvalidParameter`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS`, which exclude each other |
-    /// | [`Status::InvalidToken`] | no token, or not the one that is awaited; one of another package; an established context |
-    /// | [`Status::WrongPrincipal`] | the initiator named a target that this is none of |
-    /// | [`Status::LogonDenied`] | a wrong secret, an unknown account, or nobody where a null session is not allowed |
-    /// | [`Status::BadBindings`] | the initiator's channel bindings are others, or missing |
-    /// | [`Status::BufferTooSmall`] | less room than the token needs: the step can be repeated |
-    /// | [`Status::ContextExpired`] | the handshake took too long |
-    /// | [`Status::InsufficientMemory`] | no handle is left |
+    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an initiator's |
+    /// | [`SecurityStatus::WRONG_CREDENTIAL_HANDLE`] | another credential than in the first step |
+    /// | [`SecurityStatus::NO_CREDENTIALS`] | an outbound credential |
+    /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS`, which exclude each other |
+    /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; one of another package; an established context |
+    /// | [`SecurityStatus::WRONG_PRINCIPAL`] | the initiator named a target that this is none of |
+    /// | [`SecurityStatus::LOGON_DENIED`] | a wrong secret, an unknown account, or nobody where a null session is not allowed |
+    /// | [`SecurityStatus::BAD_BINDINGS`] | the initiator's channel bindings are others, or missing |
+    /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
+    /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
+    /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left |
     ///
     /// What the initiator says in an error token comes as its status. After a wrong handle, a step on an
     /// established context and too little room the context is as it was; after anything else it can only be
@@ -81,7 +81,7 @@ impl Engine {
         };
         self.go_on(&call, handle, |context, now| {
             let Context::Accepting(accepting) = context else {
-                return Err(Halt::Fail { status: Status::InvalidToken, tell: false });
+                return Err(Halt::Fail { status: SecurityStatus::INVALID_TOKEN, tell: false });
             };
             accepting
                 .verify(self, request, now)
@@ -99,17 +99,17 @@ impl State {
         nonce: Nonce,
         information: Vec<u8>,
         now: FileTime,
-    ) -> Result<Opening, Status> {
+    ) -> Result<Opening, SecurityStatus> {
         const EXCLUSIVE: ContextFlags =
             ContextFlags::ALLOW_MISSING_BINDINGS.union(ContextFlags::PROXY_BINDINGS);
         if request.flags.contains(EXCLUSIVE) {
-            return Err(Status::InvalidParameter);
+            return Err(SecurityStatus::INVALID_PARAMETER);
         }
-        let received = request.token.ok_or(Status::InvalidToken)?;
-        let Token::Hello(hello) = Token::parse(received)? else { return Err(Status::InvalidToken) };
+        let received = request.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
+        let Token::Hello(hello) = Token::parse(received)? else { return Err(SecurityStatus::INVALID_TOKEN) };
         let (package, credential) = self.choose(held, &hello)?;
         if !self.handshakes.settings.accepts(hello.target.as_ref()) {
-            return Err(Status::WrongPrincipal);
+            return Err(SecurityStatus::WRONG_PRINCIPAL);
         }
         let challenge = Challenge {
             answers: hello.nonce,
@@ -148,31 +148,36 @@ impl State {
         &self,
         held: &'a Held,
         hello: &Hello,
-    ) -> Result<(Arc<PackageInfo>, &'a Credential), Status> {
+    ) -> Result<(Arc<PackageInfo>, &'a Credential), SecurityStatus> {
         if hello.negotiated && !self.is_negotiate(held.own.package) {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let mut choices = self.choices(held, Role::Acceptor);
         let position = |offered: &Name| choices.iter().position(|(choice, _)| choice.name == *offered);
         let found = hello.offered.iter().find_map(position);
-        found.map(|at| choices.swap_remove(at)).ok_or(Status::InvalidToken)
+        found.map(|at| choices.swap_remove(at)).ok_or(SecurityStatus::INVALID_TOKEN)
     }
 }
 
 impl Accepting {
     /// Verifies the initiator's proof.
-    fn verify(&self, engine: &Engine, request: &AcceptRequest<'_>, now: FileTime) -> Result<Advance, Status> {
-        let received = request.token.ok_or(Status::InvalidToken)?;
+    fn verify(
+        &self,
+        engine: &Engine,
+        request: &AcceptRequest<'_>,
+        now: FileTime,
+    ) -> Result<Advance, SecurityStatus> {
+        let received = request.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
         let proof = match Token::parse(received)? {
             Token::Proof(proof) => proof,
             Token::Error(status) => return Err(status),
-            _ => return Err(Status::InvalidToken),
+            _ => return Err(SecurityStatus::INVALID_TOKEN),
         };
         let requested = self.requested | request.flags;
         let transcript = self.transcript.clone().with(token::unproved(received));
         let proofs = authenticate(engine, &proof, transcript, requested)?;
         if !self.may_have(&proof) {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let bindings = request.bindings.map(proof::bindings).or(self.bindings);
         check_bindings(bindings.as_ref(), proof.bindings.as_ref(), requested)?;
@@ -225,7 +230,7 @@ fn authenticate(
     proof: &Proof,
     transcript: Transcript,
     requested: ContextFlags,
-) -> Result<Proofs, Status> {
+) -> Result<Proofs, SecurityStatus> {
     let (key, known) = match &proof.client {
         None => (null_key(), requested.contains(ContextFlags::NULL_SESSION)),
         Some(client) => {
@@ -237,7 +242,7 @@ fn authenticate(
     };
     let proofs = Proofs::new(&key, transcript);
     let proved = proofs.is_proof(&proof.mac);
-    if proved && known { Ok(proofs) } else { Err(Status::LogonDenied) }
+    if proved && known { Ok(proofs) } else { Err(SecurityStatus::LOGON_DENIED) }
 }
 
 /// Whether an initiator is told why a step of this call fails. An error is not answered by another.

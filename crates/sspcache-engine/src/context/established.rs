@@ -8,7 +8,7 @@ use super::{
     initiate::{Completing, Confirming, Initiating},
     protection::Protection,
 };
-use crate::{Engine, FileTime, Operation, Status, handle::HandleTable, sync::Mutex};
+use crate::{Engine, FileTime, Operation, SecurityStatus, handle::HandleTable, sync::Mutex};
 
 /// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for
 /// each other; the engine's own lock may be taken while a context's is held, and never the other way round.
@@ -51,21 +51,21 @@ impl Engine {
     /// Does something with an established context.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for any other handle, recorded as refused; what the closure gives.
+    /// [`SecurityStatus::INVALID_HANDLE`] for any other handle, recorded as refused; what the closure gives.
     pub(super) fn with_established<T>(
         &self,
         operation: Operation,
         handle: ContextHandle,
-        body: impl FnOnce(&mut Established, FileTime) -> Result<T, Status>,
-    ) -> Result<T, Status> {
+        body: impl FnOnce(&mut Established, FileTime) -> Result<T, SecurityStatus>,
+    ) -> Result<T, SecurityStatus> {
         let (found, now) = {
             let (state, now) = self.lock_at_now();
             (state.contexts.get(handle.word()).cloned(), now)
         };
-        let result = found.ok_or(Status::InvalidHandle).and_then(|context| {
+        let result = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|context| {
             match &mut *context.lock().unwrap_or_else(PoisonError::into_inner) {
                 Context::Established(established) => body(established, now),
-                _ => Err(Status::InvalidHandle),
+                _ => Err(SecurityStatus::INVALID_HANDLE),
             }
         });
         if let Err(status) = result {

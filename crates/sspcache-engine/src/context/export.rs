@@ -17,8 +17,8 @@ use super::{
     wire::{Reader, Writer},
 };
 use crate::{
-    Engine, EventKind, FileTime, Name, Operation, PackageInfo, Status, event::shown, package::Capabilities,
-    sync::Mutex,
+    Engine, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus, event::shown,
+    package::Capabilities, sync::Mutex,
 };
 
 /// What exported contexts are sealed under.
@@ -43,21 +43,21 @@ impl ExportKey {
     }
 
     /// Encrypts what follows the header in place.
-    fn seal(&self, packed: &mut Vec<u8>) -> Result<(), Status> {
+    fn seal(&self, packed: &mut Vec<u8>) -> Result<(), SecurityStatus> {
         let (header, body) = packed.split_at_mut(HEADER);
         let sealed = self.cipher(header).encrypt_inout_detached(&Nonce::default(), &[], body.into());
-        packed.extend_from_slice(&sealed.map_err(|_| Status::InternalError)?);
+        packed.extend_from_slice(&sealed.map_err(|_| SecurityStatus::INTERNAL_ERROR)?);
         Ok(())
     }
 
     /// What was sealed, without header and tag.
-    fn open(&self, packed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Status> {
-        let (header, rest) = packed.split_at_checked(HEADER).ok_or(Status::InvalidToken)?;
-        let (sealed, tag) = rest.split_last_chunk().ok_or(Status::InvalidToken)?;
+    fn open(&self, packed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
+        let (header, rest) = packed.split_at_checked(HEADER).ok_or(SecurityStatus::INVALID_TOKEN)?;
+        let (sealed, tag) = rest.split_last_chunk().ok_or(SecurityStatus::INVALID_TOKEN)?;
         let mut body = Zeroizing::new(sealed.to_vec());
         self.cipher(header)
             .decrypt_inout_detached(&Nonce::default(), &[], (&mut body[..]).into(), &Tag::from(*tag))
-            .map_err(|_| Status::InvalidToken)?;
+            .map_err(|_| SecurityStatus::INVALID_TOKEN)?;
         Ok(body)
     }
 
@@ -83,7 +83,7 @@ impl Engine {
     /// which a peer that detects sequences accepts one; they never encrypt under the same nonce.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too.
+    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too.
     ///
     /// # Panics
     /// When a fault says so.
@@ -93,16 +93,18 @@ impl Engine {
         &self,
         context: ContextHandle,
         options: ExportOptions,
-    ) -> Result<Zeroizing<Vec<u8>>, Status> {
+    ) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         let operation = Operation::ExportSecurityContext;
         self.enter(operation)?;
         let (found, key, now) = {
             let (state, now) = self.lock_at_now();
             (state.contexts.get(context.word()).cloned(), state.export_key.clone(), now)
         };
-        let packed = found.ok_or(Status::InvalidHandle).and_then(|shared| {
+        let packed = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|shared| {
             let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let Context::Established(established) = &*held else { return Err(Status::InvalidHandle) };
+            let Context::Established(established) = &*held else {
+                return Err(SecurityStatus::INVALID_HANDLE);
+            };
             let packed = established.pack(options.reset_new, &key)?;
             let mut state = self.lock();
             state.book.record(now, EventKind::ContextExported { context: context.word() });
@@ -120,26 +122,26 @@ impl Engine {
     /// `ImportSecurityContext`: makes a context of a packed one. It may be imported more than once.
     ///
     /// # Errors
-    /// [`Status::SecpkgNotFound`]; [`Status::InvalidToken`] for what was not packed under the same key for this package;
-    /// [`Status::InsufficientMemory`] when there is no handle left.
+    /// [`SecurityStatus::SECPKG_NOT_FOUND`]; [`SecurityStatus::INVALID_TOKEN`] for what was not packed under the same key for this package;
+    /// [`SecurityStatus::INSUFFICIENT_MEMORY`] when there is no handle left.
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
-    pub fn import(&self, package: &Name, packed: &[u8]) -> Result<ContextHandle, Status> {
+    pub fn import(&self, package: &Name, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
         let operation = Operation::ImportSecurityContext;
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
         let imported = state.package_id(package).and_then(|_| {
             let established = Established::unpack(packed, &state.export_key)?;
             if !established.info.is_of(package) {
-                return Err(Status::InvalidToken);
+                return Err(SecurityStatus::INVALID_TOKEN);
             }
             let ContextInfo { role, package, client, .. } = &established.info;
             let (role, package, principal) = (*role, package.name.clone(), client.clone());
             let shared = Arc::new(Mutex::new(Context::Established(Box::new(established))));
-            let context = state.contexts.insert(shared).ok_or(Status::InsufficientMemory)?;
+            let context = state.contexts.insert(shared).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
             state.book.record_with(now, || EventKind::ContextImported {
                 context,
                 role,
@@ -163,7 +165,7 @@ impl ContextInfo {
 }
 
 impl Established {
-    fn pack(&self, reset: bool, key: &ExportKey) -> Result<Zeroizing<Vec<u8>>, Status> {
+    fn pack(&self, reset: bool, key: &ExportKey) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         let Self { info, expires, protection } = self;
         let ContextInfo {
             role,
@@ -209,15 +211,15 @@ impl Established {
         Ok(packed)
     }
 
-    fn unpack(packed: &[u8], key: &ExportKey) -> Result<Self, Status> {
+    fn unpack(packed: &[u8], key: &ExportKey) -> Result<Self, SecurityStatus> {
         if !packed.starts_with(MAGIC) {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let body = key.open(packed)?;
-        let read = Self::read(&mut Reader(&body)).ok_or(Status::InvalidToken)?;
+        let read = Self::read(&mut Reader(&body)).ok_or(SecurityStatus::INVALID_TOKEN)?;
         let (info, expires, position) = read;
         let mut branch = Branch::default();
-        getrandom::fill(&mut branch.0).map_err(|_| Status::InternalError)?;
+        getrandom::fill(&mut branch.0).map_err(|_| SecurityStatus::INTERNAL_ERROR)?;
         let protection = Protection::new(&info.session_key, info.role, info.flags).branch(branch, position);
         Ok(Self { info, expires, protection })
     }
@@ -259,11 +261,11 @@ impl Established {
 
 /// The beginning of an export, with a number that it draws, and room for everything, so that no growth leaves a copy of the
 /// key behind.
-fn begin(long: usize) -> Result<Zeroizing<Vec<u8>>, Status> {
+fn begin(long: usize) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
     let mut packed = Zeroizing::new(Vec::with_capacity(long + SHORT));
     packed.extend_from_slice(MAGIC);
     packed.resize(HEADER, 0);
-    getrandom::fill(&mut packed[MAGIC.len()..]).map_err(|_| Status::InternalError)?;
+    getrandom::fill(&mut packed[MAGIC.len()..]).map_err(|_| SecurityStatus::INTERNAL_ERROR)?;
     Ok(packed)
 }
 
@@ -339,7 +341,7 @@ mod tests {
         engine: &Engine,
         context: ContextHandle,
         (mut data, token): ([u8; 4], [u8; MESSAGE_TOKEN]),
-    ) -> Result<[u8; 4], Status> {
+    ) -> Result<[u8; 4], SecurityStatus> {
         engine.decrypt(context, &mut [Part::Data(&mut data)], &token).map(|_| data)
     }
 
@@ -356,7 +358,11 @@ mod tests {
 
         let options = ExportOptions { delete_old: true, reset_new: false };
         let packed = here.export(acceptor, options).unwrap();
-        assert_eq!(here.export(acceptor, options).unwrap_err(), Status::InvalidHandle, "it was deleted");
+        assert_eq!(
+            here.export(acceptor, options).unwrap_err(),
+            SecurityStatus::INVALID_HANDLE,
+            "it was deleted"
+        );
         let acceptor = there.import(&Name::from("ntlm"), &packed).unwrap();
         assert_eq!(receive(&there, acceptor, send(&here, initiator)), Ok(*b"text"));
         assert_eq!(receive(&here, initiator, send(&there, acceptor)), Ok(*b"text"));
@@ -390,7 +396,7 @@ mod tests {
         let packed = engine.export(acceptor, reset).unwrap();
         let anew = engine.import(&Name::from("NTLM"), &packed).unwrap();
         let second = send(&engine, initiator);
-        assert_eq!(receive(&engine, anew, second), Err(Status::OutOfSequence));
+        assert_eq!(receive(&engine, anew, second), Err(SecurityStatus::OUT_OF_SEQUENCE));
         assert_eq!(receive(&engine, anew, first), Ok(*b"text"));
         assert_eq!(receive(&engine, anew, second), Ok(*b"text"));
         assert_eq!(receive(&engine, acceptor, second), Ok(*b"text"));
@@ -421,10 +427,14 @@ mod tests {
         for (importer, package, expected) in [
             (&engine, "NTLM", None),
             (&engine, "negotiate", None), // which chose NTLM
-            (&engine, "Kerberos", Some(Status::InvalidToken)),
-            (&engine, "MSN", Some(Status::SecpkgNotFound)),
-            (&stranger, "NTLM", Some(Status::InvalidToken)),
-            (&engine_with(&ExportKey::from_secret(b"configured")), "NTLM", Some(Status::InvalidToken)),
+            (&engine, "Kerberos", Some(SecurityStatus::INVALID_TOKEN)),
+            (&engine, "MSN", Some(SecurityStatus::SECPKG_NOT_FOUND)),
+            (&stranger, "NTLM", Some(SecurityStatus::INVALID_TOKEN)),
+            (
+                &engine_with(&ExportKey::from_secret(b"configured")),
+                "NTLM",
+                Some(SecurityStatus::INVALID_TOKEN),
+            ),
         ] {
             assert_eq!(importer.import(&Name::from(package), &packed).err(), expected, "{package}");
         }
@@ -433,7 +443,7 @@ mod tests {
         let packed = exporter.export(both(&exporter).0, ExportOptions::default()).unwrap();
         let import = |engine: Engine| engine.import(&Name::from("NTLM"), &packed).err();
         assert_eq!(import(configured("one")), None);
-        assert_eq!(import(configured("other")), Some(Status::InvalidToken));
+        assert_eq!(import(configured("other")), Some(SecurityStatus::INVALID_TOKEN));
     }
 
     /// S4
@@ -464,7 +474,7 @@ mod tests {
         newer[MAGIC.len() - 1] += 1;
         key.seal(&mut newer).unwrap();
         assert!(key.open(&newer).is_ok());
-        assert_eq!(Established::unpack(&newer, &key).err(), Some(Status::InvalidToken));
+        assert_eq!(Established::unpack(&newer, &key).err(), Some(SecurityStatus::INVALID_TOKEN));
         assert!(Established::unpack(&packed, &key).is_ok());
     }
 
@@ -475,7 +485,7 @@ mod tests {
         let failed = insert(&engine, Context::Failed);
         for context in [failed, ContextHandle::from_word(0), ContextHandle::from_word(usize::MAX)] {
             let result = engine.export(context, ExportOptions::default());
-            assert_eq!(result.unwrap_err(), Status::InvalidHandle);
+            assert_eq!(result.unwrap_err(), SecurityStatus::INVALID_HANDLE);
         }
     }
 
@@ -504,7 +514,7 @@ mod tests {
             longer.push(change);
             let made_up = [MAGIC, &foreign[..]].concat();
             for bad in [&changed[..], &longer, &packed[..cut.index(packed.len())], &foreign, &made_up] {
-                prop_assert_eq!(engine.import(&Name::from("NTLM"), bad), Err(Status::InvalidToken));
+                prop_assert_eq!(engine.import(&Name::from("NTLM"), bad), Err(SecurityStatus::INVALID_TOKEN));
             }
         }
 

@@ -9,7 +9,7 @@ use super::{
     token::{Digest, Nonce},
 };
 use crate::{
-    CredentialHandle, Engine, EventKind, FileTime, Name, Operation, PackageInfo, Status,
+    CredentialHandle, Engine, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
     credentials::{Credential, Held},
     engine::State,
     event::shown,
@@ -47,12 +47,12 @@ pub(super) struct Opening {
 pub(super) enum Halt {
     /// The handshake has failed.
     Fail {
-        status: Status,
+        status: SecurityStatus,
         /// Whether the other side is told why.
         tell: bool,
     },
     /// The call was wrong, or has too little room: the context is as it was.
-    Keep(Status),
+    Keep(SecurityStatus),
 }
 
 impl Engine {
@@ -109,7 +109,7 @@ impl Engine {
         now: FileTime,
     ) -> Result<Advance, Halt> {
         if advance.token.len() > call.room {
-            return Err(Halt::Keep(Status::BufferTooSmall));
+            return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
         }
         self.lock().advance_context(handle, &advance.next, now).map_err(Halt::Keep)?;
         *context = std::mem::replace(&mut advance.next, Context::Failed);
@@ -154,15 +154,15 @@ impl State {
         open: impl FnOnce(&State, &Held, Nonce, FileTime) -> Result<Opening, Halt>,
         now: FileTime,
     ) -> Result<(ContextHandle, Advance), Halt> {
-        let nonce = self.handshakes.nonces.next().map_err(|_| Halt::Keep(Status::InternalError))?;
+        let nonce = self.handshakes.nonces.next().map_err(|_| Halt::Keep(SecurityStatus::INTERNAL_ERROR))?;
         let held = self.credential_for(call).map_err(Halt::Keep)?;
         let Opening { mut advance, slots, package } = open(self, held, nonce, now)?;
         if advance.token.len() > call.room {
-            return Err(Halt::Keep(Status::BufferTooSmall));
+            return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
         }
         let next = std::mem::replace(&mut advance.next, Context::Failed);
         let word = self.contexts.insert(Arc::new(Mutex::new(next)));
-        let word = word.ok_or(Halt::Keep(Status::InsufficientMemory))?;
+        let word = word.ok_or(Halt::Keep(SecurityStatus::INSUFFICIENT_MEMORY))?;
         slots.iter().for_each(|slot| self.book.hold(slot));
         let deadline = now.after(self.handshakes.settings.handshake);
         self.handshakes.half_open.add(word, slots, deadline);
@@ -176,18 +176,18 @@ impl State {
     }
 
     /// The credential of a first step.
-    fn credential_for(&self, call: &Call) -> Result<&Held, Status> {
-        let credential = call.credential.ok_or(Status::InvalidHandle)?;
-        let held = self.handles.get(credential.word()).ok_or(Status::InvalidHandle)?;
-        if held.is_for(call.role) { Ok(held) } else { Err(Status::NoCredentials) }
+    fn credential_for(&self, call: &Call) -> Result<&Held, SecurityStatus> {
+        let credential = call.credential.ok_or(SecurityStatus::INVALID_HANDLE)?;
+        let held = self.handles.get(credential.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        if held.is_for(call.role) { Ok(held) } else { Err(SecurityStatus::NO_CREDENTIALS) }
     }
 
     /// The context of a later step, whose credential may have been freed, but not be a freed one.
-    fn context_for(&self, call: &Call, handle: ContextHandle) -> Result<Arc<Mutex<Context>>, Status> {
+    fn context_for(&self, call: &Call, handle: ContextHandle) -> Result<Arc<Mutex<Context>>, SecurityStatus> {
         if call.credential.is_some_and(|credential| self.handles.get(credential.word()).is_none()) {
-            return Err(Status::InvalidHandle);
+            return Err(SecurityStatus::INVALID_HANDLE);
         }
-        self.contexts.get(handle.word()).cloned().ok_or(Status::InvalidHandle)
+        self.contexts.get(handle.word()).cloned().ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
     /// Takes note of where a half-open context will be; what it needs no more is let go.
@@ -196,10 +196,14 @@ impl State {
         handle: ContextHandle,
         next: &Context,
         now: FileTime,
-    ) -> Result<(), Status> {
+    ) -> Result<(), SecurityStatus> {
         if !self.handshakes.half_open.contains(handle.word()) {
             let is_there = self.contexts.get(handle.word()).is_some();
-            return Err(if is_there { Status::ContextExpired } else { Status::InvalidHandle });
+            return Err(if is_there {
+                SecurityStatus::CONTEXT_EXPIRED
+            } else {
+                SecurityStatus::INVALID_HANDLE
+            });
         }
         let Context::Established(established) = next else {
             // With its proof made, an initiator has no use for its credential.
@@ -226,7 +230,7 @@ impl State {
         settled.is_some()
     }
 
-    fn fail_context(&mut self, handle: ContextHandle, status: Status, now: FileTime) {
+    fn fail_context(&mut self, handle: ContextHandle, status: SecurityStatus, now: FileTime) {
         if self.settle(handle) {
             self.book.record(now, EventKind::ContextFailed { context: handle.word(), status });
         }
@@ -236,7 +240,7 @@ impl State {
     fn take_abandoned(&mut self, now: FileTime) -> Vec<Arc<Mutex<Context>>> {
         let mut abandoned = Vec::new();
         while let Some(word) = self.handshakes.half_open.next_overdue(now) {
-            self.fail_context(ContextHandle(word), Status::ContextExpired, now);
+            self.fail_context(ContextHandle(word), SecurityStatus::CONTEXT_EXPIRED, now);
             abandoned.extend(self.contexts.get(word).cloned());
         }
         abandoned
@@ -295,28 +299,28 @@ impl Context {
     /// Whether a later step may be taken at all.
     fn check_step(&self, call: &Call) -> Result<(), Halt> {
         let (role, credential) = match self {
-            Self::Abandoned => return Err(Halt::Keep(Status::ContextExpired)),
+            Self::Abandoned => return Err(Halt::Keep(SecurityStatus::CONTEXT_EXPIRED)),
             Self::Established(established) if established.info.role == call.role => {
-                return Err(Halt::Keep(Status::InvalidToken));
+                return Err(Halt::Keep(SecurityStatus::INVALID_TOKEN));
             }
-            Self::Established(_) | Self::Failed => return Err(Halt::Keep(Status::InvalidHandle)),
+            Self::Established(_) | Self::Failed => return Err(Halt::Keep(SecurityStatus::INVALID_HANDLE)),
             Self::Accepting(accepting) => (Role::Acceptor, accepting.credential),
             Self::Completing(completing) => (Role::Initiator, completing.credential),
             Self::Confirming(confirming) => (Role::Initiator, confirming.credential),
             Self::Initiating(initiating) => (Role::Initiator, initiating.credential),
         };
         if role != call.role {
-            return Err(Halt::Keep(Status::InvalidHandle));
+            return Err(Halt::Keep(SecurityStatus::INVALID_HANDLE));
         }
         if call.credential.is_some_and(|given| given != credential) {
-            return Err(Halt::Keep(Status::WrongCredentialHandle));
+            return Err(Halt::Keep(SecurityStatus::WRONG_CREDENTIAL_HANDLE));
         }
         Ok(())
     }
 }
 
 impl Halt {
-    fn status(&self) -> Status {
+    fn status(&self) -> SecurityStatus {
         match self {
             Self::Fail { status, .. } | Self::Keep(status) => *status,
         }
@@ -344,12 +348,12 @@ pub(super) fn check_bindings(
     own: Option<&Digest>,
     sent: Option<&Digest>,
     flags: ContextFlags,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let good = match (own, sent) {
         (Some(own), Some(sent)) => own == sent,
         (Some(_), None) => flags.contains(ContextFlags::ALLOW_MISSING_BINDINGS),
         (None, Some(_)) => true,
         (None, None) => !flags.contains(ContextFlags::PROXY_BINDINGS),
     };
-    if good { Ok(()) } else { Err(Status::BadBindings) }
+    if good { Ok(()) } else { Err(SecurityStatus::BAD_BINDINGS) }
 }

@@ -14,7 +14,7 @@ use super::{
     token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
 };
 use crate::{
-    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, Status,
+    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, SecurityStatus,
     account::AccountKey,
     credentials::{Credential, Held},
     engine::State,
@@ -71,14 +71,14 @@ impl Engine {
     ///
     /// | status | when |
     /// | --- | --- |
-    /// | [`Status::InvalidHandle`] | no such credential or context; a context that failed, or is an acceptor's |
-    /// | [`Status::WrongCredentialHandle`] | another credential than in the first step |
-    /// | [`Status::NoCredentials`] | an inbound credential, one that was flushed (clause M4), or no package left for it |
-    /// | [`Status::TargetUnknown`] | not among the targets of the configuration |
-    /// | [`Status::InvalidToken`] | no token, or not the one that is awaited; an established context |
-    /// | [`Status::BufferTooSmall`] | less room than the token needs: the step can be repeated |
-    /// | [`Status::ContextExpired`] | the handshake took too long |
-    /// | [`Status::InsufficientMemory`] | no handle is left |
+    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an acceptor's |
+    /// | [`SecurityStatus::WRONG_CREDENTIAL_HANDLE`] | another credential than in the first step |
+    /// | [`SecurityStatus::NO_CREDENTIALS`] | an inbound credential, one that was flushed (clause M4), or no package left for it |
+    /// | [`SecurityStatus::TARGET_UNKNOWN`] | not among the targets of the configuration |
+    /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; an established context |
+    /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
+    /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
+    /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left |
     ///
     /// What the acceptor says in an error token comes as its status. After a wrong handle, a step on an
     /// established context and too little room the context is as it was; after anything else it can only be
@@ -112,7 +112,7 @@ impl Engine {
                         tell.contains(ContextFlags::EXTENDED_ERROR),
                     )
                 }
-                _ => (Err(Status::InvalidToken), false),
+                _ => (Err(SecurityStatus::INVALID_TOKEN), false),
             };
             // An error is not answered by another.
             let tell = tell && !request.token.is_some_and(token::is_error);
@@ -130,17 +130,17 @@ impl State {
         now: FileTime,
     ) -> Result<Opening, Halt> {
         if request.token.is_some_and(|token| !token.is_empty()) {
-            return Err(Halt::Keep(Status::InvalidToken));
+            return Err(Halt::Keep(SecurityStatus::INVALID_TOKEN));
         }
         if !self.handshakes.settings.knows(request.target.as_ref()) {
-            return Err(Halt::Keep(Status::TargetUnknown));
+            return Err(Halt::Keep(SecurityStatus::TARGET_UNKNOWN));
         }
         // Those whose credential has left the cache are no choice any more (clause M4).
         let choices = self.choices(held, Role::Initiator).into_iter();
         let choices: Vec<_> = choices
             .filter_map(|(package, credential)| self.choice(package, credential, request.flags, now))
             .collect();
-        let [best, ..] = &*choices else { return Err(Halt::Keep(Status::NoCredentials)) };
+        let [best, ..] = &*choices else { return Err(Halt::Keep(SecurityStatus::NO_CREDENTIALS)) };
         let (flags, expires) = (best.grant(request.flags), best.expires);
         let mut slots = Slots::default();
         choices.iter().filter_map(|choice| choice.client.slot()).for_each(|slot| slots.add(slot));
@@ -189,11 +189,11 @@ impl State {
     }
 
     /// The key of whoever initiates, as long as its credential is there (clause M4).
-    fn key_of(&self, client: &Client) -> Result<AccountKey, Status> {
+    fn key_of(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
         match client {
             Client::Nobody => Ok(null_key()),
             Client::User { principal, slot } => {
-                let (kind, secret) = self.kind_and_secret(*slot).ok_or(Status::NoCredentials)?;
+                let (kind, secret) = self.kind_and_secret(*slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
                 Ok(AccountKey::derive(principal, kind, secret))
             }
         }
@@ -207,12 +207,12 @@ impl Initiating {
         engine: &Engine,
         request: &InitializeRequest<'_>,
         now: FileTime,
-    ) -> Result<Advance, Status> {
-        let received = request.token.ok_or(Status::InvalidToken)?;
+    ) -> Result<Advance, SecurityStatus> {
+        let received = request.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
         let challenge = match Token::parse(received)? {
             Token::Challenge(challenge) => challenge,
             Token::Error(status) => return Err(status),
-            _ => return Err(Status::InvalidToken),
+            _ => return Err(SecurityStatus::INVALID_TOKEN),
         };
         let (Choice { package, client, expires }, flags) = self.agree(&challenge)?;
         let (key, complete_later) = {
@@ -258,11 +258,11 @@ impl Initiating {
     }
 
     /// What the acceptor chose, and what the context will have.
-    fn agree(&self, challenge: &Challenge) -> Result<(&Choice, ContextFlags), Status> {
+    fn agree(&self, challenge: &Challenge) -> Result<(&Choice, ContextFlags), SecurityStatus> {
         let chosen = self.choices.iter().find(|choice| choice.package.name == challenge.package);
-        let choice = chosen.ok_or(Status::InvalidToken)?;
+        let choice = chosen.ok_or(SecurityStatus::INVALID_TOKEN)?;
         if challenge.answers != self.nonce {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let granted = challenge.granted & grant(self.requested, choice.package.capabilities);
         Ok((choice, choice.client.limit(granted)))
@@ -284,13 +284,13 @@ impl Choice {
 
 impl Confirming {
     /// Checks the acceptor's confirmation.
-    fn check(&self, received: Option<&[u8]>, now_local: FileTime) -> Result<Advance, Status> {
-        match Token::parse(received.ok_or(Status::InvalidToken)?)? {
+    fn check(&self, received: Option<&[u8]>, now_local: FileTime) -> Result<Advance, SecurityStatus> {
+        match Token::parse(received.ok_or(SecurityStatus::INVALID_TOKEN)?)? {
             Token::Confirm(mac) if self.proofs.is_confirmation(&mac) => {}
             // Whoever accepted doesn't know the account.
-            Token::Confirm(_) => return Err(Status::LogonDenied),
+            Token::Confirm(_) => return Err(SecurityStatus::LOGON_DENIED),
             Token::Error(status) => return Err(status),
-            _ => return Err(Status::InvalidToken),
+            _ => return Err(SecurityStatus::INVALID_TOKEN),
         }
         let info = ContextInfo { started_local: now_local, ..self.info.clone() };
         let (flags, expires) = (info.flags, self.expires);

@@ -5,33 +5,33 @@ use std::sync::PoisonError;
 use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
 
 use super::{Context, ContextFlags, ContextHandle, ContextInfo, Role, token};
-use crate::{Engine, EventKind, Operation, Status, event::shown};
+use crate::{Engine, EventKind, Operation, SecurityStatus, event::shown};
 
 impl Engine {
     /// `CompleteAuthToken`: completes a token that the configuration wants completed.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::ContextExpired`] when the handshake took too long;
-    /// [`Status::InvalidToken`] for another token; [`Status::UnsupportedFunction`] when there is none to complete.
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::CONTEXT_EXPIRED`] when the handshake took too long;
+    /// [`SecurityStatus::INVALID_TOKEN`] for another token; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when there is none to complete.
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
-    pub fn complete(&self, handle: ContextHandle, token: &mut [u8]) -> Result<(), Status> {
+    pub fn complete(&self, handle: ContextHandle, token: &mut [u8]) -> Result<(), SecurityStatus> {
         let operation = Operation::CompleteAuthToken;
         self.enter(operation)?;
         let (found, now) = {
             let (state, now) = self.lock_for_step();
             (state.contexts.get(handle.word()).cloned(), now)
         };
-        let completed = found.ok_or(Status::InvalidHandle).and_then(|shared| {
+        let completed = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|shared| {
             let mut context = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let Context::Completing(completing) = &mut *context else {
                 return Err(context.not_completing());
             };
             if completing.unfinished != token {
-                return Err(Status::InvalidToken);
+                return Err(SecurityStatus::INVALID_TOKEN);
             }
             self.lock().advance_context(handle, &completing.next, now)?;
             token::prove(token, &completing.mac);
@@ -45,19 +45,19 @@ impl Engine {
     /// `DeleteSecurityContext`: ends a context, established or not, and wipes its keys.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`].
+    /// [`SecurityStatus::INVALID_HANDLE`].
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [DeleteSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext).
-    pub fn delete_context(&self, handle: ContextHandle) -> Result<(), Status> {
+    pub fn delete_context(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::DeleteSecurityContext;
         self.enter(operation)?;
         let (mut state, now) = self.lock_for_short();
         let Some(context) = state.contexts.remove(handle.word()) else {
-            state.refused(operation, Status::InvalidHandle, None, now);
-            return Err(Status::InvalidHandle);
+            state.refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
+            return Err(SecurityStatus::INVALID_HANDLE);
         };
         state.settle(handle);
         state.book.record(now, EventKind::ContextDeleted { context: handle.word() });
@@ -70,45 +70,45 @@ impl Engine {
     /// `ApplyControlToken`: nothing that these packages know.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too, else [`Status::UnsupportedFunction`].
+    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::UNSUPPORTED_FUNCTION`].
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [ApplyControlToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-applycontroltoken).
-    pub fn apply_control_token(&self, handle: ContextHandle) -> Result<(), Status> {
+    pub fn apply_control_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::ApplyControlToken;
         self.enter(operation)?;
-        self.with_established(operation, handle, |_, _| Err(Status::UnsupportedFunction))
+        self.with_established(operation, handle, |_, _| Err(SecurityStatus::UNSUPPORTED_FUNCTION))
     }
 
     /// `SetContextAttributes`: nothing that these packages know.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too, else [`Status::UnsupportedFunction`].
+    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::UNSUPPORTED_FUNCTION`].
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [SetContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcontextattributesw).
-    pub fn set_context_attributes(&self, handle: ContextHandle) -> Result<(), Status> {
+    pub fn set_context_attributes(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::SetContextAttributes;
         self.enter(operation)?;
-        self.with_established(operation, handle, |_, _| Err(Status::UnsupportedFunction))
+        self.with_established(operation, handle, |_, _| Err(SecurityStatus::UNSUPPORTED_FUNCTION))
     }
 
     /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the
     /// operating system changes; the journal has it.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::NoImpersonation`] unless the configuration asks to simulate it, and for an
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_IMPERSONATION`] unless the configuration asks to simulate it, and for an
     /// initiator's context, a package without the capability, or a context without a token (`ASC_REQ_NO_TOKEN`).
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
-    pub fn impersonate(&self, handle: ContextHandle) -> Result<(), Status> {
+    pub fn impersonate(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         self.pretend(Operation::ImpersonateSecurityContext, handle, |context, info| EventKind::Impersonated {
             context,
             principal: shown(&info.client),
@@ -124,35 +124,35 @@ impl Engine {
     /// When a fault says so.
     ///
     /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
-    pub fn revert(&self, handle: ContextHandle) -> Result<(), Status> {
+    pub fn revert(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         self.pretend(Operation::RevertSecurityContext, handle, |context, _| EventKind::Reverted { context })
     }
 
     /// `QuerySecurityContextToken`: an access token, which the mock never has.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too, else [`Status::NoImpersonation`].
+    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::NO_IMPERSONATION`].
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
-    pub fn context_token(&self, handle: ContextHandle) -> Result<(), Status> {
+    pub fn context_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::QuerySecurityContextToken;
         self.enter(operation)?;
-        self.with_established(operation, handle, |_, _| Err(Status::NoImpersonation))
+        self.with_established(operation, handle, |_, _| Err(SecurityStatus::NO_IMPERSONATION))
     }
 
     /// `QueryContextAttributes`: everything that can be asked of an established context.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], of an unfinished context too.
+    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too.
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
-    pub fn context(&self, handle: ContextHandle) -> Result<ContextInfo, Status> {
+    pub fn context(&self, handle: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         let operation = Operation::QueryContextAttributes;
         self.enter(operation)?;
         self.with_established(operation, handle, |established, _| Ok(established.info.clone()))
@@ -163,7 +163,7 @@ impl Engine {
         operation: Operation,
         handle: ContextHandle,
         event: impl FnOnce(usize, &ContextInfo) -> EventKind,
-    ) -> Result<(), Status> {
+    ) -> Result<(), SecurityStatus> {
         self.enter(operation)?;
         self.with_established(operation, handle, |established, now| {
             let info = &established.info;
@@ -173,7 +173,7 @@ impl Engine {
                 && info.package.capabilities.0 & SECPKG_FLAG_IMPERSONATION != 0
                 && !info.flags.contains(ContextFlags::NO_TOKEN);
             if !may {
-                return Err(Status::NoImpersonation);
+                return Err(SecurityStatus::NO_IMPERSONATION);
             }
             state.book.record_with(now, || event(handle.word(), info));
             Ok(())
@@ -183,11 +183,11 @@ impl Engine {
 
 impl Context {
     /// Why there is no token to complete.
-    fn not_completing(&self) -> Status {
+    fn not_completing(&self) -> SecurityStatus {
         match self {
-            Self::Abandoned => Status::ContextExpired,
-            Self::Failed => Status::InvalidHandle,
-            _ => Status::UnsupportedFunction,
+            Self::Abandoned => SecurityStatus::CONTEXT_EXPIRED,
+            Self::Failed => SecurityStatus::INVALID_HANDLE,
+            _ => SecurityStatus::UNSUPPORTED_FUNCTION,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! The messages of an established context: signed or encrypted here, verified and decrypted there.
 
 use super::{ContextHandle, Part, established::Established};
-use crate::{Engine, FileTime, Operation, Status};
+use crate::{Engine, FileTime, Operation, SecurityStatus};
 
 impl Engine {
     /// `MakeSignature`: signs the parts of a message into a token; returns its length. The parts are one message: how
     /// it is divided doesn't matter.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::ContextExpired`]; [`Status::QopNotSupported`] for any quality but 0, and
-    /// without integrity; [`Status::UnsupportedFunction`] when the context is for encryption only;
-    /// [`Status::InvalidToken`] without any part; [`Status::BufferTooSmall`] for a token of less than
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any quality but 0, and
+    /// without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only;
+    /// [`SecurityStatus::INVALID_TOKEN`] without any part; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less than
     /// [`MESSAGE_TOKEN`](super::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
     ///
     /// # Panics
@@ -23,7 +23,7 @@ impl Engine {
         qop: u32,
         parts: &[&[u8]],
         token: &mut [u8],
-    ) -> Result<usize, Status> {
+    ) -> Result<usize, SecurityStatus> {
         self.with_messages(Operation::MakeSignature, context, |context| {
             context.protection.sign(qop, parts, token)
         })
@@ -32,9 +32,9 @@ impl Engine {
     /// `VerifySignature`: verifies a signed message; returns the quality of protection.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::ContextExpired`]; [`Status::QopNotSupported`] without integrity;
-    /// [`Status::UnsupportedFunction`] when the context is for encryption only; [`Status::InvalidToken`] without any
-    /// part, and for what is no token of a signature; [`Status::MessageAltered`]; then [`Status::OutOfSequence`], where
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] without integrity;
+    /// [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only; [`SecurityStatus::INVALID_TOKEN`] without any
+    /// part, and for what is no token of a signature; [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where
     /// the context detects it. A message that is refused changes nothing.
     ///
     /// # Panics
@@ -46,7 +46,7 @@ impl Engine {
         context: ContextHandle,
         parts: &[&[u8]],
         token: &[u8],
-    ) -> Result<u32, Status> {
+    ) -> Result<u32, SecurityStatus> {
         self.with_messages(Operation::VerifySignature, context, |context| {
             context.protection.verify(parts, token)
         })
@@ -57,9 +57,9 @@ impl Engine {
     /// they are divided doesn't matter.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::ContextExpired`]; [`Status::QopNotSupported`] for any other quality, and in a
-    /// context with neither integrity nor confidentiality; [`Status::UnsupportedFunction`] in a context that has the
-    /// other of the two; [`Status::InvalidToken`] without any data; [`Status::BufferTooSmall`] for a token of less
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any other quality, and in a
+    /// context with neither integrity nor confidentiality; [`SecurityStatus::UNSUPPORTED_FUNCTION`] in a context that has the
+    /// other of the two; [`SecurityStatus::INVALID_TOKEN`] without any data; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less
     /// than [`MESSAGE_TOKEN`](super::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
     ///
     /// # Panics
@@ -72,7 +72,7 @@ impl Engine {
         qop: u32,
         parts: &mut [Part<'_>],
         token: &mut [u8],
-    ) -> Result<usize, Status> {
+    ) -> Result<usize, SecurityStatus> {
         self.with_messages(Operation::EncryptMessage, context, |context| {
             context.protection.encrypt(qop, parts, token)
         })
@@ -82,9 +82,9 @@ impl Engine {
     /// [`WRAP_NO_ENCRYPT`](super::WRAP_NO_ENCRYPT) when it was only signed. On failure they are as they were.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::ContextExpired`]; [`Status::QopNotSupported`] in a context with neither
-    /// integrity nor confidentiality; [`Status::InvalidToken`] without any data, and for what is no token of an
-    /// encrypted message in such a context; [`Status::MessageAltered`]; then [`Status::OutOfSequence`], where the context
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] in a context with neither
+    /// integrity nor confidentiality; [`SecurityStatus::INVALID_TOKEN`] without any data, and for what is no token of an
+    /// encrypted message in such a context; [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where the context
     /// detects it. A message that is refused changes nothing.
     ///
     /// # Panics
@@ -96,7 +96,7 @@ impl Engine {
         context: ContextHandle,
         parts: &mut [Part<'_>],
         token: &[u8],
-    ) -> Result<u32, Status> {
+    ) -> Result<u32, SecurityStatus> {
         self.with_messages(Operation::DecryptMessage, context, |context| {
             context.protection.decrypt(parts, token)
         })
@@ -108,11 +108,11 @@ impl Engine {
         &self,
         operation: Operation,
         context: ContextHandle,
-        body: impl FnOnce(&mut Established) -> Result<T, Status>,
-    ) -> Result<T, Status> {
+        body: impl FnOnce(&mut Established) -> Result<T, SecurityStatus>,
+    ) -> Result<T, SecurityStatus> {
         self.enter(operation)?;
         self.with_established(operation, context, |context, now: FileTime| {
-            if context.expires <= now { Err(Status::ContextExpired) } else { body(context) }
+            if context.expires <= now { Err(SecurityStatus::CONTEXT_EXPIRED) } else { body(context) }
         })
     }
 }

@@ -6,7 +6,6 @@
 mod accept;
 mod established;
 mod export;
-mod flags;
 mod grant;
 mod half_open;
 mod handshake;
@@ -22,17 +21,17 @@ mod wire;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-pub use self::flags::ContextFlags;
+pub use sspcache_types::{ContextFlags, Progress, Refusal, Role};
+
 pub(crate) use self::{
     established::{Context, Contexts},
     export::ExportKey,
     half_open::Handshakes,
     settings::Settings,
 };
-use crate::{CredentialHandle, FileTime, Name, PackageInfo, Principal, Status};
+use crate::{CredentialHandle, FileTime, Name, PackageInfo, Principal};
 
 /// A context handle: what an SSP keeps in `CtxtHandle::dwLower`.
 ///
@@ -134,46 +133,6 @@ pub struct Step {
     pub expires_local: FileTime,
 }
 
-/// How far a handshake is, and what comes next.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Progress {
-    /// Done on this side: `SEC_E_OK`. A token, if there is one, is still to be sent.
-    Complete,
-    /// The token is to be completed by `CompleteAuthToken` and sent; then the other side's is awaited.
-    CompleteAndContinue,
-    /// The token is to be completed by `CompleteAuthToken` and sent; then this side is done.
-    CompleteNeeded,
-    /// The token is to be sent; then the other side's is awaited.
-    Continue,
-}
-
-impl Progress {
-    /// The number, as `winerror.h` has it: `SEC_E_OK` or one of `SEC_I_…`.
-    pub fn code(self) -> i32 {
-        match self {
-            Self::Complete => 0,
-            Self::CompleteAndContinue => Status::CompleteAndContinue.code(),
-            Self::CompleteNeeded => Status::CompleteNeeded.code(),
-            Self::Continue => Status::ContinueNeeded.code(),
-        }
-    }
-}
-
-/// Why a step of a handshake was refused, and what the other side is told of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refusal {
-    /// The status.
-    pub status: Status,
-    /// A token to send all the same, when extended errors were asked for.
-    pub token: Option<Vec<u8>>,
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        Self { status, token: None }
-    }
-}
-
 /// A part of a message that is encrypted or decrypted.
 #[derive(Debug)]
 pub enum Part<'a> {
@@ -181,16 +140,6 @@ pub enum Part<'a> {
     Checked(&'a [u8]),
     /// Encrypted in place.
     Data(&'a mut [u8]),
-}
-
-/// Which side of a context this is.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The server.
-    Acceptor,
-    /// The client.
-    Initiator,
 }
 
 /// Everything that can be asked of an established context.

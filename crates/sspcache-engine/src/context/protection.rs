@@ -6,7 +6,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{ContextFlags, MESSAGE_TOKEN, Part, Role, SessionKey, WRAP_NO_ENCRYPT, sequence::Received};
-use crate::Status;
+use crate::SecurityStatus;
 
 /// The message protection of one side of an established context.
 pub(crate) struct Protection {
@@ -67,13 +67,18 @@ impl Protection {
     ///
     /// # Errors
     /// As [`Engine::sign`](crate::Engine::sign).
-    pub(crate) fn sign(&mut self, qop: u32, parts: &[&[u8]], token: &mut [u8]) -> Result<usize, Status> {
+    pub(crate) fn sign(
+        &mut self,
+        qop: u32,
+        parts: &[&[u8]],
+        token: &mut [u8],
+    ) -> Result<usize, SecurityStatus> {
         if qop != 0 {
-            return Err(Status::QopNotSupported);
+            return Err(SecurityStatus::QOP_NOT_SUPPORTED);
         }
         self.require_signatures()?;
         if parts.is_empty() {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let token = room(token)?;
         let header = self.next_header(Kind::Signature)?;
@@ -85,14 +90,14 @@ impl Protection {
     ///
     /// # Errors
     /// As [`Engine::verify_signature`](crate::Engine::verify_signature).
-    pub(crate) fn verify(&mut self, parts: &[&[u8]], token: &[u8]) -> Result<u32, Status> {
+    pub(crate) fn verify(&mut self, parts: &[&[u8]], token: &[u8]) -> Result<u32, SecurityStatus> {
         self.require_signatures()?;
         if parts.is_empty() {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let token = Token::parse(token)?;
         if token.kind != Kind::Signature {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         self.receiving.keys().verify(&token, parts.iter().copied())?;
         self.received.accept(token.number, self.flags)?;
@@ -108,15 +113,15 @@ impl Protection {
         qop: u32,
         parts: &mut [Part<'_>],
         token: &mut [u8],
-    ) -> Result<usize, Status> {
+    ) -> Result<usize, SecurityStatus> {
         let kind = match qop {
             0 => Kind::Sealed,
             WRAP_NO_ENCRYPT => Kind::Wrapped,
-            _ => return Err(Status::QopNotSupported),
+            _ => return Err(SecurityStatus::QOP_NOT_SUPPORTED),
         };
         self.require_any()?;
         if !self.allows(kind) {
-            return Err(Status::UnsupportedFunction);
+            return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         }
         require_data(parts)?;
         let token = room(token)?;
@@ -134,12 +139,12 @@ impl Protection {
     ///
     /// # Errors
     /// As [`Engine::decrypt`](crate::Engine::decrypt).
-    pub(crate) fn decrypt(&mut self, parts: &mut [Part<'_>], token: &[u8]) -> Result<u32, Status> {
+    pub(crate) fn decrypt(&mut self, parts: &mut [Part<'_>], token: &[u8]) -> Result<u32, SecurityStatus> {
         self.require_any()?;
         require_data(parts)?;
         let token = Token::parse(token)?;
         if token.kind == Kind::Signature || !self.allows(token.kind) {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         let mut received = self.received;
         let in_sequence = received.accept(token.number, self.flags);
@@ -156,22 +161,22 @@ impl Protection {
     }
 
     /// What the pages of `MakeSignature` and `VerifySignature` say: without integrity there is no such quality.
-    fn require_signatures(&self) -> Result<(), Status> {
+    fn require_signatures(&self) -> Result<(), SecurityStatus> {
         if !self.flags.contains(ContextFlags::INTEGRITY) {
-            return Err(Status::QopNotSupported);
+            return Err(SecurityStatus::QOP_NOT_SUPPORTED);
         }
         if self.flags.contains(ContextFlags::CONFIDENTIALITY_ONLY) {
-            return Err(Status::UnsupportedFunction);
+            return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         }
         Ok(())
     }
 
     /// What the pages of `EncryptMessage` and `DecryptMessage` say of a context with neither.
-    fn require_any(&self) -> Result<(), Status> {
+    fn require_any(&self) -> Result<(), SecurityStatus> {
         if self.allows(Kind::Sealed) || self.flags.contains(ContextFlags::INTEGRITY) {
             Ok(())
         } else {
-            Err(Status::QopNotSupported)
+            Err(SecurityStatus::QOP_NOT_SUPPORTED)
         }
     }
 
@@ -185,10 +190,10 @@ impl Protection {
     }
 
     /// The header of the next message, whose number is used up.
-    fn next_header(&mut self, kind: Kind) -> Result<Header, Status> {
+    fn next_header(&mut self, kind: Kind) -> Result<Header, SecurityStatus> {
         let number = self.next;
         if number > LAST_NUMBER {
-            return Err(Status::ContextExpired);
+            return Err(SecurityStatus::CONTEXT_EXPIRED);
         }
         self.next += 1;
         Ok(header(kind, self.branch, number))
@@ -270,16 +275,16 @@ impl Keys {
         tag
     }
 
-    fn verify<'a>(&self, token: &Token, parts: impl Iterator<Item = &'a [u8]>) -> Result<(), Status> {
+    fn verify<'a>(&self, token: &Token, parts: impl Iterator<Item = &'a [u8]>) -> Result<(), SecurityStatus> {
         let mac = self.mac(token.header, parts);
-        mac.verify_truncated_left(&token.tag).map_err(|_| Status::MessageAltered)
+        mac.verify_truncated_left(&token.tag).map_err(|_| SecurityStatus::MESSAGE_ALTERED)
     }
 
-    fn seal(&self, header: Header, parts: &mut [Part<'_>]) -> Result<[u8; TAG], Status> {
+    fn seal(&self, header: Header, parts: &mut [Part<'_>]) -> Result<[u8; TAG], SecurityStatus> {
         let associated = associated(parts);
         in_one_piece(parts, |data| {
             let tag = self.sealing.encrypt_inout_detached(&header.into(), &associated, data.into());
-            tag.map(Into::into).map_err(|_| Status::EncryptFailure)
+            tag.map(Into::into).map_err(|_| SecurityStatus::ENCRYPT_FAILURE)
         })
     }
 
@@ -288,17 +293,17 @@ impl Keys {
         &self,
         token: &Token,
         parts: &mut [Part<'_>],
-        accepted: Result<(), Status>,
-    ) -> Result<(), Status> {
+        accepted: Result<(), SecurityStatus>,
+    ) -> Result<(), SecurityStatus> {
         let associated = associated(parts);
         in_one_piece(parts, |data| {
             let (nonce, tag) = (token.header.into(), Tag::from(token.tag));
             self.sealing
                 .decrypt_inout_detached(&nonce, &associated, (&mut *data).into(), &tag)
-                .map_err(|_| Status::MessageAltered)?;
+                .map_err(|_| SecurityStatus::MESSAGE_ALTERED)?;
             if accepted.is_err() {
                 let again = self.sealing.encrypt_inout_detached(&nonce, &associated, data.into());
-                again.map_err(|_| Status::InternalError)?;
+                again.map_err(|_| SecurityStatus::INTERNAL_ERROR)?;
             }
             accepted
         })
@@ -340,8 +345,8 @@ fn associated(parts: &[Part<'_>]) -> Vec<u8> {
 /// back unless it fails.
 fn in_one_piece<T>(
     parts: &mut [Part<'_>],
-    body: impl FnOnce(&mut [u8]) -> Result<T, Status>,
-) -> Result<T, Status> {
+    body: impl FnOnce(&mut [u8]) -> Result<T, SecurityStatus>,
+) -> Result<T, SecurityStatus> {
     let mut pieces = parts.iter_mut().filter_map(Part::data_mut);
     match (pieces.next(), pieces.next()) {
         (None, _) => body(&mut []),
@@ -352,8 +357,8 @@ fn in_one_piece<T>(
 
 fn gathered<T>(
     parts: &mut [Part<'_>],
-    body: impl FnOnce(&mut [u8]) -> Result<T, Status>,
-) -> Result<T, Status> {
+    body: impl FnOnce(&mut [u8]) -> Result<T, SecurityStatus>,
+) -> Result<T, SecurityStatus> {
     let pieces = || parts.iter().filter(|part| part.is_data()).map(Part::bytes);
     // Reserved in full, so that no growth leaves a copy behind.
     let mut whole = Zeroizing::new(Vec::with_capacity(pieces().map(<[u8]>::len).sum()));
@@ -368,8 +373,8 @@ fn gathered<T>(
     Ok(result)
 }
 
-fn require_data(parts: &[Part<'_>]) -> Result<(), Status> {
-    if parts.iter().any(Part::is_data) { Ok(()) } else { Err(Status::InvalidToken) }
+fn require_data(parts: &[Part<'_>]) -> Result<(), SecurityStatus> {
+    if parts.iter().any(Part::is_data) { Ok(()) } else { Err(SecurityStatus::INVALID_TOKEN) }
 }
 
 /// What a token says: the kind of message and the version of the format.
@@ -403,8 +408,8 @@ struct Token {
 }
 
 impl Token {
-    fn parse(token: &[u8]) -> Result<Self, Status> {
-        let token: &[u8; MESSAGE_TOKEN] = token.try_into().map_err(|_| Status::InvalidToken)?;
+    fn parse(token: &[u8]) -> Result<Self, SecurityStatus> {
+        let token: &[u8; MESSAGE_TOKEN] = token.try_into().map_err(|_| SecurityStatus::INVALID_TOKEN)?;
         let kinds = [Kind::Signature, Kind::Sealed, Kind::Wrapped];
         let kind = kinds.into_iter().find(|&kind| token[0] == VERSION << 4 | kind as u8);
         let mut number = [0; 8];
@@ -412,7 +417,7 @@ impl Token {
         let (mut header, mut tag) = ([0; HEADER], [0; TAG]);
         header.copy_from_slice(&token[..HEADER]);
         tag.copy_from_slice(&token[HEADER..]);
-        let kind = kind.ok_or(Status::InvalidToken)?;
+        let kind = kind.ok_or(SecurityStatus::INVALID_TOKEN)?;
         Ok(Self { kind, number: u64::from_le_bytes(number), header, tag })
     }
 }
@@ -427,8 +432,8 @@ impl Room<'_> {
     }
 }
 
-fn room(token: &mut [u8]) -> Result<Room<'_>, Status> {
-    token.first_chunk_mut().map(Room).ok_or(Status::BufferTooSmall)
+fn room(token: &mut [u8]) -> Result<Room<'_>, SecurityStatus> {
+    token.first_chunk_mut().map(Room).ok_or(SecurityStatus::BUFFER_TOO_SMALL)
 }
 
 const VERSION: u8 = 1;
@@ -475,7 +480,7 @@ mod tests {
         (data, token)
     }
 
-    fn opened(by: &mut Protection, data: &[u8], token: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+    fn opened(by: &mut Protection, data: &[u8], token: &[u8]) -> Result<(Vec<u8>, u32), SecurityStatus> {
         let mut data = data.to_vec();
         let qop = by.decrypt(&mut [Part::Data(&mut data)], token)?;
         Ok((data, qop))
@@ -514,12 +519,12 @@ mod tests {
         let (mut initiator, mut acceptor) = both(EVERYTHING);
         for _ in 0..2 {
             let token = signed(&mut initiator, b"to the server");
-            assert_eq!(initiator.verify(&[b"to the server"], &token), Err(Status::MessageAltered));
+            assert_eq!(initiator.verify(&[b"to the server"], &token), Err(SecurityStatus::MESSAGE_ALTERED));
             assert_eq!(acceptor.verify(&[b"to the server"], &token), Ok(0));
             for qop in [0, WRAP_NO_ENCRYPT] {
                 let (data, token) = sealed(&mut acceptor, qop, b"to the client");
                 assert_eq!(data == b"to the client", qop == WRAP_NO_ENCRYPT);
-                assert_eq!(opened(&mut acceptor, &data, &token), Err(Status::MessageAltered));
+                assert_eq!(opened(&mut acceptor, &data, &token), Err(SecurityStatus::MESSAGE_ALTERED));
                 assert_eq!(opened(&mut initiator, &data, &token), Ok((b"to the client".to_vec(), qop)));
             }
         }
@@ -530,8 +535,8 @@ mod tests {
     fn what_a_context_has_decides_what_it_can_do() {
         const INTEGRITY: ContextFlags = ContextFlags::INTEGRITY;
         const CONFIDENTIALITY: ContextFlags = ContextFlags::CONFIDENTIALITY;
-        let no_quality = Err(Status::QopNotSupported);
-        let unsupported = Err(Status::UnsupportedFunction);
+        let no_quality = Err(SecurityStatus::QOP_NOT_SUPPORTED);
+        let unsupported = Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         let only = CONFIDENTIALITY | ContextFlags::CONFIDENTIALITY_ONLY;
         // What a context has; what comes of signing, encrypting, and signing by EncryptMessage.
         for (flags, sign, encrypt, wrap) in [
@@ -558,7 +563,7 @@ mod tests {
                 }
                 let expected = match expected {
                     Ok(_) => Ok((b"text".to_vec(), qop)),
-                    Err(Status::UnsupportedFunction) => Err(Status::InvalidToken),
+                    Err(SecurityStatus::UNSUPPORTED_FUNCTION) => Err(SecurityStatus::INVALID_TOKEN),
                     Err(status) => Err(status),
                 };
                 assert_eq!(opened(&mut acceptor, &data, &token), expected, "{flags:?}, {qop:#x}");
@@ -572,35 +577,50 @@ mod tests {
         let (mut initiator, mut acceptor) = both(EVERYTHING);
         let mut token = [0; 2 * MESSAGE_TOKEN];
         for qop in [1, WRAP_NO_ENCRYPT, 0x4000_0000, u32::MAX] {
-            assert_eq!(initiator.sign(qop, &[b"text"], &mut token), Err(Status::QopNotSupported), "{qop:#x}");
+            assert_eq!(
+                initiator.sign(qop, &[b"text"], &mut token),
+                Err(SecurityStatus::QOP_NOT_SUPPORTED),
+                "{qop:#x}"
+            );
         }
         for qop in [1, 0x8000_0000, 0x4000_0000, u32::MAX] {
             let result = initiator.encrypt(qop, &mut [Part::Data(&mut [0; 4])], &mut token);
-            assert_eq!(result, Err(Status::QopNotSupported), "{qop:#x}");
+            assert_eq!(result, Err(SecurityStatus::QOP_NOT_SUPPORTED), "{qop:#x}");
         }
-        assert_eq!(initiator.sign(0, &[], &mut token), Err(Status::InvalidToken));
-        assert_eq!(initiator.encrypt(0, &mut [], &mut token), Err(Status::InvalidToken));
-        assert_eq!(initiator.encrypt(0, &mut [Part::Checked(b"x")], &mut token), Err(Status::InvalidToken));
+        assert_eq!(initiator.sign(0, &[], &mut token), Err(SecurityStatus::INVALID_TOKEN));
+        assert_eq!(initiator.encrypt(0, &mut [], &mut token), Err(SecurityStatus::INVALID_TOKEN));
+        assert_eq!(
+            initiator.encrypt(0, &mut [Part::Checked(b"x")], &mut token),
+            Err(SecurityStatus::INVALID_TOKEN)
+        );
         for short in [0, 1, 27] {
             let room = &mut token[..short];
-            assert_eq!(initiator.sign(0, &[b"text"], room), Err(Status::BufferTooSmall));
+            assert_eq!(initiator.sign(0, &[b"text"], room), Err(SecurityStatus::BUFFER_TOO_SMALL));
             let mut data = *b"text";
             let result = initiator.encrypt(0, &mut [Part::Data(&mut data)], room);
-            assert_eq!((result, &data), (Err(Status::BufferTooSmall), b"text"));
+            assert_eq!((result, &data), (Err(SecurityStatus::BUFFER_TOO_SMALL), b"text"));
         }
         assert_eq!(initiator.sign(0, &[b"text"], &mut token), Ok(28));
         assert_eq!(token[28..], [0; 28]);
         for length in [0, 1, 27, 29, 56] {
-            assert_eq!(acceptor.verify(&[b"text"], &token[..length]), Err(Status::InvalidToken), "{length}");
+            assert_eq!(
+                acceptor.verify(&[b"text"], &token[..length]),
+                Err(SecurityStatus::INVALID_TOKEN),
+                "{length}"
+            );
         }
-        assert_eq!(acceptor.verify(&[], &token[..28]), Err(Status::InvalidToken));
-        assert_eq!(opened(&mut acceptor, b"text", &token[..28]), Err(Status::InvalidToken));
+        assert_eq!(acceptor.verify(&[], &token[..28]), Err(SecurityStatus::INVALID_TOKEN));
+        assert_eq!(opened(&mut acceptor, b"text", &token[..28]), Err(SecurityStatus::INVALID_TOKEN));
         assert_eq!(acceptor.verify(&[b"text"], &token[..28]), Ok(0), "the first message of all");
         for qop in [0, WRAP_NO_ENCRYPT] {
             let (data, token) = sealed(&mut initiator, qop, b"text");
-            assert_eq!(acceptor.verify(&[&data], &token), Err(Status::InvalidToken), "{qop:#x}");
+            assert_eq!(acceptor.verify(&[&data], &token), Err(SecurityStatus::INVALID_TOKEN), "{qop:#x}");
             let mut checked = [Part::Checked(&data)];
-            assert_eq!(acceptor.decrypt(&mut checked, &token), Err(Status::InvalidToken), "{qop:#x}");
+            assert_eq!(
+                acceptor.decrypt(&mut checked, &token),
+                Err(SecurityStatus::INVALID_TOKEN),
+                "{qop:#x}"
+            );
             assert_eq!(opened(&mut acceptor, &data, &token), Ok((b"text".to_vec(), qop)));
         }
     }
@@ -619,14 +639,14 @@ mod tests {
             (&[C("a"), C("b"), D(4), C(""), C("cd")], Ok(0)),
             (&[C("ab"), D(1), D(0), D(3), C("cd")], Ok(0)),
             (&[D(0), C("ab"), D(2), D(2), C("c"), C("d"), D(0)], Ok(0)),
-            (&[C("abcd"), D(4)], Err(Status::MessageAltered)),
-            (&[C("abc"), D(4), C("d")], Err(Status::MessageAltered)),
-            (&[D(4), C("abcd")], Err(Status::MessageAltered)),
-            (&[C("ab"), D(2), C("cd"), D(2)], Err(Status::MessageAltered)),
-            (&[C("ab"), D(4)], Err(Status::MessageAltered)),
-            (&[C("ab"), D(3), C("cd")], Err(Status::MessageAltered)),
-            (&[C("cd"), D(4), C("ab")], Err(Status::MessageAltered)),
-            (&[D(4)], Err(Status::MessageAltered)),
+            (&[C("abcd"), D(4)], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[C("abc"), D(4), C("d")], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[D(4), C("abcd")], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[C("ab"), D(2), C("cd"), D(2)], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[C("ab"), D(4)], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[C("ab"), D(3), C("cd")], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[C("cd"), D(4), C("ab")], Err(SecurityStatus::MESSAGE_ALTERED)),
+            (&[D(4)], Err(SecurityStatus::MESSAGE_ALTERED)),
         ] {
             let (mut initiator, mut acceptor) = both(EVERYTHING);
             let (mut data, mut token) = (*b"text", [0; MESSAGE_TOKEN]);
@@ -652,8 +672,8 @@ mod tests {
         let (mut initiator, mut acceptor) = both(EVERYTHING);
         let mut token = [0; MESSAGE_TOKEN];
         initiator.sign(0, &[b"att", b"", b"ack"], &mut token).unwrap();
-        assert_eq!(acceptor.verify(&[b"attick"], &token), Err(Status::MessageAltered));
-        assert_eq!(acceptor.verify(&[b"ack", b"att"], &token), Err(Status::MessageAltered));
+        assert_eq!(acceptor.verify(&[b"attick"], &token), Err(SecurityStatus::MESSAGE_ALTERED));
+        assert_eq!(acceptor.verify(&[b"ack", b"att"], &token), Err(SecurityStatus::MESSAGE_ALTERED));
         assert_eq!(acceptor.verify(&[b"a", b"ttack"], &token), Ok(0));
     }
 
@@ -666,12 +686,12 @@ mod tests {
         let mut acceptor = acceptor.branch(Branch::default(), last);
         let (data, token) = sealed(&mut initiator, 0, b"text");
         assert_eq!(opened(&mut acceptor, &data, &token), Ok((b"text".to_vec(), 0)));
-        assert_eq!(opened(&mut acceptor, &data, &token), Err(Status::OutOfSequence));
+        assert_eq!(opened(&mut acceptor, &data, &token), Err(SecurityStatus::OUT_OF_SEQUENCE));
         let (mut data, mut token) = (*b"text", [0; MESSAGE_TOKEN]);
         for _ in 0..2 {
             let result = initiator.encrypt(0, &mut [Part::Data(&mut data)], &mut token);
-            assert_eq!((result, &data), (Err(Status::ContextExpired), b"text"));
-            assert_eq!(initiator.sign(0, &[b"text"], &mut token), Err(Status::ContextExpired));
+            assert_eq!((result, &data), (Err(SecurityStatus::CONTEXT_EXPIRED), b"text"));
+            assert_eq!(initiator.sign(0, &[b"text"], &mut token), Err(SecurityStatus::CONTEXT_EXPIRED));
         }
     }
 
@@ -733,12 +753,12 @@ mod tests {
             let arrived = altered.clone();
             let result = acceptor.decrypt(&mut parts(&mut altered), &altered_token);
             // Of the byte that says what kind of token it is, most values say nothing.
-            prop_assert!(result == Err(Status::MessageAltered) || in_kind && result == Err(Status::InvalidToken));
+            prop_assert!(result == Err(SecurityStatus::MESSAGE_ALTERED) || in_kind && result == Err(SecurityStatus::INVALID_TOKEN));
             prop_assert_eq!(altered, arrived);
 
             prop_assert_eq!(acceptor.decrypt(&mut parts(&mut sent.clone()), &token), Ok(qop));
             let again = &mut sent.clone();
-            prop_assert_eq!(acceptor.decrypt(&mut parts(again), &token), Err(Status::OutOfSequence));
+            prop_assert_eq!(acceptor.decrypt(&mut parts(again), &token), Err(SecurityStatus::OUT_OF_SEQUENCE));
             prop_assert_eq!(again, &sent, "a replay is left as it came");
         }
 

@@ -1,7 +1,7 @@
 //! The sequence of messages that one side receives: replays, gaps and reorders.
 
 use super::ContextFlags;
-use crate::Status;
+use crate::SecurityStatus;
 
 /// What was received, as far as replays and gaps are looked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -15,13 +15,13 @@ pub(crate) struct Received {
 impl Received {
     /// Takes note of a message that came, or refuses it: one out of order where order is asked for, one that came before
     /// (or is so old that nobody knows) where replays are looked for.
-    pub(crate) fn accept(&mut self, number: u64, flags: ContextFlags) -> Result<(), Status> {
+    pub(crate) fn accept(&mut self, number: u64, flags: ContextFlags) -> Result<(), SecurityStatus> {
         if flags.contains(ContextFlags::SEQUENCE_DETECT) {
             if number != self.next {
-                return Err(Status::OutOfSequence);
+                return Err(SecurityStatus::OUT_OF_SEQUENCE);
             }
         } else if flags.contains(ContextFlags::REPLAY_DETECT) && !self.is_new(number) {
-            return Err(Status::OutOfSequence);
+            return Err(SecurityStatus::OUT_OF_SEQUENCE);
         }
         self.note(number);
         Ok(())
@@ -110,7 +110,7 @@ mod tests {
                     prop_assert_eq!(result, Ok(()), "{} after {:?}", number, accepted);
                     accepted.push(number);
                 } else {
-                    prop_assert_eq!(result, Err(Status::OutOfSequence), "{} after {:?}", number, accepted);
+                    prop_assert_eq!(result, Err(SecurityStatus::OUT_OF_SEQUENCE), "{} after {:?}", number, accepted);
                     prop_assert_eq!(received, before);
                 }
             }

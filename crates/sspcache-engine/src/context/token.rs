@@ -4,7 +4,7 @@ use super::{
     ContextFlags,
     wire::{Reader, Writer},
 };
-use crate::{Name, Principal, Status};
+use crate::{Name, Principal, SecurityStatus};
 
 /// A random number that a side uses once.
 pub(super) type Nonce = [u8; 16];
@@ -17,7 +17,7 @@ pub(super) enum Token {
     Challenge(Challenge),
     Confirm(Digest),
     /// Why the other side gave up.
-    Error(Status),
+    Error(SecurityStatus),
     Hello(Hello),
     Proof(Box<Proof>),
 }
@@ -60,9 +60,9 @@ impl Token {
     /// Reads a token.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for anything that no side of this version writes.
-    pub(super) fn parse(token: &[u8]) -> Result<Self, Status> {
-        Self::read(token).ok_or(Status::InvalidToken)
+    /// [`SecurityStatus::INVALID_TOKEN`] for anything that no side of this version writes.
+    pub(super) fn parse(token: &[u8]) -> Result<Self, SecurityStatus> {
+        Self::read(token).ok_or(SecurityStatus::INVALID_TOKEN)
     }
 
     fn read(token: &[u8]) -> Option<Self> {
@@ -74,7 +74,7 @@ impl Token {
             PROOF => Self::Proof(Box::new(Proof::read(&mut from)?)),
             CONFIRM => Self::Confirm(from.array()?),
             ERROR => {
-                let status = Status::from_code(i32::from_le_bytes(from.array()?))?;
+                let status = SecurityStatus::from_code(i32::from_le_bytes(from.array()?))?;
                 Self::Error(Some(status).filter(|&status| told(status) == status)?)
             }
             _ => return None,
@@ -157,7 +157,7 @@ pub(super) fn confirm(mac: &Digest) -> Vec<u8> {
 }
 
 /// Tells the other side why this one gave up.
-pub(super) fn error(status: Status) -> Vec<u8> {
+pub(super) fn error(status: SecurityStatus) -> Vec<u8> {
     written(ERROR, |to| {
         to.bytes(&told(status).code().to_le_bytes());
     })
@@ -181,19 +181,19 @@ pub(super) fn prove(proof: &mut [u8], mac: &Digest) {
 }
 
 /// What one side tells the other of a failure; never a success, whatever a token says.
-fn told(status: Status) -> Status {
-    const TOLD: [Status; 9] = [
-        Status::BadBindings,
-        Status::ContextExpired,
-        Status::InvalidToken,
-        Status::LogonDenied,
-        Status::NoCredentials,
-        Status::SecpkgNotFound,
-        Status::TargetUnknown,
-        Status::WrongPrincipal,
-        Status::InternalError,
+fn told(status: SecurityStatus) -> SecurityStatus {
+    const TOLD: [SecurityStatus; 9] = [
+        SecurityStatus::BAD_BINDINGS,
+        SecurityStatus::CONTEXT_EXPIRED,
+        SecurityStatus::INVALID_TOKEN,
+        SecurityStatus::LOGON_DENIED,
+        SecurityStatus::NO_CREDENTIALS,
+        SecurityStatus::SECPKG_NOT_FOUND,
+        SecurityStatus::TARGET_UNKNOWN,
+        SecurityStatus::WRONG_PRINCIPAL,
+        SecurityStatus::INTERNAL_ERROR,
     ];
-    if TOLD.contains(&status) { status } else { Status::InternalError }
+    if TOLD.contains(&status) { status } else { SecurityStatus::INTERNAL_ERROR }
 }
 
 /// A token of this kind.

@@ -8,7 +8,7 @@ pub use request::{AcquireRequest, Acquired, Direction, KdcProxy};
 
 use crate::{
     CredentialHandle, Engine, EventKind, FileTime, Identity, Name, Operation, PackageList, Principal, Secret,
-    Source, Status,
+    SecurityStatus, Source,
     context::Role,
     engine::State,
     event::shown,
@@ -19,14 +19,14 @@ impl Engine {
     /// `AcquireCredentialsHandle`: signs in with an explicit identity, or silently with what is cached (clause M2).
     ///
     /// # Errors
-    /// [`Status::SecpkgNotFound`] for an unknown package, [`Status::NoCredentials`] when there is nothing to sign in
-    /// with, [`Status::InsufficientMemory`] when the handle or the secret has no room, or what a [`Fault`](crate::Fault) says.
+    /// [`SecurityStatus::SECPKG_NOT_FOUND`] for an unknown package, [`SecurityStatus::NO_CREDENTIALS`] when there is nothing to sign in
+    /// with, [`SecurityStatus::INSUFFICIENT_MEMORY`] when the handle or the secret has no room, or what a [`Fault`](crate::Fault) says.
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
-    pub fn acquire(&self, request: &AcquireRequest) -> Result<Acquired, Status> {
+    pub fn acquire(&self, request: &AcquireRequest) -> Result<Acquired, SecurityStatus> {
         let operation = Operation::AcquireCredentialsHandle;
         let result = self.enter(operation).and_then(|()| {
             let (mut state, now) = self.lock_at_now();
@@ -46,18 +46,18 @@ impl Engine {
     /// credential stays.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for a handle that is none of this instance's, or was freed; or what a [`Fault`](crate::Fault) says.
+    /// [`SecurityStatus::INVALID_HANDLE`] for a handle that is none of this instance's, or was freed; or what a [`Fault`](crate::Fault) says.
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
-    pub fn free(&self, handle: CredentialHandle) -> Result<(), Status> {
+    pub fn free(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         self.enter(Operation::FreeCredentialsHandle)?;
         let (mut state, now) = self.lock_for_short();
         let Some(held) = state.handles.remove(handle.word()) else {
-            state.refused(Operation::FreeCredentialsHandle, Status::InvalidHandle, None, now);
-            return Err(Status::InvalidHandle);
+            state.refused(Operation::FreeCredentialsHandle, SecurityStatus::INVALID_HANDLE, None, now);
+            return Err(SecurityStatus::INVALID_HANDLE);
         };
         held.slots().for_each(|slot| state.book.release(slot));
         state.book.record(now, EventKind::Freed { handle: handle.word() });
@@ -67,47 +67,47 @@ impl Engine {
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`: whom a handle stands for.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], or what a [`Fault`](crate::Fault) says.
+    /// [`SecurityStatus::INVALID_HANDLE`], or what a [`Fault`](crate::Fault) says.
     ///
     /// # Panics
     /// When a fault says so.
     ///
     /// Reference: [QueryCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycredentialsattributesw).
-    pub fn principal(&self, handle: CredentialHandle) -> Result<Principal, Status> {
+    pub fn principal(&self, handle: CredentialHandle) -> Result<Principal, SecurityStatus> {
         self.enter(Operation::QueryCredentialsAttributes)?;
         let (mut state, now) = self.lock_at_now();
         let found = state.handles.get(handle.word()).map(|held| held.own.principal.clone());
         found.ok_or_else(|| {
-            state.refused(Operation::QueryCredentialsAttributes, Status::InvalidHandle, None, now);
-            Status::InvalidHandle
+            state.refused(Operation::QueryCredentialsAttributes, SecurityStatus::INVALID_HANDLE, None, now);
+            SecurityStatus::INVALID_HANDLE
         })
     }
 
     /// What starting a security context with a handle would find: whether its credential is still there (clause M4).
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::NoCredentials`] when the credential has left the cache and the policy is
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_CREDENTIALS`] when the credential has left the cache and the policy is
     /// [`HandlePolicy::Revoke`](crate::HandlePolicy::Revoke), or the handle is for inbound use alone.
-    pub fn check_usable(&self, handle: CredentialHandle) -> Result<(), Status> {
+    pub fn check_usable(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         let (state, _) = self.lock_at_now();
-        let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+        let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         if !held.own.direction.is_outbound() {
-            return Err(Status::NoCredentials);
+            return Err(SecurityStatus::NO_CREDENTIALS);
         }
         match held.own.slot {
             None => Ok(()),
-            Some(slot) => state.secret(slot).map(|_| ()).ok_or(Status::NoCredentials),
+            Some(slot) => state.secret(slot).map(|_| ()).ok_or(SecurityStatus::NO_CREDENTIALS),
         }
     }
 
     /// Whether a handle's credential is this secret: lets a test see that the right one is kept.
     ///
     /// # Errors
-    /// As [`Self::check_usable`]; an anonymous handle has no secret and gives [`Status::NoCredentials`].
-    pub fn holds_secret(&self, handle: CredentialHandle, secret: &Secret) -> Result<bool, Status> {
+    /// As [`Self::check_usable`]; an anonymous handle has no secret and gives [`SecurityStatus::NO_CREDENTIALS`].
+    pub fn holds_secret(&self, handle: CredentialHandle, secret: &Secret) -> Result<bool, SecurityStatus> {
         let (state, _) = self.lock_at_now();
-        let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
-        let kept = held.own.slot.and_then(|slot| state.secret(slot)).ok_or(Status::NoCredentials)?;
+        let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        let kept = held.own.slot.and_then(|slot| state.secret(slot)).ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok(kept == secret.bytes())
     }
 
@@ -118,7 +118,7 @@ impl Engine {
     /// package list allows; any other handle those of its own package.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::UnknownCredentials`] for a package that this handle has no use for; else as
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a package that this handle has no use for; else as
     /// [`Self::acquire`].
     ///
     /// # Panics
@@ -129,7 +129,7 @@ impl Engine {
         &self,
         handle: CredentialHandle,
         request: &AcquireRequest,
-    ) -> Result<Acquired, Status> {
+    ) -> Result<Acquired, SecurityStatus> {
         let operation = Operation::AddCredentials;
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
@@ -146,7 +146,7 @@ impl Engine {
     /// [event](EventKind::KdcProxySet) tells them. They are asked for once the handle has been found good.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`]; [`Status::UnsupportedFunction`] for a handle of another package than Kerberos or
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::UNSUPPORTED_FUNCTION`] for a handle of another package than Kerberos or
     /// Negotiate; or what the settings are refused with.
     ///
     /// # Panics
@@ -156,8 +156,8 @@ impl Engine {
     pub fn set_kdc_proxy(
         &self,
         handle: CredentialHandle,
-        settings: impl FnOnce() -> Result<KdcProxy, Status>,
-    ) -> Result<(), Status> {
+        settings: impl FnOnce() -> Result<KdcProxy, SecurityStatus>,
+    ) -> Result<(), SecurityStatus> {
         let operation = Operation::SetCredentialsAttributes;
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
@@ -168,22 +168,22 @@ impl Engine {
     /// What [`Self::set_kdc_proxy`] set last, if anything.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`].
-    pub fn kdc_proxy(&self, handle: CredentialHandle) -> Result<Option<KdcProxy>, Status> {
+    /// [`SecurityStatus::INVALID_HANDLE`].
+    pub fn kdc_proxy(&self, handle: CredentialHandle) -> Result<Option<KdcProxy>, SecurityStatus> {
         let (state, _) = self.lock_at_now();
-        let held = state.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+        let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         Ok(held.kdc_proxy.as_deref().cloned())
     }
 }
 
 impl State {
-    fn acquire(&mut self, request: &AcquireRequest, now: FileTime) -> Result<Acquired, Status> {
+    fn acquire(&mut self, request: &AcquireRequest, now: FileTime) -> Result<Acquired, SecurityStatus> {
         let package = self.package_id(&request.package)?;
         let (own, source) = self.sign_in(package, request, now)?;
         let slot = own.slot;
         let expires = self.expiry(slot);
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
-        let handle = self.handles.insert(held).ok_or(Status::InsufficientMemory)?;
+        let handle = self.handles.insert(held).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
         if let Some(slot) = slot {
             self.book.hold(slot);
         }
@@ -204,19 +204,19 @@ impl State {
         handle: CredentialHandle,
         request: &AcquireRequest,
         now: FileTime,
-    ) -> Result<Acquired, Status> {
-        let held = self.handles.get(handle.word()).ok_or(Status::InvalidHandle)?;
+    ) -> Result<Acquired, SecurityStatus> {
+        let held = self.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         let own = held.own.package;
         let package = self.package_id(&request.package)?;
         if package != own && !self.is_negotiate(own) {
-            return Err(Status::UnknownCredentials);
+            return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
         let (credential, source) = self.sign_in(package, request, now)?;
         let (slot, principal) = (credential.slot, credential.principal.clone());
         if let Some(slot) = slot {
             self.book.hold(slot);
         }
-        let held = self.handles.get_mut(handle.word()).ok_or(Status::InvalidHandle)?;
+        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         let replaced = held.add(credential);
         replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.book.release(slot));
         let name = &self.packages[usize::from(package)].name;
@@ -234,13 +234,13 @@ impl State {
     fn set_kdc_proxy(
         &mut self,
         handle: CredentialHandle,
-        settings: impl FnOnce() -> Result<KdcProxy, Status>,
+        settings: impl FnOnce() -> Result<KdcProxy, SecurityStatus>,
         now: FileTime,
-    ) -> Result<(), Status> {
-        let held = self.handles.get_mut(handle.word()).ok_or(Status::InvalidHandle)?;
+    ) -> Result<(), SecurityStatus> {
+        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         let package = &self.packages[usize::from(held.own.package)].name;
         if !["Kerberos", "Negotiate"].into_iter().any(|known| *package == Name::from(known)) {
-            return Err(Status::UnsupportedFunction);
+            return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         }
         let proxy = settings()?;
         let (server, force) = (proxy.server.to_string(), proxy.force);
@@ -255,18 +255,18 @@ impl State {
         package: u16,
         request: &AcquireRequest,
         now: FileTime,
-    ) -> Result<(Credential, Source), Status> {
+    ) -> Result<(Credential, Source), SecurityStatus> {
         let (principal, source, slot) = if !request.direction.is_outbound() {
             (request.principal.clone().unwrap_or_default(), Source::Inbound, None)
         } else if request.process_policy_only {
-            return Err(Status::NoCredentials);
+            return Err(SecurityStatus::NO_CREDENTIALS);
         } else if let Some(identity) = &request.identity {
             self.explicit(package, identity, now)?
         } else if request.autologon_restricted {
-            return Err(Status::NoCredentials);
+            return Err(SecurityStatus::NO_CREDENTIALS);
         } else {
             if !self.may_use(&request.packages, package) {
-                return Err(Status::NoCredentials);
+                return Err(SecurityStatus::NO_CREDENTIALS);
             }
             self.silent(package, request.principal.as_ref())?
         };
@@ -285,9 +285,9 @@ impl State {
         package: u16,
         identity: &Identity,
         now: FileTime,
-    ) -> Result<(Principal, Source, Option<Slot>), Status> {
+    ) -> Result<(Principal, Source, Option<Slot>), SecurityStatus> {
         if !self.may_use(&identity.packages, package) {
-            return Err(Status::NoCredentials);
+            return Err(SecurityStatus::NO_CREDENTIALS);
         }
         if identity.is_anonymous() {
             return Ok((Principal::default(), Source::Anonymous, None));
@@ -313,13 +313,13 @@ impl State {
         &mut self,
         package: u16,
         wanted: Option<&Principal>,
-    ) -> Result<(Principal, Source, Option<Slot>), Status> {
+    ) -> Result<(Principal, Source, Option<Slot>), SecurityStatus> {
         let slot = match wanted {
             None => self.vault.most_recent(package),
             Some(principal) => self.vault.find(key(package, principal)),
         };
-        let slot = slot.ok_or(Status::NoCredentials)?;
-        let entry = self.vault.get(slot).ok_or(Status::NoCredentials)?;
+        let slot = slot.ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        let entry = self.vault.get(slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok((principal_of(&entry), Source::Cache, Some(slot)))
     }
 
@@ -329,7 +329,7 @@ impl State {
         identity: &Identity,
         source: Source,
         now: FileTime,
-    ) -> Result<Slot, Status> {
+    ) -> Result<Slot, SecurityStatus> {
         let expires = self.lifetime.map_or(FileTime::NEVER, |lifetime| now.after(lifetime));
         let Self { vault, book, packages, .. } = self;
         let secret = &identity.secret;
@@ -341,7 +341,7 @@ impl State {
             expires: expires.0,
         };
         let inserted = vault.insert(new, &mut |gone| book.gone(&gone, now));
-        let Inserted { slot, how } = inserted.map_err(|OutOfMemory| Status::InsufficientMemory)?;
+        let Inserted { slot, how } = inserted.map_err(|OutOfMemory| SecurityStatus::INSUFFICIENT_MEMORY)?;
         let credential = slot.to_u64();
         match how {
             crate::vault::How::Refreshed => {

@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
-use sspcache_fold::fold;
+use sspcache_types::name::fold;
 
 /// What a credential is cached under: package, user and domain.
 ///
-/// Names are UTF-16 units, compared per unit after [simple upper-casing](sspcache_fold::fold).
+/// Names are UTF-16 units, compared per unit after [simple upper-casing](sspcache_types::name::fold).
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRef<'a> {
     /// The package's number. Numbers are expected to be small: the vault keeps a list for each up to the greatest.

@@ -1,7 +1,7 @@
 //! The table against what was observed, and in a Windows program against the system itself.
 #![cfg_attr(windows, allow(unsafe_code, reason = "the functions under observation are the system's own"))]
 
-use sspcache_fold::{fold, same};
+use sspcache_types::name::{eq, fold, same};
 
 /// M1, L1
 #[test]
@@ -14,6 +14,21 @@ fn every_unit_folds_as_observed_under_wine() {
         expected[usize::from(unit)] = upper;
     }
     assert_agrees("upcase.txt", 0..=u16::MAX, |unit| expected[usize::from(unit)]);
+}
+
+/// M1
+#[test]
+fn names_compare_by_simple_upper_casing() {
+    for (left, right, equal) in [
+        ("MSNSSPC.dll", "msnsspc.DLL", true),
+        ("MSNSSPC.dll", "MSNSSPC.dl", false),
+        ("élan.dll", "ÉLAN.dll", true),
+        ("straße.dll", "STRASSE.dll", false),
+        ("msnſſpc.dll", "MSNSSPC.dll", false),
+        ("\u{212A}.dll", "k.dll", false),
+    ] {
+        assert_eq!(eq(left, right), equal, "{left} and {right}");
+    }
 }
 
 /// M1: what is equal once is equal always.

@@ -5,7 +5,7 @@
 //! names alike, so everything here that compares names does it through [`fold`] (clauses M1 and L1).
 //!
 //! ```
-//! use sspcache_fold::{fold, same};
+//! use sspcache_types::name::{fold, same};
 //!
 //! assert_eq!(fold(u16::from(b'q')), u16::from(b'Q'));
 //! assert!(same("Zoë".encode_utf16(), "ZOË".encode_utf16()));
@@ -19,12 +19,15 @@
 //!
 //! Reference: [RtlUpcaseUnicodeChar](https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/ntifs/nf-ntifs-rtlupcaseunicodechar),
 //! [CompareStringOrdinal](https://learn.microsoft.com/en-us/windows/win32/api/stringapiset/nf-stringapiset-comparestringordinal).
-#![no_std]
-#![forbid(unsafe_code)]
 
 /// Whether Windows takes two names for the same.
 pub fn same(left: impl IntoIterator<Item = u16>, right: impl IntoIterator<Item = u16>) -> bool {
     left.into_iter().map(fold).eq(right.into_iter().map(fold))
+}
+
+/// Whether Windows takes two texts for the same name.
+pub fn eq(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right) || !left.is_ascii() && same(left.encode_utf16(), right.encode_utf16())
 }
 
 /// The capital of a UTF-16 unit where it has exactly one that leads back to it, else the unit itself.

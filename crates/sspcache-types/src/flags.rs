@@ -3,6 +3,8 @@
 use bitflags::bitflags;
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
+use crate::Role;
+
 bitflags! {
     /// Requirements and properties of a context, under one name for both sides.
     ///
@@ -12,9 +14,9 @@ bitflags! {
     /// Reference: [Context requirements](https://learn.microsoft.com/en-us/windows/win32/secauthn/context-requirements).
     ///
     /// ```
-    /// use sspcache_engine::context::ContextFlags;
-    /// assert_eq!(ContextFlags::from_isc(0x1_0000), ContextFlags::INTEGRITY);
-    /// assert_eq!(ContextFlags::INTEGRITY.to_asc(), 0x2_0000);
+    /// use sspcache_types::{ContextFlags, Role};
+    /// assert_eq!(ContextFlags::from_wire(Role::Initiator, 0x1_0000), ContextFlags::INTEGRITY);
+    /// assert_eq!(ContextFlags::INTEGRITY.to_wire(Role::Acceptor), 0x2_0000);
     /// ```
     #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
     pub struct ContextFlags: u32 {
@@ -86,31 +88,35 @@ bitflags! {
 }
 
 impl ContextFlags {
-    /// What an initiator asks for: `ISC_REQ_…`. Bits that mean nothing are ignored.
-    pub fn from_isc(bits: u32) -> Self {
-        Self::from_bits_of(|row| row.isc_req, bits)
+    /// The `ISC_REQ_…` or `ASC_REQ_…` bits: what this side asks for.
+    #[must_use]
+    pub fn to_wire(self, role: Role) -> u32 {
+        self.bits_of(|row| row.requested(role))
     }
 
-    /// What an initiator is told that it has: `ISC_RET_…`.
-    pub fn to_isc(self) -> u32 {
-        self.to_bits_of(|row| row.isc_ret)
+    /// What `ISC_REQ_…` or `ASC_REQ_…` bits ask for. Bits that mean nothing are ignored.
+    #[must_use]
+    pub fn from_wire(role: Role, bits: u32) -> Self {
+        Self::of_bits(|row| row.requested(role), bits)
     }
 
-    /// What an acceptor asks for: `ASC_REQ_…`. Bits that mean nothing are ignored.
-    pub fn from_asc(bits: u32) -> Self {
-        Self::from_bits_of(|row| row.asc_req, bits)
+    /// The `ISC_RET_…` or `ASC_RET_…` bits: what a context has. What can only be asked for has none.
+    #[must_use]
+    pub fn to_returned(self, role: Role) -> u32 {
+        self.bits_of(|row| row.returned(role))
     }
 
-    /// What an acceptor is told that it has: `ASC_RET_…`.
-    pub fn to_asc(self) -> u32 {
-        self.to_bits_of(|row| row.asc_ret)
+    /// What `ISC_RET_…` or `ASC_RET_…` bits say that a context has. Bits that mean nothing are ignored.
+    #[must_use]
+    pub fn from_returned(role: Role, bits: u32) -> Self {
+        Self::of_bits(|row| row.returned(role), bits)
     }
 
-    fn from_bits_of(column: impl Fn(&Row) -> u32, bits: u32) -> Self {
+    fn of_bits(column: impl Fn(&Row) -> u32, bits: u32) -> Self {
         ROWS.iter().filter(|row| column(row) & bits != 0).map(|row| row.flag).collect()
     }
 
-    fn to_bits_of(self, column: impl Fn(&Row) -> u32) -> u32 {
+    fn bits_of(self, column: impl Fn(&Row) -> u32) -> u32 {
         ROWS.iter().filter(|row| self.contains(row.flag)).map(column).fold(0, |all, bit| all | bit)
     }
 }
@@ -122,6 +128,22 @@ struct Row {
     isc_ret: u32,
     asc_req: u32,
     asc_ret: u32,
+}
+
+impl Row {
+    fn requested(&self, role: Role) -> u32 {
+        match role {
+            Role::Acceptor => self.asc_req,
+            Role::Initiator => self.isc_req,
+        }
+    }
+
+    fn returned(&self, role: Role) -> u32 {
+        match role {
+            Role::Acceptor => self.asc_ret,
+            Role::Initiator => self.isc_ret,
+        }
+    }
 }
 
 macro_rules! rows {
@@ -171,4 +193,27 @@ rows! {
     USE_HTTP_STYLE: ISC_REQ_USE_HTTP_STYLE ISC_RET_USED_HTTP_STYLE - -,
     USE_SESSION_KEY: ISC_REQ_USE_SESSION_KEY ISC_RET_USE_SESSION_KEY ASC_REQ_USE_SESSION_KEY ASC_RET_USE_SESSION_KEY,
     USE_SUPPLIED_CREDS: ISC_REQ_USE_SUPPLIED_CREDS ISC_RET_USED_SUPPLIED_CREDS - -,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S3
+    #[test]
+    fn each_flag_has_a_bit_of_its_own_in_each_set() {
+        assert_eq!(ROWS.len(), ContextFlags::all().iter().count());
+        for role in [Role::Acceptor, Role::Initiator] {
+            for flag in ContextFlags::all().iter() {
+                for (bits, back) in [
+                    (flag.to_wire(role), ContextFlags::from_wire as fn(Role, u32) -> ContextFlags),
+                    (flag.to_returned(role), ContextFlags::from_returned),
+                ] {
+                    assert!(bits.count_ones() <= 1, "{flag:?} of the {role:?}");
+                    let expected = if bits == 0 { ContextFlags::empty() } else { flag };
+                    assert_eq!(back(role, bits), expected, "{flag:?} of the {role:?}");
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,23 @@
+//! Who signs in.
+
+use core::fmt;
+
+/// Who signs in explicitly. `Debug` shows everything but the password.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// The user.
+    pub user: &'a str,
+    /// The domain or realm; may be empty.
+    pub domain: &'a str,
+    /// The password. A callee that copies it overwrites the copy.
+    pub password: &'a str,
+}
+
+impl fmt::Debug for Identity<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("user", &self.user)
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}
