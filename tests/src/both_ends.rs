@@ -7,7 +7,7 @@ use std::thread;
 use sspcache::{
     Credential, CredentialProvider, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus,
     SignIn,
-    context::{ContextFlags, ContextRequest, HandshakeError, Sealed, SecurityContext, Side, Step, handshake},
+    context::{ContextFlags, ContextRequest, HandshakeError, Role, Sealed, SecurityContext, Step, handshake},
 };
 
 /// A package that can tell the other side of errors, one that changes passwords, the only account, two targets, and which of them the server is.
@@ -198,7 +198,7 @@ pub fn an_exported_context_goes_on_where_it_is_imported(place: &Place<'_>) {
     let packed = server.export().unwrap();
     assert_eq!(format!("{packed:?}"), "SecretBytes");
 
-    let worker = place.package.import(Side::Acceptor, packed.as_bytes()).unwrap();
+    let worker = place.package.import(Role::Acceptor, packed.as_bytes()).unwrap();
     assert_eq!(worker.client().unwrap(), r"CONTOSO\alice");
     assert_eq!(worker.session_key().unwrap().as_bytes(), key.as_bytes());
     assert_eq!(worker.flags().unwrap(), client.flags().unwrap());
@@ -209,7 +209,7 @@ pub fn an_exported_context_goes_on_where_it_is_imported(place: &Place<'_>) {
     let mut altered = packed.as_bytes().to_vec();
     altered[packed.as_bytes().len() / 2] ^= 1;
     for wrong in [&altered[..], b"", b"packed by nobody"] {
-        let imported = place.package.import(Side::Acceptor, wrong);
+        let imported = place.package.import(Role::Acceptor, wrong);
         refused(imported, "ImportSecurityContext", SecurityStatus::INVALID_TOKEN);
     }
 }

@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache::{
     SecurityStatus, SignIn,
-    context::{ContextFlags, ContextRequest, Sealed, Side},
-    loader::{Progress, Refused, SecurityInterface},
+    context::{ContextFlags, ContextRequest, Role, Sealed},
+    loader::{Progress, Refusal, SecurityInterface},
 };
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Engine, Identity, Name, Operation, Principal, Secret, Status,
+    AcquireRequest, CredentialHandle, Engine, Identity, Name, Operation, Principal, Secret,
     context::{
-        self, AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN,
-        Part, Refusal, Step,
+        AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN, Part,
+        Step,
     },
 };
 use zeroize::Zeroizing;
@@ -31,7 +31,7 @@ impl MockInterface {
     fn call<T>(
         &self,
         operation: Operation,
-        function: impl FnOnce(&Engine) -> Result<T, Status>,
+        function: impl FnOnce(&Engine) -> Result<T, SecurityStatus>,
     ) -> Result<T, SecurityStatus> {
         self.check_entry(operation)?;
         guarded(|| function(self.0.engine()))
@@ -55,7 +55,7 @@ impl MockInterface {
         self.0.engine().initialize(&InitializeRequest {
             context,
             target: request.target().map(Name::from),
-            flags: context::ContextFlags::from_isc(request.flags().to_wire(Side::Initiator)),
+            flags: request.flags(),
             token: Some(token).filter(|token| context.is_some() || !token.is_empty()),
             bindings: request.channel_bindings(),
             ..InitializeRequest::first(credential)
@@ -71,7 +71,7 @@ impl MockInterface {
     ) -> Result<Step, Refusal> {
         self.0.engine().accept(&AcceptRequest {
             context,
-            flags: context::ContextFlags::from_asc(request.flags().to_wire(Side::Acceptor)),
+            flags: request.flags(),
             bindings: request.channel_bindings(),
             ..AcceptRequest::first(credential, token)
         })
@@ -136,28 +136,22 @@ impl SecurityInterface for MockInterface {
 
     fn step(
         &self,
-        side: Side,
+        role: Role,
         credential: &CredentialHandle,
         context: &mut Option<ContextHandle>,
         request: &ContextRequest,
         token: &[u8],
-    ) -> Result<(Progress, Vec<u8>), Refused> {
-        self.check_entry(match side {
-            Side::Acceptor => Operation::AcceptSecurityContext,
-            Side::Initiator => Operation::InitializeSecurityContext,
+    ) -> Result<(Progress, Vec<u8>), Refusal> {
+        self.check_entry(match role {
+            Role::Acceptor => Operation::AcceptSecurityContext,
+            Role::Initiator => Operation::InitializeSecurityContext,
         })?;
-        let step = guarded(|| {
-            Ok(match side {
-                Side::Acceptor => self.accept(*credential, *context, request, token),
-                Side::Initiator => self.initialize(*credential, *context, request, token),
-            })
-        })?;
-        let step = step.map_err(|refusal| Refused {
-            status: SecurityStatus(refusal.status.code()),
-            token: refusal.token,
+        let step = guarded(|| match role {
+            Role::Acceptor => self.accept(*credential, *context, request, token),
+            Role::Initiator => self.initialize(*credential, *context, request, token),
         })?;
         *context = Some(step.context);
-        Ok((progress(step.progress), step.token))
+        Ok((step.progress, step.token))
     }
 
     fn complete(&self, context: &ContextHandle, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
@@ -177,7 +171,8 @@ impl SecurityInterface for MockInterface {
     }
 
     fn flags(&self, context: &ContextHandle) -> Result<ContextFlags, SecurityStatus> {
-        self.info(*context).map(|info| ContextFlags::from_wire(Side::Initiator, info.flags.to_isc()))
+        self.info(*context)
+            .map(|info| ContextFlags::from_returned(Role::Initiator, info.flags.to_returned(Role::Initiator)))
     }
 
     fn session_key(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
@@ -224,7 +219,7 @@ impl SecurityInterface for MockInterface {
         self.call(Operation::ExportSecurityContext, |ssp| ssp.export(*context, ExportOptions::default()))
     }
 
-    fn import(&self, package: &str, _: Side, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
+    fn import(&self, package: &str, _: Role, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
         self.call(Operation::ImportSecurityContext, |ssp| ssp.import(&Name::from(package), packed))
     }
 }
@@ -242,16 +237,6 @@ fn outbound(package: &str, sign_in: &SignIn<'_>) -> AcquireRequest {
 }
 
 /// A panic never crosses the C ABI of the real thing: it becomes `SEC_E_INTERNAL_ERROR` (clause M11).
-pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, Status>) -> Result<T, SecurityStatus> {
-    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Status::InternalError));
-    result.map_err(|status| SecurityStatus(status.code()))
-}
-
-fn progress(progress: context::Progress) -> Progress {
-    match progress {
-        context::Progress::Complete => Progress::Complete,
-        context::Progress::CompleteAndContinue => Progress::CompleteAndContinue,
-        context::Progress::CompleteNeeded => Progress::CompleteNeeded,
-        context::Progress::Continue => Progress::Continue,
-    }
+pub(crate) fn guarded<T, E: From<SecurityStatus>>(call: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(SecurityStatus::INTERNAL_ERROR.into()))
 }

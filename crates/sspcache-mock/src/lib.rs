@@ -104,7 +104,7 @@ pub use ssp::MockSsp;
 pub use sspcache_engine::{AcquireRequest, Engine, EngineBuilder, Identity, Secret};
 pub use sspcache_engine::{
     CachedCredential, Config, ConfigError, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy,
-    Name, Operation, PackageInfo, Principal, Source, Status, clock,
+    Name, Operation, PackageInfo, Principal, SecurityStatus, Source, clock,
 };
 pub use sspcache_loader::LoaderError;
 

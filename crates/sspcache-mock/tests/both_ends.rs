@@ -190,7 +190,7 @@ fn a_broken_function_is_an_error_that_names_it() {
         let effects = [
             (Effect::Panic, SecurityStatus::INTERNAL_ERROR),
             (Effect::Missing, SecurityStatus::UNSUPPORTED_FUNCTION),
-            (Effect::Status(sspcache_mock::Status::ContextExpired), SecurityStatus::CONTEXT_EXPIRED),
+            (Effect::Status(SecurityStatus::CONTEXT_EXPIRED), SecurityStatus::CONTEXT_EXPIRED),
         ];
         let count = if cfg!(miri) { 1 } else { effects.len() };
         for (effect, status) in effects.into_iter().take(count) {
@@ -213,5 +213,5 @@ fn whole_story(msn: &MockSsp) -> Result<(), Error> {
     client.client()?;
     server.verify(b"x", &client.sign(b"x")?)?;
     server.decrypt(&client.encrypt(b"x")?)?;
-    package.import(sspcache::context::Side::Acceptor, server.export()?.as_bytes()).map(drop)
+    package.import(sspcache::context::Role::Acceptor, server.export()?.as_bytes()).map(drop)
 }

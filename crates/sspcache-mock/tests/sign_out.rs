@@ -115,7 +115,7 @@ fn a_broken_sign_in_is_an_error_that_names_the_function() {
         (Init, Effect::False, "InitSecurityInterfaceW failed: SEC_E_INTERNAL_ERROR"),
         (Acquire, Effect::Missing, "AcquireCredentialsHandle failed: SEC_E_UNSUPPORTED_FUNCTION"),
         (Acquire, Effect::Panic, "AcquireCredentialsHandle failed: SEC_E_INTERNAL_ERROR"),
-        (Acquire, Effect::Status(sspcache_mock::Status::LogonDenied), "SEC_E_LOGON_DENIED (0x8009030C)"),
+        (Acquire, Effect::Status(SecurityStatus::LOGON_DENIED), "SEC_E_LOGON_DENIED (0x8009030C)"),
     ] {
         let ssps = MockProcess::with_loaded([&with_fault(MSN, operation, effect)]).provider();
         let result = ssps.security_package(MSN, "MSN").and_then(|package| package.acquire(&alice()));

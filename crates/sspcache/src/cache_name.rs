@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Error, name};
+use sspcache_types::name;
+
+use crate::Error;
 
 /// The name of a credential cache: for an SSP's, the file name of the SSP's module.
 ///
@@ -75,7 +77,7 @@ impl CacheName {
     /// Returns whether `name` is this name, compared as Windows compares file names: per UTF-16 unit, after simple
     /// upper-casing.
     pub fn is_named(&self, name: &str) -> bool {
-        name::same(self.name(), name)
+        name::eq(self.name(), name)
     }
 }
 

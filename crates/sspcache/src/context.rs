@@ -46,13 +46,11 @@
 use std::{fmt, marker::PhantomData};
 
 use parking_lot::Mutex;
+pub use sspcache_types::{ContextFlags, Role};
 use zeroize::Zeroizing;
 
 use crate::Error;
-pub use crate::{
-    flags::{ContextFlags, Side},
-    request::{ContextRequest, Sealed},
-};
+pub use crate::request::{ContextRequest, Sealed};
 
 /// A handshake that is not done: a half-open context. It keeps its credential. Dropping it abandons the handshake.
 ///

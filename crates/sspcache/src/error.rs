@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt, io, path::PathBuf};
 
+use sspcache_types::SecurityStatus;
+
 /// Why a cache was not flushed, or a user not signed in: a variant for each reason.
 ///
 /// It prints what failed, on what, and what to do about it. The cause, where there is one, is its
@@ -173,76 +175,5 @@ impl StdError for Error {
             Self::Other { source, .. } => Some(&**source),
             _ => None,
         }
-    }
-}
-
-/// A `SECURITY_STATUS`, as an SSPI function returned it.
-///
-/// Reference: [SSPI status codes](https://learn.microsoft.com/en-us/windows/win32/secauthn/sspi-status-codes).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct SecurityStatus(pub i32);
-
-/// Declares the statuses that have a name here, from those of `winerror.h`.
-macro_rules! statuses {
-    ($($(#[$doc:meta])* $name:ident = $code:ident,)+) => {
-        impl SecurityStatus {
-            $($(#[$doc])* pub const $name: Self = Self(windows_sys::Win32::Foundation::$code);)+
-
-            /// The name that `winerror.h` has for it, if it is one of these.
-            fn name(self) -> Option<&'static str> {
-                match self {
-                    $(Self::$name => Some(stringify!($code)),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-statuses! {
-    /// `SEC_E_BAD_BINDINGS`: the other side has other channel bindings.
-    BAD_BINDINGS = SEC_E_BAD_BINDINGS,
-    /// `SEC_E_CONTEXT_EXPIRED`: the context is past its time.
-    CONTEXT_EXPIRED = SEC_E_CONTEXT_EXPIRED,
-    /// `SEC_E_INSUFFICIENT_MEMORY`: there is no room.
-    INSUFFICIENT_MEMORY = SEC_E_INSUFFICIENT_MEMORY,
-    /// `SEC_E_INTERNAL_ERROR`: the SSP failed.
-    INTERNAL_ERROR = SEC_E_INTERNAL_ERROR,
-    /// `SEC_E_INVALID_HANDLE`: there is no such credential or context.
-    INVALID_HANDLE = SEC_E_INVALID_HANDLE,
-    /// `SEC_E_INVALID_PARAMETER`: what was passed can't be.
-    INVALID_PARAMETER = SEC_E_INVALID_PARAMETER,
-    /// `SEC_E_INVALID_TOKEN`: the other side's token is none of this package.
-    INVALID_TOKEN = SEC_E_INVALID_TOKEN,
-    /// `SEC_E_LOGON_DENIED`: the account is unknown, or the password wrong.
-    LOGON_DENIED = SEC_E_LOGON_DENIED,
-    /// `SEC_E_MESSAGE_ALTERED`: the message is not as it was sent.
-    MESSAGE_ALTERED = SEC_E_MESSAGE_ALTERED,
-    /// `SEC_E_NOT_OWNER`: the caller isn't the owner.
-    NOT_OWNER = SEC_E_NOT_OWNER,
-    /// `SEC_E_NO_CREDENTIALS`: there is nothing to sign in with.
-    NO_CREDENTIALS = SEC_E_NO_CREDENTIALS,
-    /// `SEC_E_NO_IMPERSONATION`: this context lets nobody act for its client.
-    NO_IMPERSONATION = SEC_E_NO_IMPERSONATION,
-    /// `SEC_E_OUT_OF_SEQUENCE`: the message was seen before, or comes too early or late.
-    OUT_OF_SEQUENCE = SEC_E_OUT_OF_SEQUENCE,
-    /// `SEC_E_SECPKG_NOT_FOUND`: the SSP has no package of this name.
-    SECPKG_NOT_FOUND = SEC_E_SECPKG_NOT_FOUND,
-    /// `SEC_E_TARGET_UNKNOWN`: nobody knows the target.
-    TARGET_UNKNOWN = SEC_E_TARGET_UNKNOWN,
-    /// `SEC_E_UNKNOWN_CREDENTIALS`: the SSP can't read the identity.
-    UNKNOWN_CREDENTIALS = SEC_E_UNKNOWN_CREDENTIALS,
-    /// `SEC_E_UNSUPPORTED_FUNCTION`: the SSP has no such function.
-    UNSUPPORTED_FUNCTION = SEC_E_UNSUPPORTED_FUNCTION,
-    /// `SEC_E_WRONG_PRINCIPAL`: the target is somebody else.
-    WRONG_PRINCIPAL = SEC_E_WRONG_PRINCIPAL,
-}
-
-impl fmt::Display for SecurityStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(name) = self.name() {
-            write!(f, "{name} ")?;
-        }
-        write!(f, "(0x{:08X})", self.0)
     }
 }

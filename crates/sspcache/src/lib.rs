@@ -167,9 +167,7 @@ pub mod loader;
 
 mod cache_name;
 mod error;
-mod flags;
 mod flush_on_drop;
-mod name;
 mod package;
 mod protocol;
 mod provider;
@@ -179,13 +177,14 @@ mod session;
 mod trace;
 
 pub use cache_name::CacheName;
-pub use error::{Error, SecurityStatus};
+pub use error::Error;
 pub use flush_on_drop::FlushOnDrop;
 pub use package::{Credential, InboundCredential, SecurityPackage};
 pub use protocol::{SspCaches, SspCachesBuilder};
 pub use provider::{CredentialProvider, Providers, Sspi};
 pub use report::{Flush, FlushReport, FlushRow};
-pub use request::{Identity, SignIn};
+pub use request::SignIn;
+pub use sspcache_types::{Identity, SecurityStatus};
 
 use once_cell::sync::OnceCell;
 

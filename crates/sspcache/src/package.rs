@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use sspcache_types::{Identity, Role};
+
 use crate::{
     Error,
     context::{Handshake, SecurityContext},
-    flags::Side,
-    request::{ContextRequest, Identity, SignIn},
+    request::{ContextRequest, SignIn},
 };
 
 /// A security package of a loaded SSP: it gives credentials to sign in with. Clones are the same package.
@@ -61,11 +62,11 @@ impl SecurityPackage {
     }
 
     /// `ImportSecurityContext`: unpacks a context that [`SecurityContext::export`] packed, perhaps in another process of this
-    /// machine. `side` is the role of the imported end, which no attribute returns: the exporter knows it.
+    /// machine. `role` is the role of the imported end, which no attribute returns: the exporter knows it.
     ///
     /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
-    pub fn import(&self, side: Side, packed: &[u8]) -> Result<SecurityContext, Error> {
-        self.0.import(side, packed)
+    pub fn import(&self, role: Role, packed: &[u8]) -> Result<SecurityContext, Error> {
+        self.0.import(role, packed)
     }
 }
 
@@ -96,7 +97,7 @@ impl Credential {
 
     /// Begins a context as its initiator, the client. The first [`Handshake::step`] calls the SSP.
     pub fn initiate(&self, request: ContextRequest) -> Handshake {
-        self.0.clone().negotiate(Side::Initiator, request)
+        self.0.clone().negotiate(Role::Initiator, request)
     }
 
     /// `FreeCredentialsHandle`: frees the credential as dropping it does, and returns the outcome. A handshake that is not
@@ -120,7 +121,7 @@ pub struct InboundCredential(Arc<dyn Held>);
 impl InboundCredential {
     /// Begins a context as its acceptor, the server. The first [`Handshake::step`] calls the SSP with the client's token.
     pub fn accept(&self, request: ContextRequest) -> Handshake {
-        self.0.clone().negotiate(Side::Acceptor, request)
+        self.0.clone().negotiate(Role::Acceptor, request)
     }
 
     /// `FreeCredentialsHandle`, as [`Credential::close`].
@@ -146,13 +147,13 @@ pub(crate) trait Packaged: Send + Sync {
     fn acquire(&self, sign_in: &SignIn<'_>) -> Result<Arc<dyn Held>, Error>;
     fn acquire_inbound(&self) -> Result<Arc<dyn Held>, Error>;
     fn change_password(&self, account: Identity<'_>, new_password: &str) -> Result<(), Error>;
-    fn import(&self, side: Side, packed: &[u8]) -> Result<SecurityContext, Error>;
+    fn import(&self, role: Role, packed: &[u8]) -> Result<SecurityContext, Error>;
 }
 
 /// What a credential of any module can do.
 pub(crate) trait Held: Send + Sync {
     fn principal(&self) -> Result<String, Error>;
     fn add(&self, package: &str, sign_in: &SignIn<'_>) -> Result<(), Error>;
-    fn negotiate(self: Arc<Self>, side: Side, request: ContextRequest) -> Handshake;
+    fn negotiate(self: Arc<Self>, role: Role, request: ContextRequest) -> Handshake;
     fn free(&mut self) -> Result<(), Error>;
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::flags::ContextFlags;
+use sspcache_types::{ContextFlags, Identity};
 
 /// How to sign in. `Debug` shows whom, and never the password.
 #[derive(Clone, Copy)]
@@ -45,26 +45,6 @@ impl fmt::Debug for SignIn<'_> {
             .field("principal", &self.principal)
             .field("identity", &self.identity)
             .finish()
-    }
-}
-
-/// Who signs in explicitly. `Debug` shows everything but the password.
-#[derive(Clone, Copy)]
-pub struct Identity<'a> {
-    /// The user.
-    pub user: &'a str,
-    /// The domain or realm; may be empty.
-    pub domain: &'a str,
-    /// The password. Whoever passes it on keeps no copy.
-    pub password: &'a str,
-}
-
-impl fmt::Debug for Identity<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("user", &self.user)
-            .field("domain", &self.domain)
-            .finish_non_exhaustive()
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use sspcache_types::{ContextFlags, Identity, Progress, Refusal, Role, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::SECQOP_WRAP_NO_ENCRYPT;
 
 use crate::{
-    Error, SecurityStatus,
+    Error,
     context::{Established, Handshake, HandshakeError, Negotiating, SecretBytes, SecurityContext, Step},
-    flags::{ContextFlags, Side},
-    loader::{INIT_SECURITY_INTERFACE, Module, Progress, Refused, SecurityInterface},
+    loader::{INIT_SECURITY_INTERFACE, Module, SecurityInterface},
     package::{Held, Packaged, SecurityPackage},
-    request::{ContextRequest, Identity, Sealed, SignIn},
+    request::{ContextRequest, Sealed, SignIn},
 };
 
 /// Opens a security package of a module.
@@ -72,8 +72,8 @@ impl<M: Module> Packaged for Package<M> {
         changed.map_err(self.open.failed("ChangeAccountPassword"))
     }
 
-    fn import(&self, side: Side, packed: &[u8]) -> Result<SecurityContext, Error> {
-        let imported = self.open.interface.import(&self.name, side, packed);
+    fn import(&self, role: Role, packed: &[u8]) -> Result<SecurityContext, Error> {
+        let imported = self.open.interface.import(&self.name, role, packed);
         let context = imported.map_err(self.open.failed("ImportSecurityContext"))?;
         Ok(SecurityContext::new(HeldContext::<M>::new(context, self.open.clone())))
     }
@@ -105,8 +105,8 @@ impl<M: Module> Held for HeldCredential<M> {
         self.handle().and_then(add).map_err(self.open.failed("AddCredentials"))
     }
 
-    fn negotiate(self: Arc<Self>, side: Side, request: ContextRequest) -> Handshake {
-        Handshake::new(Negotiation { side, request, context: None, credential: self })
+    fn negotiate(self: Arc<Self>, role: Role, request: ContextRequest) -> Handshake {
+        Handshake::new(Negotiation { role, request, context: None, credential: self })
     }
 
     fn free(&mut self) -> Result<(), Error> {
@@ -124,7 +124,7 @@ impl<M: Module> Drop for HeldCredential<M> {
 
 /// A handshake, with the credential that it goes on with.
 struct Negotiation<M: Module> {
-    side: Side,
+    role: Role,
     request: ContextRequest,
     /// None before the first step.
     context: Option<HeldContext<M>>,
@@ -133,19 +133,19 @@ struct Negotiation<M: Module> {
 
 impl<M: Module> Negotiation<M> {
     /// The step itself; whatever context the SSP has afterwards is in `self`.
-    fn call(&mut self, token: &[u8]) -> Result<(Progress, Vec<u8>), Refused> {
+    fn call(&mut self, token: &[u8]) -> Result<(Progress, Vec<u8>), Refusal> {
         let credential = self.credential.handle()?;
         let open = self.credential.open.clone();
         let mut context = self.context.take().and_then(HeldContext::into_handle);
-        let stepped = open.interface.step(self.side, credential, &mut context, &self.request, token);
+        let stepped = open.interface.step(self.role, credential, &mut context, &self.request, token);
         self.context = context.map(|context| HeldContext::new(context, open));
         stepped
     }
 
     fn function(&self) -> &'static str {
-        match self.side {
-            Side::Acceptor => "AcceptSecurityContext",
-            Side::Initiator => "InitializeSecurityContext",
+        match self.role {
+            Role::Acceptor => "AcceptSecurityContext",
+            Role::Initiator => "InitializeSecurityContext",
         }
     }
 }

@@ -6,13 +6,11 @@
 
 use std::{ffi::CStr, io, path::PathBuf};
 
+use sspcache_types::{ContextFlags, Identity, Role, SecurityStatus};
+pub use sspcache_types::{Progress, Refusal};
 use zeroize::Zeroizing;
 
-use crate::{
-    SecurityStatus,
-    flags::{ContextFlags, Side},
-    request::{ContextRequest, Identity, Sealed, SignIn},
-};
+use crate::request::{ContextRequest, Sealed, SignIn};
 
 cfg_if::cfg_if! {
     if #[cfg(windows)] {
@@ -114,12 +112,12 @@ pub trait SecurityInterface: Send + Sync + 'static {
     /// The status, and the token to send all the same.
     fn step(
         &self,
-        side: Side,
+        role: Role,
         credential: &Self::Handle,
         context: &mut Option<Self::Context>,
         request: &ContextRequest,
         token: &[u8],
-    ) -> Result<(Progress, Vec<u8>), Refused>;
+    ) -> Result<(Progress, Vec<u8>), Refusal>;
 
     /// `CompleteAuthToken`: completes the token that is to be sent.
     fn complete(&self, context: &Self::Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus>;
@@ -161,36 +159,8 @@ pub trait SecurityInterface: Send + Sync + 'static {
     /// `ExportSecurityContext`; the context stays until it is deleted.
     fn export(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus>;
 
-    /// `ImportSecurityContext`. `side` is the role of the imported end.
-    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<Self::Context, SecurityStatus>;
-}
-
-/// How far a handshake is, and what comes next.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Progress {
-    /// Done on this side: `SEC_E_OK`.
-    Complete,
-    /// The token is to be completed, then this side goes on: `SEC_I_COMPLETE_AND_CONTINUE`.
-    CompleteAndContinue,
-    /// The token is to be completed, then this side is done: `SEC_I_COMPLETE_NEEDED`.
-    CompleteNeeded,
-    /// This side goes on: `SEC_I_CONTINUE_NEEDED`.
-    Continue,
-}
-
-/// Why a step of a handshake was refused.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refused {
-    /// The status that the SSP gave.
-    pub status: SecurityStatus,
-    /// What to send to the other side all the same.
-    pub token: Option<Vec<u8>>,
-}
-
-impl From<SecurityStatus> for Refused {
-    fn from(status: SecurityStatus) -> Self {
-        Self { status, token: None }
-    }
+    /// `ImportSecurityContext`. `role` is the role of the imported end.
+    fn import(&self, package: &str, role: Role, packed: &[u8]) -> Result<Self::Context, SecurityStatus>;
 }
 
 /// What a process's window station is like.

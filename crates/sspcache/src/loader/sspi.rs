@@ -16,6 +16,7 @@ use std::{
     sync::Arc,
 };
 
+use sspcache_types::{ContextFlags, Identity, Progress, Refusal, Role, SecurityStatus};
 use windows_sys::{
     Win32::{
         Foundation::SEC_E_OK,
@@ -34,12 +35,8 @@ use zeroize::Zeroizing;
 
 pub use self::context::ContextHandle;
 use self::memory::HandedOut;
-use super::{Progress, Refused, SecurityInterface};
-use crate::{
-    SecurityStatus,
-    flags::{ContextFlags, Side},
-    request::{ContextRequest, Identity, Sealed, SignIn},
-};
+use super::SecurityInterface;
+use crate::request::{ContextRequest, Sealed, SignIn};
 
 /// Calls `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
 ///
@@ -210,13 +207,13 @@ impl SecurityInterface for FunctionTable {
 
     fn step(
         &self,
-        side: Side,
+        role: Role,
         credential: &CredentialHandle,
         context: &mut Option<ContextHandle>,
         request: &ContextRequest,
         token: &[u8],
-    ) -> Result<(Progress, Vec<u8>), Refused> {
-        self.next_step(side, credential, context, request, token)
+    ) -> Result<(Progress, Vec<u8>), Refusal> {
+        self.next_step(role, credential, context, request, token)
     }
 
     fn complete(&self, context: &ContextHandle, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
@@ -268,8 +265,8 @@ impl SecurityInterface for FunctionTable {
         self.export_context(context)
     }
 
-    fn import(&self, package: &str, side: Side, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
-        self.import_context(package, side, packed)
+    fn import(&self, package: &str, role: Role, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
+        self.import_context(package, role, packed)
     }
 }
 

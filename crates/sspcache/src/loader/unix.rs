@@ -22,7 +22,7 @@ use super::{
     CLEANUP_CREDENTIAL_CACHE, Export, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
     sspi::{self, FunctionTable},
 };
-use crate::{SecurityStatus, name};
+use sspcache_types::{SecurityStatus, name};
 
 /// The dynamic linker of this process.
 ///
@@ -122,7 +122,7 @@ fn is_named(path: &CStr, wanted: &str) -> bool {
     // The program itself has an empty path here, and is nobody's SSP.
     !file.is_empty()
         && (file.eq_ignore_ascii_case(wanted.as_bytes())
-            || !file.is_ascii() && std::str::from_utf8(file).is_ok_and(|file| name::same(file, wanted)))
+            || !file.is_ascii() && std::str::from_utf8(file).is_ok_and(|file| name::eq(file, wanted)))
 }
 
 #[cfg(not(target_vendor = "apple"))]

@@ -28,7 +28,7 @@ use super::{
     CLEANUP_CREDENTIAL_CACHE, Export, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
     sspi::{self, FunctionTable},
 };
-use crate::{SecurityStatus, name};
+use sspcache_types::{SecurityStatus, name};
 
 /// Windows' loader, as this process sees it.
 ///
@@ -124,7 +124,7 @@ impl Module for NativeModule {
 /// Whether this is the path of a module of that file name.
 fn is_named(path: &str, wanted: &str) -> bool {
     let file = path.rsplit(['\\', '/']).next().unwrap_or_default();
-    name::same(file, wanted)
+    name::eq(file, wanted)
 }
 
 /// Whether no module of that file name is loaded, as far as that can be told at once. Allocates nothing, and takes no

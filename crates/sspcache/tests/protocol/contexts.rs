@@ -3,7 +3,7 @@
 use sspcache::{
     Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspCaches,
     context::{
-        ContextRequest, Handshake, HandshakeError, Sealed, SecretBytes, SecurityContext, Side, Step,
+        ContextRequest, Handshake, HandshakeError, Role, Sealed, SecretBytes, SecurityContext, Step,
         handshake,
     },
     loader::Progress,
@@ -151,7 +151,7 @@ fn what_an_ssp_lacks_is_unsupported() {
     let (context, _) = walk(&alice(&package)).unwrap();
     for (error, function) in [
         (package.acquire_inbound().map(drop), "AcquireCredentialsHandle"),
-        (package.import(Side::Acceptor, b"").map(drop), "ImportSecurityContext"),
+        (package.import(Role::Acceptor, b"").map(drop), "ImportSecurityContext"),
         (alice(&package).add("MSN", &SignIn::silent()), "AddCredentials"),
         (
             package.change_password(Identity { user: "", domain: "", password: "" }, ""),

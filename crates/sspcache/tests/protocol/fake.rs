@@ -11,8 +11,8 @@ use std::{
 
 use sspcache::{
     Identity, SecurityStatus, SignIn,
-    context::{ContextFlags, ContextRequest, Sealed, Side},
-    loader::{Loader, Module, Progress, Refused, SecurityInterface, WindowStation},
+    context::{ContextFlags, ContextRequest, Role, Sealed},
+    loader::{Loader, Module, Progress, Refusal, SecurityInterface, WindowStation},
 };
 use windows_sys::Win32::Security::Authentication::Identity::SECQOP_WRAP_NO_ENCRYPT;
 use zeroize::Zeroizing;
@@ -194,14 +194,14 @@ impl SecurityInterface for FakeInterface {
 
     fn step(
         &self,
-        side: Side,
+        role: Role,
         _credential: &String,
         context: &mut Option<usize>,
         _request: &ContextRequest,
         token: &[u8],
-    ) -> Result<(Progress, Vec<u8>), Refused> {
+    ) -> Result<(Progress, Vec<u8>), Refusal> {
         let number = self.step.fetch_add(1, SeqCst);
-        self.log.add(format!("{side:?} of {context:?} steps with {token:?}"));
+        self.log.add(format!("{role:?} of {context:?} steps with {token:?}"));
         let Some(step) = self.steps.get(number) else {
             return Err(SecurityStatus::UNSUPPORTED_FUNCTION.into());
         };
@@ -212,7 +212,7 @@ impl SecurityInterface for FakeInterface {
                 Ok((progress, token))
             }
             Err(SecurityStatus(0)) => Ok((Progress::Continue, token)),
-            Err(status) => Err(Refused { status, token: Some(token) }),
+            Err(status) => Err(Refusal { status, token: Some(token) }),
         }
     }
 
@@ -244,6 +244,6 @@ impl SecurityInterface for FakeInterface {
         verify(&usize, &[u8], &[u8]) -> ();
         encrypt(&usize, &[u8]) -> Sealed;
         export(&usize) -> Zeroizing<Vec<u8>>;
-        import(&str, Side, &[u8]) -> usize;
+        import(&str, Role, &[u8]) -> usize;
     }
 }

@@ -2,8 +2,9 @@
 
 use std::{ffi::c_void, ptr};
 
+use sspcache_types::{ContextFlags, Progress, Refusal, Role, SecurityStatus};
 use windows_sys::Win32::{
-    Foundation::{SEC_E_OK, SEC_I_COMPLETE_AND_CONTINUE, SEC_I_COMPLETE_NEEDED, SEC_I_CONTINUE_NEEDED},
+    Foundation::SEC_E_OK,
     Security::{
         Authentication::Identity::{
             ISC_REQ_ALLOCATE_MEMORY, SECBUFFER_EMPTY, SECBUFFER_TOKEN, SECPKG_ATTR_FLAGS, SECPKG_ATTR_NAMES,
@@ -21,17 +22,12 @@ use super::{
     memory::{self, ChannelBindings, HandedOut, buffer, describe},
     ok, string, wide,
 };
-use crate::{
-    SecurityStatus,
-    flags::{ContextFlags, Side},
-    loader::{Progress, Refused},
-    request::ContextRequest,
-};
+use crate::request::ContextRequest;
 
 /// A context handle of an SSP.
 pub struct ContextHandle {
     pub(super) handle: SecHandle,
-    side: Side,
+    role: Role,
 }
 
 /// The input buffers of a step, and what they point to.
@@ -62,14 +58,14 @@ impl Input {
 impl FunctionTable {
     pub(super) fn next_step(
         &self,
-        side: Side,
+        role: Role,
         credential: &CredentialHandle,
         context: &mut Option<ContextHandle>,
         request: &ContextRequest,
         token: &[u8],
-    ) -> Result<(Progress, Vec<u8>), Refused> {
+    ) -> Result<(Progress, Vec<u8>), Refusal> {
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
-        let is_first = side == Side::Initiator && context.is_none();
+        let is_first = role == Role::Initiator && context.is_none();
         let mut input = Input::new(is_first, request, token)?;
         let mut buffers = input.buffers()?;
         let mut input = describe(&mut buffers);
@@ -79,22 +75,22 @@ impl FunctionTable {
         let call = Call {
             credential: credential.0,
             context: context.as_ref().map(|context| context.handle),
-            flags: request.flags().to_wire(side) | ISC_REQ_ALLOCATE_MEMORY,
+            flags: request.flags().to_wire(role) | ISC_REQ_ALLOCATE_MEMORY,
             target: request.target().map(wide),
         };
-        let status = match side {
-            Side::Acceptor => self.accept(call, &mut input, &mut handle, &mut described)?,
-            Side::Initiator => self.initialize(call, &mut input, &mut handle, &mut described)?,
+        let status = match role {
+            Role::Acceptor => self.accept(call, &mut input, &mut handle, &mut described)?,
+            Role::Initiator => self.initialize(call, &mut input, &mut handle, &mut described)?,
         };
         // SAFETY: the SSP was asked to allocate the token: it is null, or as long as it says and ours to free.
         let mut token = unsafe { HandedOut::take(output[0].pvBuffer, output[0].cbBuffer, free) };
         let token = std::mem::take(&mut *token);
         if status >= SEC_E_OK {
-            *context = Some(ContextHandle { handle, side });
+            *context = Some(ContextHandle { handle, role });
         }
-        match progress(status) {
+        match Progress::from_code(status) {
             Some(progress) => Ok((progress, token)),
-            None => Err(Refused {
+            None => Err(Refusal {
                 status: SecurityStatus(status),
                 token: Some(token).filter(|token| !token.is_empty()),
             }),
@@ -218,7 +214,7 @@ impl FunctionTable {
         let mut attribute = SecPkgContext_Flags { Flags: 0 };
         // SAFETY: this is the attribute's structure.
         unsafe { self.query(context, SECPKG_ATTR_FLAGS, &mut attribute) }?;
-        Ok(ContextFlags::from_wire(context.side, attribute.Flags))
+        Ok(ContextFlags::from_returned(context.role, attribute.Flags))
     }
 
     pub(super) fn session_key_of(
@@ -258,7 +254,7 @@ impl FunctionTable {
     pub(super) fn import_context(
         &self,
         package: &str,
-        side: Side,
+        role: Role,
         packed: &[u8],
     ) -> Result<ContextHandle, SecurityStatus> {
         let import = self.table().ImportSecurityContextW.ok_or(UNSUPPORTED)?;
@@ -269,7 +265,7 @@ impl FunctionTable {
         // SAFETY: the pointers live until the call returns: the package's name ends in a null, and the buffer is as long as
         // it says. Without a token the context gets none.
         ok(unsafe { import(package.as_mut_ptr(), &raw mut packed, ptr::null_mut(), &raw mut handle) })?;
-        Ok(ContextHandle { handle, side })
+        Ok(ContextHandle { handle, role })
     }
 
     /// `QueryContextAttributes`
@@ -295,16 +291,6 @@ struct Call {
     context: Option<SecHandle>,
     flags: u32,
     target: Option<Zeroizing<Vec<u16>>>,
-}
-
-fn progress(status: i32) -> Option<Progress> {
-    match status {
-        SEC_E_OK => Some(Progress::Complete),
-        SEC_I_COMPLETE_AND_CONTINUE => Some(Progress::CompleteAndContinue),
-        SEC_I_COMPLETE_NEEDED => Some(Progress::CompleteNeeded),
-        SEC_I_CONTINUE_NEEDED => Some(Progress::Continue),
-        _ => None,
-    }
 }
 
 const NO_HANDLE: SecHandle = SecHandle { dwLower: 0, dwUpper: 0 };

@@ -28,8 +28,8 @@ use windows_sys::Win32::{
 use super::{CredentialHandle, FunctionTable, SecurityInterface, memory::ChannelBindings};
 use crate::{
     Identity, SecurityStatus, SignIn,
-    context::{ContextRequest, Sealed, Side},
-    loader::{Progress, Refused},
+    context::{ContextRequest, Role, Sealed},
+    loader::{Progress, Refusal},
 };
 
 /// An interface over a table that lives as long as the test.
@@ -84,7 +84,7 @@ fn an_informational_status_of_another_kind_is_a_refusal() {
     let mut context = None;
     let credential = CredentialHandle(SecHandle::default());
     let refused =
-        interface.step(Side::Initiator, &credential, &mut context, &ContextRequest::new(), b"").unwrap_err();
+        interface.step(Role::Initiator, &credential, &mut context, &ContextRequest::new(), b"").unwrap_err();
     assert_eq!(refused.status, SecurityStatus(SEC_I_INCOMPLETE_CREDENTIALS));
     assert!(context.is_some());
 }
@@ -104,11 +104,11 @@ fn what_an_ssp_hands_out_is_overwritten_and_given_back_once() {
             byte.store(*value, SeqCst);
         }
         let step =
-            interface.step(Side::Acceptor, &credential, &mut context, &ContextRequest::new(), received);
+            interface.step(Role::Acceptor, &credential, &mut context, &ContextRequest::new(), received);
         let expected = if is_met {
             Ok((Progress::Complete, b"token".to_vec()))
         } else {
-            Err(Refused { status: SecurityStatus::INVALID_TOKEN, token: Some(b"token".to_vec()) })
+            Err(Refusal { status: SecurityStatus::INVALID_TOKEN, token: Some(b"token".to_vec()) })
         };
         assert_eq!(step, expected);
         assert_eq!(GIVEN_BACK.load(SeqCst), given_back);
@@ -129,7 +129,7 @@ fn an_empty_table_supports_nothing() {
         assert_eq!(unsupported, Err(SecurityStatus::UNSUPPORTED_FUNCTION));
     }
     assert_eq!(
-        interface.import("MSN", Side::Acceptor, b"").err(),
+        interface.import("MSN", Role::Acceptor, b"").err(),
         Some(SecurityStatus::UNSUPPORTED_FUNCTION)
     );
 }
@@ -153,7 +153,7 @@ fn channel_bindings_are_laid_out_as_the_page_says() {
 fn first_step(interface: &FunctionTable) -> Result<super::ContextHandle, SecurityStatus> {
     let (mut context, credential) = (None, CredentialHandle(SecHandle::default()));
     interface
-        .step(Side::Initiator, &credential, &mut context, &ContextRequest::new(), b"")
+        .step(Role::Initiator, &credential, &mut context, &ContextRequest::new(), b"")
         .map_err(|refused| refused.status)?;
     context.ok_or(SecurityStatus::INTERNAL_ERROR)
 }
