@@ -120,7 +120,7 @@ impl ManualClock {
 /// The first moment of 2026, UTC.
 impl Default for ManualClock {
     fn default() -> Self {
-        Self::new(FileTime::from(UNIX_EPOCH + Duration::from_hours(490_896)), 0)
+        Self::new(FileTime::from(UNIX_EPOCH + Duration::from_secs(490_896 * 3600)), 0)
     }
 }
 

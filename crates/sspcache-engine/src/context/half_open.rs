@@ -104,7 +104,8 @@ impl HalfOpen {
 
     /// The next context whose time is up.
     pub(super) fn next_overdue(&mut self, now: FileTime) -> Option<usize> {
-        while let Some((_, context)) = self.queue.pop_front_if(|(deadline, _)| *deadline <= now) {
+        while self.queue.front().is_some_and(|(deadline, _)| *deadline <= now) {
+            let (_, context) = self.queue.pop_front()?;
             if self.waiting.contains_key(&context) {
                 return Some(context);
             }
@@ -133,7 +134,7 @@ impl Nonces {
 }
 
 /// How long a handshake may take, unless the configuration says otherwise.
-pub(super) const HANDSHAKE_TIME: Duration = Duration::from_mins(5);
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {

@@ -73,14 +73,18 @@ impl Recency {
     /// The package's most recently used credential.
     pub(super) fn newest(&mut self, package: u16, records: &Records) -> Option<u32> {
         let uses = &mut self.packages.get_mut(usize::from(package))?.uses;
-        while uses.pop_back_if(|last| !last.is_true(records)).is_some() {}
+        while uses.back().is_some_and(|last| !last.is_true(records)) {
+            uses.pop_back();
+        }
         uses.back().map(|last| last.number)
     }
 
     /// The least recently used credential of all packages.
     pub(super) fn oldest(&mut self, records: &Records) -> Option<u32> {
         let oldest = self.packages.iter_mut().filter_map(|Package { uses, .. }| {
-            while uses.pop_front_if(|first| !first.is_true(records)).is_some() {}
+            while uses.front().is_some_and(|first| !first.is_true(records)) {
+                uses.pop_front();
+            }
             uses.front()
         });
         oldest.min_by_key(|first| first.stamp).map(|first| first.number)
