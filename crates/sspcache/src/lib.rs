@@ -1,47 +1,83 @@
-//! Flushes the credential caches of Windows Security Support Providers (SSPs), behind a trait that tests can mock on
-//! any system.
+//! Signs users in and out through Windows Security Support Providers (SSPs), behind a trait that tests can mock on any
+//! system.
 //!
-//! An SSP is a DLL through which a program signs its user in. Some keep the credentials in a cache inside the process, so
-//! that the next sign-in needs no password; who signs a user out has to flush it. Microsoft documents how:
-//! [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache). This crate
-//! is that protocol, with every way in which it can go wrong as an error of its own:
+//! An SSP is a DLL through which a program signs its user in. Some SSPs keep the credentials in a cache inside the process, so
+//! that the next sign-in needs no password. A program that signs its user out has to flush that cache. Microsoft documents
+//! how: [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache). This crate
+//! is that protocol. Each way in which it can fail is an error of its own:
 //!
 //! 1. Is it an SSP that is known to have such a cache? ([`Error::UnknownCache`])
 //! 2. Is it safe to flush from here: not from DllMain, not in a service? ([`Error::InsideLoaderCallback`],
 //!    [`Error::NonInteractiveWindowStation`])
-//! 3. Which modules of that name are loaded? None is ever loaded in order to be flushed: what is not loaded has no cache,
-//!    which is a success, [`Flush::Absent`].
+//! 3. Which modules of that name are loaded? None is ever loaded in order to be flushed. An SSP that isn't loaded has no
+//!    cache, which is a success: [`Flush::Absent`].
 //! 4. Does the module have the export? ([`Error::ExportMissing`])
 //! 5. What does the call return? ([`Error::FlushFailed`])
 //!
 //! # For applications
 //!
-//! Take the provider as an argument, and pass [`native()`] in production:
+//! Hold one object for signing in and out, a [`dyn Sspi`](Sspi). Pass [`native()`] in production:
 //!
 //! ```
-//! use sspcache::{Flush, CredentialProvider};
+//! use sspcache::{Credential, Error, SignIn, Sspi};
 //!
-//! fn sign_out(ssps: &dyn CredentialProvider) -> Result<(), sspcache::Error> {
-//!     match ssps.flush_all().into_result()? {
-//!         Flush::Flushed => println!("signed out"),
-//!         _ => println!("nobody was signed in through an SSP that caches"),
-//!     }
-//!     Ok(())
+//! struct Session<'a> {
+//!     sspi: &'a dyn Sspi,
+//!     credential: Credential,
 //! }
 //!
+//! impl<'a> Session<'a> {
+//!     fn sign_in(sspi: &'a dyn Sspi, user: &str, domain: &str, password: &str) -> Result<Self, Error> {
+//!         let msn = sspi.security_package("MSNSSPC.dll", "MSN")?;
+//!         let credential = msn.acquire(&SignIn::password(user, domain, password))?;
+//!         Ok(Self { sspi, credential })
+//!     }
+//!
+//!     fn sign_out(self) -> Result<(), Error> {
+//!         drop(self.credential); // frees the handle; the SSP still has the password in its cache
+//!         self.sspi.flush_all().into_result()?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
 //! # if false {
-//! sign_out(sspcache::native())?;
+//! let session = Session::sign_in(sspcache::native(), "alice", "CONTOSO", "correct horse")?;
+//! session.sign_out()?;
 //! # }
-//! # Ok::<(), sspcache::Error>(())
+//! # Ok(()) }
 //! ```
 //!
-//! A unit test passes a mock instead, from the crate `sspcache-mock`: an SSP with a real cache in a process that doesn't
-//! exist. It goes through the very same protocol, on any system.
+//! In a unit test, pass the provider of an emulated process from the crate `sspcache-mock`: it has loaded a mock SSP with a
+//! real cache, and runs the same protocol, on any system.
 //!
-//! [`CredentialProvider::flush_all`] visits each SSP, whatever becomes of the others, and returns a [`FlushReport`]
-//! that prints as a table. A [`FlushOnDrop`] flushes when a scope ends, for sign-outs with many exits. An
-//! [`SspCaches`] of one's own is built where [`native()`] doesn't do: it registers a third party's SSPs, and opts in on
-//! a window station that is not visible:
+//! ## How the SSP comes to be loaded
+//!
+//! This crate loads nothing: [`Sspi::security_package`] fails with [`Error::NotLoaded`] until the process has loaded the SSP.
+//! On Windows that happens in one of two ways:
+//!
+//! - secur32.dll loads the SSPs that the registry lists (`HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders`, value
+//!   `SecurityProviders`), at the program's first call of a function of SSPI.
+//! - The application loads it, and keeps it loaded for as long as users are signed in. Unloading it is no sign-out.
+//!
+//! ```no_run
+//! # #[cfg(windows)] {
+//! use libloading::os::windows::{LOAD_LIBRARY_SEARCH_SYSTEM32, Library};
+//!
+//! // SAFETY: Windows' own folder has no DLL of this name but the SSP.
+//! let _ssp = unsafe { Library::load_with_flags("MSNSSPC.dll", LOAD_LIBRARY_SEARCH_SYSTEM32)? };
+//! # } Ok::<(), libloading::Error>(())
+//! ```
+//!
+//! ## Reports
+//!
+//! [`CredentialProvider::flush_all`] flushes each cache and returns a [`FlushReport`] that prints as a table. A failure in one
+//! doesn't affect the others. A [`FlushOnDrop`] flushes when a scope ends, for sign-outs with many exits.
+//!
+//! ## Other SSPs, other window stations
+//!
+//! Build your own [`SspCaches`] when [`native()`] doesn't fit: register a third party's SSPs, or allow flushing on a window
+//! station that is not visible.
 //!
 //! ```
 //! use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
@@ -56,13 +92,14 @@
 //!
 //! # For libraries
 //!
-//! A library that signs its users out takes a `&dyn CredentialProvider` from its application and adds what it caches
-//! itself as one provider more. It doesn't call [`native()`] on its own: whether the process may flush, and which SSPs it
-//! knows, is the application's to say, and a cache belongs to the whole process.
+//! A library that signs its users out takes a `&dyn CredentialProvider` or a `&dyn Sspi` from its application, and adds its
+//! own caches as one more provider. It doesn't call [`native()`] itself: the application decides whether the process may flush,
+//! and which SSPs it knows, and a cache belongs to the whole process.
 //!
-//! # For those who have another kind of cache
+//! # For other kinds of caches
 //!
-//! [`CredentialProvider`] takes three methods, and [`Providers`] flushes several as one. An application's own tokens:
+//! [`CredentialProvider`] has three required methods, and [`Providers`] flushes several providers as one. A provider of an
+//! application's own tokens:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
@@ -112,12 +149,12 @@
 //! );
 //! ```
 //!
-//! The example `schannel` does so with Schannel's session cache, and `docs/providers.md` of the repository with Kerberos
-//! tickets, WinINet's session and MIT krb5's credential caches.
+//! The example `schannel` does so for Schannel's session cache. The page `docs/providers.md` of the repository has recipes for
+//! Kerberos tickets, WinINet's session and MIT krb5's credential caches.
 //!
-//! Signing in is a seam of its own: [`SspCaches::security_package`] gives a [`SecurityPackage`] of an SSP that is
-//! loaded, whose [`Credential`]s hold a reference to their module and are given back when dropped. The [`context`] that a
-//! client and a server come to have, and the messages that they exchange in it, are there likewise.
+//! # Servers and messages
+//!
+//! The module [`context`] has the handshake between a client and a server, and the messages that they exchange afterwards.
 //!
 //! # Platform-specific behaviour
 //!
@@ -128,39 +165,39 @@
 //! | inside a loader callback | `RtlIsThreadWithinLoaderCallout`, else the owner of the loader lock | *not detected* |
 //! | window station | `UOI_FLAGS` of the process's own, by user32 | there is none |
 //!
-//! What can't be detected, nobody is kept from. On Unix no call tells whether a constructor or destructor of a library is
-//! running. On Windows those of a DLL's global objects run inside its DllMain, and are refused, but those of the program
-//! itself run under no lock and look like any other code. So don't flush from there; a [`FlushOnDrop`] doesn't belong
-//! in a global either.
+//! Where the condition can't be detected, the flush is allowed. On Unix no function returns whether a constructor or destructor
+//! of a library is running. On Windows the constructors and destructors of a DLL's global objects run inside its DllMain, where
+//! a flush is refused. Those of the program itself run under no lock, and can't be distinguished from other code. So don't flush
+//! from there, and don't keep a [`FlushOnDrop`] in a global.
 //!
-//! When no SSP is loaded, as in most processes, a flush neither allocates nor touches a file. The first one in a Windows
-//! process that has no user32 loads it, to ask about the window station.
+//! When no SSP is loaded, as in most processes, a flush takes microseconds: it neither allocates nor touches a file. The first
+//! flush in a Windows process without user32 loads user32, to ask about the window station.
 //!
 //! # Safety
 //!
-//! No function of this crate is unsafe to call, on one premise: a loaded module that has an SSP's name is that SSP. Its
-//! exports are called as Microsoft's pages declare them, so don't [register](SspCachesBuilder::register) a name whose
-//! module has something else under `CleanupCredentialCache`. A reference is held during each call, so the module can't
-//! go away under it.
+//! No function of this crate is unsafe to call, on one premise: a loaded module that has an SSP's name is that SSP. Its exports
+//! are called as Microsoft's pages declare them. So don't [register](SspCachesBuilder::register) a name whose module has
+//! something else under `CleanupCredentialCache`. A reference to the module is held during each call, so that it can't be
+//! unloaded meanwhile.
 //!
-//! Flushing one process's caches does nothing to another's, nor to what the credentials were used for before: sessions,
-//! tickets, connections that are authenticated already.
+//! Flushing the caches of one process affects no other process, and nothing that the credentials were used for before:
+//! sessions, tickets and authenticated connections stay.
 //!
 //! # What it is worth today
 //!
 //! The two SSPs that Microsoft's page names, MSNSSPC.dll (the Microsoft Network) and MSAPSSPC.dll (Distributed Password
-//! Authentication), shipped with the Windows of around the year 2000. A process on Windows 11 finds neither and reports
-//! both as *not loaded*. What is left is the shape of the problem: third parties' SSPs that export the same function,
-//! other caches behind the same trait, and tests of sign-in and sign-out against a mock that runs anywhere.
+//! Authentication), shipped with the Windows of around the year 2000. A process on Windows 11 finds neither, and reports both as
+//! *absent*. What remains is the problem's shape: third parties' SSPs that export the same function, other caches behind the
+//! same trait, and tests of sign-in and sign-out against a mock that runs anywhere.
 //!
 //! # Features
 //!
 //! None is on by default.
 //!
-//! - `serde`: [`FlushReport`] and what is in it implement `Serialize`.
+//! - `serde`: [`FlushReport`] and [`FlushRow`] implement `Serialize`.
 //! - `tracing`: each row of a report is an event with the target `sspcache`: `INFO`, or `WARN` for a failure.
-#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
-#![warn(clippy::multiple_unsafe_ops_per_block)]
+//!
+//! The minimum supported Rust version is 1.88.
 
 pub mod context;
 pub mod loader;
@@ -188,9 +225,9 @@ pub use sspcache_types::{Identity, SecurityStatus};
 
 use once_cell::sync::OnceCell;
 
-/// The provider of this process: what production code flushes through.
+/// The SSPs of this process: what production code signs in through and flushes.
 ///
-/// It knows the two SSPs of Microsoft's page and refuses to flush on a window station that is not visible. Build an
+/// It knows the two SSPs that Microsoft's page names, and refuses to flush on a window station that is not visible. Build an
 /// [`SspCaches`] for anything else.
 ///
 /// ```
