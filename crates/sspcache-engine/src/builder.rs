@@ -3,9 +3,8 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
-    Clock, Config, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
-    account::{Account, Accounts},
-    context::{ExportKey, Settings},
+    Clock, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
+    context::{Accounts, ExportKey, Settings},
 };
 
 /// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must
@@ -60,6 +59,7 @@ impl EngineBuilder {
     }
 
     /// Configures an account that an acceptor verifies sign-ins against.
+    #[cfg(feature = "contexts")]
     pub fn account(mut self, user: impl Into<Name>, domain: impl Into<Name>, password: &str) -> Self {
         self.add_account(&Identity::password(user, domain, password));
         self
@@ -67,42 +67,49 @@ impl EngineBuilder {
 
     /// Makes the initiator's proof one that `CompleteAuthToken` is to complete: without that, the acceptor refuses
     /// it.
+    #[cfg(feature = "contexts")]
     pub fn complete_tokens(mut self, complete: bool) -> Self {
         self.contexts.complete_tokens = complete;
         self
     }
 
     /// How long a context is good for. Without it, as long as its credential.
+    #[cfg(feature = "contexts")]
     pub fn context_lifetime(mut self, lifetime: Duration) -> Self {
         self.contexts.lifetime = Some(lifetime);
         self
     }
 
     /// The targets that an acceptor is: it refuses what is meant for another. Without it, nothing.
+    #[cfg(feature = "contexts")]
     pub fn accepted_targets(mut self, targets: impl IntoIterator<Item: Into<Name>>) -> Self {
         self.contexts.accepted_targets = Some(targets.into_iter().map(Into::into).collect());
         self
     }
 
     /// Lets every instance that has this key import what this one exports. Without it, only the same instance can.
+    #[cfg(feature = "contexts")]
     pub fn export_key(mut self, key: &str) -> Self {
         self.export_key = Some(ExportKey::from_secret(key.as_bytes()));
         self
     }
 
     /// How long a handshake may take before it has failed: five minutes, unless this says otherwise.
+    #[cfg(feature = "contexts")]
     pub fn handshake_time(mut self, time: Duration) -> Self {
         self.contexts.handshake = time;
         self
     }
 
     /// The targets that an initiator finds. Without it, any.
+    #[cfg(feature = "contexts")]
     pub fn known_targets(mut self, targets: impl IntoIterator<Item: Into<Name>>) -> Self {
         self.contexts.known_targets = Some(targets.into_iter().map(Into::into).collect());
         self
     }
 
     /// Whether impersonation is pretended, instead of refused. No token of the operating system changes.
+    #[cfg(feature = "contexts")]
     pub fn simulate_impersonation(mut self, simulate: bool) -> Self {
         self.contexts.simulate_impersonation = simulate;
         self
@@ -122,7 +129,8 @@ impl EngineBuilder {
     }
 
     /// Applies what a configuration file says, on top of what was set before.
-    pub fn config(mut self, config: &Config) -> Self {
+    #[cfg(feature = "config")]
+    pub fn config(mut self, config: &crate::Config) -> Self {
         config.apply(&mut self);
         self
     }
@@ -182,8 +190,9 @@ impl EngineBuilder {
         Engine::from_builder(self)
     }
 
+    #[cfg(feature = "contexts")]
     pub(crate) fn add_account(&mut self, identity: &Identity) {
-        self.accounts.insert(Account::new(identity));
+        self.accounts.insert(crate::account::Account::new(identity));
     }
 }
 

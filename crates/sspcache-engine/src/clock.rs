@@ -7,13 +7,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+#[cfg(feature = "journal")]
 use serde::{Deserialize, Serialize};
 
 /// A moment: 100-nanosecond steps since the start of 1601, UTC unless said otherwise.
 ///
 /// Reference: [FILETIME](https://learn.microsoft.com/en-us/windows/win32/api/minwinbase/ns-minwinbase-filetime).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
+#[cfg_attr(feature = "journal", serde(transparent))]
 pub struct FileTime(pub u64);
 
 impl FileTime {

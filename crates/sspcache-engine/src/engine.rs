@@ -8,11 +8,10 @@ use std::{
 };
 
 use crate::{
-    AcquireRequest, Clock, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Identity, Name,
-    Operation, PackageInfo, Principal, SecurityStatus, Source,
-    account::{AccountKey, Accounts},
+    AcquireRequest, Clock, Effect, Ending, EngineBuilder, Event, EventKind, Fault, FileTime, Name, Operation,
+    PackageInfo, Principal, SecurityStatus, Source,
     book::Book,
-    context::{Contexts, ExportKey, Handshakes},
+    context::{Accounts, Contexts, ExportKey, Handshakes},
     credentials::{Held, principal_of},
     event::shown,
     handle::HandleTable,
@@ -84,8 +83,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong secret; which of them is not told.
-    pub fn verify(&self, identity: &Identity) -> Result<(), SecurityStatus> {
-        let key = AccountKey::of(identity);
+    #[cfg(feature = "contexts")]
+    pub fn verify(&self, identity: &crate::Identity) -> Result<(), SecurityStatus> {
+        let key = crate::account::AccountKey::of(identity);
         let state = self.lock();
         let account = state.accounts.get(&identity.principal);
         account.filter(|account| account.key == key).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+#[cfg(feature = "journal")]
 use serde::{Deserialize, Serialize};
 
 use crate::{Effect, FileTime, Operation, Principal, SecurityStatus, context::Role};
 
 /// One step of an SSP's life. Its JSON form is a line of the [journal](crate::journal).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
 pub struct Event {
     /// Place in the order of this instance's events, from 0, without gaps.
     pub seq: u64,
@@ -18,10 +20,10 @@ pub struct Event {
     /// Credentials in the cache after it.
     pub after: u32,
     /// Copies that live handles keep although their credential has left the cache (clause M4), after the event.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
     pub retained: u32,
     /// What happened.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "journal", serde(flatten))]
     pub kind: EventKind,
 }
 
@@ -29,8 +31,9 @@ pub struct Event {
 ///
 /// A `credential` is a number for one cached credential, unique in its instance; a replaced secret gets a new one.
 /// A `principal` is text for people: `DOMAIN\user`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
+#[cfg_attr(feature = "journal", serde(tag = "event", rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum EventKind {
     /// A credential handle was given out.
@@ -42,7 +45,7 @@ pub enum EventKind {
         /// Whom the handle stands for; empty when anonymous.
         principal: String,
         /// The cached credential it uses, if it uses one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         credential: Option<u64>,
         /// Where the credential came from.
         source: Source,
@@ -74,7 +77,7 @@ pub enum EventKind {
         /// The package that was used; for Negotiate, the one that it chose.
         package: String,
         /// Who initiated; empty for a null session.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
     /// An established context was packed for another process.
@@ -98,7 +101,7 @@ pub enum EventKind {
         /// The package that was used; for Negotiate, the one that it chose.
         package: String,
         /// Who initiated; empty for a null session.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
     /// A handshake began.
@@ -119,7 +122,7 @@ pub enum EventKind {
         /// Whose it is; empty when anonymous.
         principal: String,
         /// The cached credential it uses, if it uses one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         credential: Option<u64>,
         /// Where it came from.
         source: Source,
@@ -131,7 +134,7 @@ pub enum EventKind {
         /// Credentials that were still cached.
         left: u32,
         /// Events that could not be written.
-        #[serde(default)]
+        #[cfg_attr(feature = "journal", serde(default))]
         lost: u64,
     },
     /// A credential was overwritten to make room.
@@ -163,7 +166,7 @@ pub enum EventKind {
         /// The handle's word of the context.
         context: usize,
         /// The client; empty for a null session.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
     /// A handle was told of a proxy for Kerberos.
@@ -194,10 +197,10 @@ pub enum EventKind {
         /// With what.
         status: SecurityStatus,
         /// The package that was asked for, if the call named one.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         package: String,
         /// Whom it was about, if anybody.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
     /// A credential was overwritten because its principal signed in with another secret.
@@ -223,14 +226,15 @@ pub enum EventKind {
         /// What the process runs: its program's file name.
         program: String,
         /// Whether the process is the fork of one that had used the SSP.
-        #[serde(default)]
+        #[cfg_attr(feature = "journal", serde(default))]
         forked: bool,
     },
 }
 
 /// Where a credential came from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
+#[cfg_attr(feature = "journal", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Source {
     /// Nobody's: an anonymous identity.
@@ -246,8 +250,9 @@ pub enum Source {
 }
 
 /// How an SSP ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
+#[cfg_attr(feature = "journal", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Ending {
     /// The instance was dropped.
@@ -285,6 +290,7 @@ impl fmt::Display for Ending {
     }
 }
 
+#[cfg(feature = "journal")]
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u32) -> bool {
     *number == 0

@@ -1,8 +1,6 @@
 //! Faults: how a test makes one call of the SSP fail.
 
-use std::{borrow::Cow, fmt, time::Duration};
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, time::Duration};
 
 use crate::SecurityStatus;
 
@@ -93,19 +91,6 @@ impl fmt::Display for Operation {
     }
 }
 
-impl Serialize for Operation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Operation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = <Cow<'de, str>>::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| de::Error::custom("not a function of an SSP"))
-    }
-}
-
 /// What an injected fault does.
 ///
 /// In a configuration and in the journal it is one word: `false`, `delay`, `missing`, `panic`, or a status's name.
@@ -145,19 +130,6 @@ impl Effect {
             Self::Panic => "panic",
             Self::Status(status) => status.name(),
         }
-    }
-}
-
-impl Serialize for Effect {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Effect {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = <Cow<'de, str>>::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| de::Error::custom("not an effect"))
     }
 }
 
@@ -218,5 +190,41 @@ impl Fault {
             *left = left.checked_sub(1)?;
         }
         Some((self.effect, self.delay))
+    }
+}
+
+/// Operations and effects in journals: by name.
+#[cfg(feature = "journal")]
+mod serialize {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::{Effect, Operation};
+
+    impl Serialize for Operation {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.name())
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Operation {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let name = <Cow<'de, str>>::deserialize(deserializer)?;
+            Self::from_name(&name).ok_or_else(|| de::Error::custom("not a function of an SSP"))
+        }
+    }
+
+    impl Serialize for Effect {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.name())
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Effect {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let name = <Cow<'de, str>>::deserialize(deserializer)?;
+            Self::from_name(&name).ok_or_else(|| de::Error::custom("not an effect"))
+        }
     }
 }

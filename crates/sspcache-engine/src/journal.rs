@@ -26,6 +26,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -162,11 +163,10 @@ pub fn find(target: &Path) -> Result<Vec<PathBuf>, JournalError> {
 }
 
 /// Why a journal can't be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum JournalError {
     /// A line is no event of this version's journal.
-    #[error("{}:{line}:{column}: not an event of a journal of version {}", path.display(), env!("CARGO_PKG_VERSION"))]
     NotAnEvent {
         /// The file.
         path: PathBuf,
@@ -176,13 +176,39 @@ pub enum JournalError {
         column: usize,
     },
     /// The operating system refused.
-    #[error("{}: can't read the journal: {source}", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// What it said.
         source: io::Error,
     },
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnEvent { path, line, column } => {
+                let version = env!("CARGO_PKG_VERSION");
+                write!(
+                    f,
+                    "{}:{line}:{column}: not an event of a journal of version {version}",
+                    path.display()
+                )
+            }
+            Self::Unreadable { path, source } => {
+                write!(f, "{}: can't read the journal: {source}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for JournalError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotAnEvent { .. } => None,
+            Self::Unreadable { source, .. } => Some(source),
+        }
+    }
 }
 
 /// Writes lines, and keeps account of whether what was written last ends one.

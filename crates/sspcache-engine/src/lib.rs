@@ -36,13 +36,25 @@
 //! What wiping can't reach: CPU registers, the stack of a caller, copies that the caller made, and swap where the
 //! limit on locked memory is hit. See `SECURITY.md`.
 
+#![cfg_attr(
+    not(feature = "contexts"),
+    allow(dead_code, reason = "much of what an instance keeps is for contexts")
+)]
+
 pub mod clock;
+#[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "contexts")]
+pub mod context;
+#[cfg(not(feature = "contexts"))]
+#[path = "no_contexts.rs"]
 pub mod context;
 pub mod event;
+#[cfg(feature = "journal")]
 pub mod journal;
 pub mod vault;
 
+#[cfg(feature = "contexts")]
 mod account;
 mod book;
 mod builder;
@@ -53,12 +65,14 @@ mod handle;
 mod identity;
 mod name;
 mod package;
+#[cfg(feature = "contexts")]
 mod seal;
 mod secret;
 mod sync;
 
 pub use builder::{EngineBuilder, HandlePolicy};
 pub use clock::{Clock, FileTime, SystemClock};
+#[cfg(feature = "config")]
 pub use config::{Config, ConfigError};
 pub use credentials::{AcquireRequest, Acquired, Direction, KdcProxy};
 pub use engine::{CachedCredential, Engine, Unclean};
@@ -68,6 +82,7 @@ pub use handle::CredentialHandle;
 pub use identity::{Identity, PackageList, Principal};
 pub use name::Name;
 pub use package::PackageInfo;
+#[cfg(feature = "contexts")]
 pub use seal::{Seal, SealedFor};
 pub use secret::{Secret, SecretKind};
 pub use sspcache_types::SecurityStatus;

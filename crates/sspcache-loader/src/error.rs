@@ -1,5 +1,7 @@
 //! The loader's errors: a variant for each reason, with the code that Windows sets.
 
+use std::fmt;
+
 use windows_sys::Win32::Foundation::{
     ERROR_BAD_EXE_FORMAT, ERROR_DLL_INIT_FAILED, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE,
     ERROR_INVALID_IMAGE_HASH, ERROR_INVALID_ORDINAL, ERROR_INVALID_PARAMETER, ERROR_MOD_NOT_FOUND,
@@ -9,13 +11,12 @@ use windows_sys::Win32::Foundation::{
 use crate::Handle;
 
 /// Why a call to the loader failed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum LoaderError {
     /// There is no file of this name to open as data.
     ///
     /// `ERROR_FILE_NOT_FOUND` (2)
-    #[error("no file `{name}` to open as data was found (searched: {searched})")]
     DataFileNotFound {
         /// The name of the file.
         name: String,
@@ -25,9 +26,6 @@ pub enum LoaderError {
     /// The handle belongs to no loaded module: the module was unloaded, or the handle never was valid.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error(
-        "the handle {handle} belongs to no loaded module: the module was unloaded, or the handle never was valid"
-    )]
     DeadHandle {
         /// The handle as it was passed.
         handle: Handle,
@@ -35,7 +33,6 @@ pub enum LoaderError {
     /// The module has no export of this name. The comparison is exact, including case.
     ///
     /// `ERROR_PROC_NOT_FOUND` (127)
-    #[error("{module} has no export `{export}` (names of exports are compared exactly, including case)")]
     ExportNotFound {
         /// Path of the module that was searched.
         module: String,
@@ -45,7 +42,6 @@ pub enum LoaderError {
     /// No folder of the search has a module file of this name.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("no module file `{name}` was found (searched: {searched})")]
     FileNotFound {
         /// The name of the module.
         name: String,
@@ -55,7 +51,6 @@ pub enum LoaderError {
     /// A folder to search doesn't exist.
     ///
     /// `ERROR_FILE_NOT_FOUND` (2)
-    #[error("the folder `{folder}` to search doesn't exist")]
     FolderNotFound {
         /// The folder as it was passed.
         folder: String,
@@ -63,7 +58,6 @@ pub enum LoaderError {
     /// The module's notification handler returned `false` for the load.
     ///
     /// `ERROR_DLL_INIT_FAILED` (1114)
-    #[error("{module} refused to initialize: its notification handler returned false for the load")]
     InitializationRefused {
         /// Path of the module.
         module: String,
@@ -71,10 +65,6 @@ pub enum LoaderError {
     /// The flags that choose the folders for all further loads are zero or have unknown bits.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error(
-        "invalid default folders {flags:#x}: use at least one of LOAD_LIBRARY_SEARCH_APPLICATION_DIR (0x200), \
-         USER_DIRS (0x400), SYSTEM32 (0x800), DEFAULT_DIRS (0x1000), and no other"
-    )]
     InvalidDefaultFolders {
         /// The flags as they were passed.
         flags: u32,
@@ -82,7 +72,6 @@ pub enum LoaderError {
     /// The flags of a lookup contradict each other or have unknown bits.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error("invalid lookup flags {flags:#x}: use PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)")]
     InvalidFlags {
         /// The flags as they were passed.
         flags: u32,
@@ -90,10 +79,6 @@ pub enum LoaderError {
     /// The flags of a load contradict each other, or those that the process set for all loads.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error(
-        "invalid load flags {flags:#x}: LOAD_WITH_ALTERED_SEARCH_PATH (8) excludes the LOAD_LIBRARY_SEARCH flags, both \
-         of the call and those set for all loads"
-    )]
     InvalidLoadFlags {
         /// The flags as they were passed.
         flags: u32,
@@ -101,7 +86,6 @@ pub enum LoaderError {
     /// The name is empty, or has only trailing spaces and a dot.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("`{name}` is not a module's name")]
     InvalidName {
         /// The name as it was passed.
         name: String,
@@ -109,7 +93,6 @@ pub enum LoaderError {
     /// No loaded module contains the address.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("no loaded module contains the address {address:#x}")]
     NoModuleAtAddress {
         /// The address to find.
         address: u64,
@@ -117,7 +100,6 @@ pub enum LoaderError {
     /// The file exists, but is not a module for this machine.
     ///
     /// `ERROR_BAD_EXE_FORMAT` (193)
-    #[error("{path} is not a module that this machine can load")]
     NotAModule {
         /// Path of the file.
         path: String,
@@ -125,7 +107,6 @@ pub enum LoaderError {
     /// No module of this name is loaded.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("no module `{name}` is loaded")]
     NotLoaded {
         /// The name to find.
         name: String,
@@ -133,12 +114,10 @@ pub enum LoaderError {
     /// The handle to free is null.
     ///
     /// `ERROR_INVALID_HANDLE` (6)
-    #[error("can't free a null handle")]
     NullHandle,
     /// The load requires a signed file, and an emulated file never is signed.
     ///
     /// `ERROR_INVALID_IMAGE_HASH` (577)
-    #[error("{path} is not signed, as LOAD_LIBRARY_REQUIRE_SIGNED_TARGET (0x80) requires")]
     NotSigned {
         /// Path of the file.
         path: String,
@@ -146,7 +125,6 @@ pub enum LoaderError {
     /// The module has no export with this ordinal.
     ///
     /// `ERROR_INVALID_ORDINAL` (182)
-    #[error("{module} has no export with the ordinal {ordinal}")]
     OrdinalNotFound {
         /// Path of the module that was searched.
         module: String,
@@ -157,7 +135,6 @@ pub enum LoaderError {
     /// search includes.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error("`{path}` is a relative path: it must begin with a drive, a share or a slash")]
     RelativePath {
         /// The path as it was passed.
         path: String,
@@ -165,9 +142,6 @@ pub enum LoaderError {
     /// The cookie belongs to no folder: the folder was removed, or the cookie never was valid.
     ///
     /// `ERROR_INVALID_PARAMETER` (87)
-    #[error(
-        "the cookie {cookie:#x} belongs to no added folder: the folder was removed, or the cookie never was valid"
-    )]
     UnknownCookie {
         /// The cookie as it was passed.
         cookie: u64,
@@ -175,12 +149,77 @@ pub enum LoaderError {
     /// The module's handler for its unload tries to keep or load the module: it can no longer be kept.
     ///
     /// `ERROR_MOD_NOT_FOUND` (126)
-    #[error("{module} is being unloaded: its own notification handler can't keep it or load it again")]
     Unloading {
         /// Path of the module.
         module: String,
     },
 }
+
+impl fmt::Display for LoaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DataFileNotFound { name, searched } => {
+                write!(f, "no file `{name}` to open as data was found (searched: {searched})")
+            }
+            Self::DeadHandle { handle } => write!(
+                f,
+                "the handle {handle} belongs to no loaded module: the module was unloaded, or the handle never was valid"
+            ),
+            Self::ExportNotFound { module, export } => write!(
+                f,
+                "{module} has no export `{export}` (names of exports are compared exactly, including case)"
+            ),
+            Self::FileNotFound { name, searched } => {
+                write!(f, "no module file `{name}` was found (searched: {searched})")
+            }
+            Self::FolderNotFound { folder } => write!(f, "the folder `{folder}` to search doesn't exist"),
+            Self::InitializationRefused { module } => write!(
+                f,
+                "{module} refused to initialize: its notification handler returned false for the load"
+            ),
+            Self::InvalidDefaultFolders { flags } => write!(
+                f,
+                "invalid default folders {flags:#x}: use at least one of LOAD_LIBRARY_SEARCH_APPLICATION_DIR (0x200), \
+         USER_DIRS (0x400), SYSTEM32 (0x800), DEFAULT_DIRS (0x1000), and no other"
+            ),
+            Self::InvalidFlags { flags } => write!(
+                f,
+                "invalid lookup flags {flags:#x}: use PIN (1) or UNCHANGED_REFCOUNT (2), and FROM_ADDRESS (4)"
+            ),
+            Self::InvalidLoadFlags { flags } => write!(
+                f,
+                "invalid load flags {flags:#x}: LOAD_WITH_ALTERED_SEARCH_PATH (8) excludes the LOAD_LIBRARY_SEARCH flags, both \
+         of the call and those set for all loads"
+            ),
+            Self::InvalidName { name } => write!(f, "`{name}` is not a module's name"),
+            Self::NoModuleAtAddress { address } => {
+                write!(f, "no loaded module contains the address {address:#x}")
+            }
+            Self::NotAModule { path } => write!(f, "{path} is not a module that this machine can load"),
+            Self::NotLoaded { name } => write!(f, "no module `{name}` is loaded"),
+            Self::NullHandle => f.write_str("can't free a null handle"),
+            Self::NotSigned { path } => {
+                write!(f, "{path} is not signed, as LOAD_LIBRARY_REQUIRE_SIGNED_TARGET (0x80) requires")
+            }
+            Self::OrdinalNotFound { module, ordinal } => {
+                write!(f, "{module} has no export with the ordinal {ordinal}")
+            }
+            Self::RelativePath { path } => {
+                write!(f, "`{path}` is a relative path: it must begin with a drive, a share or a slash")
+            }
+            Self::UnknownCookie { cookie } => write!(
+                f,
+                "the cookie {cookie:#x} belongs to no added folder: the folder was removed, or the cookie never was valid"
+            ),
+            Self::Unloading { module } => write!(
+                f,
+                "{module} is being unloaded: its own notification handler can't keep it or load it again"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LoaderError {}
 
 impl LoaderError {
     /// The [system error code](https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes) that

@@ -31,6 +31,7 @@ pub(crate) use self::{
     half_open::Handshakes,
     settings::Settings,
 };
+pub(crate) use crate::account::Accounts;
 use crate::{CredentialHandle, FileTime, Name, PackageInfo, Principal};
 
 /// A context handle: what an SSP keeps in `CtxtHandle::dwLower`.

@@ -161,9 +161,16 @@ pub enum How {
 }
 
 /// The system has no memory for another credential.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("out of memory for cached credentials; flush the cache or limit its capacity")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OutOfMemory;
+
+impl std::fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("out of memory for cached credentials; flush the cache or limit its capacity")
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
 
 impl From<TryReserveError> for OutOfMemory {
     fn from(_: TryReserveError) -> Self {

@@ -1,0 +1,47 @@
+//! What an instance has in place of contexts and accounts where the feature `contexts` is off: nothing.
+
+pub use sspcache_types::Role;
+
+/// No accounts.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts;
+
+/// No contexts.
+pub(crate) struct Contexts;
+
+impl Contexts {
+    pub(crate) fn new(_: u64) -> Self {
+        Self
+    }
+
+    #[allow(clippy::unused_self, reason = "as of contexts that there are")]
+    pub(crate) fn len(&self) -> usize {
+        0
+    }
+}
+
+/// No handshakes.
+pub(crate) struct Handshakes;
+
+impl Handshakes {
+    pub(crate) fn new(_: Settings) -> Result<Self, getrandom::Error> {
+        Ok(Self)
+    }
+
+    #[allow(clippy::unused_self, reason = "as of handshakes that there are")]
+    pub(crate) fn start_over(&mut self) {}
+}
+
+/// Nothing to configure.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings;
+
+/// No key.
+#[derive(Debug)]
+pub(crate) struct ExportKey;
+
+impl ExportKey {
+    pub(crate) fn random() -> Self {
+        Self
+    }
+}
