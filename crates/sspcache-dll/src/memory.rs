@@ -30,6 +30,7 @@ unsafe impl Send for Block {}
 
 impl Block {
     /// Zeroed memory of so many bytes, aligned for anything that SSPI hands out.
+    #[inline(never)]
     fn new(bytes: usize) -> Self {
         Self(Box::into_raw(vec![0u64; bytes.div_ceil(8).max(1)].into_boxed_slice()))
     }
@@ -40,12 +41,21 @@ impl Block {
     /// When the items don't lie within the block, or not aligned.
     fn put<T: Copy>(&mut self, at: usize, items: &[T]) -> *mut T {
         const { assert!(align_of::<T>() <= align_of::<u64>(), "a block is aligned for it") };
-        assert!(at.is_multiple_of(align_of::<T>()), "so is the place");
-        assert!(self.size().checked_sub(at).is_some_and(|room| size_of_val(items) <= room), "there is room");
-        let place = self.0.cast::<T>().wrapping_byte_add(at);
+        let place = self.place(at, size_of_val(items), align_of::<T>()).cast::<T>();
         // SAFETY: the items lie within this block, as was just checked, aligned, and are none of its own.
         unsafe { place.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
         place
+    }
+
+    /// A place in the block, for so many bytes.
+    ///
+    /// # Panics
+    /// When it isn't in the block, or not aligned.
+    #[inline(never)]
+    fn place(&self, at: usize, size: usize, align: usize) -> *mut u8 {
+        let fits = self.size().checked_sub(at).is_some_and(|room| size <= room);
+        assert!(fits && at.is_multiple_of(align), "a block is made for what is put into it");
+        self.0.cast::<u8>().wrapping_add(at)
     }
 
     fn size(&self) -> usize {

@@ -39,8 +39,7 @@ pub fn make_signature(
     let context = context.context()?;
     let mut buffers = message.read()?;
     let length = {
-        let (token, data) = token_and_data(&mut buffers)?;
-        let parts: Checked<'_> = data.into_iter().map(Piece::bytes).collect::<Result<_, _>>()?;
+        let (token, parts) = token_and_parts(&mut buffers, Piece::bytes)?;
         engine.sign(context, qop, &parts, token.bytes_mut()?)?
     };
     buffers.set_length(SECBUFFER_TOKEN, length);
@@ -61,7 +60,7 @@ pub fn verify_signature(
     let buffers = message.read()?;
     let token = buffers.first(SECBUFFER_TOKEN).ok_or(Status::InvalidToken)?;
     let data = buffers.iter().filter(|buffer| is_data(buffer.kind(), buffer.access()));
-    let parts: Checked<'_> = data.map(|buffer| buffer.bytes()).collect::<Result<_, _>>()?;
+    let parts: Parts<&[u8]> = data.map(|buffer| buffer.bytes()).collect::<Result<_, _>>()?;
     qop.write(engine.verify_signature(context, &parts, token.bytes()?)?);
     Ok(())
 }
@@ -79,8 +78,8 @@ pub fn encrypt_message(
     let context = context.context()?;
     let mut buffers = message.read()?;
     let length = {
-        let (token, data) = token_and_data(&mut buffers)?;
-        engine.encrypt(context, qop, &mut parts(data)?, token.bytes_mut()?)?
+        let (token, mut parts) = token_and_parts(&mut buffers, part)?;
+        engine.encrypt(context, qop, &mut parts, token.bytes_mut()?)?
     };
     buffers.set_length(SECBUFFER_TOKEN, length);
     buffers.empty_all(SECBUFFER_PADDING);
@@ -111,43 +110,42 @@ pub fn decrypt_message(
         buffers.point_into(place, SECBUFFER_STREAM, MESSAGE_TOKEN);
         found
     } else {
-        let (token, data) = token_and_data(&mut buffers)?;
-        engine.decrypt(context, &mut parts(data)?, token.bytes()?)?
+        let (token, mut parts) = token_and_parts(&mut buffers, part)?;
+        engine.decrypt(context, &mut parts, token.bytes()?)?
     };
     qop.write(found);
     Ok(())
 }
 
-type Checked<'b> = SmallVec<[&'b [u8]; 8]>;
-type Data<'b> = SmallVec<[Piece<'b>; 8]>;
-type Parts<'b> = SmallVec<[Part<'b>; 8]>;
+type Parts<P> = SmallVec<[P; 8]>;
 
-/// The token of a message and what it protects, all of which lies apart.
-fn token_and_data<'b>(buffers: &'b mut BufferDesc<'_>) -> Result<(Piece<'b>, Data<'b>), Status> {
-    let (mut token, mut data) = (None, Data::new());
+/// The token of a message and the parts that it protects, all of which lie apart.
+fn token_and_parts<'b, P>(
+    buffers: &'b mut BufferDesc<'_>,
+    part: impl Fn(Piece<'b>) -> Result<P, Status>,
+) -> Result<(Piece<'b>, Parts<P>), Status> {
+    let (mut token, mut parts) = (None, Parts::new());
     for piece in buffers.apart()? {
         if piece.kind() == SECBUFFER_TOKEN && token.is_none() {
             token = Some(piece);
         } else if is_data(piece.kind(), piece.access()) {
-            data.push(piece);
+            parts.push(part(piece)?);
         }
     }
-    Ok((token.ok_or(Status::InvalidToken)?, data))
+    Ok((token.ok_or(Status::InvalidToken)?, parts))
 }
 
-/// The parts of a message that is encrypted or decrypted in place.
-fn parts(data: Data<'_>) -> Result<Parts<'_>, Status> {
-    data.into_iter()
-        .map(|piece| match piece.access() {
-            Access::Checked => piece.bytes().map(Part::Checked),
-            _ => piece.bytes_mut().map(Part::Data),
-        })
-        .collect()
+/// A part of a message that is encrypted or decrypted in place.
+fn part(piece: Piece<'_>) -> Result<Part<'_>, Status> {
+    match piece.access() {
+        Access::Checked => piece.bytes().map(Part::Checked),
+        _ => piece.bytes_mut().map(Part::Data),
+    }
 }
 
 /// The token of a message in one piece, and its parts in the order of their buffers: the data in the place that it will be
 /// pointed from.
-fn stream_parts(stream: Split<'_>) -> Result<(&[u8], Parts<'_>), Status> {
+fn stream_parts(stream: Split<'_>) -> Result<(&[u8], Parts<Part<'_>>), Status> {
     let Split { head: token, rest, others } = stream;
     let mut data = Some(rest);
     let mut parts = Parts::new();

@@ -1,6 +1,6 @@
 //! Buffers for attributes of contexts and credentials.
 
-use std::ffi::c_void;
+use std::{ffi::c_void, ptr::NonNull};
 
 use sspcache_engine::Status;
 use windows_sys::Win32::Security::Authentication::Identity::{
@@ -49,17 +49,24 @@ impl AttributeBuffer<'_> {
     /// [`Status::InvalidParameter`] without a buffer, [`Status::BufferTooSmall`] for one that is too small, the
     /// structure's own, and [`Status::InternalError`] for another attribute's structure.
     pub(crate) fn put<T: Structure>(self, make: impl FnOnce() -> Result<T, Status>) -> Result<(), Status> {
-        if self.attribute != T::ATTRIBUTE {
-            return Err(Status::InternalError);
-        }
-        let place = self.place.get().ok_or(Status::InvalidParameter)?;
-        if self.size.is_some_and(|size| (size as usize) < size_of::<T>()) {
-            return Err(Status::BufferTooSmall);
-        }
+        let place = self.place_for(T::ATTRIBUTE, size_of::<T>())?;
         let structure = make()?;
         // SAFETY: the buffer of an attribute is its structure, as `Structure` says, wherever it is aligned.
         unsafe { place.cast::<T>().write_unaligned(structure) };
         Ok(())
+    }
+
+    /// Where the structure of an attribute goes, which has this size.
+    #[inline(never)]
+    fn place_for(self, attribute: u32, size: usize) -> Result<NonNull<u8>, Status> {
+        if self.attribute != attribute {
+            return Err(Status::InternalError);
+        }
+        let place = self.place.get().ok_or(Status::InvalidParameter)?;
+        if self.size.is_some_and(|given| (given as usize) < size) {
+            return Err(Status::BufferTooSmall);
+        }
+        Ok(place)
     }
 }
 
