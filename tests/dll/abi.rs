@@ -171,6 +171,23 @@ fn every_function_answers_null_pointers_by_a_status() {
     );
 }
 
+/// S5: Wine's Negotiate passes such numbers where a handle is meant, and other callers where nothing is. Not for Miri, as above.
+#[test]
+#[cfg(all(target_pointer_width = "64", not(miri)))]
+fn a_number_below_64_kib_is_never_followed_as_a_pointer() {
+    let mock = Mock::own("MSNSSPC");
+    for (name, forms) in TABLE.iter().filter(|(name, _)| !name.is_empty()) {
+        for suffix in if *forms { &["A", "W"][..] } else { &[""] } {
+            let function: dll::Widest<i32> = mock.export(&format!("{name}{suffix}")).unwrap();
+            for number in [0x10, 0xFFFF] {
+                let n = number;
+                let answer = function(n, n, n, n, n, n, n, n, n, n, n, n);
+                assert!(answer < 0, "{name}{suffix}: {answer:#010X}");
+            }
+        }
+    }
+}
+
 /// M2
 #[test]
 fn the_credential_use_decides_what_is_acquired_and_cached() {

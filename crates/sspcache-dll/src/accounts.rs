@@ -1,5 +1,5 @@
 //! `ChangeAccountPassword`.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use sspcache_engine::{Principal, Secret, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{

@@ -1,5 +1,5 @@
 //! `QueryContextAttributes`.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use std::{ptr, slice};
 

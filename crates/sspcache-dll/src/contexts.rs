@@ -1,5 +1,5 @@
 //! Contexts: the steps of a handshake, and what is done with a context as a whole.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use sspcache_engine::{
     CredentialHandle, Status,

@@ -1,5 +1,5 @@
 //! Credential handles: acquiring and freeing them, adding to them, and asking whom they stand for.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use std::mem::offset_of;
 

@@ -1,4 +1,5 @@
 //! What a call comes to at the ABI. Panics stop here (clause M11).
+#![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

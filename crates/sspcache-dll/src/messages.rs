@@ -10,7 +10,7 @@
 //! | `SECBUFFER_STREAM` | left out | decrypting: trailer and data in one piece; an empty `SECBUFFER_DATA` is pointed at the data |
 //!
 //! Others are left out. Buffers that overlap are refused.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use smallvec::SmallVec;
 use sspcache_engine::{

@@ -1,5 +1,5 @@
 //! `EnumerateSecurityPackages` and `QuerySecurityPackageInfo`.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use sspcache_engine::{Operation, PackageInfo, Status};
 

@@ -1,6 +1,6 @@
 //! `AddSecurityPackage` and `DeleteSecurityPackage`. The packages are those of the configuration: none comes or goes while a
 //! program runs.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use sspcache_engine::{Operation, Status};
 use windows_sys::Win32::Security::Authentication::Identity::SECURITY_PACKAGE_OPTIONS;

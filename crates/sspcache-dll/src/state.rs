@@ -1,4 +1,5 @@
 //! One DLL's SSP: made by the first call, taken down when the DLL is unloaded or the process ends.
+#![forbid(unsafe_code)]
 
 use std::{
     env,

@@ -35,6 +35,7 @@
 //!
 //! What wiping can't reach: CPU registers, the stack of a caller, copies that the caller made, and swap where the
 //! limit on locked memory is hit. See `SECURITY.md`.
+#![warn(clippy::multiple_unsafe_ops_per_block)]
 
 #![cfg_attr(
     not(feature = "contexts"),

@@ -1,5 +1,4 @@
 //! What the credential manager's functions are to be called with for an identity, and the host that a target names.
-#![deny(unsafe_code)]
 
 use sspcache_engine::{Operation, SecretKind, Status};
 use windows_sys::Win32::Security::Credentials::{

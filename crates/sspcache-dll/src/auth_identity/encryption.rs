@@ -10,7 +10,6 @@
 //! An identity of this family has room for that. A caller's own `SEC_WINNT_AUTH_IDENTITY_EX2` has it if 32 bytes of its
 //! length are unused, else `SEC_E_BUFFER_TOO_SMALL`; the forms with pointers can't be encrypted: `SEC_E_INVALID_PARAMETER`.
 //! `SspiCopyAuthIdentity` makes an identity of the family of each.
-#![deny(unsafe_code)]
 
 use sspcache_engine::{Engine, Operation, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{

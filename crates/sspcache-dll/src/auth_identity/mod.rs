@@ -5,6 +5,7 @@
 //!
 //! A null pointer where something is to be, or to be put, gives `SEC_E_INVALID_PARAMETER`; what is no identity gives
 //! `SEC_E_UNKNOWN_CREDENTIALS`. The out parameters are then as they were.
+#![forbid(unsafe_code)]
 
 mod common;
 mod credman;

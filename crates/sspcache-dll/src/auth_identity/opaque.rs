@@ -1,5 +1,4 @@
 //! Identities as a whole: checked, copied, compared, made into bytes, and given back.
-#![deny(unsafe_code)]
 
 use std::ffi::c_void;
 

@@ -1,5 +1,4 @@
 //! What asks a person, and what only Schannel has.
-#![deny(unsafe_code)]
 
 use sspcache_engine::{Operation, Status};
 use windows_sys::Win32::Foundation::{

@@ -3,7 +3,6 @@
 //! The third one is the password, as long as that says all there is to say. Else, for a key, a certificate, a list of
 //! packages or flags, it is [`MARK`] and one block with all of it, in hexadecimal digits: what the page calls an encoded
 //! string version of `SEC_WINNT_AUTH_IDENTITY_EX2`, in a form of the mock's own.
-#![deny(unsafe_code)]
 
 use std::ffi::c_void;
 

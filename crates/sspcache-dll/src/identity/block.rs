@@ -4,7 +4,6 @@
 //! and the header is encrypted; the header stays readable, and is sealed too.
 //!
 //! Reference: [SEC_WINNT_AUTH_IDENTITY_EX2](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_ex2).
-#![deny(unsafe_code)]
 
 use std::mem::offset_of;
 

@@ -1,5 +1,4 @@
 //! Numbers, text and parts in bytes, as they lie in memory.
-#![deny(unsafe_code)]
 
 use sspcache_engine::Status;
 use zeroize::Zeroizing;

@@ -7,7 +7,6 @@
 //! | 20 | `AuthData.CredData`, an offset from the start of the structure, and a length |
 //!
 //! Reference: [SEC_WINNT_AUTH_PACKED_CREDENTIALS](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_packed_credentials).
-#![deny(unsafe_code)]
 
 use sspcache_engine::{Secret, SecretKind, Status};
 use zeroize::Zeroizing;

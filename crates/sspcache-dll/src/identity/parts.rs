@@ -1,5 +1,4 @@
 //! What an identity consists of, whatever its form.
-#![deny(unsafe_code)]
 
 use sspcache_engine::{Identity, Name, PackageList, Principal};
 use windows_sys::Win32::{

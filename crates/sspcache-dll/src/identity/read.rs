@@ -1,5 +1,4 @@
 //! Identities of any form, as the caller passes them.
-#![deny(unsafe_code)]
 
 use sspcache_engine::{Identity, Status};
 

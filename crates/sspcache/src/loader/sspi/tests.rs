@@ -227,7 +227,7 @@ unsafe extern "system" fn encrypt(_: *mut SecHandle, qop: u32, message: *mut Sec
         [SECBUFFER_TOKEN, SECBUFFER_DATA, SECBUFFER_PADDING]
     );
     let pad = data.cbBuffer.next_multiple_of(8) - data.cbBuffer;
-    // SAFETY: as above.
+    // SAFETY: what is tested passes buffers, each as long as it says, for this call.
     unsafe {
         bytes(token)[..3].copy_from_slice(b"tok");
         bytes(padding)[..pad as usize].fill(0xFF);
@@ -245,10 +245,10 @@ unsafe extern "system" fn decrypt(
     _: u32,
     qop: *mut u32,
 ) -> i32 {
-    // SAFETY: as above.
+    // SAFETY: what is tested passes buffers, each as long as it says, for this call.
     let [stream, data] = (unsafe { buffers(message) }) else { panic!("two buffers") };
     assert_eq!([stream.BufferType, data.BufferType], [SECBUFFER_STREAM, SECBUFFER_DATA]);
-    // SAFETY: as above.
+    // SAFETY: what is tested passes buffers, each as long as it says, for this call.
     let (token, rest) = unsafe { bytes(stream) }.split_at_mut(3);
     let padding = rest.iter().rev().take_while(|&&byte| byte == 0xFF).count();
     let length = rest.len() - padding;
