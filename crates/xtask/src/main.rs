@@ -41,13 +41,13 @@ Options of test:
 ";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    run().map_or_else(
+        |error| {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
-        }
-    }
+        },
+        |()| ExitCode::SUCCESS,
+    )
 }
 
 /// What follows the command: `--flags`, and names.

@@ -19,12 +19,12 @@ use crate::{Arguments, wine};
 pub(crate) enum Need {
     /// Compilers and programs that tests run.
     Programs,
-    /// Wine with a prefix of the project's own, and mingw.
-    Wine,
     /// Targets and components of the Rust toolchain in use.
     Rust,
     /// Tools from PyPI, in a folder of the project's own.
     Tools,
+    /// Wine with a prefix of the project's own, and mingw. Zig of the tools builds what it lacks.
+    Wine,
     /// Miri's nightly toolchain, and the oldest toolchain that the libraries promise to work with.
     Toolchains,
 }
@@ -95,7 +95,7 @@ pub(crate) fn require(workspace: &Workspace, needs: &[Need]) -> Result<()> {
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let mut needs = vec![Need::Programs, Need::Wine, Need::Rust, Need::Tools, Need::Toolchains];
+    let mut needs = vec![Need::Programs, Need::Rust, Need::Tools, Need::Wine, Need::Toolchains];
     needs.retain(|need| match need {
         Need::Wine => !cfg!(windows) && !arguments.has("without-wine"),
         Need::Toolchains => arguments.has("all"),
