@@ -63,7 +63,7 @@ const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
 #[rustfmt::skip]
 const STEPS: &[Step] = &[
     step("native", Default, TESTS, Function(native), "all tests and documentation examples"),
-    step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check"]), "rustfmt finds nothing to change"),
+    step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check", "fmt --manifest-path benches/Cargo.toml --check"]), "rustfmt finds nothing to change"),
     step("deny", Default, TOOLS, Commands(&[
         "deny --locked --config deny.toml check bans licenses sources",
         "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check bans licenses sources",
@@ -98,16 +98,22 @@ const STEPS: &[Step] = &[
     step("miri-all", Scheduled("takes twice as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_CONTEXTS)), "nor in contexts and accounts, by Miri"),
     step("stress", Scheduled("takes a minute a test"), TESTS, Function(stress), "32 threads for a minute each test, under the thread sanitizer"),
     step("cases", Scheduled("takes many minutes"), RUST, Commands(&[
-        "SSPCACHE_TEST_CASES=1000000 test --workspace --tests --no-fail-fast -- agrees any_order",
-    ]), "a million cases of each property"),
+        "SSPCACHE_TEST_CASES=1000000 test --package sspcache-engine --test credentials plain_model",
+        "SSPCACHE_TEST_CASES=100000 test --package sspcache-tests --test dll any_order",
+        "SSPCACHE_TEST_CASES=10000 test --package sspcache-loader --test modules plain_model",
+    ]), "a hundred times as many cases of each property"),
     step("reproducible", Scheduled("builds everything twice"), TESTS, Function(reproducible), "what ships comes out the same elsewhere"),
-    step("bench", Scheduled("builds peers, and measures nothing"), TESTS, Commands(&["bench --profile dev --workspace --bench * -- --quick"]), "each benchmark runs once"),
-    step("clippy-fuzz", Scheduled("checks all dependencies once more"), RUST, Commands(&[
-        "clippy --manifest-path fuzz/Cargo.toml --all-targets --locked --target-dir target/fuzz -- -D warnings",
-    ]), "clippy has no warnings about the fuzz targets"),
+    step("bench", Scheduled("builds peers, and measures nothing"), TESTS, Commands(&[
+        "bench --manifest-path benches/Cargo.toml --profile dev --bench * -- --quick",
+    ]), "each benchmark runs once"),
+    step("clippy-apart", Scheduled("checks all dependencies once more"), RUST, Commands(&[
+        "clippy --manifest-path fuzz/Cargo.toml --all-targets --locked -- -D warnings",
+        "clippy --manifest-path benches/Cargo.toml --all-targets --locked -- -D warnings",
+    ]), "clippy has no warnings about fuzz targets and benchmarks"),
     step("advisories", Scheduled("needs a git host; advisories come without a change"), TOOLS, Commands(&[
         "deny --locked --config deny.toml check advisories",
         "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check advisories",
+        "deny --locked --config deny.toml --manifest-path benches/Cargo.toml check advisories",
     ]), "known vulnerabilities of dependencies"),
     // Everything of a publication but the upload: a dependency without a version, or a missing file shows here.
     step("package", Scheduled("asks the registry, and builds each package again"), RUST, Commands(&[
@@ -250,12 +256,12 @@ fn wine(workspace: &Workspace) -> Result<()> {
     all_tests(workspace, "test --workspace --no-fail-fast --target x86_64-pc-windows-gnu")
 }
 
-/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`; a test in
-/// `child` is run by another, in a process of its own.
+/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`; a test
+/// whose name ends in `in_a_child_process` is run by another test.
 fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
     workspace.cargo(command).arg("--no-run").run()?;
     let _lock = wine::lock(workspace)?;
-    cargo(workspace, &format!("{command} -- --include-ignored --skip shipped:: --skip child::"))
+    cargo(workspace, &format!("{command} -- --include-ignored --skip shipped:: --skip in_a_child_process"))
 }
 
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.
@@ -267,20 +273,28 @@ fn sanitizer(workspace: &Workspace) -> Result<()> {
 }
 
 /// The locks and channels of a standard library without the sanitizer would be none to it, so that it is built, too.
-const THREADS: &str =
-    "test -Zbuild-std=std,panic_unwind --no-fail-fast --package sspcache-dll --package sspcache-win32";
+const THREADS: &str = "test -Zbuild-std=std,panic_unwind --no-fail-fast";
+
+/// The tests in which many threads share the mock or the loader.
+const SHARED: &str = "--package sspcache-dll --package sspcache-win32 --test threads";
 
 /// What many threads do at once.
 fn threads(workspace: &Workspace) -> Result<()> {
-    sanitized(workspace, "thread", "-Zsanitizer=thread", &format!("{THREADS} --test threads"))?;
+    sanitized(workspace, "thread", "-Zsanitizer=thread", &format!("{THREADS} {SHARED}"))?;
     sanitized_clients(workspace, "thread", "tsan")
 }
 
 /// The same, a minute each and with 32 threads, and the engine's own tests.
 fn stress(workspace: &Workspace) -> Result<()> {
     workspace.shell.set_var("SSPCACHE_TEST_STRESS", "60");
-    let tests = "--package sspcache-engine --test threads --test messages --test signing_in";
-    sanitized(workspace, "thread", "-Zsanitizer=thread", &format!("{THREADS} {tests}"))
+    for tests in [
+        SHARED,
+        "--package sspcache-engine --test contexts messages::",
+        "--package sspcache-engine --test credentials signing_in::",
+    ] {
+        sanitized(workspace, "thread", "-Zsanitizer=thread", &format!("{THREADS} {tests}"))?;
+    }
+    Ok(())
 }
 
 /// Runs tests under a sanitizer. The stable toolchain has the runtimes, but takes the switches with a variable alone.
@@ -341,9 +355,9 @@ const MIRI: Tests = &[
     ("sspcache-engine --lib", "vault"),
     ("sspcache-tests --test dll", "abi::"),
     ("sspcache-types --test table", "names_compare"),
-    ("sspcache-loader --test references --test notifications --test disk", ""),
+    ("sspcache-loader --test modules", "references:: notifications:: disk::"),
     ("sspcache-mock --test sign_out", ""),
-    ("sspcache --test protocol --test providers --test guard --test report", ""),
+    ("sspcache --test protocol", "flush:: providers:: guard:: report::"),
 ];
 
 /// What computes much: contexts, by the safe crates and behind the C ABI.
