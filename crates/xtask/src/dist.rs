@@ -16,7 +16,6 @@ mod bill;
 mod win32;
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -177,21 +176,15 @@ fn lay_out(workspace: &Workspace, folder: &Path, files: &[File]) -> Result<()> {
         sums.push((to_slashes(to), sum));
     }
     sums.sort_unstable();
-    let list = sums.iter().fold(String::new(), |mut list, (file, sum)| {
-        let _ = writeln!(list, "{sum}  {file}");
-        list
-    });
-    Ok(fs::write(folder.join(SUMS), list)?)
+    let list: Vec<_> = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
+    Ok(fs::write(folder.join(SUMS), list.concat())?)
 }
 
 /// The list of checksums, in the format of `sha256sum`.
 pub(crate) const SUMS: &str = "SHA256SUMS";
 
 fn sha256(contents: &[u8]) -> String {
-    Sha256::digest(contents).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// A relative path as it is written everywhere.

@@ -502,12 +502,7 @@ mod tests {
         assert_eq!(names("docs format").expect("chosen"), ["docs", "format"]);
         let unknown = names("docs fromat").expect_err("misspelt").to_string();
         assert!(unknown.contains("fromat") && unknown.contains("--list"), "{unknown}");
-    }
-
-    #[test]
-    fn wine_is_left_out_only_when_that_is_asked_for() {
-        assert!(names("").expect("chosen").contains(&"wine"));
-        assert!(!names("--without-wine").expect("chosen").contains(&"wine"));
+        assert!(default.contains(&"wine") && !names("--without-wine").expect("chosen").contains(&"wine"));
         assert!(names("--without-wine wine").is_err(), "named and excluded");
     }
 

@@ -50,25 +50,17 @@ impl Bill {
             "rust-std",
             &version,
             "MIT OR Apache-2.0",
-            "the standard library of Rust, and what it consists of",
+            "Rust's standard library and its dependencies",
         );
         if triple.ends_with("-windows-gnullvm") {
-            bill.add_runtime(
-                "zig-runtime",
-                setup::pinned("ziglang").context("Zig has no version")?,
-                "MIT AND ZPL-2.1",
-                "the start-up code and import libraries of mingw-w64 and the compiler's runtime, as Zig brings them",
-            );
+            let version = setup::pinned("ziglang").context("Zig has no version")?;
+            let about = "start-up code and import libraries of mingw-w64, and the compiler's runtime, as Zig brings them";
+            bill.add_runtime("zig-runtime", version, "MIT AND ZPL-2.1", about);
         }
         Ok(bill)
     }
 
-    fn of_crates(
-        metadata: &Value,
-        package: &str,
-        compiled: &Compiled,
-        checksums: &Checksums,
-    ) -> Option<Self> {
+    fn of_crates(metadata: &Value, package: &str, compiled: &Texts, checksums: &Texts) -> Option<Self> {
         let packages = metadata["packages"].as_array()?;
         let packages: BTreeMap<_, _> =
             packages.iter().map(|package| (package["id"].as_str(), package)).collect();
@@ -159,12 +151,11 @@ impl Bill {
     }
 }
 
-/// The features of each crate, by its package id.
-type Compiled = BTreeMap<String, String>;
+type Texts = BTreeMap<String, String>;
 
-/// The crates whose files a build left in `folder`, by its messages.
-fn compiled(messages: &str, folder: &Path) -> Result<Compiled> {
-    let mut compiled = Compiled::new();
+/// The features of each crate, by its package id, whose files a build left in `folder`, by its messages.
+fn compiled(messages: &str, folder: &Path) -> Result<Texts> {
+    let mut compiled = Texts::new();
     for line in messages.lines() {
         let message: Value = serde_json::from_str(line).context("cargo printed a line that is no JSON")?;
         let list = |name: &str| {
@@ -183,11 +174,8 @@ fn compiled(messages: &str, folder: &Path) -> Result<Compiled> {
     Ok(compiled)
 }
 
-/// SHA-256 of what the registry serves, by `name@version`.
-type Checksums = BTreeMap<String, String>;
-
-/// The checksums of a lock file.
-fn checksums(lock: &str) -> Checksums {
+/// The checksums of a lock file, of what the registry serves, by `name@version`.
+fn checksums(lock: &str) -> Texts {
     let packages = lock.split("[[package]]").skip(1).filter_map(|package| {
         let field = |name: &str| {
             let prefix = format!("{name} = \"");
