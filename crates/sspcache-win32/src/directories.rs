@@ -1,4 +1,4 @@
-//! The folders in which modules are sought, as the program chooses them.
+//! The folders that the program chooses for the search of modules.
 
 use std::{
     ffi::{c_char, c_void},
@@ -17,8 +17,8 @@ use crate::{
     text,
 };
 
-/// `SetDllDirectory` for UTF-8: a folder behind the program's own, in the place of the one before; an empty name takes the
-/// current directory out of the search, null undoes both.
+/// `SetDllDirectory` for UTF-8: sets the folder that is searched after the program's own. An empty name removes the current
+/// directory from the search; null undoes both.
 ///
 /// # Safety
 /// A name that isn't null ends in a null.
@@ -44,8 +44,8 @@ pub unsafe extern "C" fn sspcache_SetDllDirectoryW(folder: *const u16) -> i32 {
     set(unsafe { text::wide(folder) })
 }
 
-/// `GetDllDirectory` for UTF-8: what `SetDllDirectory` was given, empty at first. Gives its length; of a buffer that is too
-/// small, the size that it should have, and empties it.
+/// `GetDllDirectory` for UTF-8: the folder of `SetDllDirectory`, empty at first. Returns its length. When the buffer is too
+/// small, returns the size that it needs, and empties it.
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many bytes.
@@ -73,8 +73,8 @@ pub unsafe extern "C" fn sspcache_GetDllDirectoryW(size: u32, buffer: *mut u16) 
     unsafe { text::copy(folder.as_slice(), buffer, size) }
 }
 
-/// `AddDllDirectory`: a folder for the loads that ask for `LOAD_LIBRARY_SEARCH_USER_DIRS`; its cookie removes it. The path must be
-/// whole, and the folder there.
+/// `AddDllDirectory`: adds a folder for loads with `LOAD_LIBRARY_SEARCH_USER_DIRS`, and returns a cookie to remove it with.
+/// The path must be absolute, and the folder must exist.
 ///
 /// # Safety
 /// A name that isn't null ends in a null.
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn sspcache_AddDllDirectory(folder: *const u16) -> *mut c_
     word.map_or(ptr::null_mut(), ptr::without_provenance_mut)
 }
 
-/// `RemoveDllDirectory`: takes a folder out that was added.
+/// `RemoveDllDirectory`: removes an added folder.
 ///
 /// Reference: [RemoveDllDirectory](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-removedlldirectory).
 #[unsafe(no_mangle)]
@@ -107,7 +107,7 @@ pub extern "C" fn sspcache_RemoveDllDirectory(cookie: *mut c_void) -> i32 {
     removed.is_some().into()
 }
 
-/// `SetDefaultDllDirectories`: the folders for every load that names none by its flags, from now on and for good.
+/// `SetDefaultDllDirectories`: sets the folders for all further loads whose flags choose none. This can't be undone.
 ///
 /// Reference: [SetDefaultDllDirectories](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-setdefaultdlldirectories).
 #[unsafe(no_mangle)]
@@ -116,7 +116,7 @@ pub extern "C" fn sspcache_SetDefaultDllDirectories(flags: u32) -> i32 {
     call(|| Ok(loader().set_default_dll_directories(flags)?)).is_some().into()
 }
 
-/// What `SetDllDirectory` was given, as it was given. A lock of the standard library's, as everywhere here: `parking_lot`'s can wait
+/// The folder of `SetDllDirectory`, as it was passed. A lock of the standard library's, as everywhere here: `parking_lot`'s can wait
 /// for the dynamic linker's.
 static GIVEN: Mutex<Option<U16String>> = Mutex::new(None);
 

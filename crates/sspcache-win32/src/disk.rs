@@ -17,7 +17,7 @@ use crate::image::is_for_this_machine;
 /// The address of an export.
 pub(crate) type Address = usize;
 
-/// The drive that stands for the root of the host's disk, as in Wine.
+/// The drive for the root of the host's disk, as in Wine.
 pub(crate) const ROOT: &str = "Z:";
 
 /// The disk of this machine.
@@ -41,15 +41,15 @@ pub(crate) fn to_windows(path: &Path) -> U16String {
     U16String::from_str(&format!("{ROOT}{text}"))
 }
 
-/// A path of the loader in the form of the host; `None` for another drive, and for what is no text.
+/// A path of the loader in the form of the host; `None` for another drive, and for invalid UTF-16.
 pub(crate) fn to_host(path: &U16Str) -> Option<String> {
     let path = path.to_string().ok()?;
     let (drive, rest) = path.split_at_checked(ROOT.len())?;
     drive.eq_ignore_ascii_case(ROOT).then(|| rest.replace('\\', "/"))
 }
 
-/// What has this path, whatever the case of its letters (clause L12). Of several the first in the order of their names. Slashes and
-/// dots are left in a path that is to be taken as it is: nothing is called so.
+/// The file or folder with this path in any case (clause L12); of several, the first by name. A literal path keeps its
+/// slashes and dots, which match no file.
 fn find(path: &U16Str) -> Option<PathBuf> {
     if path.as_slice().contains(&u16::from(b'/')) {
         return None;
@@ -62,7 +62,7 @@ fn find(path: &U16Str) -> Option<PathBuf> {
     Some(found)
 }
 
-/// What is called so in a folder, ignoring case.
+/// The entry of a folder with this name, ignoring case.
 fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
     let is = |file: &OsStr| {
         let units = file.to_str().into_iter().flat_map(str::encode_utf16);
@@ -74,8 +74,8 @@ fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
     named.into_iter().next()
 }
 
-/// A shared object, which the dynamic linker opens when the module is told of its load: its constructors run then, under the
-/// loader lock (clauses C6 and L9), and its destructors when the module goes.
+/// A shared object. The dynamic linker opens it in the notification of its load: its constructors run there, under the
+/// loader lock (clauses C6 and L9), and its destructors when it is unloaded.
 fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
     // The standard library's lock: a constructor may ask for an export, with the linker's lock held, and `parking_lot`'s can wait
     // for that one when it has to wait for the first time on a thread.
@@ -83,28 +83,28 @@ fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
     let (exports, own) = (opened.clone(), path.clone());
     ModuleFile::new(name)
         .fixed_exports_from(move |name| {
-            // Without the lock: the linker lets nobody look for symbols while a constructor runs, which may do so itself.
+            // Without the lock: while a constructor runs, the linker blocks lookups on other threads, and the constructor may
+            // look up a symbol itself.
             let library = exports.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
             export(&library, &own, name)
         })
-        .on_notification(move |told| {
-            if told.reason() == Reason::Load {
-                // SAFETY: of what constructors do when the library is opened, and destructors when the last reference to it is
-                // dropped, nothing is known here. Whoever calls `LoadLibrary` vouches for both, as on Windows for DllMain: its contract
-                // says so.
+        .on_notification(move |notification| {
+            if notification.reason() == Reason::Load {
+                // SAFETY: opening the library runs its constructors, and dropping the last reference its destructors. The
+                // contract of `LoadLibrary` makes its caller responsible for both, as for DllMain on Windows.
                 let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
                 let is_open = library.is_some();
                 *opened.lock().unwrap_or_else(PoisonError::into_inner) = library.map(Arc::new);
                 return is_open;
             }
-            // Closed without the lock: destructors may do anything.
+            // Closed without the lock: destructors may run any code.
             let library = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(library);
             true
         })
 }
 
-/// An export of this very module: the linker would look into what it depends on, too.
+/// An export of this module itself: the linker would search its dependencies, too.
 fn export(library: &Library, path: &Path, name: &[u8]) -> Option<Address> {
     let name = CString::new(name).ok()?;
     // SAFETY: the symbol is only taken as an address here.
@@ -115,7 +115,7 @@ fn export(library: &Library, path: &Path, name: &[u8]) -> Option<Address> {
         .then(|| address.expose_provenance())
 }
 
-/// The file of the module that an address lies in.
+/// The file of the module that contains an address.
 pub(crate) fn file_of(address: *const std::ffi::c_void) -> Option<PathBuf> {
     let mut info = libc::Dl_info {
         dli_fname: std::ptr::null(),
@@ -127,8 +127,8 @@ pub(crate) fn file_of(address: *const std::ffi::c_void) -> Option<PathBuf> {
     if unsafe { libc::dladdr(address, &raw mut info) } == 0 || info.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: the linker gave a string that lives as long as its module is loaded. Whoever asks about an address holds the module in
-    // which it lies, as for any use of the address.
+    // SAFETY: the linker's string lives as long as its module is loaded. The caller holds the module that contains the
+    // address, as for any use of the address.
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
     Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
 }

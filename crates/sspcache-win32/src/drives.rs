@@ -1,4 +1,4 @@
-//! Drive letters: which folders of the host they stand for (clause L12).
+//! Drive letters and the folders of the host that they map to (clause L12).
 
 use std::{
     env, fmt,
@@ -10,15 +10,14 @@ use widestring::U16String;
 
 use crate::disk::{ROOT, to_windows};
 
-/// The variable with the table: `C=/opt/windows:D=/data`, a letter and an absolute folder each.
+/// The variable with the table, such as `C=/opt/windows:D=/data`: letters with absolute folders.
 const VARIABLE: &str = "SSPCACHE_WIN32_DRIVES";
 
-/// A path on a drive of the table as the same path on the root's drive; any other name as it is. A drive that stands for nothing
-/// has no files.
+/// A path on a drive of the table, as a path on the root's drive; other names unchanged. An unmapped drive has no files.
 pub(crate) fn resolve(name: U16String) -> U16String {
     static TABLE: LazyLock<Vec<Drive>> = LazyLock::new(|| {
         let table = env::var_os(VARIABLE).unwrap_or_default();
-        // A loader call can't say what is wrong with a variable; the programmer must learn of it all the same.
+        // A loader call can't report a mistake in a variable, so this goes to standard error.
         parse(&table).unwrap_or_else(|error| {
             eprintln!("sspcache-win32: {VARIABLE}: {error}");
             Vec::new()
@@ -27,14 +26,14 @@ pub(crate) fn resolve(name: U16String) -> U16String {
     on_root(&TABLE, name)
 }
 
-/// A letter in capitals, and what it stands for.
+/// A drive letter in capitals, and its folder.
 #[derive(Debug, Eq, PartialEq)]
 struct Drive {
     letter: u8,
     folder: PathBuf,
 }
 
-/// An entry of the table that can't be used; then none of it is.
+/// An invalid entry of the table. The whole table is then ignored.
 #[derive(Debug)]
 struct BadEntry {
     entry: String,
@@ -85,7 +84,7 @@ fn on_root(table: &[Drive], name: U16String) -> U16String {
     }
     let letter = u8::try_from(letter).unwrap_or_default().to_ascii_uppercase();
     let Some(drive) = table.iter().find(|drive| drive.letter == letter) else { return name };
-    // What the prefix says of the rest of the path stays said.
+    // The prefix keeps its effect on the rest of the path.
     let mut found = U16String::from_vec(&units[..units.len() - path.len()]);
     found.push(to_windows(&drive.folder));
     while found.as_slice().last().is_some_and(is_slash) {

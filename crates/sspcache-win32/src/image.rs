@@ -1,4 +1,4 @@
-//! Whether a file is a shared object that this machine can load, as far as its header says: ELF, and Mach-O on macOS.
+//! Whether a file is a shared object that this machine can load, by its header: ELF, and Mach-O on macOS.
 //!
 //! Reference: the [ELF specification](https://gabi.xinuos.com/elf/02-eheader.html).
 
@@ -9,18 +9,18 @@ use std::{
     sync::LazyLock,
 };
 
-/// Whether the file is whole, and of this program's format and machine.
+/// Whether the file is complete, and has this program's format and machine.
 pub(crate) fn is_for_this_machine(path: &Path) -> bool {
     let own = |format: fn(&Header) -> Option<Image>| OWN.as_ref().and_then(format);
     let Some(header) = Header::read(path) else { return false };
     if cfg!(target_vendor = "apple") && header.bytes.starts_with(FAT) {
-        // One file for several machines: the linker chooses.
+        // A file for several machines: the linker chooses.
         return true;
     }
     let format = if cfg!(target_vendor = "apple") { mach_o } else { elf };
     match (format(&header), own(format)) {
         (Some(image), Some(own)) => image.machine == own.machine && image.end <= header.length,
-        // What this program is, can't be told: the linker says.
+        // Without this program's own header the linker has to decide.
         (Some(_), None) => true,
         (None, _) => false,
     }
@@ -33,11 +33,11 @@ const FAT: &[u8] = &[0xCA, 0xFE, 0xBA, 0xBE];
 static OWN: LazyLock<Option<Header>> =
     LazyLock::new(|| Header::read(&std::env::current_exe().unwrap_or_else(|_| PathBuf::new())));
 
-/// What a header says of its file.
+/// The properties of a file in its header.
 struct Image {
-    /// Format, word size, order of bytes and machine, as they stand there.
+    /// Format, word size, byte order and machine, as stored.
     machine: Vec<u8>,
-    /// Where the last thing ends that it speaks of.
+    /// The end of the last part that the header names.
     end: u64,
 }
 
@@ -55,7 +55,7 @@ impl Header {
         Some(Self { bytes, length: file.metadata().ok()?.len() })
     }
 
-    /// A number in this machine's order of bytes.
+    /// A number in this machine's byte order.
     fn number<const N: usize>(&self, at: usize) -> u64 {
         let mut number = [0; 8];
         let bytes = &self.bytes[at..at + N];
@@ -85,7 +85,7 @@ fn elf(header: &Header) -> Option<Image> {
     Some(Image { machine, end: table.saturating_add(size * count) })
 }
 
-/// Behind a Mach-O header come its commands.
+/// The commands follow a Mach-O header.
 fn mach_o(header: &Header) -> Option<Image> {
     const LENGTH: u64 = 32;
     let is_mach_o = header.bytes.starts_with(&[0xCF, 0xFA, 0xED, 0xFE]);

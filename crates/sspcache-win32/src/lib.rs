@@ -1,25 +1,25 @@
-//! The Win32 module loader for C and C++ programs on Unix: what `libsspcache_win32` exports, and the headers in `include/`
-//! declare under the documented names.
+//! The Win32 module loader for C and C++ programs on Unix: the exports of `libsspcache_win32`, which the headers in
+//! `include/` declare under the documented names.
 //!
-//! A program after Microsoft's page (verify, GetModuleHandle, GetProcAddress, call) builds against these headers and this
-//! library as it builds against the SDK. Everything that has a rule is the [emulated loader](sspcache_loader)'s; what is added
-//! here is the host: one loader for the process, files on the real disk, the thread's last error, and C's strings.
+//! A program written after Microsoft's page (verify, GetModuleHandle, GetProcAddress, call) builds against these headers and
+//! this library as it builds against the SDK. The [emulated loader](sspcache_loader) has the rules. This crate adds the host:
+//! one loader for the process, files on the real disk, the thread's last error, and C's strings.
 //!
-//! - **Symbols** are `sspcache_…`, so that a program may link another library that has the documented names.
-//! - **Modules** are the host's shared objects, whatever their file names: `LoadLibrary("MSNSSPC.dll")` opens the mock.
+//! - **Symbols** begin with `sspcache_`, so a program may link another library that has the documented names.
+//! - **Modules** are the host's shared objects, under any file name: `LoadLibrary("MSNSSPC.dll")` opens the mock.
 //! - **Constructors** of a module run under the loader lock, as DllMain does.
-//! - **SSPI** is passed on to the mock, which is loaded by name at the first call.
-//! - **Paths** may be Windows' or Unix's; drive `Z:` is the root, and the variable `SSPCACHE_WIN32_DRIVES` (`C=/opt/c:D=/data`)
-//!   says what others are.
+//! - **SSPI** functions forward to the mock, which the first call loads by name.
+//! - **Paths** may have Windows' or Unix's form. Drive `Z:` is the root; the variable `SSPCACHE_WIN32_DRIVES`
+//!   (`C=/opt/c:D=/data`) maps other drives to folders.
 //!
 //! With the feature `mock` both mock SSPs are linked in: `LoadLibrary("MSNSSPC.dll")` needs no file.
 //!
-//! On Windows this crate is empty: the SDK has all of it.
+//! On Windows this crate is empty: the SDK has all functions.
 //!
 //! # Features
 //!
-//! - `provider`: `Win32Loader`, by which a program in Rust flushes what these functions loaded, through `sspcache`. Its flushes
-//!   are refused inside constructors and destructors.
+//! - `provider`: `Win32Loader`, with which a program in Rust flushes modules that these functions loaded, through `sspcache`.
+//!   It refuses flushes inside constructors and destructors.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
 #![cfg_attr(not(test), warn(clippy::missing_panics_doc))]

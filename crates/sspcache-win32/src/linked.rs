@@ -1,4 +1,4 @@
-//! The mock, linked in: both SSPs are files beside the program for the loader, though there are none on the disk.
+//! The mock, linked in: the loader sees both SSPs as files beside the program, without files on the disk.
 
 use std::{ffi::c_void, path::Path, sync::Once};
 
@@ -7,7 +7,7 @@ use sspcache_loader::{EmulatedLoader, ModuleFile, Reason};
 
 use crate::disk::{Address, to_windows};
 
-/// What the mock DLLs do, too: memory that is freed is overwritten first.
+/// As in the mock DLLs, memory is overwritten before it is freed.
 #[global_allocator]
 static ALLOCATOR: WipingAllocator = WipingAllocator(std::alloc::System);
 
@@ -35,8 +35,8 @@ const LINKED: [Linked; 2] = [
 pub(crate) fn register(loader: &EmulatedLoader<Address>, program: &Path) {
     for linked in LINKED {
         let path = to_windows(&program.with_file_name(linked.name));
-        let mut file = ModuleFile::new(&path).on_notification(move |told| {
-            if told.reason() == Reason::Load {
+        let mut file = ModuleFile::new(&path).on_notification(move |notification| {
+            if notification.reason() == Reason::Load {
                 end_with_the_process();
             } else {
                 (linked.detach)(Ending::Unloaded);
@@ -50,13 +50,13 @@ pub(crate) fn register(loader: &EmulatedLoader<Address>, program: &Path) {
     }
 }
 
-/// The SSP that has an export at an address.
+/// The SSP with an export at this address.
 pub(crate) fn at_address(address: *const c_void) -> Option<&'static str> {
     let has = |linked: &&Linked| (linked.exports)().iter().any(|&(_, export)| export == address);
     LINKED.iter().find(has).map(|linked| linked.name)
 }
 
-/// Has the SSPs say in their journals what was left when the process ends.
+/// Makes the SSPs write to their journals what was left when the process ends.
 fn end_with_the_process() {
     extern "C" fn end() {
         for linked in LINKED {

@@ -23,8 +23,8 @@ use crate::{
 /// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
 ///
 /// # Safety
-/// A name that isn't null ends in a null. The module's constructors run now, its destructors when the last reference to it is
-/// freed: the caller knows that both may.
+/// A name that isn't null ends in a null. The module's constructors run now, and its destructors when its last reference
+/// is freed: the caller knows that both are sound.
 ///
 /// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibrarya).
 #[unsafe(no_mangle)]
@@ -47,15 +47,15 @@ pub unsafe extern "C" fn sspcache_LoadLibraryW(name: *const u16) -> Module {
     load(unsafe { text::wide(name) }, ptr::null_mut(), 0)
 }
 
-/// `LoadLibraryEx` for UTF-8: as `LoadLibrary`, with flags for how it is loaded and where it is sought (clause L12). The file must
-/// be null.
+/// `LoadLibraryEx` for UTF-8: as `LoadLibrary`, with flags for the load and for the search (clause L12). The file must be
+/// null.
 ///
 /// # Safety
 /// As [`sspcache_LoadLibraryA`].
 ///
 /// # Platform-specific behaviour
-/// `DONT_RESOLVE_DLL_REFERENCES` is refused (`ERROR_NOT_SUPPORTED`): the host's linker runs constructors whatever one asks
-/// for. A module opened as data gives a handle to free and nothing else. `LOAD_LIBRARY_SEARCH_SYSTEM32` is the host's library path.
+/// `DONT_RESOLVE_DLL_REFERENCES` is refused (`ERROR_NOT_SUPPORTED`): the host's linker always runs constructors. A
+/// module opened as data has a handle that can only be freed. `LOAD_LIBRARY_SEARCH_SYSTEM32` is the host's library path.
 ///
 /// Reference: [LoadLibraryEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryexa).
 #[unsafe(no_mangle)]
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn sspcache_LoadLibraryExW(name: *const u16, file: *mut c_
     load(unsafe { text::wide(name) }, file, flags)
 }
 
-/// `FreeLibrary`: gives a reference back; with the last one the module goes, and its destructors run.
+/// `FreeLibrary`: frees a reference. Freeing the last one unloads the module and runs its destructors.
 ///
 /// Reference: [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
 #[unsafe(no_mangle)]
@@ -91,11 +91,11 @@ pub extern "C" fn sspcache_FreeLibrary(module: Module) -> i32 {
     call(|| Ok(loader().free(handle(module))?)).is_some().into()
 }
 
-/// `FreeLibraryAndExitThread`: gives a reference back and ends the thread, without returning into a module that may be gone.
+/// `FreeLibraryAndExitThread`: frees a reference and ends the thread, without returning into a module that may be unloaded.
 ///
 /// # Safety
-/// The thread was not started by Rust or C++ code that has something to clean up on it: it ends here as by `pthread_exit`, with the
-/// code as its result.
+/// The thread has no frames of Rust or C++ code with destructors to run: it ends as by `pthread_exit`, with the code as
+/// its result.
 ///
 /// Reference: [FreeLibraryAndExitThread](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibraryandexitthread).
 #[unsafe(no_mangle)]
@@ -111,8 +111,8 @@ pub unsafe extern "C-unwind" fn sspcache_FreeLibraryAndExitThread(module: Module
     unsafe { pthread_exit(ptr::without_provenance_mut(code as usize)) }
 }
 
-/// `DisableThreadLibraryCalls`: the module must be loaded; nothing else comes of it, because a host tells no module of its
-/// threads.
+/// `DisableThreadLibraryCalls`: checks that the module is loaded, and does nothing else, because modules on Unix get no
+/// notifications of threads.
 ///
 /// Reference: [DisableThreadLibraryCalls](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-disablethreadlibrarycalls).
 #[unsafe(no_mangle)]
@@ -135,7 +135,7 @@ fn load(name: Option<U16String>, file: *mut c_void, flags: u32) -> Module {
         let flags = LoadFlags::from_bits(flags)?;
         refresh_search();
         match loader().load_ex(&name, flags) {
-            // A constructor can't refuse. It was the host's linker, which doesn't find what the module needs.
+            // A constructor can't refuse: the host's linker did, because a dependency is missing.
             Err(LoaderError::InitializationRefused { .. }) => Err(Failure(ERROR_MOD_NOT_FOUND)),
             loaded => Ok(loaded?),
         }

@@ -1,4 +1,4 @@
-//! The texts of codes, and the memory that they come in: `FormatMessage`, `LocalFree`.
+//! Message texts, and the memory that holds them: `FormatMessage`, `LocalFree`.
 
 mod texts;
 
@@ -27,19 +27,19 @@ use crate::{
     text,
 };
 
-/// `FormatMessage` for UTF-8: the text of a system error code or of an SSPI status, in English. Gives its length.
+/// `FormatMessage` for UTF-8: the text of a system error code or of an SSPI status, in English. Returns its length.
 ///
-/// Of what the page describes this has `FORMAT_MESSAGE_FROM_SYSTEM`, with `ALLOCATE_BUFFER`, `IGNORE_INSERTS`, `ARGUMENT_ARRAY`
-/// and a width. The errors: no source 87, an unknown code 317, a code that modules alone have 1812, another language 1815, a
-/// buffer that is too small 122 and left alone. A text with an insert needs its argument, or `IGNORE_INSERTS`: else 87.
+/// Supports `FORMAT_MESSAGE_FROM_SYSTEM`, with `ALLOCATE_BUFFER`, `IGNORE_INSERTS`, `ARGUMENT_ARRAY` and a width. Errors:
+/// 87 without a source, 317 for an unknown code, 1812 for a code of modules only, 1815 for another language, 122 for a
+/// buffer that is too small, which stays unchanged. A text with an insert needs its argument, or `IGNORE_INSERTS`: else 87.
 ///
 /// # Safety
 /// The buffer has room for so many bytes, or with `ALLOCATE_BUFFER` for a pointer; arguments that aren't null are an array of
 /// strings, as long as the text has inserts.
 ///
 /// # Platform-specific behaviour
-/// `FORMAT_MESSAGE_FROM_STRING`, and arguments as a `va_list`, are refused (`ERROR_NOT_SUPPORTED`). No module here has a message
-/// table: with `FORMAT_MESSAGE_FROM_HMODULE` the system alone is asked.
+/// `FORMAT_MESSAGE_FROM_STRING`, and arguments as a `va_list`, are refused (`ERROR_NOT_SUPPORTED`). Modules have no message
+/// tables here: `FORMAT_MESSAGE_FROM_HMODULE` finds the system's texts only.
 ///
 /// Reference: [FormatMessage](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-formatmessagea).
 #[unsafe(no_mangle)]
@@ -97,10 +97,10 @@ pub unsafe extern "C" fn sspcache_FormatMessageW(
     written.unwrap_or_else(|| unsafe { place.clear() })
 }
 
-/// `LocalFree`: frees what `FormatMessage` allocated, and gives null.
+/// `LocalFree`: frees memory that `FormatMessage` allocated, and returns null.
 ///
 /// # Safety
-/// The memory is null, or was allocated so and isn't used any more.
+/// The memory is null, or `FormatMessage` allocated it and no caller uses it any more.
 ///
 /// Reference: [LocalFree](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-localfree).
 #[unsafe(no_mangle)]
@@ -111,8 +111,8 @@ pub unsafe extern "C" fn sspcache_LocalFree(memory: *mut c_void) -> *mut c_void 
     ptr::null_mut()
 }
 
-/// `CloseHandle`: nothing that this library gives is closed by it, and so it refuses every handle (`ERROR_INVALID_HANDLE`).
-/// Modules are given back by `FreeLibrary`.
+/// `CloseHandle`: refuses every handle (`ERROR_INVALID_HANDLE`), since this library returns none that it closes.
+/// `FreeLibrary` frees modules.
 ///
 /// Reference: [CloseHandle](https://learn.microsoft.com/en-us/windows/win32/api/handleapi/nf-handleapi-closehandle).
 #[unsafe(no_mangle)]
@@ -122,7 +122,7 @@ pub extern "C" fn sspcache_CloseHandle(_handle: *mut c_void) -> i32 {
     0
 }
 
-/// The text of a code as the flags ask for it.
+/// The text of a code in the form that the flags choose.
 ///
 /// # Safety
 /// Arguments that aren't null are an array of what `read` reads, as long as the text has inserts.
@@ -162,14 +162,14 @@ unsafe fn message<T>(
     Ok(broken(&text, flags & 0xFF))
 }
 
-/// Whether a `LANGID` is English of some country, or leaves the language open.
+/// Whether a `LANGID` is English of any country, or leaves the language open.
 fn is_english(language: u32) -> bool {
     const PRIMARY: u32 = 0x3FF;
     const ENGLISH: u32 = 9;
     [0, ENGLISH].contains(&(language & PRIMARY))
 }
 
-/// A text in lines of so many units; 0 leaves it as it is, 255 puts all of it into one line.
+/// A text wrapped to lines of this many units; 0 keeps its lines, 255 makes one line of it.
 fn broken(text: &str, width: u32) -> String {
     const ONE_LINE: u32 = 0xFF;
     match width {
@@ -185,7 +185,7 @@ fn broken(text: &str, width: u32) -> String {
     }
 }
 
-/// Where a message goes.
+/// The destination of a message.
 #[derive(Clone, Copy)]
 struct Place<T> {
     flags: u32,
@@ -232,7 +232,7 @@ impl<T: Copy + Default> Place<T> {
         Ok(length)
     }
 
-    /// After a failure: nothing was written, and a pointer that was to be allocated is null.
+    /// After a failure: writes no text, and sets the pointer of `ALLOCATE_BUFFER` to null.
     ///
     /// # Safety
     /// As [`Self::write`].

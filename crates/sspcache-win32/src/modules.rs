@@ -21,7 +21,7 @@ use crate::{
 /// `HMODULE`
 pub(crate) type Module = *mut c_void;
 
-/// `GetModuleHandle` for UTF-8: the loaded module of this name, or the program for a null pointer. No reference is taken.
+/// `GetModuleHandle` for UTF-8: the loaded module of this name, or the program for a null pointer. Takes no reference.
 ///
 /// # Safety
 /// A name that isn't null ends in a null.
@@ -114,13 +114,13 @@ pub unsafe extern "C" fn sspcache_GetProcAddress(module: Module, name: *const c_
     found.map_or(ptr::null_mut(), ptr::with_exposed_provenance_mut::<c_void>)
 }
 
-/// `GetModuleFileName` for UTF-8: the path that a module was loaded from, or the program's for a null pointer.
+/// `GetModuleFileName` for UTF-8: the path of a module's file, or of the program's for a null pointer.
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many bytes.
 ///
 /// # Platform-specific behaviour
-/// The path is one of the host: with slashes, and without a drive.
+/// The path has the host's form: with slashes, and without a drive.
 ///
 /// Reference: [GetModuleFileName](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulefilenamea).
 #[unsafe(no_mangle)]
@@ -155,17 +155,17 @@ fn find(name: Option<Name<'_>>) -> Module {
     call(|| named(name, Lifetime::Unchanged)).map_or(ptr::null_mut(), module)
 }
 
-/// The loaded module of this name; the program for none.
+/// The loaded module of this name; the program for `None`.
 fn named(name: Option<Name<'_>>, lifetime: Lifetime) -> Result<Handle, Failure> {
     let Some(name) = name else { return Ok(loader().find_ex(Sought::Program, lifetime)?) };
     let found = match PlainName::new(name) {
         Some(plain) => loader().find_ex(plain, lifetime),
         None if name.has_folder() => {
-            // It is sought where the process's files may lie now.
+            // The search uses the folders of the process as they are now.
             refresh_search();
             loader().find_ex(&drives::resolve(name.to_utf16()), lifetime)
         }
-        // On no drive: that would take a slash.
+        // A name with a drive would have a slash.
         None => loader().find_ex(name, lifetime),
     };
     Ok(found?)
@@ -195,7 +195,7 @@ unsafe fn find_ex(
     found.is_some().into()
 }
 
-/// The module that an address lies in: by the file that the dynamic linker says.
+/// The module that contains an address, by the file that the dynamic linker names.
 fn at_address(address: *const c_void, flags: LookupFlags) -> Result<Handle, Failure> {
     #[cfg(feature = "mock")]
     if let Some(name) = crate::linked::at_address(address) {
@@ -207,7 +207,7 @@ fn at_address(address: *const c_void, flags: LookupFlags) -> Result<Handle, Fail
     let name = disk::to_windows(&file);
     match loader().find_ex(&name, flags.lifetime) {
         Ok(found) => Ok(found),
-        // The linker names the program by what it was started as.
+        // The linker names the program as it was started.
         Err(_) if std::fs::canonicalize(&file).ok() == std::env::current_exe().ok() => {
             Ok(loader().find_ex(Sought::Program, flags.lifetime)?)
         }
@@ -221,7 +221,7 @@ fn file_name(module: Module) -> Result<String, Failure> {
     Ok(disk::to_host(&path).unwrap_or_else(|| path.to_string_lossy()))
 }
 
-/// Writes a string with a terminating null, cut where it doesn't fit (clause L10).
+/// Writes a string with a terminating null, cut to the size of the buffer (clause L10).
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many units.
@@ -242,12 +242,12 @@ unsafe fn fill<T: Copy + Default>(text: &[T], buffer: *mut T, size: u32) -> Resu
     Ok(size)
 }
 
-/// A handle as C has it.
+/// A handle in C's form.
 pub(crate) fn module(handle: Handle) -> Module {
     ptr::without_provenance_mut(usize::try_from(handle.to_u64()).unwrap_or_default())
 }
 
-/// What C passes as a handle; `None` for null.
+/// The handle that C passes; `None` for null.
 pub(crate) fn handle(module: Module) -> Option<Handle> {
     Handle::from_u64(module.addr() as u64)
 }

@@ -8,7 +8,7 @@ use widestring::U16String;
 
 use crate::disk::{Address, HostDisk, to_windows};
 
-/// The loader, made at its first use.
+/// The loader, created at its first use.
 pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
     static LOADER: LazyLock<EmulatedLoader<Address>> = LazyLock::new(|| {
         let path = env::current_exe().unwrap_or_else(|_| PathBuf::from("/program"));
@@ -26,12 +26,12 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
     &LOADER
 }
 
-/// Has the loader look where this process's files may lie now: beside the program, then on the host's library path, then in
-/// the current directory (clause L12).
+/// Updates the loader's folders to those of the process now: beside the program, then the host's library path, then the
+/// current directory (clause L12).
 pub(crate) fn refresh_search() {
     const LIBRARY_PATH: &str =
         if cfg!(target_vendor = "apple") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
-    /// Where a host's linker looks when the variable is of no help.
+    /// The folders that a host's linker searches after those of the variable.
     const USUAL: [&str; 2] = ["/usr/local/lib", "/usr/lib"];
     let loader = loader();
     if let Ok(current) = env::current_dir() {

@@ -13,12 +13,12 @@ use crate::{
     process::loader,
 };
 
-/// The loader behind the C functions, for a program in Rust that loads its modules through them: what
-/// `sspcache_LoadLibraryA` loaded is flushed.
+/// The loader behind the C functions, for programs in Rust that load their modules through them: it flushes modules that
+/// `sspcache_LoadLibraryA` loaded.
 ///
-/// It knows what the host's linker can't tell: inside a module's constructors and destructors, which `LoadLibrary` and
-/// `FreeLibrary` run, a flush is refused (clause C6). Modules that the host's linker loaded by itself are not its own; the
-/// [`NativeLoader`] finds them. A mock that is linked in is flushed, but not signed in through.
+/// It refuses a flush inside a module's constructors and destructors, which `LoadLibrary` and `FreeLibrary` run (clause C6);
+/// the host's linker can't detect that. It doesn't find modules that the host's linker loaded by itself: use the
+/// [`NativeLoader`] for those. It flushes a mock that is linked in, but can't sign in through it.
 ///
 /// ```
 /// use sspcache::{Flush, CredentialProvider};
@@ -60,11 +60,11 @@ impl Loader for Win32Loader {
 pub struct Win32Module(ModuleRef<Address>);
 
 impl Module for Win32Module {
-    /// The table that the host's loader reads: it holds a reference of the host's linker.
+    /// The function table, read by the host's loader, with a reference of the host's linker.
     type Interface = <NativeModule as Module>::Interface;
 
     fn path(&self) -> PathBuf {
-        // The module is held, so its handle is alive.
+        // The reference keeps the handle valid.
         let path = self.0.file_name().unwrap_or_default();
         to_host(&path).unwrap_or_else(|| path.to_string_lossy()).into()
     }
@@ -72,7 +72,7 @@ impl Module for Win32Module {
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.0.procedure("CleanupCredentialCache").ok()?;
         let address = ptr::with_exposed_provenance::<()>(address);
-        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so).
+        // SAFETY: the export of an SSP is this function (clause C1; registering an SSP asserts that).
         let cleanup: extern "C" fn() -> i32 = unsafe { mem::transmute(address) };
         // The closure's type captures the borrow of `self`, which keeps the module loaded.
         Some(move || cleanup() != 0)
@@ -82,7 +82,7 @@ impl Module for Win32Module {
         let path = self.path();
         let name = path.file_name()?.to_str()?;
         let own = fs::canonicalize(&path).ok();
-        // The host's linker has the same file open, and so names it.
+        // The host's linker has the same file open, and names it.
         let host = NativeLoader::default();
         let mut modules = host.modules(name).ok()?;
         modules.find(|module| fs::canonicalize(module.path()).ok() == own)?.security_interface()

@@ -1,4 +1,4 @@
-//! The functions of sspi.h, which pass their calls on to the SSPs: what secur32.dll is on Windows.
+//! The functions of sspi.h, which forward their calls to the SSPs, as secur32.dll does on Windows.
 
 #[macro_use]
 mod forward;

@@ -7,14 +7,14 @@ use widestring::U16String;
 
 use crate::text;
 
-/// `lstrcmpi` for UTF-8: case is ignored as in the names of modules. A null pointer is less than any string.
+/// `lstrcmpi` for UTF-8: ignores case as in names of modules. A null pointer is less than any string.
 ///
 /// # Safety
 /// Strings that aren't null end in a null.
 ///
 /// # Platform-specific behaviour
-/// Windows compares words by the user's locale; here units are compared, after simple upper-casing. Equal is what is equal
-/// there, for names without accents.
+/// Windows compares words in the user's locale. This function compares units after simple upper-casing, which gives the
+/// same equality for names without accents.
 ///
 /// Reference: [lstrcmpi](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-lstrcmpiw).
 #[unsafe(no_mangle)]

@@ -9,7 +9,7 @@ use std::{
 
 use widestring::{U16CStr, U16String};
 
-/// A string of the A functions; `None` for a null pointer. Bytes that are no UTF-8 name nothing that is there.
+/// A string of the A functions; `None` for a null pointer. A name that is not UTF-8 matches no module.
 ///
 /// # Safety
 /// A pointer that isn't null is to a string that ends in a null.
@@ -18,10 +18,10 @@ pub(crate) unsafe fn ansi(text: *const c_char) -> Option<U16String> {
     unsafe { bytes(text) }.map(|text| U16String::from_str(&text.to_string_lossy()))
 }
 
-/// The same, where it lies.
+/// The same, borrowed.
 ///
 /// # Safety
-/// As [`ansi`], and the string stays as it is for as long as the result is used.
+/// As [`ansi`], and the string doesn't change while the result is used.
 pub(crate) unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a CStr> {
     // SAFETY: it isn't null, and so ends in a null, as the caller promises.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
@@ -36,17 +36,17 @@ pub(crate) unsafe fn wide(text: *const u16) -> Option<U16String> {
     unsafe { units(text) }.map(U16CStr::to_ustring)
 }
 
-/// The same, where it lies.
+/// The same, borrowed.
 ///
 /// # Safety
-/// As [`wide`], and the string stays as it is for as long as the result is used.
+/// As [`wide`], and the string doesn't change while the result is used.
 pub(crate) unsafe fn units<'a>(text: *const u16) -> Option<&'a U16CStr> {
     // SAFETY: it isn't null, and so ends in a null, as the caller promises.
     (!text.is_null()).then(|| unsafe { U16CStr::from_ptr_str(text) })
 }
 
-/// Writes a whole string with a terminating null and gives its length; where it doesn't fit, gives the size that it needs, and an
-/// empty string in a buffer that has room for one (observed).
+/// Writes a whole string with a terminating null and returns its length. When it doesn't fit, returns the size that it needs,
+/// and writes an empty string if the buffer has room for one (observed).
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many units.
@@ -63,7 +63,7 @@ pub(crate) unsafe fn copy<T: Copy + Default>(text: &[T], buffer: *mut T, size: u
     if fits { length } else { length + 1 }
 }
 
-/// Writes a string with a terminating null, for which there is room.
+/// Writes a string with a terminating null into a buffer with room for both.
 pub(crate) fn put<T: Copy + Default>(text: &[T], buffer: &mut [MaybeUninit<T>]) {
     for (place, unit) in buffer.iter_mut().zip(text.iter().copied().chain([T::default()])) {
         place.write(unit);

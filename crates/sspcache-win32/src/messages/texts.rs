@@ -1,11 +1,11 @@
-//! What the codes mean, as the reference pages put it.
+//! The texts of the codes, in the words of the reference pages.
 //!
 //! Reference: [System error codes](https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes),
 //! [SSPI status codes](https://learn.microsoft.com/en-us/windows/win32/secauthn/sspi-status-codes).
 
 use windows_sys::Win32::Foundation as codes;
 
-/// Where a text has its argument.
+/// The place of a text's argument.
 pub(super) const INSERT: &str = "%1";
 
 /// The text of a system error code, of the `HRESULT` of one, or of an SSPI status.
@@ -18,7 +18,7 @@ pub(super) fn text(code: u32) -> Option<&'static str> {
     STATUSES.iter().find(|&&(known, _)| known.cast_unsigned() == code).map(|&(_, text)| text)
 }
 
-/// What the loader sets, and what a caller is likely to see beside it.
+/// Codes that the loader sets, and others that callers often see.
 const SYSTEM: &[(u32, &str)] = &[
     (codes::ERROR_SUCCESS, "The operation completed successfully."),
     (codes::ERROR_INVALID_FUNCTION, "Incorrect function."),
@@ -48,7 +48,7 @@ const SYSTEM: &[(u32, &str)] = &[
     ),
 ];
 
-/// What the SSPI functions return.
+/// Statuses that the SSPI functions return.
 const STATUSES: &[(i32, &str)] = &[
     (codes::SEC_E_INSUFFICIENT_MEMORY, "Not enough memory is available to complete this request."),
     (codes::SEC_E_INVALID_HANDLE, "The handle specified is invalid."),

@@ -1,4 +1,4 @@
-//! Identities, as strings and structures: the `Sspi…` functions. They know no package: the first SSP makes them.
+//! Identities, as strings and structures: the `Sspi…` functions. They name no package, so they all go to the first SSP.
 
 use std::ffi::c_void;
 
@@ -9,7 +9,7 @@ use windows_sys::Win32::{
 use super::providers::{self, Slots};
 use crate::ffi::call;
 
-/// Makes functions that pass their parameters on to the first SSP; without one they give the value behind `else`.
+/// Defines functions that forward their parameters to the first SSP; without one they return the value after `else`.
 macro_rules! forward_to_first {
     ($(
         $(#[$doc:meta])*
@@ -19,7 +19,7 @@ macro_rules! forward_to_first {
             $(#[$doc])*
             ///
             /// # Safety
-            /// Pointers are to what the page says.
+            /// Pointers are valid as Microsoft's page says.
             #[doc = concat!(
                 "\n\nReference: [", $name, "](https://learn.microsoft.com/en-us/windows/win32/api/sspi/)."
             )]
@@ -43,19 +43,19 @@ macro_rules! forward_to_first {
     };
 }
 
-/// `ERROR_NOT_SUPPORTED`, which nobody to ask comes to.
+/// `ERROR_NOT_SUPPORTED`: there is no user to ask.
 const NOBODY_ASKED: u32 = 50;
 
 forward_to_first! {
-    /// Makes an identity of strings.
+    /// Makes an identity from strings.
     fn sspcache_SspiEncodeStringsAsAuthIdentity = "SspiEncodeStringsAsAuthIdentity"(
         user: *const u16, domain: *const u16, packed: *const u16, identity: *mut *mut c_void
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Makes strings of an identity.
+    /// Returns the strings of an identity.
     fn sspcache_SspiEncodeAuthIdentityAsStrings = "SspiEncodeAuthIdentityAsStrings"(
         identity: *const c_void, user: *mut *const u16, domain: *mut *const u16, packed: *mut *const u16
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Tells whether an identity is one.
+    /// Returns whether an identity is valid.
     fn sspcache_SspiValidateAuthIdentity = "SspiValidateAuthIdentity"(
         identity: *const c_void
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
@@ -67,7 +67,7 @@ forward_to_first! {
     fn sspcache_SspiFreeAuthIdentity = "SspiFreeAuthIdentity"(identity: *const c_void) -> (), else ();
     /// Overwrites an identity.
     fn sspcache_SspiZeroAuthIdentity = "SspiZeroAuthIdentity"(identity: *const c_void) -> (), else ();
-    /// Frees what these functions handed out.
+    /// Frees memory that these functions returned.
     fn sspcache_SspiLocalFree = "SspiLocalFree"(buffer: *const c_void) -> (), else ();
     /// Encrypts an identity.
     fn sspcache_SspiEncryptAuthIdentity = "SspiEncryptAuthIdentity"(
@@ -85,7 +85,7 @@ forward_to_first! {
     fn sspcache_SspiDecryptAuthIdentityEx = "SspiDecryptAuthIdentityEx"(
         options: u32, identity: *mut c_void
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Tells whether an identity is encrypted.
+    /// Returns whether an identity is encrypted.
     fn sspcache_SspiIsAuthIdentityEncrypted = "SspiIsAuthIdentityEncrypted"(
         identity: *const c_void
     ) -> bool, else false;
@@ -93,40 +93,40 @@ forward_to_first! {
     fn sspcache_SspiCompareAuthIdentities = "SspiCompareAuthIdentities"(
         first: *const c_void, second: *const c_void, same_user: *mut bool, same_identity: *mut bool
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Makes bytes of an identity.
+    /// Serializes an identity.
     fn sspcache_SspiMarshalAuthIdentity = "SspiMarshalAuthIdentity"(
         identity: *const c_void, length: *mut u32, bytes: *mut *mut i8
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Makes an identity of bytes.
+    /// Deserializes an identity.
     fn sspcache_SspiUnmarshalAuthIdentity = "SspiUnmarshalAuthIdentity"(
         length: u32, bytes: *const u8, identity: *mut *mut c_void
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Keeps an identity from a package.
+    /// Excludes a package from an identity.
     fn sspcache_SspiExcludePackage = "SspiExcludePackage"(
         identity: *const c_void, package: *const u16, new: *mut *mut c_void
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Tells the host that a target names.
+    /// Returns the host in a target's name.
     fn sspcache_SspiGetTargetHostName = "SspiGetTargetHostName"(
         target: *const u16, host: *mut *mut u16
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Tells what CredRead is to be called with.
+    /// Returns the parameters for CredRead.
     fn sspcache_SspiPrepareForCredRead = "SspiPrepareForCredRead"(
         identity: *const c_void, target: *const u16, credential_type: *mut u32,
         credman_target: *mut *const u16
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Tells what CredWrite is to be called with.
+    /// Returns the parameters for CredWrite.
     fn sspcache_SspiPrepareForCredWrite = "SspiPrepareForCredWrite"(
         identity: *const c_void, target: *const u16, credential_type: *mut u32,
         credman_target: *mut *const u16, user: *mut *const u16, blob: *mut *mut u8, size: *mut u32
     ) -> i32, else SEC_E_SECPKG_NOT_FOUND;
-    /// Tells whether other credentials could help.
+    /// Returns whether other credentials could help.
     fn sspcache_SspiIsPromptingNeeded = "SspiIsPromptingNeeded"(error: u32) -> bool, else false;
-    /// Asks nobody (UTF-8).
+    /// Answers as if the user had cancelled the prompt (UTF-8).
     fn sspcache_SspiPromptForCredentialsA = "SspiPromptForCredentialsA"(
         target: *const i8, ui: *const c_void, error: u32, package: *const i8, input: *const c_void,
         identity: *mut *mut c_void, save: *mut i32, flags: u32
     ) -> u32, else NOBODY_ASKED;
-    /// Asks nobody (UTF-16).
+    /// Answers as if the user had cancelled the prompt (UTF-16).
     fn sspcache_SspiPromptForCredentialsW = "SspiPromptForCredentialsW"(
         target: *const u16, ui: *const c_void, error: u32, package: *const u16, input: *const c_void,
         identity: *mut *mut c_void, save: *mut i32, flags: u32

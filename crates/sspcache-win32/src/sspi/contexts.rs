@@ -29,53 +29,53 @@ forward! {
     /// Completes a token.
     fn sspcache_CompleteAuthToken = "CompleteAuthToken"(context: *mut SecHandle, token: *mut SecBufferDesc)
         by handle(context);
-    /// Tells a context something out of band.
+    /// Applies a control token to a context.
     fn sspcache_ApplyControlToken = "ApplyControlToken"(context: *mut SecHandle, token: *mut SecBufferDesc)
         by handle(context);
-    /// Ends a context.
+    /// Deletes a context.
     fn sspcache_DeleteSecurityContext = "DeleteSecurityContext"(context: *mut SecHandle) by handle(context);
-    /// Tells about a context (UTF-8).
+    /// Returns an attribute of a context (UTF-8).
     fn sspcache_QueryContextAttributesA = "QueryContextAttributesA"(
         context: *mut SecHandle, attribute: u32, buffer: *mut c_void
     ) by handle(context);
-    /// Tells about a context (UTF-16).
+    /// Returns an attribute of a context (UTF-16).
     fn sspcache_QueryContextAttributesW = "QueryContextAttributesW"(
         context: *mut SecHandle, attribute: u32, buffer: *mut c_void
     ) by handle(context);
-    /// Tells about a context, in a buffer of this size (UTF-8).
+    /// Returns an attribute of a context in a buffer of this size (UTF-8).
     fn sspcache_QueryContextAttributesExA = "QueryContextAttributesExA"(
         context: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(context);
-    /// Tells about a context, in a buffer of this size (UTF-16).
+    /// Returns an attribute of a context in a buffer of this size (UTF-16).
     fn sspcache_QueryContextAttributesExW = "QueryContextAttributesExW"(
         context: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(context);
-    /// Tells a context something (UTF-8).
+    /// Sets an attribute of a context (UTF-8).
     fn sspcache_SetContextAttributesA = "SetContextAttributesA"(
         context: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(context);
-    /// Tells a context something (UTF-16).
+    /// Sets an attribute of a context (UTF-16).
     fn sspcache_SetContextAttributesW = "SetContextAttributesW"(
         context: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(context);
-    /// Acts for the client.
+    /// Impersonates the client.
     fn sspcache_ImpersonateSecurityContext = "ImpersonateSecurityContext"(context: *mut SecHandle)
         by handle(context);
-    /// Ends what `ImpersonateSecurityContext` began.
+    /// Ends the impersonation.
     fn sspcache_RevertSecurityContext = "RevertSecurityContext"(context: *mut SecHandle) by handle(context);
-    /// Gives the access token of the client.
+    /// Returns the access token of the client.
     fn sspcache_QuerySecurityContextToken = "QuerySecurityContextToken"(
         context: *mut SecHandle, token: *mut *mut c_void
     ) by handle(context);
-    /// Packs a context.
+    /// Exports a context.
     fn sspcache_ExportSecurityContext = "ExportSecurityContext"(
         context: *mut SecHandle, flags: u32, packed: *mut SecBuffer, token: *mut *mut c_void
     ) by handle(context);
-    /// Makes a context of a packed one, with the SSP that has the package (UTF-8).
+    /// Imports a context through the SSP that has the package (UTF-8).
     fn sspcache_ImportSecurityContextA = "ImportSecurityContextA"(
         package: *mut i8, packed: *mut SecBuffer, token: *mut c_void, context: *mut SecHandle
     ) by package(), marks(context);
-    /// Makes a context of a packed one, with the SSP that has the package (UTF-16).
+    /// Imports a context through the SSP that has the package (UTF-16).
     fn sspcache_ImportSecurityContextW = "ImportSecurityContextW"(
         package: *mut u16, packed: *mut SecBuffer, token: *mut c_void, context: *mut SecHandle
     ) by package(), marks(context);

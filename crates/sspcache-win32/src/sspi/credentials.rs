@@ -1,4 +1,4 @@
-//! Credentials, and the accounts that they stand for.
+//! Credentials and their accounts.
 
 use std::ffi::c_void;
 
@@ -8,49 +8,49 @@ use windows_sys::Win32::Security::{
 };
 
 forward! {
-    /// Signs in, with the SSP that has the package (UTF-8).
+    /// Signs in through the SSP that has the package (UTF-8).
     fn sspcache_AcquireCredentialsHandleA = "AcquireCredentialsHandleA"(
         principal: *mut i8, package: *mut i8, credential_use: u32, logon: *mut c_void, auth: *mut c_void,
         get_key: SEC_GET_KEY_FN, argument: *mut c_void, handle: *mut SecHandle, expiry: *mut i64
     ) by package(), marks(handle);
-    /// Signs in, with the SSP that has the package (UTF-16).
+    /// Signs in through the SSP that has the package (UTF-16).
     fn sspcache_AcquireCredentialsHandleW = "AcquireCredentialsHandleW"(
         principal: *mut u16, package: *mut u16, credential_use: u32, logon: *mut c_void, auth: *mut c_void,
         get_key: SEC_GET_KEY_FN, argument: *mut c_void, handle: *mut SecHandle, expiry: *mut i64
     ) by package(), marks(handle);
-    /// Signs in, with one more credential for a handle (UTF-8).
+    /// Adds a credential to a handle (UTF-8).
     fn sspcache_AddCredentialsA = "AddCredentialsA"(
         handle: *mut SecHandle, principal: *mut i8, package: *mut i8, credential_use: u32, auth: *mut c_void,
         get_key: SEC_GET_KEY_FN, argument: *mut c_void, expiry: *mut i64
     ) by handle(handle);
-    /// Signs in, with one more credential for a handle (UTF-16).
+    /// Adds a credential to a handle (UTF-16).
     fn sspcache_AddCredentialsW = "AddCredentialsW"(
         handle: *mut SecHandle, principal: *mut u16, package: *mut u16, credential_use: u32, auth: *mut c_void,
         get_key: SEC_GET_KEY_FN, argument: *mut c_void, expiry: *mut i64
     ) by handle(handle);
-    /// Gives a credential handle back.
+    /// Frees a credential handle.
     fn sspcache_FreeCredentialsHandle = "FreeCredentialsHandle"(handle: *mut SecHandle) by handle(handle);
-    /// Tells whom a credential handle stands for (UTF-8).
+    /// Returns an attribute of a credential handle, such as its principal (UTF-8).
     fn sspcache_QueryCredentialsAttributesA = "QueryCredentialsAttributesA"(
         handle: *mut SecHandle, attribute: u32, buffer: *mut c_void
     ) by handle(handle);
-    /// Tells whom a credential handle stands for (UTF-16).
+    /// Returns an attribute of a credential handle, such as its principal (UTF-16).
     fn sspcache_QueryCredentialsAttributesW = "QueryCredentialsAttributesW"(
         handle: *mut SecHandle, attribute: u32, buffer: *mut c_void
     ) by handle(handle);
-    /// Tells whom a credential handle stands for, in a buffer of this size (UTF-8).
+    /// Returns an attribute of a credential handle in a buffer of this size (UTF-8).
     fn sspcache_QueryCredentialsAttributesExA = "QueryCredentialsAttributesExA"(
         handle: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(handle);
-    /// Tells whom a credential handle stands for, in a buffer of this size (UTF-16).
+    /// Returns an attribute of a credential handle in a buffer of this size (UTF-16).
     fn sspcache_QueryCredentialsAttributesExW = "QueryCredentialsAttributesExW"(
         handle: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(handle);
-    /// Tells a credential handle something (UTF-8).
+    /// Sets an attribute of a credential handle (UTF-8).
     fn sspcache_SetCredentialsAttributesA = "SetCredentialsAttributesA"(
         handle: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(handle);
-    /// Tells a credential handle something (UTF-16).
+    /// Sets an attribute of a credential handle (UTF-16).
     fn sspcache_SetCredentialsAttributesW = "SetCredentialsAttributesW"(
         handle: *mut SecHandle, attribute: u32, buffer: *mut c_void, size: u32
     ) by handle(handle);

@@ -1,11 +1,11 @@
-//! How a call is passed on.
+//! Forwards calls to the SSPs.
 
-/// Makes functions that pass their parameters on to the function of the same name of an SSP. After `by` comes who is asked:
+/// Defines functions that forward their parameters to the function of the same name in an SSP. `by` chooses the SSP:
 ///
 /// - `handle(h)`: the SSP that made the handle;
-/// - `handle(h) or handle(g), marks(n)`: that of the first handle that isn't null; a handle that it makes is marked as its own;
-/// - `package`: each in turn until one knows the package;
-/// - `package, marks(n)`: the same, and it makes a handle.
+/// - `handle(h) or handle(g), marks(n)`: that of the first handle that isn't null; a new handle is marked as its own;
+/// - `package`: all in turn, until one has the package;
+/// - `package, marks(n)`: the same, with a new handle.
 macro_rules! forward {
     ($(
         $(#[$doc:meta])*
@@ -16,7 +16,7 @@ macro_rules! forward {
             $(#[$doc])*
             ///
             /// # Safety
-            /// Pointers are to what the page says.
+            /// Pointers are valid as Microsoft's page says.
             #[doc = concat!(
                 "\n\nReference: [", $name, "](https://learn.microsoft.com/en-us/windows/win32/api/sspi/)."
             )]
@@ -44,7 +44,7 @@ macro_rules! forward {
     };
 }
 
-/// The ways of [`forward!`].
+/// The choices of [`forward!`].
 macro_rules! ways {
     ($pass:ident, handle($handle:ident)) => {
         // SAFETY: the caller promises that a handle which isn't null is one.
@@ -69,7 +69,7 @@ macro_rules! ways {
     };
 }
 
-/// Passes a call on, and marks the handle that it makes.
+/// Forwards a call, and marks the handle that it makes.
 macro_rules! marked {
     ($pass:ident, $provider:ident, $new:ident) => {{
         let status = $pass($provider);
@@ -85,7 +85,7 @@ use windows_sys::Win32::Foundation::SEC_E_SECPKG_NOT_FOUND;
 
 use super::providers::{self, Provider};
 
-/// Asks each SSP in turn until one knows the package.
+/// Calls the SSPs in turn, until one has the package.
 pub(super) fn each(ask: impl Fn(&Provider) -> i32) -> i32 {
     providers::all()
         .map(ask)

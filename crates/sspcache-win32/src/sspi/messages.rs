@@ -1,4 +1,4 @@
-//! Messages under a context.
+//! Messages in a context.
 
 use windows_sys::Win32::Security::{Authentication::Identity::SecBufferDesc, Credentials::SecHandle};
 
@@ -7,7 +7,7 @@ forward! {
     fn sspcache_MakeSignature = "MakeSignature"(
         context: *mut SecHandle, quality: u32, message: *mut SecBufferDesc, number: u32
     ) by handle(context);
-    /// Verifies a message's signature.
+    /// Verifies the signature of a message.
     fn sspcache_VerifySignature = "VerifySignature"(
         context: *mut SecHandle, message: *mut SecBufferDesc, number: u32, quality: *mut u32
     ) by handle(context);

@@ -1,4 +1,4 @@
-//! Packages, and the memory that the SSPs hand out.
+//! Packages, and memory that the SSPs return.
 
 use std::{
     collections::BTreeSet,
@@ -27,11 +27,11 @@ forward! {
     fn sspcache_QuerySecurityPackageInfoW = "QuerySecurityPackageInfoW"(
         name: *mut u16, package: *mut *mut SecPkgInfoW
     ) by package();
-    /// Adds a package, which has to be there (UTF-8).
+    /// Adds a package, which must exist (UTF-8).
     fn sspcache_AddSecurityPackageA = "AddSecurityPackageA"(
         name: *const i8, options: *const SECURITY_PACKAGE_OPTIONS
     ) by package();
-    /// Adds a package, which has to be there (UTF-16).
+    /// Adds a package, which must exist (UTF-16).
     fn sspcache_AddSecurityPackageW = "AddSecurityPackageW"(
         name: *const u16, options: *const SECURITY_PACKAGE_OPTIONS
     ) by package();
@@ -75,10 +75,10 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
     unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesW", count, packages) }
 }
 
-/// Frees memory that an SSP handed out, or that a list of packages is in.
+/// Frees memory that an SSP returned, or a list of packages.
 ///
 /// # Safety
-/// Nobody uses the memory any more.
+/// The memory is no longer in use.
 ///
 /// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
 #[unsafe(no_mangle)]
@@ -86,11 +86,11 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
 pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) -> i32 {
     let freed = call(|| {
         if lists().remove(&buffer.addr()) {
-            // SAFETY: malloc gave it for a list, and the caller promises that nobody uses it any more.
+            // SAFETY: malloc allocated it for a list, and the caller promises that it is no longer in use.
             unsafe { libc::free(buffer) };
             return Ok(SEC_E_OK);
         }
-        // Each SSP knows what it handed out, and refuses the rest.
+        // Each SSP refuses memory that is not its own.
         let mut freed = providers::all().map(|provider| free(provider, buffer));
         Ok(freed.find(|&status| status == SEC_E_OK).unwrap_or(SEC_E_INVALID_HANDLE))
     });
@@ -103,7 +103,7 @@ fn lists() -> MutexGuard<'static, BTreeSet<usize>> {
     LISTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has an SSP free what it handed out.
+/// Makes an SSP free memory that it returned.
 fn free(provider: &Provider, buffer: *mut c_void) -> i32 {
     type Function = unsafe extern "system" fn(*mut c_void) -> i32;
     static FOUND: Slots = Slots::new();
@@ -115,7 +115,7 @@ fn free(provider: &Provider, buffer: *mut c_void) -> i32 {
     unsafe { function(buffer) }
 }
 
-/// A description of a package, with texts of either form.
+/// A description of a package, with strings of either form.
 trait Info: Copy + 'static {
     type Unit: Copy + Default + PartialEq;
 
@@ -191,14 +191,14 @@ unsafe fn list<I: Info>(provider: &Provider, found: &Slots, name: &str) -> Resul
     if status != SEC_E_OK {
         return Err(status);
     }
-    // SAFETY: the SSP gave so many, which nobody frees before this library has it do so.
+    // SAFETY: the SSP returned this number of packages, and frees them only when this library asks it to.
     Ok(unsafe { slice::from_raw_parts(packages, count as usize) })
 }
 
-/// Copies descriptions and their texts into one piece of memory for the caller.
+/// Copies descriptions and their strings into one block of memory for the caller.
 ///
 /// # Safety
-/// The texts end in a null; the places may be written to.
+/// The strings end in a null; the places may be written to.
 unsafe fn hand_out<I: Info>(infos: &[I], count: *mut u32, packages: *mut *mut I) -> i32 {
     let mut texts: Vec<I::Unit> = Vec::new();
     let mut infos = infos.to_vec();
@@ -231,10 +231,10 @@ unsafe fn hand_out<I: Info>(infos: &[I], count: *mut u32, packages: *mut *mut I)
     SEC_E_OK
 }
 
-/// The units of a text before its null.
+/// The units of a string before its null.
 ///
 /// # Safety
-/// The text ends in a null, and stays as it is for as long as the result is used.
+/// The string ends in a null, and doesn't change while the result is used.
 unsafe fn terminated<'t, T: Default + PartialEq>(text: *const T) -> &'t [T] {
     let unit_at = |index: usize| {
         // SAFETY: every unit before this one is of the text and no null, so that this one is of the text as well.

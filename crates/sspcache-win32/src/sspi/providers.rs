@@ -1,4 +1,4 @@
-//! The SSPs: loaded by name at the first call, and kept as long as the process lives.
+//! The SSPs: loaded by name at the first call, and kept until the process ends.
 
 use std::{
     mem, ptr,
@@ -14,7 +14,7 @@ use windows_sys::Win32::{Foundation::SEC_E_INVALID_HANDLE, Security::Credentials
 
 use crate::process::{loader, refresh_search};
 
-/// How many SSPs there are.
+/// The number of SSPs.
 pub(super) const COUNT: usize = 2;
 
 const NAMES: [&U16Str; COUNT] = [u16str!("MSNSSPC.dll"), u16str!("MSAPSSPC.dll")];
@@ -49,8 +49,8 @@ impl Provider {
         Some(unsafe { mem::transmute_copy(&address) })
     }
 
-    /// Marks a handle as one of this SSP. It has the lower half for itself, and leaves the upper one to whoever stands between it and
-    /// the program.
+    /// Marks a handle as one of this SSP. The SSP owns the lower half of a handle; the upper half is free for the layer between
+    /// SSP and program.
     ///
     /// # Safety
     /// A pointer that isn't null is to a handle.
@@ -63,7 +63,7 @@ impl Provider {
     }
 }
 
-/// Where each SSP has an export; 0 as long as nobody asked.
+/// The addresses of an export in each SSP; 0 until the first lookup.
 pub(super) struct Slots([AtomicUsize; COUNT]);
 
 impl Slots {
@@ -72,27 +72,26 @@ impl Slots {
     }
 }
 
-/// The SSPs that are there, in their order. One that wasn't found is sought again: the program may have chosen another folder
-/// since.
+/// The loaded SSPs, in order. A missing one is searched for again: the program may have set another folder since.
 pub(super) fn all() -> impl Iterator<Item = &'static Provider> {
     (0..COUNT).filter_map(provider)
 }
 
-/// The SSP that identities are made by: the first that was there at the first call.
+/// The SSP that makes identities: the first one found by the first call.
 pub(super) fn first() -> Option<&'static Provider> {
     static FIRST: OnceLock<usize> = OnceLock::new();
     if FIRST.get().is_none() {
         let found = all().next()?;
-        // Another thread may have been faster; then its choice stands.
+        // Another thread may have been faster; then its choice counts.
         FIRST.get_or_init(|| found.index);
     }
     FIRST.get().copied().and_then(provider)
 }
 
-/// The SSP that a handle is marked with.
+/// The SSP of a marked handle.
 ///
 /// # Errors
-/// The status for a null pointer, and for a handle that came from no function of this library.
+/// The status for a null pointer, and for a handle that no function of this library returned.
 ///
 /// # Safety
 /// A pointer that isn't null is to a handle.
@@ -106,7 +105,7 @@ pub(super) unsafe fn of(handle: *const SecHandle) -> Result<&'static Provider, i
     index.and_then(provider).ok_or(SEC_E_INVALID_HANDLE)
 }
 
-/// Where a handle's `dwUpper` is, in words.
+/// The place of a handle's `dwUpper`, in words.
 const UPPER: usize = mem::offset_of!(SecHandle, dwUpper) / size_of::<usize>();
 
 fn provider(index: usize) -> Option<&'static Provider> {

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::ffi::call;
 
-/// Gives the table of these functions (UTF-8); null when no SSP is there, or none gives a table of its own.
+/// Returns the table of these functions (UTF-8); null when no SSP is loaded, or none has a table of its own.
 ///
 /// Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacea).
 #[unsafe(no_mangle)]
@@ -46,7 +46,7 @@ pub extern "system" fn sspcache_InitSecurityInterfaceA() -> *const SecurityFunct
     if is_ready(&FOUND, "InitSecurityInterfaceA") { &raw const TABLE_A.0 } else { ptr::null() }
 }
 
-/// Gives the table of these functions (UTF-16); null when no SSP is there, or none gives a table of its own.
+/// Returns the table of these functions (UTF-16); null when no SSP is loaded, or none has a table of its own.
 ///
 /// Reference: [InitSecurityInterface](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initsecurityinterfacew).
 #[unsafe(no_mangle)]
@@ -56,11 +56,11 @@ pub extern "system" fn sspcache_InitSecurityInterfaceW() -> *const SecurityFunct
     if is_ready(&FOUND, "InitSecurityInterfaceW") { &raw const TABLE_W.0 } else { ptr::null() }
 }
 
-/// Whether an SSP gives its table.
+/// Whether an SSP returns its table.
 fn is_ready(found: &Slots, name: &str) -> bool {
     type Function = unsafe extern "system" fn() -> *const ();
     let ready = call(|| {
-        // Each is asked: it is their first call as well.
+        // All are called: this is each SSP's first call, too.
         let tables = providers::all().filter(|provider| {
             // SAFETY: an SSP's export of this name, one of the two above, is such a function.
             let function = unsafe { provider.function::<Function>(found, name) };
@@ -72,7 +72,7 @@ fn is_ready(found: &Slots, name: &str) -> bool {
     ready.unwrap_or(false)
 }
 
-/// A table that is never written to.
+/// A table that never changes.
 struct Table<T>(T);
 
 // SAFETY: what it points to are functions, which any thread may call.
@@ -81,14 +81,14 @@ unsafe impl<T> Sync for Table<T> {}
 /// The entry of a function that the table has under another type.
 ///
 /// # Safety
-/// `T` is the type of a function, or an `Option` of one, that C can't tell from this one's.
+/// `T` is the type of a function, or an `Option` of one, that C can't distinguish from this one's.
 const unsafe fn entry<T: Copy>(function: *const std::ffi::c_void) -> T {
     const { assert!(size_of::<T>() == size_of::<*const std::ffi::c_void>(), "a function's address") };
     // SAFETY: the caller promises that it is a function of this type, and a pointer to one is as large as an address.
     unsafe { std::mem::transmute_copy(&function) }
 }
 
-/// A table; of functions with two forms the form is given.
+/// A table with the given form of each function that has two.
 macro_rules! table {
     ($type:ident, $change:ident = $changing:ident; $($field:ident: $function:ident),* $(,)?) => {
         Table($type {
@@ -107,7 +107,7 @@ macro_rules! table {
             MakeSignature: Some(sspcache_MakeSignature),
             VerifySignature: Some(sspcache_VerifySignature),
             FreeContextBuffer: Some(sspcache_FreeContextBuffer),
-            // Once SealMessage and UnsealMessage, and still called through by old clients.
+            // Formerly SealMessage and UnsealMessage; old clients still call them.
             Reserved3: sspcache_EncryptMessage as *mut std::ffi::c_void,
             Reserved4: sspcache_DecryptMessage as *mut std::ffi::c_void,
             ExportSecurityContext: Some(sspcache_ExportSecurityContext),
