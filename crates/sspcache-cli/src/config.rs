@@ -1,6 +1,7 @@
 //! `sspcache config check`: whether a configuration is valid, and how it sets up the mocks.
 //!
-//! A configuration holds passwords. Errors name the place and what is allowed there, and never quote the file (clause M8).
+//! A configuration holds passwords. Errors name the place and what is allowed there, and never quote the file (clause
+//! M8).
 
 use std::{
     fmt::Write as _,

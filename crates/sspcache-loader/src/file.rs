@@ -65,8 +65,8 @@ impl<E> ModuleFile<E> {
         self
     }
 
-    /// Finds exports with other names on demand, as the table of a real file does. The loader calls it only while the module
-    /// is loaded, or during its notifications.
+    /// Finds exports with other names on demand, as the table of a real file does. The loader calls it only while the
+    /// module is loaded, or during its notifications.
     #[must_use]
     pub fn exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self {
         self.resolve = Some(Box::new(resolve));
@@ -74,8 +74,8 @@ impl<E> ModuleFile<E> {
         self
     }
 
-    /// The same for exports that don't change while the module is loaded. The loader keeps those that it found, and asks
-    /// again only for the others.
+    /// The same for exports that don't change while the module is loaded. The loader keeps those that it found, and
+    /// asks again only for the others.
     #[must_use]
     pub fn fixed_exports_from(mut self, resolve: impl Fn(&[u8]) -> Option<E> + Send + Sync + 'static) -> Self
     where
@@ -86,16 +86,16 @@ impl<E> ModuleFile<E> {
         self
     }
 
-    /// The addresses of the loaded module, when its exports have real ones. By default each load gets 64 KiB of an emulated
-    /// address space that no host uses.
+    /// The addresses of the loaded module, when its exports have real ones. By default each load gets 64 KiB of an
+    /// emulated address space that no host uses.
     #[must_use]
     pub fn addresses(mut self, addresses: Range<u64>) -> Self {
         self.addresses = Some(addresses);
         self
     }
 
-    /// Sets the handler for notifications of loads and unloads (L9), which runs under the loader lock. Returning `false` for
-    /// a load refuses it (1114); the result for an unload is ignored.
+    /// Sets the handler for notifications of loads and unloads (L9), which runs under the loader lock. Returning
+    /// `false` for a load refuses it (1114); the result for an unload is ignored.
     #[must_use]
     pub fn on_notification(
         mut self,

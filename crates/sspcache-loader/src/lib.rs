@@ -1,10 +1,10 @@
 //! An emulated Win32 module loader, in safe Rust on any OS.
 //!
 //! An [`EmulatedLoader`] is a process as its module loader sees it: [files](ModuleFile) on a disk, loaded modules with
-//! [handles](Handle) and counted [references](ModuleRef), exports, and one recursive loader lock, under which modules get
-//! [notifications](Notification) of their loads and unloads. It reads and compares names as Windows does, and each
-//! [error](LoaderError) has the code that Windows sets. Loaders share nothing: a hundred tests in one process, each with its
-//! own loader, neither see nor wait for each other.
+//! [handles](Handle) and counted [references](ModuleRef), exports, and one recursive loader lock, under which modules
+//! get [notifications](Notification) of their loads and unloads. It reads and compares names as Windows does, and each
+//! [error](LoaderError) has the code that Windows sets. Loaders share nothing: a hundred tests in one process, each
+//! with its own loader, neither see nor wait for each other.
 //!
 //! You choose the type of exports: a closure in a test, an address behind a C ABI. The loader returns exports and never
 //! calls them.
@@ -45,9 +45,9 @@
 //!
 //! # How it is checked
 //!
-//! `fixtures/loader/` has some 390 rows of calls with their results, many for all combinations of spellings. Each names the
-//! page of Microsoft's reference that it follows, or says *observed*. The same rows test this loader, its C ABI, and
-//! the system's own loader in a Windows program; a row that allows a difference gives the reason.
+//! `fixtures/loader/` has some 390 rows of calls with their results, many for all combinations of spellings. Each names
+//! the page of Microsoft's reference that it follows, or says *observed*. The same rows test this loader, its C ABI,
+//! and the system's own loader in a Windows program; a row that allows a difference gives the reason.
 //!
 //! # Limits
 //!

@@ -30,8 +30,8 @@ impl LoadFlags {
     /// Reads the flags as a caller passes them.
     ///
     /// # Errors
-    /// [`LoaderError::InvalidLoadFlags`] for `LOAD_WITH_ALTERED_SEARCH_PATH` together with a `LOAD_LIBRARY_SEARCH_` flag
-    /// (L12).
+    /// [`LoaderError::InvalidLoadFlags`] for `LOAD_WITH_ALTERED_SEARCH_PATH` together with a `LOAD_LIBRARY_SEARCH_`
+    /// flag (L12).
     pub fn from_bits(flags: u32) -> Result<Self, LoaderError> {
         if flags & LOAD_WITH_ALTERED_SEARCH_PATH != 0 && flags & SEARCH != 0 {
             return Err(LoaderError::InvalidLoadFlags { flags });

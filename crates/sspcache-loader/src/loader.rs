@@ -1,9 +1,9 @@
 //! The loader itself: loads, frees and finds modules.
 //!
-//! It has two locks. The *loader lock* is recursive, and held during notifications of loads and unloads (L9). The lock of
-//! the table is held for short times only, and never while foreign code runs. Lookups take the table's lock alone, so
-//! they never wait for a slow notification on another thread. Only the thread that owns the loader lock sees modules that
-//! are being loaded or unloaded.
+//! It has two locks. The *loader lock* is recursive, and held during notifications of loads and unloads (L9). The lock
+//! of the table is held for short times only, and never while foreign code runs. Lookups take the table's lock alone,
+//! so they never wait for a slow notification on another thread. Only the thread that owns the loader lock sees modules
+//! that are being loaded or unloaded.
 
 mod directories;
 
@@ -36,7 +36,8 @@ struct Shared<E> {
 }
 
 impl<E> EmulatedLoader<E> {
-    /// A process with only the program loaded. A bare path lies in `C:\`. The program's folder is the current directory.
+    /// A process with only the program loaded. A bare path lies in `C:\`. The program's folder is the current
+    /// directory.
     pub fn new(program: ModuleFile<E>) -> Self {
         Self::over(program, None)
     }
@@ -69,7 +70,8 @@ impl<E> EmulatedLoader<E> {
     /// [LoadLibraryW](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryw).
     ///
     /// A bare name finds the loaded module of that name, else a file in the program's folder, the system directory, the
-    /// Windows directory, or the current directory, in this order. The module gets its notification under the loader lock.
+    /// Windows directory, or the current directory, in this order. The module gets its notification under the loader
+    /// lock.
     ///
     /// # Errors
     /// [`FileNotFound`](LoaderError::FileNotFound), [`InvalidName`](LoaderError::InvalidName) (126),
@@ -146,8 +148,8 @@ impl<E> EmulatedLoader<E> {
         self.load(name).map(|handle| ModuleRef::owning(self.clone(), handle))
     }
 
-    /// Frees a reference. Freeing the last one notifies and unloads the module, and its handle is dead (L8). Freeing the
-    /// program (L4) or a pinned module succeeds and does nothing. Freeing a data file closes it. Emulates
+    /// Frees a reference. Freeing the last one notifies and unloads the module, and its handle is dead (L8). Freeing
+    /// the program (L4) or a pinned module succeeds and does nothing. Freeing a data file closes it. Emulates
     /// [FreeLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-freelibrary).
     ///
     /// Waits for the loader lock only when it frees the last reference.
@@ -215,9 +217,9 @@ impl<E> EmulatedLoader<E> {
         self.find_ex(sought, Lifetime::Reference).map(|handle| ModuleRef::owning(self.clone(), handle))
     }
 
-    /// All loaded modules that a name matches, in the order of their loads, each with a reference: for a bare name those of
-    /// all folders, for a path at most one. The references are taken at once; dropping the iterator frees those that it
-    /// didn't return. Windows has no such call: its callers walk the module list.
+    /// All loaded modules that a name matches, in the order of their loads, each with a reference: for a bare name
+    /// those of all folders, for a path at most one. The references are taken at once; dropping the iterator frees
+    /// those that it didn't return. Windows has no such call: its callers walk the module list.
     ///
     /// # Errors
     /// [`InvalidName`](LoaderError::InvalidName). Without a match the result is empty, not an error.

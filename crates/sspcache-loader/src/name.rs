@@ -173,8 +173,8 @@ pub(crate) fn parse(name: Name<'_>, purpose: Purpose, current_directory: &[u16])
     }
 }
 
-/// An absolute path with backslashes, without `.`, `..` and empty components; unchanged when it has the prefix for literal
-/// paths.
+/// An absolute path with backslashes, without `.`, `..` and empty components; unchanged when it has the prefix for
+/// literal paths.
 pub(crate) fn absolute(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     literal(path).unwrap_or_else(|| {
         let path: Vec<u16> = path.iter().copied().map(slash).collect();
@@ -214,8 +214,8 @@ fn resolved(path: &[u16], current_directory: &[u16]) -> Vec<u16> {
     [root, &components.join(&BACKSLASH)].concat()
 }
 
-/// The path after a prefix that turns parsing off: `\\?\`, whose limit on the length isn't emulated, or `\??\` (observed).
-/// Slashes, dots and spaces have no special meaning in it.
+/// The path after a prefix that turns parsing off: `\\?\`, whose limit on the length isn't emulated, or `\??\`
+/// (observed). Slashes, dots and spaces have no special meaning in it.
 ///
 /// Reference: [Naming files](https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file).
 fn literal(path: &[u16]) -> Option<Vec<u16>> {

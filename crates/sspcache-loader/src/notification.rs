@@ -14,8 +14,8 @@ pub struct Notification<'a, E> {
 }
 
 impl<'a, E> Notification<'a, E> {
-    /// The loader that sends it. A module may load, free and find others through it. A clone that is kept inside an export
-    /// or a notification keeps the loader alive for ever.
+    /// The loader that sends it. A module may load, free and find others through it. A clone that is kept inside an
+    /// export or a notification keeps the loader alive for ever.
     pub fn loader(&self) -> &'a EmulatedLoader<E> {
         self.loader
     }

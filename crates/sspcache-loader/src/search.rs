@@ -13,8 +13,8 @@ use crate::{LoadFlags, LoaderError, Name};
 const SYSTEM_DIRECTORY: &str = r"C:\Windows\System32";
 const WINDOWS_DIRECTORY: &str = r"C:\Windows";
 
-/// The result of [`EmulatedLoader::add_dll_directory`](crate::EmulatedLoader::add_dll_directory), to remove the folder with:
-/// the `DLL_DIRECTORY_COOKIE`.
+/// The result of [`EmulatedLoader::add_dll_directory`](crate::EmulatedLoader::add_dll_directory), to remove the folder
+/// with: the `DLL_DIRECTORY_COOKIE`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DirectoryCookie(NonZeroU64);
 
@@ -122,7 +122,8 @@ impl Search {
         Ok(())
     }
 
-    /// The paths at which to search for a name, in order. A relative path is searched for in each folder, like a bare name.
+    /// The paths at which to search for a name, in order. A relative path is searched for in each folder, like a bare
+    /// name.
     pub(crate) fn candidates(&self, wanted: &Wanted, flags: LoadFlags) -> Vec<Key> {
         match wanted {
             Wanted::File(path) => vec![path.clone()],

@@ -17,8 +17,8 @@ cfg_if::cfg_if! {
 /// The lock of the table: that of the standard library.
 ///
 /// `parking_lot`'s lock allocates thread data the first time that a thread waits, which takes the lock of the host's
-/// dynamic linker. A thread inside a module's constructor already owns the linker's lock: if it then waits for this lock,
-/// both threads wait for each other.
+/// dynamic linker. A thread inside a module's constructor already owns the linker's lock: if it then waits for this
+/// lock, both threads wait for each other.
 pub(crate) struct RwLock<T>(sync::RwLock<T>);
 
 impl<T> RwLock<T> {

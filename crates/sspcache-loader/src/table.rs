@@ -11,8 +11,8 @@ use crate::name::{self, Key, Purpose, Wanted};
 use crate::search::Search;
 use crate::{Handle, LoadFlags, LoaderError, ModuleFile, Name, Sought};
 
-/// The beginning of the emulated address space: above all addresses that a host gives to a process, so that emulated and
-/// real addresses never collide.
+/// The beginning of the emulated address space: above all addresses that a host gives to a process, so that emulated
+/// and real addresses never collide.
 const FIRST_BASE: u64 = 1 << 60;
 
 /// Distance between two bases: the allocation granularity of Windows.
@@ -129,8 +129,8 @@ impl<E> Table<E> {
         }
     }
 
-    /// Finds a loaded module. `loading` returns whether the caller owns the loader lock, and so sees modules that are being
-    /// loaded or unloaded.
+    /// Finds a loaded module. `loading` returns whether the caller owns the loader lock, and so sees modules that are
+    /// being loaded or unloaded.
     #[inline]
     pub(crate) fn find(
         &self,

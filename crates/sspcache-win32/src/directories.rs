@@ -17,8 +17,8 @@ use crate::{
     text,
 };
 
-/// `SetDllDirectory` for UTF-8: sets the folder that is searched after the program's own. An empty name removes the current
-/// directory from the search; null undoes both.
+/// `SetDllDirectory` for UTF-8: sets the folder that is searched after the program's own. An empty name removes the
+/// current directory from the search; null undoes both.
 ///
 /// # Safety
 /// A name that isn't null ends in a null.
@@ -44,8 +44,8 @@ pub unsafe extern "C" fn sspcache_SetDllDirectoryW(folder: *const u16) -> i32 {
     set(unsafe { text::wide(folder) })
 }
 
-/// `GetDllDirectory` for UTF-8: the folder of `SetDllDirectory`, empty at first. Returns its length. When the buffer is too
-/// small, returns the size that it needs, and empties it.
+/// `GetDllDirectory` for UTF-8: the folder of `SetDllDirectory`, empty at first. Returns its length. When the buffer is
+/// too small, returns the size that it needs, and empties it.
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many bytes.
@@ -73,8 +73,8 @@ pub unsafe extern "C" fn sspcache_GetDllDirectoryW(size: u32, buffer: *mut u16) 
     unsafe { text::copy(folder.as_slice(), buffer, size) }
 }
 
-/// `AddDllDirectory`: adds a folder for loads with `LOAD_LIBRARY_SEARCH_USER_DIRS`, and returns a cookie to remove it with.
-/// The path must be absolute, and the folder must exist.
+/// `AddDllDirectory`: adds a folder for loads with `LOAD_LIBRARY_SEARCH_USER_DIRS`, and returns a cookie to remove it
+/// with. The path must be absolute, and the folder must exist.
 ///
 /// # Safety
 /// A name that isn't null ends in a null.
@@ -116,8 +116,8 @@ pub extern "C" fn sspcache_SetDefaultDllDirectories(flags: u32) -> i32 {
     call(|| Ok(loader().set_default_dll_directories(flags)?)).is_some().into()
 }
 
-/// The folder of `SetDllDirectory`, as it was passed. A lock of the standard library's, as everywhere here: `parking_lot`'s can wait
-/// for the dynamic linker's.
+/// The folder of `SetDllDirectory`, as it was passed. A lock of the standard library's, as everywhere here:
+/// `parking_lot`'s can wait for the dynamic linker's.
 static GIVEN: Mutex<Option<U16String>> = Mutex::new(None);
 
 fn set(folder: Option<U16String>) -> i32 {

@@ -77,21 +77,21 @@ fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
 /// A shared object. The dynamic linker opens it in the notification of its load: its constructors run there, under the
 /// loader lock (clauses C6 and L9), and its destructors when it is unloaded.
 fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
-    // The standard library's lock: a constructor may ask for an export, with the linker's lock held, and `parking_lot`'s can wait
-    // for that one when it has to wait for the first time on a thread.
+    // The standard library's lock: a constructor may ask for an export, with the linker's lock held, and
+    // `parking_lot`'s can wait for that one when it has to wait for the first time on a thread.
     let opened: Arc<Mutex<Option<Arc<Library>>>> = Arc::default();
     let (exports, own) = (opened.clone(), path.clone());
     ModuleFile::new(name)
         .fixed_exports_from(move |name| {
-            // Without the lock: while a constructor runs, the linker blocks lookups on other threads, and the constructor may
-            // look up a symbol itself.
+            // Without the lock: while a constructor runs, the linker blocks lookups on other threads, and the
+            // constructor may look up a symbol itself.
             let library = exports.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
             export(&library, &own, name)
         })
         .on_notification(move |notification| {
             if notification.reason() == Reason::Load {
-                // SAFETY: opening the library runs its constructors, and dropping the last reference its destructors. The
-                // contract of `LoadLibrary` makes its caller responsible for both, as for DllMain on Windows.
+                // SAFETY: opening the library runs its constructors, and dropping the last reference its destructors.
+                // The contract of `LoadLibrary` makes its caller responsible for both, as for DllMain on Windows.
                 let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
                 let is_open = library.is_some();
                 *opened.lock().unwrap_or_else(PoisonError::into_inner) = library.map(Arc::new);

@@ -13,7 +13,8 @@ use crate::disk::{ROOT, to_windows};
 /// The variable with the table, such as `C=/opt/windows:D=/data`: letters with absolute folders.
 const VARIABLE: &str = "SSPCACHE_WIN32_DRIVES";
 
-/// A path on a drive of the table, as a path on the root's drive; other names unchanged. An unmapped drive has no files.
+/// A path on a drive of the table, as a path on the root's drive; other names unchanged. An unmapped drive has no
+/// files.
 pub(crate) fn resolve(name: U16String) -> U16String {
     static TABLE: LazyLock<Vec<Drive>> = LazyLock::new(|| {
         let table = env::var_os(VARIABLE).unwrap_or_default();

@@ -1,9 +1,9 @@
 //! The Win32 module loader for C and C++ programs on Unix: the exports of `libsspcache_win32`, which the headers in
 //! `include/` declare under the documented names.
 //!
-//! A program written after Microsoft's page (verify, GetModuleHandle, GetProcAddress, call) builds against these headers and
-//! this library as it builds against the SDK. The [emulated loader](sspcache_loader) has the rules. This crate adds the host:
-//! one loader for the process, files on the real disk, the thread's last error, and C's strings.
+//! A program written after Microsoft's page (verify, GetModuleHandle, GetProcAddress, call) builds against these
+//! headers and this library as it builds against the SDK. The [emulated loader](sspcache_loader) has the rules. This
+//! crate adds the host: one loader for the process, files on the real disk, the thread's last error, and C's strings.
 //!
 //! - **Symbols** begin with `sspcache_`, so a program may link another library that has the documented names.
 //! - **Modules** are the host's shared objects, under any file name: `LoadLibrary("MSNSSPC.dll")` opens the mock.
@@ -18,8 +18,8 @@
 //!
 //! # Features
 //!
-//! - `provider`: `Win32Loader`, with which a program in Rust flushes modules that these functions loaded, through `sspcache`.
-//!   It refuses flushes inside constructors and destructors.
+//! - `provider`: `Win32Loader`, with which a program in Rust flushes modules that these functions loaded, through
+//!   `sspcache`. It refuses flushes inside constructors and destructors.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "the C ABI: pointers in and out")]
 #![cfg_attr(not(test), warn(clippy::missing_panics_doc))]

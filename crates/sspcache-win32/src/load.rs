@@ -23,8 +23,8 @@ use crate::{
 /// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
 ///
 /// # Safety
-/// A name that isn't null ends in a null. The module's constructors run now, and its destructors when its last reference
-/// is freed: the caller knows that both are sound.
+/// A name that isn't null ends in a null. The module's constructors run now, and its destructors when its last
+/// reference is freed: the caller knows that both are sound.
 ///
 /// Reference: [LoadLibrary](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibrarya).
 #[unsafe(no_mangle)]
@@ -47,15 +47,16 @@ pub unsafe extern "C" fn sspcache_LoadLibraryW(name: *const u16) -> Module {
     load(unsafe { text::wide(name) }, ptr::null_mut(), 0)
 }
 
-/// `LoadLibraryEx` for UTF-8: as `LoadLibrary`, with flags for the load and for the search (clause L12). The file must be
-/// null.
+/// `LoadLibraryEx` for UTF-8: as `LoadLibrary`, with flags for the load and for the search (clause L12). The file must
+/// be null.
 ///
 /// # Safety
 /// As [`sspcache_LoadLibraryA`].
 ///
 /// # Platform-specific behaviour
 /// `DONT_RESOLVE_DLL_REFERENCES` is refused (`ERROR_NOT_SUPPORTED`): the host's linker always runs constructors. A
-/// module opened as data has a handle that can only be freed. `LOAD_LIBRARY_SEARCH_SYSTEM32` is the host's library path.
+/// module opened as data has a handle that can only be freed. `LOAD_LIBRARY_SEARCH_SYSTEM32` is the host's library
+/// path.
 ///
 /// Reference: [LoadLibraryEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-loadlibraryexa).
 #[unsafe(no_mangle)]
@@ -91,7 +92,8 @@ pub extern "C" fn sspcache_FreeLibrary(module: Module) -> i32 {
     call(|| Ok(loader().free(handle(module))?)).is_some().into()
 }
 
-/// `FreeLibraryAndExitThread`: frees a reference and ends the thread, without returning into a module that may be unloaded.
+/// `FreeLibraryAndExitThread`: frees a reference and ends the thread, without returning into a module that may be
+/// unloaded.
 ///
 /// # Safety
 /// The thread has no frames of Rust or C++ code with destructors to run: it ends as by `pthread_exit`, with the code as
@@ -106,8 +108,8 @@ pub unsafe extern "C-unwind" fn sspcache_FreeLibraryAndExitThread(module: Module
         fn pthread_exit(result: *mut c_void) -> !;
     }
     sspcache_FreeLibrary(module);
-    // SAFETY: the caller promises that nothing on this thread's stack has to be cleaned up, and in this frame nothing waits to be
-    // dropped.
+    // SAFETY: the caller promises that nothing on this thread's stack has to be cleaned up, and in this frame nothing
+    // waits to be dropped.
     unsafe { pthread_exit(ptr::without_provenance_mut(code as usize)) }
 }
 

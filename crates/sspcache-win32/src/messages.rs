@@ -29,17 +29,18 @@ use crate::{
 
 /// `FormatMessage` for UTF-8: the text of a system error code or of an SSPI status, in English. Returns its length.
 ///
-/// Supports `FORMAT_MESSAGE_FROM_SYSTEM`, with `ALLOCATE_BUFFER`, `IGNORE_INSERTS`, `ARGUMENT_ARRAY` and a width. Errors:
-/// 87 without a source, 317 for an unknown code, 1812 for a code of modules only, 1815 for another language, 122 for a
-/// buffer that is too small, which stays unchanged. A text with an insert needs its argument, or `IGNORE_INSERTS`: else 87.
+/// Supports `FORMAT_MESSAGE_FROM_SYSTEM`, with `ALLOCATE_BUFFER`, `IGNORE_INSERTS`, `ARGUMENT_ARRAY` and a width.
+/// Errors: 87 without a source, 317 for an unknown code, 1812 for a code of modules only, 1815 for another language,
+/// 122 for a buffer that is too small, which stays unchanged. A text with an insert needs its argument, or
+/// `IGNORE_INSERTS`: else 87.
 ///
 /// # Safety
-/// The buffer has room for so many bytes, or with `ALLOCATE_BUFFER` for a pointer; arguments that aren't null are an array of
-/// strings, as long as the text has inserts.
+/// The buffer has room for so many bytes, or with `ALLOCATE_BUFFER` for a pointer; arguments that aren't null are an
+/// array of strings, as long as the text has inserts.
 ///
 /// # Platform-specific behaviour
-/// `FORMAT_MESSAGE_FROM_STRING`, and arguments as a `va_list`, are refused (`ERROR_NOT_SUPPORTED`). Modules have no message
-/// tables here: `FORMAT_MESSAGE_FROM_HMODULE` finds the system's texts only.
+/// `FORMAT_MESSAGE_FROM_STRING`, and arguments as a `va_list`, are refused (`ERROR_NOT_SUPPORTED`). Modules have no
+/// message tables here: `FORMAT_MESSAGE_FROM_HMODULE` finds the system's texts only.
 ///
 /// Reference: [FormatMessage](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-formatmessagea).
 #[unsafe(no_mangle)]
@@ -106,7 +107,8 @@ pub unsafe extern "C" fn sspcache_FormatMessageW(
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_LocalFree(memory: *mut c_void) -> *mut c_void {
-    // SAFETY: the caller promises that it is null, or was allocated by `FormatMessage`, which asks malloc, and isn't used any more.
+    // SAFETY: the caller promises that it is null, or was allocated by `FormatMessage`, which asks malloc, and isn't
+    // used any more.
     unsafe { libc::free(memory) };
     ptr::null_mut()
 }
@@ -214,7 +216,8 @@ impl<T: Copy + Default> Place<T> {
             if memory.is_null() {
                 return Err(Failure(ERROR_NOT_ENOUGH_MEMORY));
             }
-            // SAFETY: the buffer isn't null, and so has room for a pointer, as the caller promises of `ALLOCATE_BUFFER`.
+            // SAFETY: the buffer isn't null, and so has room for a pointer, as the caller promises of
+            // `ALLOCATE_BUFFER`.
             unsafe { self.buffer.cast::<*mut c_void>().write_unaligned(memory) };
             memory.cast::<T>()
         } else {
@@ -226,7 +229,8 @@ impl<T: Copy + Default> Place<T> {
             }
             self.buffer
         };
-        // SAFETY: there is room for the text and a null, allocated just now or checked against the size that the caller promises.
+        // SAFETY: there is room for the text and a null, allocated just now or checked against the size that the caller
+        // promises.
         let into = unsafe { slice::from_raw_parts_mut(into.cast::<MaybeUninit<T>>(), text.len() + 1) };
         text::put(text, into);
         Ok(length)
@@ -238,7 +242,8 @@ impl<T: Copy + Default> Place<T> {
     /// As [`Self::write`].
     unsafe fn clear(self) -> u32 {
         if self.allocates() && !self.buffer.is_null() {
-            // SAFETY: the buffer isn't null, and so has room for a pointer, as the caller promises of `ALLOCATE_BUFFER`.
+            // SAFETY: the buffer isn't null, and so has room for a pointer, as the caller promises of
+            // `ALLOCATE_BUFFER`.
             unsafe { self.buffer.cast::<*mut c_void>().write_unaligned(ptr::null_mut()) };
         }
         0

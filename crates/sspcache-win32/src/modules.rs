@@ -52,8 +52,8 @@ pub unsafe extern "C" fn sspcache_GetModuleHandleW(name: *const u16) -> Module {
 /// `GetModuleHandleEx` for UTF-8.
 ///
 /// # Safety
-/// A name that isn't null ends in a null, unless the flags say that it is an address; a place that isn't null may be written
-/// to.
+/// A name that isn't null ends in a null, unless the flags say that it is an address; a place that isn't null may be
+/// written to.
 ///
 /// Reference: [GetModuleHandleEx](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandleexa).
 #[unsafe(no_mangle)]
@@ -183,7 +183,8 @@ unsafe fn find_ex(
         if place.is_null() {
             return Err(Failure(ERROR_INVALID_PARAMETER));
         }
-        // SAFETY: the caller promises that a place which isn't null may be written to. On failure the result is null (clause L5).
+        // SAFETY: the caller promises that a place which isn't null may be written to. On failure the result is null
+        // (clause L5).
         unsafe { place.write(ptr::null_mut()) };
         let flags = LookupFlags::from_bits(flags)?;
         if flags.from_address { at_address(address, flags) } else { by_name(flags.lifetime) }

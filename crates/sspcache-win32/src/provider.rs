@@ -13,11 +13,11 @@ use crate::{
     process::loader,
 };
 
-/// The loader behind the C functions, for programs in Rust that load their modules through them: it flushes modules that
-/// `sspcache_LoadLibraryA` loaded.
+/// The loader behind the C functions, for programs in Rust that load their modules through them: it flushes modules
+/// that `sspcache_LoadLibraryA` loaded.
 ///
-/// It refuses a flush inside a module's constructors and destructors, which `LoadLibrary` and `FreeLibrary` run (clause C6);
-/// the host's linker can't detect that. It doesn't find modules that the host's linker loaded by itself: use the
+/// It refuses a flush inside a module's constructors and destructors, which `LoadLibrary` and `FreeLibrary` run (clause
+/// C6); the host's linker can't detect that. It doesn't find modules that the host's linker loaded by itself: use the
 /// [`NativeLoader`] for those. It flushes a mock that is linked in, but can't sign in through it.
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! Strings as C passes them: UTF-8 to the functions that end in A (the active code page of this emulation), UTF-16 to those
-//! that end in W (clause L11).
+//! Strings as C passes them: UTF-8 to the functions that end in A (the active code page of this emulation), UTF-16 to
+//! those that end in W (clause L11).
 
 use std::{
     ffi::{CStr, c_char},
@@ -45,8 +45,8 @@ pub(crate) unsafe fn units<'a>(text: *const u16) -> Option<&'a U16CStr> {
     (!text.is_null()).then(|| unsafe { U16CStr::from_ptr_str(text) })
 }
 
-/// Writes a whole string with a terminating null and returns its length. When it doesn't fit, returns the size that it needs,
-/// and writes an empty string if the buffer has room for one (observed).
+/// Writes a whole string with a terminating null and returns its length. When it doesn't fit, returns the size that it
+/// needs, and writes an empty string if the buffer has room for one (observed).
 ///
 /// # Safety
 /// A buffer that isn't null has room for so many units.

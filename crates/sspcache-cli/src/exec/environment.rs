@@ -42,8 +42,8 @@ impl Environment {
             None => mocks.native.as_os_str().to_owned(),
         };
         variables.push(("SSPCACHE_DLL_DIR", dll_dir));
-        // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one value
-        // serves both the native and the Windows programs among the command's children.
+        // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one
+        // value serves both the native and the Windows programs among the command's children.
         variables.push(("SSPCACHE_JOURNAL", journal.as_os_str().to_owned()));
         if let Some(config) = config {
             variables.push(("SSPCACHE_CONFIG", config.as_os_str().to_owned()));

@@ -1,8 +1,9 @@
 //! Registers the mocks as security providers for as long as a command runs.
 //!
-//! A program that uses secur32 never loads an SSP by name: secur32 loads those that the registry lists. All programs of a
-//! Wine prefix, or of a Windows computer, share that list, and several runs of sspcache may need it at the same time. The
-//! first run saves the list, the last one restores it. When a run was killed, the next one restores the list for it.
+//! A program that uses secur32 never loads an SSP by name: secur32 loads those that the registry lists. All programs of
+//! a Wine prefix, or of a Windows computer, share that list, and several runs of sspcache may need it at the same time.
+//! The first run saves the list, the last one restores it. When a run was killed, the next one restores the list for
+//! it.
 //!
 //! Reference: [SSP packages provided by Microsoft](https://learn.microsoft.com/en-us/windows/win32/secauthn/ssp-packages-provided-by-microsoft)
 //! and [Registering SSP/AP DLLs](https://learn.microsoft.com/en-us/windows/win32/secauthn/registering-ssp-ap-dlls).
@@ -188,8 +189,8 @@ impl Drop for Editing {
     }
 }
 
-/// Unlocks a file; when that fails, the end of the process unlocks it. Under Wine 8 it works and still reports a failure:
-/// std unlocks twice, and Wine's second error differs from that of Windows.
+/// Unlocks a file; when that fails, the end of the process unlocks it. Under Wine 8 it works and still reports a
+/// failure: std unlocks twice, and Wine's second error differs from that of Windows.
 fn unlock(file: &File) {
     let _ = file.unlock();
 }

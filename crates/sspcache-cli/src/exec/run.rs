@@ -93,8 +93,8 @@ mod imp {
         }
 
         pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
-            // One thread does all the waiting: between `try_wait` and the signal, no other thread can reap the child and
-            // free its number for another process.
+            // One thread does all the waiting: between `try_wait` and the signal, no other thread can reap the child
+            // and free its number for another process.
             loop {
                 if let Some(status) = child.try_wait()? {
                     return Ok(status);

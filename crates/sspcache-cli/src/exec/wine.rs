@@ -72,7 +72,8 @@ impl Wine {
         closest.unwrap_or_else(|| format!("Z:{}", path.display()).replace('/', "\\")).into()
     }
 
-    /// The folders that Wine searches before those at the beginning of `WINEPATH`, or that a program may put before them.
+    /// The folders that Wine searches before those at the beginning of `WINEPATH`, or that a program may put before
+    /// them.
     fn searched_first(&self) -> Vec<PathBuf> {
         [&self.program_folder, Path::new(".")].into_iter().map(|folder| Path::new(".").join(folder)).collect()
     }

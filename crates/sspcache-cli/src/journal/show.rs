@@ -201,7 +201,8 @@ fn word(kind: &EventKind) -> &'static str {
     }
 }
 
-/// A bar of up to [`BAR_WIDTH`] blocks, in proportion to the highest count, to an eighth of a block. Only zero has none.
+/// A bar of up to [`BAR_WIDTH`] blocks, in proportion to the highest count, to an eighth of a block. Only zero has
+/// none.
 fn bar(cached: u32, most: u32) -> String {
     const BAR_WIDTH: u64 = 16;
     const EIGHTHS: [char; 8] = ['▏', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];

@@ -6,15 +6,15 @@ use super::EmulatedLoader;
 use crate::{DirectoryCookie, LoaderError, Name, name};
 
 impl<E> EmulatedLoader<E> {
-    /// Changes the current directory, where relative paths begin and which [`load`](Self::load) searches last. A relative
-    /// path begins at the previous one.
+    /// Changes the current directory, where relative paths begin and which [`load`](Self::load) searches last. A
+    /// relative path begins at the previous one.
     pub fn set_current_directory<'a>(&self, path: impl Into<Name<'a>>) {
         let path = path.into().to_utf16();
         self.0.table.write().search.set_current_directory(&path);
     }
 
-    /// Replaces the system directory by these folders, in their order, and removes the Windows directory: for a host's own
-    /// library path. Relative folders begin at the current directory.
+    /// Replaces the system directory by these folders, in their order, and removes the Windows directory: for a host's
+    /// own library path. Relative folders begin at the current directory.
     pub fn set_system_folders<'a>(&self, folders: impl IntoIterator<Item = Name<'a>>) {
         let folders: Vec<U16String> = folders.into_iter().map(|folder| folder.to_utf16()).collect();
         self.0.table.write().search.set_system(&folders);
@@ -41,8 +41,9 @@ impl<E> EmulatedLoader<E> {
     /// [AddDllDirectory](https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-adddlldirectory).
     ///
     /// # Errors
-    /// [`RelativePath`](LoaderError::RelativePath) (87, L12); [`FolderNotFound`](LoaderError::FolderNotFound) (2, observed)
-    /// when no file is registered in it or below, the disk has no such folder, and it is none of the process's own.
+    /// [`RelativePath`](LoaderError::RelativePath) (87, L12); [`FolderNotFound`](LoaderError::FolderNotFound) (2,
+    /// observed) when no file is registered in it or below, the disk has no such folder, and it is none of the
+    /// process's own.
     pub fn add_dll_directory<'a>(&self, folder: impl Into<Name<'a>>) -> Result<DirectoryCookie, LoaderError> {
         let name = folder.into();
         let spelled = name.to_utf16();

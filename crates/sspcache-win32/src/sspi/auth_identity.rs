@@ -34,7 +34,8 @@ macro_rules! forward_to_first {
                     // SAFETY: an SSP's export of this name is such a function.
                     let found = providers::first().and_then(|first| unsafe { first.function::<Function>(&FOUND, $name) });
                     let Some(function) = found else { return Ok($otherwise) };
-                    // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP asks for.
+                    // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP
+                    // asks for.
                     Ok(unsafe { function($($parameter),*) })
                 });
                 passed.unwrap_or($otherwise)

@@ -34,7 +34,8 @@ macro_rules! forward {
                     let Some(function) = (unsafe { provider.function::<Function>(&FOUND, $name) }) else {
                         return SEC_E_UNSUPPORTED_FUNCTION;
                     };
-                    // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP asks for.
+                    // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP
+                    // asks for.
                     unsafe { function($($parameter),*) }
                 };
                 let status = $crate::ffi::call(|| Ok(ways!(pass, $($way($($argument),*)),+)));

@@ -54,7 +54,8 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesA(
     packages: *mut *mut SecPkgInfoA,
 ) -> i32 {
     static FOUND: Slots = Slots::new();
-    // SAFETY: the caller promises that places which aren't null may be written to; the export is one for this form of text.
+    // SAFETY: the caller promises that places which aren't null may be written to; the export is one for this form of
+    // text.
     unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesA", count, packages) }
 }
 
@@ -71,7 +72,8 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
     packages: *mut *mut SecPkgInfoW,
 ) -> i32 {
     static FOUND: Slots = Slots::new();
-    // SAFETY: the caller promises that places which aren't null may be written to; the export is one for this form of text.
+    // SAFETY: the caller promises that places which aren't null may be written to; the export is one for this form of
+    // text.
     unsafe { enumerate(&FOUND, "EnumerateSecurityPackagesW", count, packages) }
 }
 
@@ -165,7 +167,8 @@ unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, package
         }
         if status == SEC_E_OK {
             let infos: Vec<I> = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
-            // SAFETY: the texts are the SSPs', which free them below; neither place is null, so that both may be written to.
+            // SAFETY: the texts are the SSPs', which free them below; neither place is null, so that both may be
+            // written to.
             status = unsafe { hand_out(&infos, count, packages) };
         }
         for (provider, list) in lists {

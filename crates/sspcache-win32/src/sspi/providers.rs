@@ -49,8 +49,8 @@ impl Provider {
         Some(unsafe { mem::transmute_copy(&address) })
     }
 
-    /// Marks a handle as one of this SSP. The SSP owns the lower half of a handle; the upper half is free for the layer between
-    /// SSP and program.
+    /// Marks a handle as one of this SSP. The SSP owns the lower half of a handle; the upper half is free for the layer
+    /// between SSP and program.
     ///
     /// # Safety
     /// A pointer that isn't null is to a handle.
