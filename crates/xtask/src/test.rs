@@ -257,11 +257,11 @@ fn wine(workspace: &Workspace) -> Result<()> {
 }
 
 /// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`; a test
-/// whose name ends in `in_a_child_process` is run by another test.
+/// in a module `child` is run by another test.
 fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
     workspace.cargo(command).arg("--no-run").run()?;
     let _lock = wine::lock(workspace)?;
-    cargo(workspace, &format!("{command} -- --include-ignored --skip shipped:: --skip in_a_child_process"))
+    cargo(workspace, &format!("{command} -- --include-ignored --skip shipped:: --skip ::child::"))
 }
 
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.
