@@ -28,7 +28,7 @@ use sspcache_types::{SecurityStatus, name};
 ///
 /// # Platform-specific behaviour
 /// Unix has no notion of C6 or C7: no call tells whether a constructor or destructor of a global object is running, so
-/// nothing is refused there; and there are no window stations.
+/// nothing is refused there; and there are no window stations. On macOS the kernel is asked for the name of each image.
 #[derive(Debug, Default)]
 pub struct NativeLoader {
     images: images::Images,
