@@ -7,8 +7,10 @@ use sspcache::{
     context::{ContextFlags, ContextRequest, Role, Sealed},
     loader::{Progress, Refusal, SecurityInterface},
 };
+use sspcache_engine::{AcquireRequest, CredentialHandle, Engine, Identity, Operation};
+#[cfg(feature = "contexts")]
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Engine, Identity, Name, Operation, Principal, Secret,
+    Name, Principal, Secret,
     context::{
         AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN, Part,
         Step,
@@ -40,7 +42,10 @@ impl MockInterface {
     fn check_entry(&self, operation: Operation) -> Result<(), SecurityStatus> {
         if self.0.engine().is_missing(operation) { Err(SecurityStatus::UNSUPPORTED_FUNCTION) } else { Ok(()) }
     }
+}
 
+#[cfg(feature = "contexts")]
+impl MockInterface {
     fn info(&self, context: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         self.call(Operation::QueryContextAttributes, |ssp| ssp.context(context))
     }
@@ -78,9 +83,27 @@ impl MockInterface {
     }
 }
 
+/// Functions that an SSP without contexts lacks.
+#[cfg(not(feature = "contexts"))]
+macro_rules! lacking {
+    ($($name:ident($($argument:ty),*) -> $result:ty;)+) => {
+        $(fn $name(&self, $(_: $argument),*) -> Result<$result, SecurityStatus> {
+            Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+        })+
+    };
+}
+
+/// A context of an SSP without contexts: there is none.
+#[cfg(not(feature = "contexts"))]
+#[derive(Debug)]
+pub enum NoContext {}
+
 impl SecurityInterface for MockInterface {
     type Handle = CredentialHandle;
+    #[cfg(feature = "contexts")]
     type Context = ContextHandle;
+    #[cfg(not(feature = "contexts"))]
+    type Context = NoContext;
 
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<CredentialHandle, SecurityStatus> {
         let request = outbound(package, sign_in);
@@ -98,6 +121,7 @@ impl SecurityInterface for MockInterface {
         self.call(Operation::AddCredentials, |ssp| ssp.add_credentials(*handle, &request)).map(drop)
     }
 
+    #[cfg(feature = "contexts")]
     fn change_password(
         &self,
         package: &str,
@@ -111,10 +135,12 @@ impl SecurityInterface for MockInterface {
         })
     }
 
+    #[cfg(feature = "contexts")]
     fn impersonate(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.call(Operation::ImpersonateSecurityContext, |ssp| ssp.impersonate(*context))
     }
 
+    #[cfg(feature = "contexts")]
     fn revert(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.call(Operation::RevertSecurityContext, |ssp| ssp.revert(*context))
     }
@@ -134,6 +160,7 @@ impl SecurityInterface for MockInterface {
         self.call(Operation::FreeCredentialsHandle, |ssp| ssp.free(*handle))
     }
 
+    #[cfg(feature = "contexts")]
     fn step(
         &self,
         role: Role,
@@ -154,31 +181,38 @@ impl SecurityInterface for MockInterface {
         Ok((step.progress, step.token))
     }
 
+    #[cfg(feature = "contexts")]
     fn complete(&self, context: &ContextHandle, token: &mut Vec<u8>) -> Result<(), SecurityStatus> {
         self.call(Operation::CompleteAuthToken, |ssp| ssp.complete(*context, token))
     }
 
+    #[cfg(feature = "contexts")]
     fn delete(&self, context: &ContextHandle) -> Result<(), SecurityStatus> {
         self.call(Operation::DeleteSecurityContext, |ssp| ssp.delete_context(*context))
     }
 
+    #[cfg(feature = "contexts")]
     fn client(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
         self.info(*context).map(|info| info.client.to_string())
     }
 
+    #[cfg(feature = "contexts")]
     fn package(&self, context: &ContextHandle) -> Result<String, SecurityStatus> {
         self.info(*context).map(|info| info.package.name.to_string())
     }
 
+    #[cfg(feature = "contexts")]
     fn flags(&self, context: &ContextHandle) -> Result<ContextFlags, SecurityStatus> {
         self.info(*context)
             .map(|info| ContextFlags::from_returned(Role::Initiator, info.flags.to_returned(Role::Initiator)))
     }
 
+    #[cfg(feature = "contexts")]
     fn session_key(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         self.info(*context).map(|info| Zeroizing::new(info.session_key.bytes().to_vec()))
     }
 
+    #[cfg(feature = "contexts")]
     fn sign(&self, context: &ContextHandle, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
         let mut token = vec![0; MESSAGE_TOKEN];
         let length =
@@ -187,6 +221,7 @@ impl SecurityInterface for MockInterface {
         Ok(token)
     }
 
+    #[cfg(feature = "contexts")]
     fn verify(
         &self,
         context: &ContextHandle,
@@ -197,6 +232,7 @@ impl SecurityInterface for MockInterface {
             .map(drop)
     }
 
+    #[cfg(feature = "contexts")]
     fn encrypt(&self, context: &ContextHandle, message: &[u8]) -> Result<Sealed, SecurityStatus> {
         let mut sealed = Sealed { token: vec![0; MESSAGE_TOKEN], data: message.to_vec() };
         let Sealed { token, data } = &mut sealed;
@@ -207,6 +243,7 @@ impl SecurityInterface for MockInterface {
         Ok(sealed)
     }
 
+    #[cfg(feature = "contexts")]
     fn decrypt(&self, context: &ContextHandle, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
         let mut message = sealed.data.clone();
         let qop = self.call(Operation::DecryptMessage, |ssp| {
@@ -215,12 +252,45 @@ impl SecurityInterface for MockInterface {
         Ok((message, qop))
     }
 
+    #[cfg(feature = "contexts")]
     fn export(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         self.call(Operation::ExportSecurityContext, |ssp| ssp.export(*context, ExportOptions::default()))
     }
 
+    #[cfg(feature = "contexts")]
     fn import(&self, package: &str, _: Role, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
         self.call(Operation::ImportSecurityContext, |ssp| ssp.import(&Name::from(package), packed))
+    }
+
+    #[cfg(not(feature = "contexts"))]
+    lacking! {
+        change_password(&str, sspcache::Identity<'_>, &str) -> ();
+        impersonate(&NoContext) -> ();
+        revert(&NoContext) -> ();
+        complete(&NoContext, &mut Vec<u8>) -> ();
+        delete(&NoContext) -> ();
+        client(&NoContext) -> String;
+        package(&NoContext) -> String;
+        flags(&NoContext) -> ContextFlags;
+        session_key(&NoContext) -> Zeroizing<Vec<u8>>;
+        sign(&NoContext, &[u8]) -> Vec<u8>;
+        verify(&NoContext, &[u8], &[u8]) -> ();
+        encrypt(&NoContext, &[u8]) -> Sealed;
+        decrypt(&NoContext, &Sealed) -> (Vec<u8>, u32);
+        export(&NoContext) -> Zeroizing<Vec<u8>>;
+        import(&str, Role, &[u8]) -> NoContext;
+    }
+
+    #[cfg(not(feature = "contexts"))]
+    fn step(
+        &self,
+        _: Role,
+        _: &CredentialHandle,
+        _: &mut Option<NoContext>,
+        _: &ContextRequest,
+        _: &[u8],
+    ) -> Result<(Progress, Vec<u8>), Refusal> {
+        Err(SecurityStatus::UNSUPPORTED_FUNCTION.into())
     }
 }
 

@@ -1,41 +1,48 @@
-//! What tests depend on: a mock SSP in an emulated module loader, behind the trait that production uses.
+//! A mock SSP in an emulated process, for tests of sign-in and sign-out: on any system, in parallel, without a domain.
 //!
 //! # A first test
 //!
-//! Your application signs its user out through [`sspcache::CredentialProvider`]:
+//! Your application signs its user in and out through one object, a [`dyn Sspi`](sspcache::Sspi):
 //!
 //! ```
-//! use sspcache::CredentialProvider;
+//! use sspcache::{Credential, Error, SignIn, Sspi};
 //!
-//! fn sign_out(ssps: &dyn CredentialProvider) -> bool {
-//!     ssps.flush_all().is_success()
+//! struct Session<'a> {
+//!     sspi: &'a dyn Sspi,
+//!     credential: Credential,
 //! }
-//! # sign_out(sspcache::native());
-//! ```
 //!
-//! In production it is given `sspcache::native()`. In a test, on any system, it is given a process that doesn't exist,
-//! with an SSP that does what it should:
+//! impl<'a> Session<'a> {
+//!     fn sign_in(sspi: &'a dyn Sspi, user: &str, domain: &str, password: &str) -> Result<Self, Error> {
+//!         let msn = sspi.security_package("MSNSSPC.dll", "MSN")?;
+//!         let credential = msn.acquire(&SignIn::password(user, domain, password))?;
+//!         Ok(Self { sspi, credential })
+//!     }
 //!
-//! ```
-//! use sspcache::SignIn;
+//!     fn sign_out(self) -> Result<(), Error> {
+//!         drop(self.credential); // frees the handle; the SSP still has the password in its cache
+//!         self.sspi.flush_all().into_result()?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! // The test:
 //! use sspcache_mock::{MockProcess, MockSsp};
-//! # use sspcache::CredentialProvider;
-//! # fn sign_out(ssps: &dyn CredentialProvider) -> bool { ssps.flush_all().is_success() }
 //!
-//! # fn signing_out_leaves_nothing_cached() -> Result<(), sspcache::Error> {
-//! let msn = MockSsp::msn();
-//! let ssps = MockProcess::with_loaded([&msn]).provider();
+//! # fn signing_out_leaves_nothing_cached() -> Result<(), Error> {
+//! let msn = MockSsp::msn().expect_sign_out(); // panics at the end, unless a user signed in and out
+//! let process = MockProcess::with_loaded([&msn]);
+//! let ssps = process.provider();
 //!
-//! let package = ssps.security_package("MSNSSPC.dll", "MSN")?;
-//! package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse"))?;
+//! let session = Session::sign_in(&ssps, "alice", "CONTOSO", "correct horse")?;
 //! assert_eq!(msn.cached(), 1);
-//!
-//! assert!(sign_out(&ssps));
-//! msn.assert_clean(); // names who is still cached, and since when
-//! assert!(package.acquire(&SignIn::silent()).is_err());
+//! session.sign_out()?;
+//! msn.assert_clean(); // names the credentials that are still cached, and since when
 //! # Ok(()) }
 //! # signing_out_leaves_nothing_cached().unwrap();
 //! ```
+//!
+//! In production, `Session` gets [`sspcache::native()`]. In the test it gets an emulated process that has loaded a mock SSP.
 //!
 //! # Both ends of a sign-in
 //!
@@ -43,10 +50,11 @@
 //! sign-ins against the accounts of the mock:
 //!
 //! ```
+//! # #[cfg(feature = "contexts")] {
 //! use sspcache::{SignIn, context::{ContextRequest, handshake}};
 //! use sspcache_mock::{MockProcess, MockSsp};
 //!
-//! # fn only_who_knows_the_password_signs_in() -> Result<(), sspcache::Error> {
+//! # fn only_the_right_password_signs_in() -> Result<(), sspcache::Error> {
 //! let msn = MockSsp::msn().account("alice", "CONTOSO", "correct horse");
 //! let package = MockProcess::with_loaded([&msn]).provider().security_package("MSNSSPC.dll", "MSN")?;
 //! let service = package.acquire_inbound()?;
@@ -59,7 +67,8 @@
 //!     assert_eq!(met.is_ok(), is_right);
 //! }
 //! # Ok(()) }
-//! # only_who_knows_the_password_signs_in().unwrap();
+//! # only_the_right_password_signs_in().unwrap();
+//! # }
 //! ```
 //!
 //! The handshake is the mock's own: real servers refuse it. Its proof is real, and so are signatures and encryption.
@@ -78,18 +87,26 @@
 //!
 //! # What is emulated
 //!
-//! - The loader ([`sspcache_loader`]): names, references, exports, the loader lock. So a flush from inside a loader
-//!   callback is refused as Windows' would be ([`MockProcess::in_loader_callback`]), what isn't loaded has no cache, and
-//!   several modules may carry one name.
-//! - The SSP ([`sspcache_engine`]): its cache, its packages, its handles.
+//! - The module loader: names, references, exports, the loader lock. So a flush from inside a loader callback is refused, as on
+//!   Windows ([`MockProcess::in_loader_callback`]); an SSP that isn't loaded has no cache; and several modules can have one
+//!   name.
+//! - The SSP: its cache, its packages, its handles.
 //! - The window station, as far as the protocol asks for it ([`MockProcess::set_window_station`]).
 //!
-//! The protocol itself is not: it is the code that production runs. Each [`MockProcess`] is a process of its own and
-//! each [`MockSsp`] has a cache of its own, so that tests run in parallel.
+//! The protocol is not emulated: it is the code that production runs. Each [`MockProcess`] is a process of its own, and each
+//! [`MockSsp`] has a cache of its own, so tests run in parallel.
 //!
-//! What this can't show is what the real SSPs do: nobody documents whether a credential handle survives a flush, so
-//! test with both [`HandlePolicy`] values.
-#![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
+//! A mock can't show what the real SSPs do where nothing is documented. It is not documented whether a credential handle
+//! survives a flush: test with both values of [`HandlePolicy`].
+//!
+//! # Features
+//!
+//! - `contexts` (default): handshakes, messages and accounts. Without it, the functions of contexts return
+//!   `SEC_E_UNSUPPORTED_FUNCTION`. Tests of sign-in and sign-out need none, and compile half as many crates.
+//! - `config` (default): configuration files, as the mock DLLs read them.
+//! - `journal`: events can be written to a journal, as the mock DLLs write it.
+//!
+//! The minimum supported Rust version is 1.88.
 #![forbid(unsafe_code)]
 
 mod expectation;
@@ -98,17 +115,23 @@ mod loader;
 mod ssp;
 
 pub use interface::MockInterface;
+#[cfg(not(feature = "contexts"))]
+pub use interface::NoContext;
 pub use loader::{MockModule, MockProcess};
 pub use ssp::MockSsp;
+#[cfg(feature = "journal")]
+pub use sspcache_engine::journal;
 #[doc(hidden)]
 pub use sspcache_engine::{AcquireRequest, Engine, EngineBuilder, Identity, Secret};
 pub use sspcache_engine::{
-    CachedCredential, Config, ConfigError, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy,
-    Name, Operation, PackageInfo, Principal, SecurityStatus, Source, clock,
+    CachedCredential, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy, Name, Operation,
+    PackageInfo, Principal, SecurityStatus, Source, clock,
 };
+#[cfg(feature = "config")]
+pub use sspcache_engine::{Config, ConfigError};
 pub use sspcache_loader::LoaderError;
 
 /// The examples of the project's front page, held to compile and pass.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "contexts"))]
 #[doc = include_str!("../../../README.md")]
 struct FrontPage;

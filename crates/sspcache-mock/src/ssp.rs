@@ -27,10 +27,10 @@ use crate::expectation;
 /// use sspcache_mock::{Effect, Fault, MockSsp, Operation};
 ///
 /// let msn = MockSsp::msn()
-///     .account("alice", "CONTOSO", "correct horse")
+///     .preload("MSN", "alice", "CONTOSO", "correct horse")
 ///     .lifetime(Duration::from_secs(3600))
 ///     .fault(Fault::new(Operation::CleanupCredentialCache, Effect::False).times(1));
-/// assert_eq!(msn.cached(), 0);
+/// assert_eq!(msn.cached(), 1);
 /// ```
 pub struct MockSsp {
     shared: Arc<Shared>,
@@ -71,6 +71,7 @@ impl MockSsp {
 /// Each of these methods panics when the SSP was used already.
 impl MockSsp {
     /// Adds an account, against which servers verify sign-ins. Signing in as a client needs none.
+    #[cfg(feature = "contexts")]
     #[must_use]
     pub fn account(self, user: &str, domain: &str, password: &str) -> Self {
         self.set_up(|setup| setup.account(user, domain, password))
@@ -78,6 +79,7 @@ impl MockSsp {
 
     /// Sets the targets that a server stands for, such as `HTTP/web.contoso.example`: it refuses sign-ins for others.
     /// Without this, it takes any.
+    #[cfg(feature = "contexts")]
     #[must_use]
     pub fn accepted_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
         self.set_up(|setup| setup.accepted_targets(targets))
@@ -96,12 +98,14 @@ impl MockSsp {
     }
 
     /// Whether clients have to complete their tokens with `CompleteAuthToken`, as some packages ask them to.
+    #[cfg(feature = "contexts")]
     #[must_use]
     pub fn complete_tokens(self, complete: bool) -> Self {
         self.set_up(|setup| setup.complete_tokens(complete))
     }
 
     /// Applies a configuration, on top of what was set before.
+    #[cfg(feature = "config")]
     #[must_use]
     pub fn config(self, config: &sspcache_engine::Config) -> Self {
         self.set_up(|setup| setup.config(config))
@@ -120,6 +124,7 @@ impl MockSsp {
     }
 
     /// Sets the targets that clients can reach. Without this, any.
+    #[cfg(feature = "contexts")]
     #[must_use]
     pub fn known_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
         self.set_up(|setup| setup.known_targets(targets))
@@ -145,6 +150,7 @@ impl MockSsp {
 
     /// Whether a server's impersonation of its client is simulated, instead of refused. The thread's rights in the operating
     /// system don't change.
+    #[cfg(feature = "contexts")]
     #[must_use]
     pub fn simulate_impersonation(self, simulate: bool) -> Self {
         self.set_up(|setup| setup.simulate_impersonation(simulate))
