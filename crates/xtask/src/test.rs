@@ -338,10 +338,10 @@ fn windows_32(workspace: &Workspace) -> Result<()> {
 
 fn msrv(workspace: &Workspace) -> Result<()> {
     let (shell, toolchain) = (&workspace.shell, setup::oldest_rust(workspace)?);
-    for features in ["default", "sspcache/serde,sspcache/tracing"] {
+    for features in ["--features=", "--features=sspcache/serde,sspcache/tracing", "--no-default-features"] {
         let check =
             "check --locked --package sspcache --package sspcache-mock --target-dir target/msrv".split(' ');
-        cmd!(shell, "rustup run {toolchain} cargo {check...} --features {features}").run()?;
+        cmd!(shell, "rustup run {toolchain} cargo {check...} {features}").run()?;
     }
     Ok(())
 }
