@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sspcache_types::name::fold;
 use zeroize::Zeroizing;
 
-use crate::{Engine, EventKind, Identity, Name, Operation, Principal, Secret, SecurityStatus, event::shown};
+use crate::{Identity, Principal};
 
 /// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
 #[derive(Debug)]
@@ -70,51 +70,6 @@ impl std::fmt::Debug for AccountKey {
         f.write_str("AccountKey")
     }
 }
-
-impl Engine {
-    /// `ChangeAccountPassword`: changes the password of a configured account, for as long as this instance lives. What is
-    /// cached for its principal stays as it is, and proves nothing to an acceptor any more.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::SECPKG_NOT_FOUND`] for an unknown package, [`SecurityStatus::UNSUPPORTED_FUNCTION`] for one that isn't Kerberos,
-    /// Negotiate or NTLM, [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong old password; which is not told.
-    ///
-    /// # Panics
-    /// When a [`Fault`](crate::Fault) says so.
-    ///
-    /// Reference: [ChangeAccountPassword](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-changeaccountpasswordw).
-    pub fn change_password(
-        &self,
-        package: &Name,
-        principal: &Principal,
-        old: Secret,
-        new: Secret,
-    ) -> Result<(), SecurityStatus> {
-        let operation = Operation::ChangeAccountPassword;
-        self.enter(operation)?;
-        let [old, new] = [old, new].map(|secret| Account::new(&Identity::new(principal.clone(), secret)));
-        let (mut state, now) = self.lock_at_now();
-        let changed = state.package_id(package).and_then(|_| {
-            if !CHANGING.iter().any(|&known| *package == Name::from(known)) {
-                return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
-            }
-            let account = state.accounts.get(&old.principal).filter(|account| account.key == old.key);
-            account.map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
-        });
-        match changed {
-            Ok(()) => {
-                let principal = shown(&new.principal);
-                state.accounts.insert(new);
-                state.book.record_with(now, || EventKind::PasswordChanged { principal });
-            }
-            Err(status) => state.refused(operation, status, None, now),
-        }
-        changed
-    }
-}
-
-/// The packages that change passwords.
-const CHANGING: [&str; 3] = ["Kerberos", "Negotiate", "NTLM"];
 
 /// Accounts by principal. Finding one takes the same time however many there are.
 #[derive(Debug, Default)]

@@ -3,10 +3,30 @@
 use hashbrown::HashMap;
 
 use crate::{
-    Event, EventKind, FileTime,
-    builder::{HandlePolicy, Sinks},
+    Event, EventKind, EventSink, FileTime,
     vault::{Chunk, Entry, Gone, Reason, Slab, Slot, Vault},
 };
+
+/// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must
+/// survive both.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum HandlePolicy {
+    /// The handle can be freed and nothing else: starting a context gives `SEC_E_NO_CREDENTIALS`.
+    #[default]
+    Revoke,
+    /// The handle keeps a copy of its own until it is freed.
+    Retain,
+}
+
+/// Where events go.
+pub(crate) struct Sinks(pub(crate) Vec<Box<dyn EventSink>>);
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} sinks", self.0.len())
+    }
+}
 
 /// What is kept about the cache beside the cache: events, counts, and the copies that live handles keep.
 pub(crate) struct Book {

@@ -4,44 +4,32 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
     Clock, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
-    context::{Accounts, ExportKey, Settings},
+    book::{HandlePolicy, Sinks},
+    context::{Accounts, export_key::ExportKey, settings::Settings},
+    state::Setup,
 };
-
-/// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must
-/// survive both.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum HandlePolicy {
-    /// The handle can be freed and nothing else: starting a context gives `SEC_E_NO_CREDENTIALS`.
-    #[default]
-    Revoke,
-    /// The handle keeps a copy of its own until it is freed.
-    Retain,
-}
 
 /// Sets up an [`Engine`]: see [`Engine::builder`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct EngineBuilder {
-    pub(crate) module: String,
-    pub(crate) packages: Vec<PackageInfo>,
-    pub(crate) accounts: Accounts,
-    pub(crate) preloads: Vec<(Name, Identity)>,
-    pub(crate) handle_policy: HandlePolicy,
-    pub(crate) lifetime: Option<Duration>,
-    pub(crate) capacity: Option<NonZeroU32>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) contexts: Settings,
-    /// Without one, the engine draws its own.
-    pub(crate) export_key: Option<ExportKey>,
-    pub(crate) faults: Vec<Fault>,
-    pub(crate) sinks: Sinks,
-    pub(crate) record: bool,
-}
+pub struct EngineBuilder(Setup);
 
-impl EngineBuilder {
-    pub(crate) fn new(module: &str) -> Self {
-        Self {
+impl Engine {
+    /// Starts setting up an instance for the module of this file name.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sspcache_engine::{Engine, PackageInfo};
+    /// let ssp = Engine::builder("MSNSSPC.dll")
+    ///     .package(PackageInfo::named("MSN"))
+    ///     .package(PackageInfo::named("NTLM"))
+    ///     .account("alice", "CONTOSO", "correct horse")
+    ///     .lifetime(Duration::from_secs(8 * 3600))
+    ///     .build();
+    /// assert_eq!(ssp.packages().len(), 2);
+    /// ```
+    pub fn builder(module: &str) -> EngineBuilder {
+        EngineBuilder(Setup {
             module: module.to_owned(),
             packages: Vec::new(),
             accounts: Accounts::default(),
@@ -55,13 +43,15 @@ impl EngineBuilder {
             faults: Vec::new(),
             sinks: Sinks(Vec::new()),
             record: true,
-        }
+        })
     }
+}
 
+impl EngineBuilder {
     /// Configures an account that an acceptor verifies sign-ins against.
     #[cfg(feature = "contexts")]
     pub fn account(mut self, user: impl Into<Name>, domain: impl Into<Name>, password: &str) -> Self {
-        self.add_account(&Identity::password(user, domain, password));
+        self.0.accounts.insert(crate::account::Account::new(&Identity::password(user, domain, password)));
         self
     }
 
@@ -69,113 +59,113 @@ impl EngineBuilder {
     /// it.
     #[cfg(feature = "contexts")]
     pub fn complete_tokens(mut self, complete: bool) -> Self {
-        self.contexts.complete_tokens = complete;
+        self.0.contexts.complete_tokens = complete;
         self
     }
 
     /// How long a context is good for. Without it, as long as its credential.
     #[cfg(feature = "contexts")]
     pub fn context_lifetime(mut self, lifetime: Duration) -> Self {
-        self.contexts.lifetime = Some(lifetime);
+        self.0.contexts.lifetime = Some(lifetime);
         self
     }
 
     /// The targets that an acceptor is: it refuses what is meant for another. Without it, nothing.
     #[cfg(feature = "contexts")]
     pub fn accepted_targets(mut self, targets: impl IntoIterator<Item: Into<Name>>) -> Self {
-        self.contexts.accepted_targets = Some(targets.into_iter().map(Into::into).collect());
+        self.0.contexts.accepted_targets = Some(targets.into_iter().map(Into::into).collect());
         self
     }
 
     /// Lets every instance that has this key import what this one exports. Without it, only the same instance can.
     #[cfg(feature = "contexts")]
     pub fn export_key(mut self, key: &str) -> Self {
-        self.export_key = Some(ExportKey::from_secret(key.as_bytes()));
+        self.0.export_key = Some(ExportKey::from_secret(key.as_bytes()));
         self
     }
 
     /// How long a handshake may take before it has failed: five minutes, unless this says otherwise.
     #[cfg(feature = "contexts")]
     pub fn handshake_time(mut self, time: Duration) -> Self {
-        self.contexts.handshake = time;
+        self.0.contexts.handshake = time;
         self
     }
 
     /// The targets that an initiator finds. Without it, any.
     #[cfg(feature = "contexts")]
     pub fn known_targets(mut self, targets: impl IntoIterator<Item: Into<Name>>) -> Self {
-        self.contexts.known_targets = Some(targets.into_iter().map(Into::into).collect());
+        self.0.contexts.known_targets = Some(targets.into_iter().map(Into::into).collect());
         self
     }
 
     /// Whether impersonation is pretended, instead of refused. No token of the operating system changes.
     #[cfg(feature = "contexts")]
     pub fn simulate_impersonation(mut self, simulate: bool) -> Self {
-        self.contexts.simulate_impersonation = simulate;
+        self.0.contexts.simulate_impersonation = simulate;
         self
     }
 
     /// Limits the cache to this many credentials: the least recently used one makes room. Without it there is
     /// none.
     pub fn capacity(mut self, credentials: NonZeroU32) -> Self {
-        self.capacity = Some(credentials);
+        self.0.capacity = Some(credentials);
         self
     }
 
     /// Takes the time from this clock instead of the operating system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.0.clock = Arc::new(clock);
         self
     }
 
     /// Applies what a configuration file says, on top of what was set before.
     #[cfg(feature = "config")]
     pub fn config(mut self, config: &crate::Config) -> Self {
-        config.apply(&mut self);
+        self.0.apply(config);
         self
     }
 
     /// Injects a fault. Of several for one operation, the first whose turn it is strikes.
     pub fn fault(mut self, fault: Fault) -> Self {
-        self.faults.push(fault);
+        self.0.faults.push(fault);
         self
     }
 
     /// What a handle acquired before a flush may still do.
     pub fn handle_policy(mut self, policy: HandlePolicy) -> Self {
-        self.handle_policy = policy;
+        self.0.handle_policy = policy;
         self
     }
 
     /// How long a cached credential is good for. Without it, it never expires.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = Some(lifetime);
+        self.0.lifetime = Some(lifetime);
         self
     }
 
     /// Offers this package. The first call replaces the module's own default (`MSN` for MSNSSPC.dll, `DPA` for
     /// MSAPSSPC.dll, else one named after the module).
     pub fn package(mut self, package: PackageInfo) -> Self {
-        self.packages.retain(|known| known.name != package.name);
-        self.packages.push(package);
+        self.0.packages.retain(|known| known.name != package.name);
+        self.0.packages.push(package);
         self
     }
 
     /// Puts a credential into the cache before the first call: what a logged-on user's session would bring.
     pub fn preload(mut self, package: impl Into<Name>, identity: Identity) -> Self {
-        self.preloads.push((package.into(), identity));
+        self.0.preloads.push((package.into(), identity));
         self
     }
 
     /// Whether events are kept in memory for [`Engine::events`]; they are, unless this says no.
     pub fn record_events(mut self, record: bool) -> Self {
-        self.record = record;
+        self.0.record = record;
         self
     }
 
     /// Tells this sink of every event.
     pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
-        self.sinks.0.push(Box::new(sink));
+        self.0.sinks.0.push(Box::new(sink));
         self
     }
 
@@ -184,24 +174,10 @@ impl EngineBuilder {
     /// # Panics
     /// When the operating system gives no random numbers, or no memory for what is to be preloaded.
     pub fn build(mut self) -> Engine {
-        if self.packages.is_empty() {
-            self.packages.push(PackageInfo::named(default_package(&self.module)));
+        if self.0.packages.is_empty() {
+            self.0.packages.push(PackageInfo::named(default_package(&self.0.module)));
         }
-        Engine::from_builder(self)
-    }
-
-    #[cfg(feature = "contexts")]
-    pub(crate) fn add_account(&mut self, identity: &Identity) {
-        self.accounts.insert(crate::account::Account::new(identity));
-    }
-}
-
-/// Where events go.
-pub(crate) struct Sinks(pub(crate) Vec<Box<dyn EventSink>>);
-
-impl std::fmt::Debug for Sinks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} sinks", self.0.len())
+        Engine::from(self.0)
     }
 }
 
@@ -211,5 +187,30 @@ fn default_package(module: &str) -> &str {
         "MSNSSPC" => "MSN",
         "MSAPSSPC" => "DPA",
         _ => stem,
+    }
+}
+
+#[cfg(feature = "config")]
+impl Setup {
+    /// Applies what a configuration says of this module, on top of what was set before.
+    fn apply(&mut self, config: &crate::Config) {
+        self.handle_policy = config.handle_policy.unwrap_or(self.handle_policy);
+        self.lifetime = config.lifetime.or(self.lifetime);
+        self.capacity = config.capacity.or(self.capacity);
+        config.contexts.apply(&mut self.contexts);
+        if let Some(key) = &config.export_key {
+            self.export_key = Some(key.clone());
+        }
+        let module = Name::from(self.module.as_str());
+        for package in config.packages.iter().filter_map(|package| package.of(&module)) {
+            self.packages.retain(|known| known.name != package.name);
+            self.packages.push(package.clone());
+        }
+        self.faults.extend(config.faults.iter().filter_map(|fault| fault.of(&module)).cloned());
+        config
+            .accounts
+            .iter()
+            .for_each(|account| self.accounts.insert(crate::account::Account::new(account)));
+        self.preloads.extend(config.preloads.iter().cloned());
     }
 }

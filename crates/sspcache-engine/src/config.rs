@@ -62,8 +62,10 @@ use toml::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Effect, EngineBuilder, Fault, Identity, Name, Operation, PackageInfo, Principal, Secret,
-    builder::HandlePolicy, context::ExportKey, package::Capabilities,
+    Effect, Fault, Identity, Name, Operation, PackageInfo, Principal, Secret,
+    book::HandlePolicy,
+    context::{export_key::ExportKey, settings::Overrides},
+    package::Capabilities,
 };
 
 /// A configuration that was read and found valid.
@@ -81,15 +83,15 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct Config {
-    handle_policy: Option<HandlePolicy>,
-    lifetime: Option<Duration>,
-    capacity: Option<NonZeroU32>,
-    contexts: Contexts,
-    targets: Targets,
-    packages: Vec<ForModule<PackageInfo>>,
-    accounts: Vec<Identity>,
-    preloads: Vec<(Name, Identity)>,
-    faults: Vec<ForModule<Fault>>,
+    pub(crate) handle_policy: Option<HandlePolicy>,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) capacity: Option<NonZeroU32>,
+    pub(crate) contexts: Overrides,
+    pub(crate) export_key: Option<ExportKey>,
+    pub(crate) packages: Vec<ForModule<PackageInfo>>,
+    pub(crate) accounts: Vec<Identity>,
+    pub(crate) preloads: Vec<(Name, Identity)>,
+    pub(crate) faults: Vec<ForModule<Fault>>,
 }
 
 impl Config {
@@ -126,22 +128,6 @@ impl Config {
         }
     }
 
-    pub(crate) fn apply(&self, builder: &mut EngineBuilder) {
-        builder.handle_policy = self.handle_policy.unwrap_or(builder.handle_policy);
-        builder.lifetime = self.lifetime.or(builder.lifetime);
-        builder.capacity = self.capacity.or(builder.capacity);
-        self.contexts.apply(builder);
-        self.targets.apply(builder);
-        let module = Name::from(builder.module.as_str());
-        for package in self.packages.iter().filter_map(|package| package.of(&module)) {
-            builder.packages.retain(|known| known.name != package.name);
-            builder.packages.push(package.clone());
-        }
-        builder.faults.extend(self.faults.iter().filter_map(|fault| fault.of(&module)).cloned());
-        self.accounts.iter().for_each(|account| builder.add_account(account));
-        builder.preloads.extend(self.preloads.iter().cloned());
-    }
-
     fn read_cache(&mut self, cache: &Section<'_>) -> Result<(), ConfigError> {
         self.handle_policy = cache.optional("handle-policy", |value| match value.as_str()? {
             "retain" => Some(HandlePolicy::Retain),
@@ -154,27 +140,25 @@ impl Config {
     }
 
     fn read_context(&mut self, context: &Section<'_>) -> Result<(), ConfigError> {
-        self.contexts = Contexts {
-            lifetime: context.optional("lifetime-seconds", seconds)?,
-            handshake: context.optional("handshake-seconds", seconds)?,
-            complete_tokens: context.optional("complete-tokens", truth)?,
-            simulate_impersonation: context.optional("impersonation", |value| match value.as_str()? {
+        let contexts = &mut self.contexts;
+        contexts.lifetime = context.optional("lifetime-seconds", seconds)?;
+        contexts.handshake = context.optional("handshake-seconds", seconds)?;
+        contexts.complete_tokens = context.optional("complete-tokens", truth)?;
+        contexts.simulate_impersonation =
+            context.optional("impersonation", |value| match value.as_str()? {
                 "refuse" => Some(false),
                 "simulate" => Some(true),
                 _ => None,
-            })?,
-            export_key: context.optional("export-key", |value| {
-                value.as_str().filter(|key| !key.is_empty()).map(|key| ExportKey::from_secret(key.as_bytes()))
-            })?,
-        };
+            })?;
+        self.export_key = context.optional("export-key", |value| {
+            value.as_str().filter(|key| !key.is_empty()).map(|key| ExportKey::from_secret(key.as_bytes()))
+        })?;
         Ok(())
     }
 
     fn read_targets(&mut self, targets: &Section<'_>) -> Result<(), ConfigError> {
-        self.targets = Targets {
-            known: targets.optional("known", names)?,
-            accepted: targets.optional("accepted", names)?,
-        };
+        self.contexts.known_targets = targets.optional("known", names)?;
+        self.contexts.accepted_targets = targets.optional("accepted", names)?;
         Ok(())
     }
 
@@ -236,58 +220,15 @@ impl std::str::FromStr for Config {
     }
 }
 
-/// `[context]`.
-#[derive(Debug, Default)]
-struct Contexts {
-    lifetime: Option<Duration>,
-    handshake: Option<Duration>,
-    complete_tokens: Option<bool>,
-    simulate_impersonation: Option<bool>,
-    export_key: Option<ExportKey>,
-}
-
-impl Contexts {
-    fn apply(&self, builder: &mut EngineBuilder) {
-        let settings = &mut builder.contexts;
-        settings.lifetime = self.lifetime.or(settings.lifetime);
-        settings.handshake = self.handshake.unwrap_or(settings.handshake);
-        settings.complete_tokens = self.complete_tokens.unwrap_or(settings.complete_tokens);
-        settings.simulate_impersonation =
-            self.simulate_impersonation.unwrap_or(settings.simulate_impersonation);
-        if let Some(key) = &self.export_key {
-            builder.export_key = Some(key.clone());
-        }
-    }
-}
-
-/// `[targets]`.
-#[derive(Debug, Default)]
-struct Targets {
-    known: Option<Vec<Name>>,
-    accepted: Option<Vec<Name>>,
-}
-
-impl Targets {
-    fn apply(&self, builder: &mut EngineBuilder) {
-        let settings = &mut builder.contexts;
-        if let Some(known) = &self.known {
-            settings.known_targets = Some(known.clone());
-        }
-        if let Some(accepted) = &self.accepted {
-            settings.accepted_targets = Some(accepted.clone());
-        }
-    }
-}
-
 /// Something that applies to one module, or to each.
 #[derive(Debug)]
-struct ForModule<T> {
+pub(crate) struct ForModule<T> {
     module: Option<Name>,
     item: T,
 }
 
 impl<T> ForModule<T> {
-    fn of(&self, module: &Name) -> Option<&T> {
+    pub(crate) fn of(&self, module: &Name) -> Option<&T> {
         self.module.as_ref().is_none_or(|only| only == module).then_some(&self.item)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(feature = "journal")]
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, FileTime, Operation, Principal, SecurityStatus, context::Role};
+use crate::{Effect, FileTime, Operation, SecurityStatus, context::Role};
 
 /// One step of an SSP's life. Its JSON form is a line of the [journal](crate::journal).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -275,9 +275,15 @@ pub trait EventSink: Send {
     fn forked(&mut self) {}
 }
 
-/// The `principal` text of an event.
-pub(crate) fn shown(principal: &Principal) -> String {
-    principal.to_string()
+/// What came of ending an instance.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// It had ended already.
+    Already,
+    /// Another thread is inside a call: nothing was touched.
+    Busy,
+    /// It ended, and so many credentials were still cached.
+    Left(u32),
 }
 
 impl fmt::Display for Ending {

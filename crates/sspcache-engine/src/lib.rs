@@ -1,5 +1,5 @@
 //! The mock Security Support Provider (SSP) of `sspcache`: a credential cache with everything around it that a
-//! sign-out has to be tested against, in safe Rust.
+//! sign-out has to be tested against. Its own code is safe; that of [`vault`] which asks the system for pages is not.
 //!
 //! An [`Engine`] is one mock instance. It offers [security packages](PackageInfo), hands out credential
 //! [handles](CredentialHandle) for explicit, cached and anonymous identities, keeps what was signed in with in a
@@ -36,7 +36,6 @@
 //! What wiping can't reach: CPU registers, the stack of a caller, copies that the caller made, and swap where the
 //! limit on locked memory is hit. See `SECURITY.md`.
 #![warn(clippy::multiple_unsafe_ops_per_block)]
-
 #![cfg_attr(
     not(feature = "contexts"),
     allow(dead_code, reason = "much of what an instance keeps is for contexts")
@@ -69,15 +68,17 @@ mod package;
 #[cfg(feature = "contexts")]
 mod seal;
 mod secret;
+mod state;
 mod sync;
 
-pub use builder::{EngineBuilder, HandlePolicy};
+pub use book::HandlePolicy;
+pub use builder::EngineBuilder;
 pub use clock::{Clock, FileTime, SystemClock};
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigError};
-pub use credentials::{AcquireRequest, Acquired, Direction, KdcProxy};
-pub use engine::{CachedCredential, Engine, Unclean};
-pub use event::{Ending, Event, EventKind, EventSink, Source};
+pub use credentials::{AcquireRequest, Acquired, CachedCredential, Direction, KdcProxy, Unclean};
+pub use engine::Engine;
+pub use event::{Ended, Ending, Event, EventKind, EventSink, Source};
 pub use fault::{Effect, Fault, Operation};
 pub use handle::CredentialHandle;
 pub use identity::{Identity, PackageList, Principal};

@@ -6,42 +6,52 @@ pub use sspcache_types::Role;
 #[derive(Debug, Default)]
 pub(crate) struct Accounts;
 
-/// No contexts.
-pub(crate) struct Contexts;
+pub(crate) mod export_key {
+    /// No key.
+    #[derive(Debug)]
+    pub(crate) struct ExportKey;
 
-impl Contexts {
-    pub(crate) fn new(_: u64) -> Self {
-        Self
-    }
-
-    #[allow(clippy::unused_self, reason = "as of contexts that there are")]
-    pub(crate) fn len(&self) -> usize {
-        0
+    impl ExportKey {
+        pub(crate) fn random() -> Self {
+            Self
+        }
     }
 }
 
-/// No handshakes.
-pub(crate) struct Handshakes;
+pub(crate) mod half_open {
+    use super::settings::Settings;
 
-impl Handshakes {
-    pub(crate) fn new(_: Settings) -> Result<Self, getrandom::Error> {
-        Ok(Self)
+    /// No handshakes.
+    pub(crate) struct Handshakes;
+
+    impl Handshakes {
+        pub(crate) fn new(_: Settings) -> Result<Self, getrandom::Error> {
+            Ok(Self)
+        }
+
+        #[allow(clippy::unused_self, reason = "as of handshakes that there are")]
+        pub(crate) fn start_over(&mut self) {}
     }
-
-    #[allow(clippy::unused_self, reason = "as of handshakes that there are")]
-    pub(crate) fn start_over(&mut self) {}
 }
 
-/// Nothing to configure.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Settings;
+pub(crate) mod settings {
+    /// Nothing to configure.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Settings;
+}
 
-/// No key.
-#[derive(Debug)]
-pub(crate) struct ExportKey;
+pub(crate) mod stage {
+    /// No contexts.
+    pub(crate) struct Contexts;
 
-impl ExportKey {
-    pub(crate) fn random() -> Self {
-        Self
+    impl Contexts {
+        pub(crate) fn new(_: u64) -> Self {
+            Self
+        }
+
+        #[allow(clippy::unused_self, reason = "as of contexts that there are")]
+        pub(crate) fn len(&self) -> usize {
+            0
+        }
     }
 }

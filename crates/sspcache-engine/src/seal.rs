@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use chacha20poly1305::{AeadInOut, Nonce, Tag};
 
-use crate::{Engine, SecurityStatus, context::ExportKey};
+use crate::{SecurityStatus, context::export_key::ExportKey, state::Instance};
 
 /// Who can decrypt again what was encrypted: a `SEC_WINNT_AUTH_IDENTITY_ENCRYPT_…` option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,12 +21,14 @@ pub enum SealedFor {
 /// What tells that nothing was changed since, and has to be kept with what was encrypted.
 pub type Seal = [u8; 32];
 
-impl Engine {
-    /// Encrypts in place. The header stays as it is, and may not be changed either.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::ENCRYPT_FAILURE`] when the operating system has no random numbers.
-    pub fn seal(&self, reach: SealedFor, header: &[u8], body: &mut [u8]) -> Result<Seal, SecurityStatus> {
+impl Instance {
+    /// See [`Engine::seal`](crate::Engine::seal).
+    pub(crate) fn seal(
+        &self,
+        reach: SealedFor,
+        header: &[u8],
+        body: &mut [u8],
+    ) -> Result<Seal, SecurityStatus> {
         let mut seal = Seal::default();
         let (salt, tag) = seal.split_at_mut(SALT);
         getrandom::fill(salt).map_err(|_| SecurityStatus::ENCRYPT_FAILURE)?;
@@ -36,11 +38,8 @@ impl Engine {
         Ok(seal)
     }
 
-    /// Decrypts in place what [`seal`](Self::seal) encrypted; otherwise the bytes are what they were.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::DECRYPT_FAILURE`] for anything else, and for what another one's key encrypted.
-    pub fn unseal(
+    /// See [`Engine::unseal`](crate::Engine::unseal).
+    pub(crate) fn unseal(
         &self,
         reach: SealedFor,
         header: &[u8],
@@ -76,6 +75,7 @@ const SALT: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Engine;
 
     /// S7
     #[test]

@@ -3,65 +3,23 @@
 use std::sync::Arc;
 
 use super::{
-    AcceptRequest, Context, ContextFlags, ContextInfo, Progress, Refusal, Role, Step,
-    established::Established,
+    AcceptRequest, ContextFlags, ContextInfo, Progress, Refusal, Role, Step,
     grant::{grant, grant_acceptor},
     half_open::Slots,
     handshake::{Advance, Call, Halt, Opening, check_bindings},
     proof::{self, Proofs, Transcript, null_key},
-    token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
+    stage::{Accepting, Context, Established},
+    token::{self, Challenge, Hello, Nonce, Proof, Token},
 };
 use crate::{
-    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, SecurityStatus,
-    credentials::{Credential, Held},
-    engine::State,
+    CredentialHandle, FileTime, Name, Operation, PackageInfo, SecurityStatus,
+    credentials::held::{Credential, Held},
+    state::{Instance, State},
 };
 
-/// An acceptor that awaits the initiator's proof.
-pub(crate) struct Accepting {
-    pub(super) credential: CredentialHandle,
-    server: Principal,
-    package: Arc<PackageInfo>,
-    negotiated: bool,
-    granted: ContextFlags,
-    /// What the acceptor asked for in its first step.
-    requested: ContextFlags,
-    target: Option<Name>,
-    information: Vec<u8>,
-    bindings: Option<Digest>,
-    transcript: Transcript,
-    expires: FileTime,
-}
-
-impl Engine {
-    /// `AcceptSecurityContext`: the next step of the acceptor.
-    ///
-    /// # Errors
-    /// Why the step was refused; of a first step no context is left.
-    ///
-    /// | status | when |
-    /// | --- | --- |
-    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an initiator's |
-    /// | [`SecurityStatus::WRONG_CREDENTIAL_HANDLE`] | another credential than in the first step |
-    /// | [`SecurityStatus::NO_CREDENTIALS`] | an outbound credential |
-    /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS`, which exclude each other |
-    /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; one of another package; an established context |
-    /// | [`SecurityStatus::WRONG_PRINCIPAL`] | the initiator named a target that this is none of |
-    /// | [`SecurityStatus::LOGON_DENIED`] | a wrong secret, an unknown account, or nobody where a null session is not allowed |
-    /// | [`SecurityStatus::BAD_BINDINGS`] | the initiator's channel bindings are others, or missing |
-    /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
-    /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
-    /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left |
-    ///
-    /// What the initiator says in an error token comes as its status. After a wrong handle, a step on an
-    /// established context and too little room the context is as it was; after anything else it can only be
-    /// deleted.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext).
-    pub fn accept(&self, request: &AcceptRequest<'_>) -> Result<Step, Refusal> {
+impl Instance {
+    /// See [`Engine::accept`](crate::Engine::accept).
+    pub(crate) fn accept(&self, request: &AcceptRequest<'_>) -> Result<Step, Refusal> {
         let call = Call {
             operation: Operation::AcceptSecurityContext,
             role: Role::Acceptor,
@@ -163,7 +121,7 @@ impl Accepting {
     /// Verifies the initiator's proof.
     fn verify(
         &self,
-        engine: &Engine,
+        instance: &Instance,
         request: &AcceptRequest<'_>,
         now: FileTime,
     ) -> Result<Advance, SecurityStatus> {
@@ -175,7 +133,7 @@ impl Accepting {
         };
         let requested = self.requested | request.flags;
         let transcript = self.transcript.clone().with(token::unproved(received));
-        let proofs = authenticate(engine, &proof, transcript, requested)?;
+        let proofs = authenticate(instance, &proof, transcript, requested)?;
         if !self.may_have(&proof) {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
@@ -192,8 +150,8 @@ impl Accepting {
             target: self.target.clone(),
             target_information: self.information.clone(),
             session_key: proofs.session_key(),
-            started_local: engine.to_local(now),
-            expires_local: engine.to_local(expires),
+            started_local: instance.to_local(now),
+            expires_local: instance.to_local(expires),
         };
         let next = Context::Established(Box::new(Established::new(info, expires)));
         Ok(Advance { next, progress: Progress::Complete, token, flags, expires })
@@ -226,7 +184,7 @@ fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
 /// Checks that the initiator knows its account's secret. Neither the status nor the time tells an unknown account
 /// from a wrong secret.
 fn authenticate(
-    engine: &Engine,
+    instance: &Instance,
     proof: &Proof,
     transcript: Transcript,
     requested: ContextFlags,
@@ -234,7 +192,7 @@ fn authenticate(
     let (key, known) = match &proof.client {
         None => (null_key(), requested.contains(ContextFlags::NULL_SESSION)),
         Some(client) => {
-            let state = engine.lock();
+            let state = instance.lock();
             let account = state.accounts.get(client);
             let key = account.map_or(&state.handshakes.nobody, |account| &account.key);
             (key.clone(), account.is_some())

@@ -1,53 +1,14 @@
-//! What an engine keeps of its contexts.
+//! Doing something with a context whose handshake is done.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use super::{
-    ContextHandle, ContextInfo,
-    accept::Accepting,
-    initiate::{Completing, Confirming, Initiating},
-    protection::Protection,
+    ContextHandle,
+    stage::{Context, Established},
 };
-use crate::{Engine, FileTime, Operation, SecurityStatus, handle::HandleTable, sync::Mutex};
+use crate::{FileTime, Operation, SecurityStatus, state::Instance};
 
-/// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for
-/// each other; the engine's own lock may be taken while a context's is held, and never the other way round.
-pub(crate) type Contexts = HandleTable<Arc<Mutex<Context>>>;
-
-/// A context, in any stage of its life.
-pub(crate) enum Context {
-    /// The handshake took too long: the context can only be deleted.
-    Abandoned,
-    /// The acceptor awaits the initiator's proof.
-    Accepting(Box<Accepting>),
-    /// The initiator's proof is to be completed.
-    Completing(Box<Completing>),
-    /// The initiator awaits the acceptor's confirmation.
-    Confirming(Box<Confirming>),
-    /// Both sides have proved who they are.
-    Established(Box<Established>),
-    /// The handshake failed: the context can only be deleted.
-    Failed,
-    /// The initiator awaits the acceptor's challenge.
-    Initiating(Box<Initiating>),
-}
-
-/// A context that messages can be exchanged in.
-pub(crate) struct Established {
-    pub(crate) info: ContextInfo,
-    /// In UTC.
-    pub(crate) expires: FileTime,
-    pub(crate) protection: Protection,
-}
-
-impl Established {
-    pub(super) fn new(info: ContextInfo, expires: FileTime) -> Self {
-        let protection = Protection::new(&info.session_key, info.role, info.flags);
-        Self { info, expires, protection }
-    }
-}
-
-impl Engine {
+impl Instance {
     /// Does something with an established context.
     ///
     /// # Errors

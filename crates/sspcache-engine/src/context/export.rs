@@ -4,44 +4,23 @@
 
 use std::sync::{Arc, PoisonError};
 
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce, Tag};
-use hmac::Mac;
-use sha2::{Digest, Sha256};
+use chacha20poly1305::{AeadInOut, Nonce, Tag};
 use zeroize::Zeroizing;
 
 use super::{
-    Context, ContextFlags, ContextHandle, ContextInfo, ExportOptions, Role, SessionKey,
-    established::Established,
-    protection::{self, Branch, Position, Protection},
+    ContextFlags, ContextHandle, ContextInfo, ExportOptions, Role, SessionKey,
+    export_key::ExportKey,
+    protection::{Branch, Position, Protection},
     sequence::Received,
+    stage::{Context, Established},
     wire::{Reader, Writer},
 };
 use crate::{
-    Engine, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus, event::shown,
-    package::Capabilities, sync::Mutex,
+    EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus, package::Capabilities,
+    state::Instance, sync::Mutex,
 };
 
-/// What exported contexts are sealed under.
-#[derive(Clone)]
-pub(crate) struct ExportKey(Zeroizing<[u8; 32]>);
-
 impl ExportKey {
-    /// A key that nobody else has.
-    ///
-    /// # Panics
-    /// When the operating system gives no random numbers.
-    pub(crate) fn random() -> Self {
-        let mut key = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *key).expect("the operating system has random numbers");
-        Self(key)
-    }
-
-    /// The key that instances configured with the same secret share.
-    pub(crate) fn from_secret(secret: &[u8]) -> Self {
-        let hash = Sha256::new().chain_update(b"sspcache export 1 ").chain_update(secret);
-        Self(Zeroizing::new(hash.finalize().into()))
-    }
-
     /// Encrypts what follows the header in place.
     fn seal(&self, packed: &mut Vec<u8>) -> Result<(), SecurityStatus> {
         let (header, body) = packed.split_at_mut(HEADER);
@@ -60,36 +39,11 @@ impl ExportKey {
             .map_err(|_| SecurityStatus::INVALID_TOKEN)?;
         Ok(body)
     }
-
-    /// The cipher of what begins with this header, which makes a key of its own for it.
-    pub(crate) fn cipher(&self, header: &[u8]) -> ChaCha20Poly1305 {
-        let mut mac = protection::keyed(&*self.0);
-        mac.update(header);
-        let key = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
-        ChaCha20Poly1305::new((&*key).into())
-    }
 }
 
-impl std::fmt::Debug for ExportKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ExportKey")
-    }
-}
-
-impl Engine {
-    /// `ExportSecurityContext`: packs an established context, sealed under the configuration's key, or else under one of this instance.
-    ///
-    /// Unless it is deleted, the context stays usable here. It and its copies then have one sequence of messages each, of
-    /// which a peer that detects sequences accepts one; they never encrypt under the same nonce.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ExportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-exportsecuritycontext).
-    pub fn export(
+impl Instance {
+    /// See [`Engine::export`](crate::Engine::export).
+    pub(crate) fn export(
         &self,
         context: ContextHandle,
         options: ExportOptions,
@@ -119,17 +73,8 @@ impl Engine {
         packed.inspect_err(|&status| self.lock().refused(operation, status, None, now))
     }
 
-    /// `ImportSecurityContext`: makes a context of a packed one. It may be imported more than once.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::SECPKG_NOT_FOUND`]; [`SecurityStatus::INVALID_TOKEN`] for what was not packed under the same key for this package;
-    /// [`SecurityStatus::INSUFFICIENT_MEMORY`] when there is no handle left.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
-    pub fn import(&self, package: &Name, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
+    /// See [`Engine::import`](crate::Engine::import).
+    pub(crate) fn import(&self, package: &Name, packed: &[u8]) -> Result<ContextHandle, SecurityStatus> {
         let operation = Operation::ImportSecurityContext;
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
@@ -146,7 +91,7 @@ impl Engine {
                 context,
                 role,
                 package: package.to_string(),
-                principal: shown(&principal),
+                principal: principal.to_string(),
             });
             Ok(ContextHandle(context))
         });
@@ -281,8 +226,8 @@ mod tests {
     use proptest::{prelude::*, sample::Index};
 
     use super::*;
-    use crate::Principal;
     use crate::context::{MESSAGE_TOKEN, Part};
+    use crate::{Engine, Principal};
 
     fn engine() -> Engine {
         Engine::builder("MSNSSPC.dll")
@@ -295,7 +240,7 @@ mod tests {
     /// An engine of another process that is configured with the same key.
     fn engine_with(key: &ExportKey) -> Engine {
         let engine = engine();
-        engine.lock().export_key = key.clone();
+        engine.instance.lock().export_key = key.clone();
         engine
     }
 
@@ -322,7 +267,7 @@ mod tests {
     }
 
     fn insert(engine: &Engine, context: Context) -> ContextHandle {
-        ContextHandle(engine.lock().contexts.insert(Arc::new(Mutex::new(context))).unwrap())
+        ContextHandle(engine.instance.lock().contexts.insert(Arc::new(Mutex::new(context))).unwrap())
     }
 
     /// An initiator and an acceptor.
@@ -349,7 +294,7 @@ mod tests {
     #[test]
     fn an_imported_context_goes_on_where_the_exported_one_stopped() {
         let here = engine();
-        let there = engine_with(&here.lock().export_key);
+        let there = engine_with(&here.instance.lock().export_key);
         let (initiator, acceptor) = both(&here);
         for _ in 0..3 {
             assert_eq!(receive(&here, acceptor, send(&here, initiator)), Ok(*b"text"));
@@ -376,7 +321,7 @@ mod tests {
             let before = established(role);
             let context = insert(&engine, Context::Established(Box::new(established(role))));
             let packed = engine.export(context, ExportOptions::default()).unwrap();
-            let after = Established::unpack(&packed, &engine.lock().export_key).unwrap();
+            let after = Established::unpack(&packed, &engine.instance.lock().export_key).unwrap();
             assert_eq!(format!("{:?}", after.info), format!("{:?}", before.info));
             assert_eq!(after.info.session_key.bytes(), before.info.session_key.bytes());
             assert_eq!(after.info.target.unwrap().units(), [0xDFFF; 300]);
@@ -495,7 +440,7 @@ mod tests {
         let engine = engine();
         let packed = engine.export(both(&engine).0, ExportOptions::default()).unwrap();
         assert!(packed.windows(4).all(|window| window != [7; 4]));
-        assert_eq!(format!("{:?}", engine.lock().export_key), "ExportKey");
+        assert_eq!(format!("{:?}", engine.instance.lock().export_key), "ExportKey");
     }
 
     proptest! {

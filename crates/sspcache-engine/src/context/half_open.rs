@@ -1,6 +1,6 @@
 //! What an engine keeps of handshakes that are not done yet.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{collections::VecDeque, mem};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -132,9 +132,6 @@ impl Nonces {
         Ok(self.0.pop().unwrap_or_default())
     }
 }
-
-/// How long a handshake may take, unless the configuration says otherwise.
-pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {

@@ -3,17 +3,17 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{
-    Context, ContextFlags, ContextHandle, Progress, Refusal, Role, Step,
+    ContextFlags, ContextHandle, Progress, Refusal, Role, Step,
     half_open::Slots,
+    stage::Context,
     token,
     token::{Digest, Nonce},
 };
 use crate::{
-    CredentialHandle, Engine, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
-    credentials::{Credential, Held},
-    engine::State,
-    event::shown,
-    sync::{Mutex, MutexGuard},
+    CredentialHandle, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
+    credentials::held::{Credential, Held},
+    state::{Instance, Locked, State},
+    sync::Mutex,
     vault::Slot,
 };
 
@@ -55,7 +55,7 @@ pub(super) enum Halt {
     Keep(SecurityStatus),
 }
 
-impl Engine {
+impl Instance {
     /// A context's first step, of which nothing is left when it is refused.
     pub(super) fn begin(
         &self,
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// Locks the instance, with every context ended that was abandoned.
-    pub(super) fn lock_for_step(&self) -> (MutexGuard<'_, State>, FileTime) {
+    pub(super) fn lock_for_step(&self) -> (Locked<'_>, FileTime) {
         loop {
             let (mut state, now) = self.lock_at_now();
             let abandoned = state.take_abandoned(now);
@@ -217,7 +217,7 @@ impl State {
             context: handle.word(),
             role: info.role,
             package: info.package.name.to_string(),
-            principal: shown(&info.client),
+            principal: info.client.to_string(),
         });
         Ok(())
     }

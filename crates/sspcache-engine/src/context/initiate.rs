@@ -5,90 +5,25 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{
-    Context, ContextFlags, ContextInfo, InitializeRequest, Progress, Refusal, Role, Step,
-    established::Established,
+    ContextFlags, ContextInfo, InitializeRequest, Progress, Refusal, Role, Step,
     grant::{grant, of_nobody},
     half_open::Slots,
     handshake::{Advance, Call, Halt, Opening},
     proof::{self, Proofs, Transcript, null_key},
+    stage::{Choice, Client, Completing, Confirming, Context, Established, Initiating},
     token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
 };
 use crate::{
-    CredentialHandle, Engine, FileTime, Name, Operation, PackageInfo, Principal, SecurityStatus,
+    CredentialHandle, FileTime, Operation, PackageInfo, Principal, SecurityStatus,
     account::AccountKey,
-    credentials::{Credential, Held},
-    engine::State,
+    credentials::held::{Credential, Held},
+    state::{Instance, State},
     vault::Slot,
 };
 
-/// An initiator that awaits the acceptor's challenge.
-pub(crate) struct Initiating {
-    pub(super) credential: CredentialHandle,
-    choices: Vec<Choice>,
-    negotiated: bool,
-    requested: ContextFlags,
-    target: Option<Name>,
-    bindings: Option<Digest>,
-    nonce: Nonce,
-    transcript: Transcript,
-}
-
-/// A package that the acceptor may choose, and who initiates then.
-struct Choice {
-    package: Arc<PackageInfo>,
-    client: Client,
-    expires: FileTime,
-}
-
-/// Who initiates.
-enum Client {
-    Nobody,
-    User { principal: Principal, slot: Slot },
-}
-
-/// An initiator whose proof is to be completed.
-pub(crate) struct Completing {
-    pub(super) credential: CredentialHandle,
-    /// The proof as it was given out.
-    pub(super) unfinished: Vec<u8>,
-    pub(super) mac: Zeroizing<Digest>,
-    pub(super) next: Context,
-}
-
-/// An initiator that awaits the acceptor's confirmation.
-pub(crate) struct Confirming {
-    pub(super) credential: CredentialHandle,
-    proofs: Proofs,
-    info: ContextInfo,
-    expires: FileTime,
-}
-
-impl Engine {
-    /// `InitializeSecurityContext`: the next step of the initiator.
-    ///
-    /// # Errors
-    /// Why the step was refused; of a first step no context is left.
-    ///
-    /// | status | when |
-    /// | --- | --- |
-    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an acceptor's |
-    /// | [`SecurityStatus::WRONG_CREDENTIAL_HANDLE`] | another credential than in the first step |
-    /// | [`SecurityStatus::NO_CREDENTIALS`] | an inbound credential, one that was flushed (clause M4), or no package left for it |
-    /// | [`SecurityStatus::TARGET_UNKNOWN`] | not among the targets of the configuration |
-    /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; an established context |
-    /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
-    /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
-    /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left |
-    ///
-    /// What the acceptor says in an error token comes as its status. After a wrong handle, a step on an
-    /// established context and too little room the context is as it was; after anything else it can only be
-    /// deleted.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [InitializeSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initializesecuritycontextw).
-    pub fn initialize(&self, request: &InitializeRequest<'_>) -> Result<Step, Refusal> {
+impl Instance {
+    /// See [`Engine::initialize`](crate::Engine::initialize).
+    pub(crate) fn initialize(&self, request: &InitializeRequest<'_>) -> Result<Step, Refusal> {
         let call = Call {
             operation: Operation::InitializeSecurityContext,
             role: Role::Initiator,
@@ -204,7 +139,7 @@ impl Initiating {
     /// Answers the acceptor's challenge with a proof.
     fn answer(
         &self,
-        engine: &Engine,
+        instance: &Instance,
         request: &InitializeRequest<'_>,
         now: FileTime,
     ) -> Result<Advance, SecurityStatus> {
@@ -216,7 +151,7 @@ impl Initiating {
         };
         let (Choice { package, client, expires }, flags) = self.agree(&challenge)?;
         let (key, complete_later) = {
-            let state = engine.lock();
+            let state = instance.lock();
             (state.key_of(client)?, state.handshakes.settings.complete_tokens)
         };
         let bindings = request.bindings.map(proof::bindings).or(self.bindings);
@@ -234,8 +169,8 @@ impl Initiating {
             target: self.target.clone(),
             target_information: challenge.information,
             session_key: proofs.session_key(),
-            started_local: engine.to_local(now),
-            expires_local: engine.to_local(*expires),
+            started_local: instance.to_local(now),
+            expires_local: instance.to_local(*expires),
         };
         let mac = Zeroizing::new(proofs.proof());
         let (credential, expires) = (self.credential, *expires);

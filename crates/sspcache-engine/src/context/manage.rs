@@ -4,21 +4,12 @@ use std::sync::PoisonError;
 
 use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
 
-use super::{Context, ContextFlags, ContextHandle, ContextInfo, Role, token};
-use crate::{Engine, EventKind, Operation, SecurityStatus, event::shown};
+use super::{ContextFlags, ContextHandle, ContextInfo, Role, stage::Context, token};
+use crate::{EventKind, Operation, SecurityStatus, state::Instance};
 
-impl Engine {
-    /// `CompleteAuthToken`: completes a token that the configuration wants completed.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::CONTEXT_EXPIRED`] when the handshake took too long;
-    /// [`SecurityStatus::INVALID_TOKEN`] for another token; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when there is none to complete.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
-    pub fn complete(&self, handle: ContextHandle, token: &mut [u8]) -> Result<(), SecurityStatus> {
+impl Instance {
+    /// See [`Engine::complete`](crate::Engine::complete).
+    pub(crate) fn complete(&self, handle: ContextHandle, token: &mut [u8]) -> Result<(), SecurityStatus> {
         let operation = Operation::CompleteAuthToken;
         self.enter(operation)?;
         let (found, now) = {
@@ -42,19 +33,11 @@ impl Engine {
         completed.inspect_err(|&status| self.lock().refused(operation, status, None, now))
     }
 
-    /// `DeleteSecurityContext`: ends a context, established or not, and wipes its keys.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [DeleteSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext).
-    pub fn delete_context(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::delete_context`](crate::Engine::delete_context).
+    pub(crate) fn delete_context(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::DeleteSecurityContext;
         self.enter(operation)?;
-        let (mut state, now) = self.lock_for_short();
+        let (mut state, now) = self.lock_at_now();
         let Some(context) = state.contexts.remove(handle.word()) else {
             state.refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
             return Err(SecurityStatus::INVALID_HANDLE);
@@ -67,92 +50,42 @@ impl Engine {
         Ok(())
     }
 
-    /// `ApplyControlToken`: nothing that these packages know.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::UNSUPPORTED_FUNCTION`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ApplyControlToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-applycontroltoken).
-    pub fn apply_control_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::apply_control_token`](crate::Engine::apply_control_token).
+    pub(crate) fn apply_control_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::ApplyControlToken;
         self.enter(operation)?;
         self.with_established(operation, handle, |_, _| Err(SecurityStatus::UNSUPPORTED_FUNCTION))
     }
 
-    /// `SetContextAttributes`: nothing that these packages know.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::UNSUPPORTED_FUNCTION`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [SetContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcontextattributesw).
-    pub fn set_context_attributes(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::set_context_attributes`](crate::Engine::set_context_attributes).
+    pub(crate) fn set_context_attributes(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::SetContextAttributes;
         self.enter(operation)?;
         self.with_established(operation, handle, |_, _| Err(SecurityStatus::UNSUPPORTED_FUNCTION))
     }
 
-    /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the
-    /// operating system changes; the journal has it.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_IMPERSONATION`] unless the configuration asks to simulate it, and for an
-    /// initiator's context, a package without the capability, or a context without a token (`ASC_REQ_NO_TOKEN`).
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
-    pub fn impersonate(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::impersonate`](crate::Engine::impersonate).
+    pub(crate) fn impersonate(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         self.pretend(Operation::ImpersonateSecurityContext, handle, |context, info| EventKind::Impersonated {
             context,
-            principal: shown(&info.client),
+            principal: info.client.to_string(),
         })
     }
 
-    /// `RevertSecurityContext`: ends what [`Self::impersonate`] began. Doing so without need succeeds.
-    ///
-    /// # Errors
-    /// As [`Self::impersonate`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
-    pub fn revert(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::revert`](crate::Engine::revert).
+    pub(crate) fn revert(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         self.pretend(Operation::RevertSecurityContext, handle, |context, _| EventKind::Reverted { context })
     }
 
-    /// `QuerySecurityContextToken`: an access token, which the mock never has.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::NO_IMPERSONATION`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
-    pub fn context_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::context_token`](crate::Engine::context_token).
+    pub(crate) fn context_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
         let operation = Operation::QuerySecurityContextToken;
         self.enter(operation)?;
         self.with_established(operation, handle, |_, _| Err(SecurityStatus::NO_IMPERSONATION))
     }
 
-    /// `QueryContextAttributes`: everything that can be asked of an established context.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
-    pub fn context(&self, handle: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
+    /// See [`Engine::context`](crate::Engine::context).
+    pub(crate) fn context(&self, handle: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         let operation = Operation::QueryContextAttributes;
         self.enter(operation)?;
         self.with_established(operation, handle, |established, _| Ok(established.info.clone()))

@@ -1,23 +1,11 @@
 //! The messages of an established context: signed or encrypted here, verified and decrypted there.
 
-use super::{ContextHandle, Part, established::Established};
-use crate::{Engine, FileTime, Operation, SecurityStatus};
+use super::{ContextHandle, Part, stage::Established};
+use crate::{FileTime, Operation, SecurityStatus, state::Instance};
 
-impl Engine {
-    /// `MakeSignature`: signs the parts of a message into a token; returns its length. The parts are one message: how
-    /// it is divided doesn't matter.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any quality but 0, and
-    /// without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only;
-    /// [`SecurityStatus::INVALID_TOKEN`] without any part; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less than
-    /// [`MESSAGE_TOKEN`](super::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
-    pub fn sign(
+impl Instance {
+    /// See [`Engine::sign`](crate::Engine::sign).
+    pub(crate) fn sign(
         &self,
         context: ContextHandle,
         qop: u32,
@@ -29,19 +17,8 @@ impl Engine {
         })
     }
 
-    /// `VerifySignature`: verifies a signed message; returns the quality of protection.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] without integrity;
-    /// [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only; [`SecurityStatus::INVALID_TOKEN`] without any
-    /// part, and for what is no token of a signature; [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where
-    /// the context detects it. A message that is refused changes nothing.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [VerifySignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-verifysignature).
-    pub fn verify_signature(
+    /// See [`Engine::verify_signature`](crate::Engine::verify_signature).
+    pub(crate) fn verify_signature(
         &self,
         context: ContextHandle,
         parts: &[&[u8]],
@@ -52,21 +29,8 @@ impl Engine {
         })
     }
 
-    /// `EncryptMessage`: encrypts the parts of a message in place and makes its token; returns the token's length. With
-    /// [`WRAP_NO_ENCRYPT`](super::WRAP_NO_ENCRYPT) it signs only. Parts of one kind that follow each other are one: how
-    /// they are divided doesn't matter.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any other quality, and in a
-    /// context with neither integrity nor confidentiality; [`SecurityStatus::UNSUPPORTED_FUNCTION`] in a context that has the
-    /// other of the two; [`SecurityStatus::INVALID_TOKEN`] without any data; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less
-    /// than [`MESSAGE_TOKEN`](super::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-encryptmessage).
-    pub fn encrypt(
+    /// See [`Engine::encrypt`](crate::Engine::encrypt).
+    pub(crate) fn encrypt(
         &self,
         context: ContextHandle,
         qop: u32,
@@ -78,20 +42,8 @@ impl Engine {
         })
     }
 
-    /// `DecryptMessage`: decrypts the parts of a message in place; returns the quality of protection, which is
-    /// [`WRAP_NO_ENCRYPT`](super::WRAP_NO_ENCRYPT) when it was only signed. On failure they are as they were.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] in a context with neither
-    /// integrity nor confidentiality; [`SecurityStatus::INVALID_TOKEN`] without any data, and for what is no token of an
-    /// encrypted message in such a context; [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where the context
-    /// detects it. A message that is refused changes nothing.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [DecryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-decryptmessage).
-    pub fn decrypt(
+    /// See [`Engine::decrypt`](crate::Engine::decrypt).
+    pub(crate) fn decrypt(
         &self,
         context: ContextHandle,
         parts: &mut [Part<'_>],

@@ -6,8 +6,9 @@
 mod accept;
 mod established;
 mod export;
+pub(crate) mod export_key;
 mod grant;
-mod half_open;
+pub(crate) mod half_open;
 mod handshake;
 mod initiate;
 mod manage;
@@ -15,7 +16,8 @@ mod messages;
 mod proof;
 mod protection;
 mod sequence;
-mod settings;
+pub(crate) mod settings;
+pub(crate) mod stage;
 mod token;
 mod wire;
 
@@ -25,12 +27,6 @@ use zeroize::Zeroizing;
 
 pub use sspcache_types::{ContextFlags, Progress, Refusal, Role};
 
-pub(crate) use self::{
-    established::{Context, Contexts},
-    export::ExportKey,
-    half_open::Handshakes,
-    settings::Settings,
-};
 pub(crate) use crate::account::Accounts;
 use crate::{CredentialHandle, FileTime, Name, PackageInfo, Principal};
 

@@ -74,6 +74,11 @@ pub(super) fn bindings(application_data: &[u8]) -> Digest {
     Sha256::new_with_prefix(b"sspcache channel bindings 1").chain_update(application_data).finalize().into()
 }
 
+/// HMAC under this key.
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

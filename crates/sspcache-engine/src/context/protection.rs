@@ -5,7 +5,9 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{ContextFlags, MESSAGE_TOKEN, Part, Role, SessionKey, WRAP_NO_ENCRYPT, sequence::Received};
+use super::{
+    ContextFlags, MESSAGE_TOKEN, Part, Role, SessionKey, WRAP_NO_ENCRYPT, proof::keyed, sequence::Received,
+};
 use crate::SecurityStatus;
 
 /// The message protection of one side of an established context.
@@ -308,11 +310,6 @@ impl Keys {
             accepted
         })
     }
-}
-
-/// HMAC under this key.
-pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 /// What is authenticated and not encrypted: nothing for a message that is all data. Else, for each run of parts of one

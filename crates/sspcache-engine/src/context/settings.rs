@@ -1,8 +1,7 @@
-//! What the configuration says of contexts.
+//! How contexts are configured.
 
 use std::time::Duration;
 
-use super::half_open::HANDSHAKE_TIME;
 use crate::Name;
 
 /// What the configuration says of contexts.
@@ -32,6 +31,9 @@ impl Settings {
     }
 }
 
+/// How long a handshake may take, unless the configuration says otherwise.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5 * 60);
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -50,5 +52,32 @@ fn is_in(list: Option<&Vec<Name>>, target: Option<&Name>) -> bool {
     match (list, target) {
         (Some(list), Some(target)) => list.contains(target),
         _ => true,
+    }
+}
+
+/// What a configuration file says of contexts; the rest stays as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) handshake: Option<Duration>,
+    pub(crate) complete_tokens: Option<bool>,
+    pub(crate) simulate_impersonation: Option<bool>,
+    pub(crate) known_targets: Option<Vec<Name>>,
+    pub(crate) accepted_targets: Option<Vec<Name>>,
+}
+
+impl Overrides {
+    pub(crate) fn apply(&self, settings: &mut Settings) {
+        settings.lifetime = self.lifetime.or(settings.lifetime);
+        settings.handshake = self.handshake.unwrap_or(settings.handshake);
+        settings.complete_tokens = self.complete_tokens.unwrap_or(settings.complete_tokens);
+        settings.simulate_impersonation =
+            self.simulate_impersonation.unwrap_or(settings.simulate_impersonation);
+        if let Some(known) = &self.known_targets {
+            settings.known_targets = Some(known.clone());
+        }
+        if let Some(accepted) = &self.accepted_targets {
+            settings.accepted_targets = Some(accepted.clone());
+        }
     }
 }

@@ -1,32 +1,26 @@
 //! Credentials: signing in, the handles that stand for it, and what is cached of it.
 
-mod held;
-mod request;
+#[cfg(feature = "contexts")]
+mod accounts;
+mod cached;
+pub(crate) mod held;
+pub(crate) mod request;
 
-pub(crate) use held::{Credential, Held};
+pub use cached::{CachedCredential, Unclean};
+use held::{Credential, Held};
 pub use request::{AcquireRequest, Acquired, Direction, KdcProxy};
 
 use crate::{
-    CredentialHandle, Engine, EventKind, FileTime, Identity, Name, Operation, PackageList, Principal, Secret,
+    CredentialHandle, EventKind, FileTime, Identity, Name, Operation, PackageList, Principal, Secret,
     SecurityStatus, Source,
     context::Role,
-    engine::State,
-    event::shown,
+    state::{Instance, State},
     vault::{Entry, Inserted, KeyRef, NewCredential, OutOfMemory, Slot},
 };
 
-impl Engine {
-    /// `AcquireCredentialsHandle`: signs in with an explicit identity, or silently with what is cached (clause M2).
-    ///
-    /// # Errors
-    /// [`SecurityStatus::SECPKG_NOT_FOUND`] for an unknown package, [`SecurityStatus::NO_CREDENTIALS`] when there is nothing to sign in
-    /// with, [`SecurityStatus::INSUFFICIENT_MEMORY`] when the handle or the secret has no room, or what a [`Fault`](crate::Fault) says.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
-    pub fn acquire(&self, request: &AcquireRequest) -> Result<Acquired, SecurityStatus> {
+impl Instance {
+    /// See [`Engine::acquire`](crate::Engine::acquire).
+    pub(crate) fn acquire(&self, request: &AcquireRequest) -> Result<Acquired, SecurityStatus> {
         let operation = Operation::AcquireCredentialsHandle;
         let result = self.enter(operation).and_then(|()| {
             let (mut state, now) = self.lock_at_now();
@@ -42,19 +36,10 @@ impl Engine {
         })
     }
 
-    /// `FreeCredentialsHandle`: gives a handle back, and wipes the copy that it alone still kept. The cached
-    /// credential stays.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`] for a handle that is none of this instance's, or was freed; or what a [`Fault`](crate::Fault) says.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
-    pub fn free(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::free`](crate::Engine::free).
+    pub(crate) fn free(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         self.enter(Operation::FreeCredentialsHandle)?;
-        let (mut state, now) = self.lock_for_short();
+        let (mut state, now) = self.lock_at_now();
         let Some(held) = state.handles.remove(handle.word()) else {
             state.refused(Operation::FreeCredentialsHandle, SecurityStatus::INVALID_HANDLE, None, now);
             return Err(SecurityStatus::INVALID_HANDLE);
@@ -64,16 +49,8 @@ impl Engine {
         Ok(())
     }
 
-    /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`: whom a handle stands for.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], or what a [`Fault`](crate::Fault) says.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [QueryCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycredentialsattributesw).
-    pub fn principal(&self, handle: CredentialHandle) -> Result<Principal, SecurityStatus> {
+    /// See [`Engine::principal`](crate::Engine::principal).
+    pub(crate) fn principal(&self, handle: CredentialHandle) -> Result<Principal, SecurityStatus> {
         self.enter(Operation::QueryCredentialsAttributes)?;
         let (mut state, now) = self.lock_at_now();
         let found = state.handles.get(handle.word()).map(|held| held.own.principal.clone());
@@ -83,12 +60,8 @@ impl Engine {
         })
     }
 
-    /// What starting a security context with a handle would find: whether its credential is still there (clause M4).
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_CREDENTIALS`] when the credential has left the cache and the policy is
-    /// [`HandlePolicy::Revoke`](crate::HandlePolicy::Revoke), or the handle is for inbound use alone.
-    pub fn check_usable(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
+    /// See [`Engine::check_usable`](crate::Engine::check_usable).
+    pub(crate) fn check_usable(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         let (state, _) = self.lock_at_now();
         let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         if !held.own.direction.is_outbound() {
@@ -100,32 +73,20 @@ impl Engine {
         }
     }
 
-    /// Whether a handle's credential is this secret: lets a test see that the right one is kept.
-    ///
-    /// # Errors
-    /// As [`Self::check_usable`]; an anonymous handle has no secret and gives [`SecurityStatus::NO_CREDENTIALS`].
-    pub fn holds_secret(&self, handle: CredentialHandle, secret: &Secret) -> Result<bool, SecurityStatus> {
+    /// See [`Engine::holds_secret`](crate::Engine::holds_secret).
+    pub(crate) fn holds_secret(
+        &self,
+        handle: CredentialHandle,
+        secret: &Secret,
+    ) -> Result<bool, SecurityStatus> {
         let (state, _) = self.lock_at_now();
         let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         let kept = held.own.slot.and_then(|slot| state.secret(slot)).ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok(kept == secret.bytes())
     }
 
-    /// `AddCredentials`: signs in as [`Self::acquire`] does, with one more credential for an existing handle. Contexts over the
-    /// request's package use it from then on, in the place of what the handle had for them.
-    ///
-    /// A handle of Negotiate takes credentials of any package, and of Negotiate itself, which count for all that their
-    /// package list allows; any other handle those of its own package.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a package that this handle has no use for; else as
-    /// [`Self::acquire`].
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [AddCredentials](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-addcredentialsw).
-    pub fn add_credentials(
+    /// See [`Engine::add_credentials`](crate::Engine::add_credentials).
+    pub(crate) fn add_credentials(
         &self,
         handle: CredentialHandle,
         request: &AcquireRequest,
@@ -141,19 +102,8 @@ impl Engine {
         result.map(|acquired| Acquired { expires_local: self.to_local(acquired.expires), ..acquired })
     }
 
-    /// `SetCredentialsAttributes` with `SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS`: where Kerberos finds its proxy. The mock asks
-    /// no key distribution centre, so nothing comes of it; the settings are kept with the handle, and an
-    /// [event](EventKind::KdcProxySet) tells them. They are asked for once the handle has been found good.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::UNSUPPORTED_FUNCTION`] for a handle of another package than Kerberos or
-    /// Negotiate; or what the settings are refused with.
-    ///
-    /// # Panics
-    /// When a fault says so.
-    ///
-    /// Reference: [SetCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcredentialsattributesw).
-    pub fn set_kdc_proxy(
+    /// See [`Engine::set_kdc_proxy`](crate::Engine::set_kdc_proxy).
+    pub(crate) fn set_kdc_proxy(
         &self,
         handle: CredentialHandle,
         settings: impl FnOnce() -> Result<KdcProxy, SecurityStatus>,
@@ -165,14 +115,27 @@ impl Engine {
         set.inspect_err(|&status| state.refused(operation, status, None, now))
     }
 
-    /// What [`Self::set_kdc_proxy`] set last, if anything.
-    ///
-    /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`].
-    pub fn kdc_proxy(&self, handle: CredentialHandle) -> Result<Option<KdcProxy>, SecurityStatus> {
+    /// See [`Engine::kdc_proxy`](crate::Engine::kdc_proxy).
+    pub(crate) fn kdc_proxy(&self, handle: CredentialHandle) -> Result<Option<KdcProxy>, SecurityStatus> {
         let (state, _) = self.lock_at_now();
         let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         Ok(held.kdc_proxy.as_deref().cloned())
+    }
+
+    /// Caches what a session would bring, as far as this module has its packages.
+    ///
+    /// # Panics
+    /// When there is no memory for it.
+    pub(crate) fn preload(&self, preloads: Vec<(Name, Identity)>) {
+        let (mut state, now) = self.lock_at_now();
+        for (package, identity) in preloads {
+            // A preload for a package of another module is none of this one's business.
+            if let Ok(package) = state.package_id(&package) {
+                state
+                    .cache(package, &identity, Source::Preloaded, now)
+                    .expect("there is memory for what is preloaded");
+            }
+        }
     }
 }
 
@@ -188,7 +151,8 @@ impl State {
             self.book.hold(slot);
         }
         let Self { book, handles, packages, .. } = self;
-        let principal = || handles.get(handle).map_or_else(String::new, |held| shown(&held.own.principal));
+        let principal =
+            || handles.get(handle).map_or_else(String::new, |held| held.own.principal.to_string());
         book.record_with(now, || EventKind::Acquired {
             handle,
             package: packages[usize::from(package)].name.to_string(),
@@ -223,7 +187,7 @@ impl State {
         self.book.record_with(now, || EventKind::CredentialsAdded {
             handle: handle.word(),
             package: name.to_string(),
-            principal: shown(&principal),
+            principal: principal.to_string(),
             credential: slot.map(Slot::to_u64),
             source,
         });
@@ -323,7 +287,8 @@ impl State {
         Ok((principal_of(&entry), Source::Cache, Some(slot)))
     }
 
-    pub(crate) fn cache(
+    /// The credential's place in the cache once it is in.
+    fn cache(
         &mut self,
         package: u16,
         identity: &Identity,
@@ -357,7 +322,7 @@ impl State {
         book.record_cached(now, || EventKind::Cached {
             credential,
             package: name.to_string(),
-            principal: shown(&identity.principal),
+            principal: identity.principal.to_string(),
             source,
             expires,
         });

@@ -7,8 +7,8 @@ use std::{env, num::NonZeroU32, time::Duration};
 
 use proptest::{collection, prelude::*};
 use sspcache_engine::{
-    AcquireRequest, Acquired, CredentialHandle, Direction, Ending, Engine, EventKind, HandlePolicy, Identity,
-    PackageInfo, Secret, Source, Status, clock::ManualClock,
+    AcquireRequest, Acquired, CredentialHandle, Direction, Ended, Ending, Engine, EventKind, HandlePolicy,
+    Identity, PackageInfo, Secret, Source, Status, clock::ManualClock,
 };
 
 /// Each user's name, in writings that Windows takes for the same.
@@ -295,7 +295,7 @@ impl Pair {
             assert_eq!(event.before, index.checked_sub(1).map_or(0, |last| events[last].after), "{event:?}");
         }
         let left = u32::try_from(self.model.cached.len()).unwrap();
-        assert_eq!(self.engine.end(Ending::Unloaded), Some(left));
+        assert_eq!(self.engine.end(Ending::Unloaded), Ended::Left(left));
         let events = self.engine.events();
         let ended = &events.last().unwrap().kind;
         assert!(matches!(ended, EventKind::Ended { left: said, .. } if *said == left), "{ended:?}");

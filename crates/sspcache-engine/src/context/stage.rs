@@ -1,0 +1,110 @@
+//! The stages of a context's life, as data. What leads from one to the next is in `initiate` and `accept`.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{
+    ContextFlags, ContextInfo,
+    proof::{Proofs, Transcript},
+    protection::Protection,
+    token::{Digest, Nonce},
+};
+use crate::{
+    CredentialHandle, FileTime, Name, PackageInfo, Principal, handle::HandleTable, sync::Mutex, vault::Slot,
+};
+
+/// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for
+/// each other; the engine's own lock may be taken while a context's is held, and never the other way round.
+pub(crate) type Contexts = HandleTable<Arc<Mutex<Context>>>;
+
+/// A context, in any stage of its life.
+pub(crate) enum Context {
+    /// The handshake took too long: the context can only be deleted.
+    Abandoned,
+    /// The acceptor awaits the initiator's proof.
+    Accepting(Box<Accepting>),
+    /// The initiator's proof is to be completed.
+    Completing(Box<Completing>),
+    /// The initiator awaits the acceptor's confirmation.
+    Confirming(Box<Confirming>),
+    /// Both sides have proved who they are.
+    Established(Box<Established>),
+    /// The handshake failed: the context can only be deleted.
+    Failed,
+    /// The initiator awaits the acceptor's challenge.
+    Initiating(Box<Initiating>),
+}
+
+/// A context that messages can be exchanged in.
+pub(crate) struct Established {
+    pub(crate) info: ContextInfo,
+    /// In UTC.
+    pub(crate) expires: FileTime,
+    pub(crate) protection: Protection,
+}
+
+impl Established {
+    pub(super) fn new(info: ContextInfo, expires: FileTime) -> Self {
+        let protection = Protection::new(&info.session_key, info.role, info.flags);
+        Self { info, expires, protection }
+    }
+}
+
+/// An acceptor that awaits the initiator's proof.
+pub(crate) struct Accepting {
+    pub(super) credential: CredentialHandle,
+    pub(super) server: Principal,
+    pub(super) package: Arc<PackageInfo>,
+    pub(super) negotiated: bool,
+    pub(super) granted: ContextFlags,
+    /// What the acceptor asked for in its first step.
+    pub(super) requested: ContextFlags,
+    pub(super) target: Option<Name>,
+    pub(super) information: Vec<u8>,
+    pub(super) bindings: Option<Digest>,
+    pub(super) transcript: Transcript,
+    pub(super) expires: FileTime,
+}
+
+/// An initiator that awaits the acceptor's challenge.
+pub(crate) struct Initiating {
+    pub(super) credential: CredentialHandle,
+    pub(super) choices: Vec<Choice>,
+    pub(super) negotiated: bool,
+    pub(super) requested: ContextFlags,
+    pub(super) target: Option<Name>,
+    pub(super) bindings: Option<Digest>,
+    pub(super) nonce: Nonce,
+    pub(super) transcript: Transcript,
+}
+
+/// A package that the acceptor may choose, and who initiates then.
+pub(super) struct Choice {
+    pub(super) package: Arc<PackageInfo>,
+    pub(super) client: Client,
+    pub(super) expires: FileTime,
+}
+
+/// Who initiates.
+pub(super) enum Client {
+    Nobody,
+    User { principal: Principal, slot: Slot },
+}
+
+/// An initiator whose proof is to be completed.
+pub(crate) struct Completing {
+    pub(super) credential: CredentialHandle,
+    /// The proof as it was given out.
+    pub(super) unfinished: Vec<u8>,
+    pub(super) mac: Zeroizing<Digest>,
+    pub(super) next: Context,
+}
+
+/// An initiator that awaits the acceptor's confirmation.
+pub(crate) struct Confirming {
+    pub(super) credential: CredentialHandle,
+    pub(super) proofs: Proofs,
+    pub(super) info: ContextInfo,
+    pub(super) expires: FileTime,
+}

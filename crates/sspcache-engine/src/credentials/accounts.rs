@@ -1,0 +1,50 @@
+//! What is done with the configured accounts: verifying a sign-in, changing a password.
+
+use crate::{
+    EventKind, Identity, Name, Operation, Principal, Secret, SecurityStatus,
+    account::{Account, AccountKey},
+    state::Instance,
+};
+
+impl Instance {
+    /// See [`Engine::verify`](crate::Engine::verify).
+    pub(crate) fn verify(&self, identity: &Identity) -> Result<(), SecurityStatus> {
+        let key = AccountKey::of(identity);
+        let state = self.lock();
+        let account = state.accounts.get(&identity.principal);
+        account.filter(|account| account.key == key).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
+    }
+
+    /// See [`Engine::change_password`](crate::Engine::change_password).
+    pub(crate) fn change_password(
+        &self,
+        package: &Name,
+        principal: &Principal,
+        old: Secret,
+        new: Secret,
+    ) -> Result<(), SecurityStatus> {
+        let operation = Operation::ChangeAccountPassword;
+        self.enter(operation)?;
+        let [old, new] = [old, new].map(|secret| Account::new(&Identity::new(principal.clone(), secret)));
+        let (mut state, now) = self.lock_at_now();
+        let changed = state.package_id(package).and_then(|_| {
+            if !CHANGING.iter().any(|&known| *package == Name::from(known)) {
+                return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
+            }
+            let account = state.accounts.get(&old.principal).filter(|account| account.key == old.key);
+            account.map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
+        });
+        match changed {
+            Ok(()) => {
+                let principal = new.principal.to_string();
+                state.accounts.insert(new);
+                state.book.record_with(now, || EventKind::PasswordChanged { principal });
+            }
+            Err(status) => state.refused(operation, status, None, now),
+        }
+        changed
+    }
+}
+
+/// The packages that change passwords.
+const CHANGING: [&str; 3] = ["Kerberos", "Negotiate", "NTLM"];

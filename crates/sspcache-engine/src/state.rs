@@ -1,0 +1,272 @@
+//! What there is of an instance: its state behind one lock, and how calls begin. Operations import it.
+//!
+//! Two more kinds of locks come before this one, never after it: that of a [context](crate::context), and the one of a flush.
+
+use std::{
+    num::NonZeroU32,
+    panic,
+    sync::{Arc, PoisonError, TryLockError},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    Clock, Effect, Ending, EventKind, FileTime, Identity, Name, Operation, PackageInfo, SecurityStatus,
+    book::{Book, HandlePolicy, Sinks},
+    context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
+    credentials::{held::Held, request::AcquireRequest},
+    event::Ended,
+    fault::Fault,
+    handle::HandleTable,
+    sync::{Mutex, MutexGuard},
+    vault::{Limits, Vault},
+};
+
+/// What an instance is set up with: plain data, which the builder collects.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) module: String,
+    pub(crate) packages: Vec<PackageInfo>,
+    pub(crate) accounts: Accounts,
+    pub(crate) preloads: Vec<(Name, Identity)>,
+    pub(crate) handle_policy: HandlePolicy,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) capacity: Option<NonZeroU32>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) contexts: Settings,
+    /// Without one, the instance draws its own.
+    pub(crate) export_key: Option<ExportKey>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) sinks: Sinks,
+    pub(crate) record: bool,
+}
+
+/// One instance: the state, the locks, and what never changes.
+pub(crate) struct Instance {
+    pub(crate) module: String,
+    /// What acceptors tell of themselves: the module's name in UTF-16.
+    pub(crate) target_information: Vec<u8>,
+    clock: Arc<dyn Clock>,
+    /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
+    has_faults: bool,
+    state: Mutex<State>,
+    /// Held while a flush overwrites what it took out of the state, so that no other returns before that is done.
+    flushing: Mutex<()>,
+}
+
+/// The state, locked. While it is held no context is locked, and nothing slow happens.
+pub(crate) type Locked<'a> = MutexGuard<'a, State>;
+
+impl Instance {
+    /// An instance with an empty cache: its first event is recorded, and nothing preloaded yet.
+    ///
+    /// # Panics
+    /// When the operating system gives no random numbers.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let limits = Limits { capacity: setup.capacity };
+        let packages: Vec<_> = setup.packages.into_iter().map(Arc::new).collect();
+        let has_faults = !setup.faults.is_empty();
+        let module = setup.module;
+        let mut state = State {
+            vault: Vault::new(limits),
+            limits,
+            handles: HandleTable::new(getrandom::u64().expect("the operating system has random numbers")),
+            contexts: Contexts::new(getrandom::u64().expect("the operating system has random numbers")),
+            handshakes: Handshakes::new(setup.contexts).expect("the operating system has random numbers"),
+            negotiate: position(&packages, &Name::from("Negotiate")),
+            packages,
+            accounts: setup.accounts,
+            export_key: setup.export_key.unwrap_or_else(ExportKey::random),
+            process_key: ExportKey::random(),
+            lifetime: setup.lifetime,
+            faults: setup.faults,
+            book: Book::new(module.clone(), setup.handle_policy, setup.record, setup.sinks),
+        };
+        state.book.started(setup.clock.now(), false);
+        Self {
+            target_information: module.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            module,
+            clock: setup.clock,
+            has_faults,
+            state: Mutex::new(state),
+            flushing: Mutex::new(()),
+        }
+    }
+
+    /// See [`Engine::enter`](crate::Engine::enter).
+    pub(crate) fn enter(&self, operation: Operation) -> Result<(), SecurityStatus> {
+        let Some((effect, delay)) = self.strike(operation) else { return Ok(()) };
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        match effect {
+            // What is missing, the emulated module leaves out; whoever calls it anyway may.
+            Effect::Delay | Effect::Missing => Ok(()),
+            Effect::False => Err(SecurityStatus::INTERNAL_ERROR),
+            Effect::Panic => {
+                // With the lock held, as a real bug would strike; not by `panic!`, whose hook prints and allocates.
+                let _held = self.lock();
+                panic::resume_unwind(Box::new("a fault that a test injected"))
+            }
+            Effect::Status(status) => Err(status),
+        }
+    }
+
+    /// See [`Engine::is_missing`](crate::Engine::is_missing).
+    pub(crate) fn is_missing(&self, operation: Operation) -> bool {
+        let missing = |fault: &Fault| fault.operation == operation && fault.effect == Effect::Missing;
+        self.lock().faults.iter().any(missing)
+    }
+
+    /// The fault whose turn it is for a call of this operation, recorded.
+    fn strike(&self, operation: Operation) -> Option<(Effect, Duration)> {
+        if !self.has_faults {
+            return None;
+        }
+        let mut state = self.lock();
+        let fault =
+            state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(Fault::strike)?;
+        if fault.0 != Effect::Missing {
+            let now = self.clock.now();
+            state.book.record(now, EventKind::Faulted { operation, effect: fault.0 });
+        }
+        Some(fault)
+    }
+
+    /// See [`Engine::end`](crate::Engine::end).
+    pub(crate) fn end(&self, how: Ending) -> Ended {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ended::Busy,
+        };
+        if state.vault.is_forked() {
+            // A child that never used the SSP: what it inherited is the parent's to report.
+            state.book.ended = true;
+        }
+        state.end(how, self.clock.now())
+    }
+
+    /// See [`Engine::restart`](crate::Engine::restart).
+    pub(crate) fn restart(&self) {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.book.ended) {
+            let now = self.clock.now();
+            state.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
+            state.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
+            state.book.started(now, false);
+        }
+    }
+
+    /// Keeps other flushes waiting until this one is done. Taken before the state.
+    pub(crate) fn flushing(&self) -> MutexGuard<'_, ()> {
+        self.flushing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the instance; a panic of an earlier call leaves nothing half-done, so its poison is no reason to stop.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.vault.is_forked() {
+            let now = self.clock.now();
+            state.start_over_in_child(now);
+        }
+        state
+    }
+
+    /// Locks the instance, and lets go of what has expired.
+    pub(crate) fn lock_at_now(&self) -> (Locked<'_>, FileTime) {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        state.sweep(now);
+        (state, now)
+    }
+
+    /// A moment on the local clock.
+    pub(crate) fn to_local(&self, time: FileTime) -> FileTime {
+        time.to_local(self.clock.seconds_east_of_utc())
+    }
+}
+
+/// Everything behind the lock.
+pub(crate) struct State {
+    pub(crate) vault: Vault,
+    limits: Limits,
+    pub(crate) handles: HandleTable<Held>,
+    pub(crate) contexts: Contexts,
+    pub(crate) handshakes: Handshakes,
+    pub(crate) packages: Vec<Arc<PackageInfo>>,
+    /// Negotiate's place among them.
+    pub(crate) negotiate: Option<u16>,
+    pub(crate) accounts: Accounts,
+    pub(crate) export_key: ExportKey,
+    /// What identities are encrypted under that only this instance is to decrypt.
+    pub(crate) process_key: ExportKey,
+    pub(crate) lifetime: Option<Duration>,
+    faults: Vec<Fault>,
+    pub(crate) book: Book,
+}
+
+impl State {
+    pub(crate) fn package_id(&self, name: &Name) -> Result<u16, SecurityStatus> {
+        position(&self.packages, name).ok_or(SecurityStatus::SECPKG_NOT_FOUND)
+    }
+
+    pub(crate) fn sweep(&mut self, now: FileTime) {
+        let Self { vault, book, .. } = self;
+        vault.sweep(now.0, &mut |gone| book.gone(&gone, now));
+    }
+
+    pub(crate) fn refused(
+        &mut self,
+        operation: Operation,
+        status: SecurityStatus,
+        request: Option<&AcquireRequest>,
+        now: FileTime,
+    ) {
+        self.book.record_with(now, || EventKind::Refused {
+            operation,
+            status,
+            package: request.map_or_else(String::new, |request| request.package.to_string()),
+            principal: request
+                .and_then(|request| {
+                    request
+                        .identity
+                        .as_ref()
+                        .map(|identity| &identity.principal)
+                        .or(request.principal.as_ref())
+                })
+                .map_or_else(String::new, ToString::to_string),
+        });
+    }
+
+    fn end(&mut self, how: Ending, now: FileTime) -> Ended {
+        let first = !std::mem::replace(&mut self.book.ended, true);
+        let left = self.book.cached;
+        self.vault = Vault::new(self.limits);
+        self.handles = HandleTable::new(0);
+        self.contexts = Contexts::new(0);
+        self.handshakes.start_over();
+        self.book.forget_copies();
+        if !first {
+            return Ended::Already;
+        }
+        let lost = self.book.lost;
+        self.book.record_emptied(now, EventKind::Ended { how, left, lost });
+        Ended::Left(left)
+    }
+
+    fn start_over_in_child(&mut self, now: FileTime) {
+        // The parent's secrets read as zero here, and its handles mean nothing.
+        self.vault = Vault::new(self.limits);
+        self.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
+        self.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
+        self.handshakes.start_over();
+        self.book.forget_copies();
+        self.book.start_over(now);
+    }
+}
+
+fn position(packages: &[Arc<PackageInfo>], name: &Name) -> Option<u16> {
+    let at = packages.iter().position(|package| package.name == *name);
+    at.and_then(|at| u16::try_from(at).ok())
+}
