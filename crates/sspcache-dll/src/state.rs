@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, TryLockError},
 };
 
-use sspcache_engine::{Config, Ending, Engine, Operation, Status, journal::JournalFile};
+use sspcache_engine::{Config, Ended, Ending, Engine, Operation, Status, journal::JournalFile};
 
 use crate::{
     ffi,
@@ -90,7 +90,7 @@ impl Ssp {
             Err(TryLockError::WouldBlock) => return,
         };
         if let State::Ready(engine) = taken
-            && ffi::caught(|| engine.end(how)).flatten().is_none()
+            && !matches!(ffi::caught(|| engine.end(how)), Some(Ended::Left(_)))
         {
             // Busy. Dropping would end it again; its memory goes with the process.
             std::mem::forget(engine);

@@ -185,6 +185,11 @@ pub(crate) enum ExecError {
 }
 
 impl ExecError {
+    #[allow(clippy::needless_pass_by_value, reason = "so that `map_err` takes it")]
+    fn register(reason: impl ToString) -> Self {
+        Self::Register { reason: reason.to_string() }
+    }
+
     fn status(&self) -> u8 {
         match self {
             Self::CannotRun { .. } => 126,

@@ -39,7 +39,7 @@ impl Registration {
             // A native command that runs Wine itself.
             None => {
                 let command = [OsString::from("wine")];
-                let wine = Wine::of(&command).ok_or_else(|| failed("Wine is not available"))?;
+                let wine = Wine::of(&command).ok_or_else(|| ExecError::register("Wine is not available"))?;
                 (Registry::of_wine(wine.program, &wine.prefix), wine.prefix)
             }
         };
@@ -134,11 +134,11 @@ impl Locks {
     /// Waits until no other run edits the list.
     fn edit(&self) -> Result<Editing, ExecError> {
         let file = self.edit.try_clone().and_then(|file| file.lock().map(|()| file));
-        file.map(Editing).map_err(failed)
+        file.map(Editing).map_err(ExecError::register)
     }
 
     fn use_list(&self) -> Result<(), ExecError> {
-        self.users.lock_shared().map_err(failed)
+        self.users.lock_shared().map_err(ExecError::register)
     }
 
     /// Stops using the mocks, and returns whether no other run uses them.
@@ -150,14 +150,14 @@ impl Locks {
                 Ok(true)
             }
             Err(fs::TryLockError::WouldBlock) => Ok(false),
-            Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+            Err(fs::TryLockError::Error(error)) => Err(ExecError::register(error)),
         }
     }
 
     fn remembered(&self) -> Result<Option<Remembered>, ExecError> {
         let text = match fs::read_to_string(&self.before) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(failed)?,
+            text => text.map_err(ExecError::register)?,
         };
         Ok(match text.strip_prefix("value:") {
             Some(value) => Some(Remembered::Value(value.to_owned())),
@@ -168,13 +168,13 @@ impl Locks {
 
     fn remember(&self, value: Option<&str>) -> Result<(), ExecError> {
         let text = value.map_or_else(|| "absent".to_owned(), |value| format!("value:{value}"));
-        fs::write(&self.before, text).map_err(failed)
+        fs::write(&self.before, text).map_err(ExecError::register)
     }
 
     fn forget(&self) -> Result<(), ExecError> {
         match fs::remove_file(&self.before) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(failed),
+            removed => removed.map_err(ExecError::register),
         }
     }
 }
@@ -193,11 +193,6 @@ impl Drop for Editing {
 /// failure: std unlocks twice, and Wine's second error differs from that of Windows.
 fn unlock(file: &File) {
     let _ = file.unlock();
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "so that `map_err` takes it")]
-pub(super) fn failed(reason: impl ToString) -> ExecError {
-    ExecError::Register { reason: reason.to_string() }
 }
 
 #[cfg(test)]

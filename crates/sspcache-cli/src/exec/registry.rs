@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{ExecError, register::failed};
+use super::ExecError;
 
 /// The parent of [`KEY`], which every registry has.
 const PARENT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control";
@@ -54,7 +54,9 @@ impl Registry {
         let Some(list) = values.lines().find_map(data_of_value) else { return Ok(None) };
         match list.split_once(char::is_whitespace).unwrap_or((list, "")) {
             ("REG_SZ", list) => Ok(Some(list.trim().to_owned())),
-            (kind, _) => Err(failed(format!("the value {VALUE} of {KEY} has the type {kind}, not REG_SZ"))),
+            (kind, _) => Err(ExecError::register(format!(
+                "the value {VALUE} of {KEY} has the type {kind}, not REG_SZ"
+            ))),
         }
     }
 
@@ -88,15 +90,15 @@ impl Registry {
             command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
         }
         // Not a pipe: the first Windows program starts services that inherit it and hold it open for seconds.
-        let mut said = tempfile::tempfile().map_err(failed)?;
-        let output = || said.try_clone().map_err(failed);
+        let mut said = tempfile::tempfile().map_err(ExecError::register)?;
+        let output = || said.try_clone().map_err(ExecError::register);
         let status = command.stdout(output()?).stderr(output()?).status();
         let status = status.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ExecError::NotFound { command: super::shown(&self.program) },
             _ => ExecError::CannotRun { command: super::shown(&self.program), source: error },
         })?;
         let mut text = Vec::new();
-        said.rewind().and_then(|()| said.read_to_end(&mut text)).map_err(failed)?;
+        said.rewind().and_then(|()| said.read_to_end(&mut text)).map_err(ExecError::register)?;
         let text = String::from_utf8_lossy(&text).into_owned();
         if status.success() {
             return Ok(text);
@@ -104,7 +106,7 @@ impl Registry {
         let verb = arguments.first().copied().unwrap_or_default();
         let hint = if cfg!(windows) && verb != "query" { " (it needs administrator rights)" } else { "" };
         let text = Some(text.trim()).filter(|text| !text.is_empty()).unwrap_or("it printed nothing");
-        Err(failed(format!("`reg {verb}` failed with {status}{hint}: {text}")))
+        Err(ExecError::register(format!("`reg {verb}` failed with {status}{hint}: {text}")))
     }
 }
 
