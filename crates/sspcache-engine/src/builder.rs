@@ -4,8 +4,8 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
     Clock, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
-    book::{HandlePolicy, Sinks},
-    context::{Accounts, export_key::ExportKey, settings::Settings},
+    context::{Accounts, settings::Settings},
+    ledger::{HandlePolicy, Sinks},
     state::Setup,
 };
 
@@ -80,7 +80,7 @@ impl EngineBuilder {
     /// Lets every instance that has this key import what this one exports. Without it, only the same instance can.
     #[cfg(feature = "contexts")]
     pub fn export_key(mut self, key: &str) -> Self {
-        self.0.export_key = Some(ExportKey::from_secret(key.as_bytes()));
+        self.0.export_key = Some(crate::context::export_key::ExportKey::from_secret(key.as_bytes()));
         self
     }
 

@@ -63,8 +63,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     Effect, Fault, Identity, Name, Operation, PackageInfo, Principal, Secret,
-    book::HandlePolicy,
     context::{export_key::ExportKey, settings::Overrides},
+    ledger::HandlePolicy,
     package::Capabilities,
 };
 

@@ -117,7 +117,7 @@ impl Engine {
 
     /// How many copies live handles keep although their credential has left the cache (clause M4).
     pub fn retained(&self) -> usize {
-        self.instance.lock_at_now().0.book.retained.len()
+        self.instance.lock_at_now().0.ledger.retained.len()
     }
 
     /// How many handles are not freed yet.
@@ -132,7 +132,7 @@ impl Engine {
 
     /// The events so far, in order; none unless they are recorded.
     pub fn events(&self) -> Vec<Event> {
-        self.instance.lock_at_now().0.book.events.clone()
+        self.instance.lock_at_now().0.ledger.events.clone()
     }
 
     /// Asserts that no credential is cached.

@@ -136,15 +136,10 @@ impl Identity {
     }
 }
 
-fn trim(mut units: &[u16]) -> &[u16] {
-    let blank = |unit: &u16| *unit == u16::from(b' ') || *unit == u16::from(b'\t');
-    while let Some((first, rest)) = units.split_first().filter(|(first, _)| blank(first)) {
-        let _ = first;
-        units = rest;
+fn trim(units: &[u16]) -> &[u16] {
+    let is_text = |unit: &u16| *unit != u16::from(b' ') && *unit != u16::from(b'\t');
+    match (units.iter().position(is_text), units.iter().rposition(is_text)) {
+        (Some(first), Some(last)) => &units[first..=last],
+        _ => &[],
     }
-    while let Some((last, rest)) = units.split_last().filter(|(last, _)| blank(last)) {
-        let _ = last;
-        units = rest;
-    }
-    units
 }

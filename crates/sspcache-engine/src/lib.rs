@@ -56,13 +56,13 @@ pub mod vault;
 
 #[cfg(feature = "contexts")]
 mod account;
-mod book;
 mod builder;
 mod credentials;
 mod engine;
 mod fault;
 mod handle;
 mod identity;
+mod ledger;
 mod name;
 mod package;
 #[cfg(feature = "contexts")]
@@ -71,7 +71,6 @@ mod secret;
 mod state;
 mod sync;
 
-pub use book::HandlePolicy;
 pub use builder::EngineBuilder;
 pub use clock::{Clock, FileTime, SystemClock};
 #[cfg(feature = "config")]
@@ -82,6 +81,7 @@ pub use event::{Ended, Ending, Event, EventKind, EventSink, Source};
 pub use fault::{Effect, Fault, Operation};
 pub use handle::CredentialHandle;
 pub use identity::{Identity, PackageList, Principal};
+pub use ledger::HandlePolicy;
 pub use name::Name;
 pub use package::PackageInfo;
 #[cfg(feature = "contexts")]

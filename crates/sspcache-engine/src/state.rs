@@ -12,12 +12,12 @@ use std::{
 
 use crate::{
     Clock, Effect, Ending, EventKind, FileTime, Identity, Name, Operation, PackageInfo, SecurityStatus,
-    book::{Book, HandlePolicy, Sinks},
     context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
     credentials::{held::Held, request::AcquireRequest},
     event::Ended,
     fault::Fault,
     handle::HandleTable,
+    ledger::{HandlePolicy, Ledger, Sinks},
     sync::{Mutex, MutexGuard},
     vault::{Limits, Vault},
 };
@@ -80,9 +80,9 @@ impl Instance {
             process_key: ExportKey::random(),
             lifetime: setup.lifetime,
             faults: setup.faults,
-            book: Book::new(module.clone(), setup.handle_policy, setup.record, setup.sinks),
+            ledger: Ledger::new(module.clone(), setup.handle_policy, setup.record, setup.sinks),
         };
-        state.book.started(setup.clock.now(), false);
+        state.ledger.started(setup.clock.now(), false);
         Self {
             target_information: module.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             module,
@@ -128,7 +128,7 @@ impl Instance {
             state.faults.iter_mut().filter(|fault| fault.operation == operation).find_map(Fault::strike)?;
         if fault.0 != Effect::Missing {
             let now = self.clock.now();
-            state.book.record(now, EventKind::Faulted { operation, effect: fault.0 });
+            state.ledger.record(now, EventKind::Faulted { operation, effect: fault.0 });
         }
         Some(fault)
     }
@@ -142,7 +142,7 @@ impl Instance {
         };
         if state.vault.is_forked() {
             // A child that never used the SSP: what it inherited is the parent's to report.
-            state.book.ended = true;
+            state.ledger.ended = true;
         }
         state.end(how, self.clock.now())
     }
@@ -150,11 +150,11 @@ impl Instance {
     /// See [`Engine::restart`](crate::Engine::restart).
     pub(crate) fn restart(&self) {
         let mut state = self.lock();
-        if std::mem::take(&mut state.book.ended) {
+        if std::mem::take(&mut state.ledger.ended) {
             let now = self.clock.now();
             state.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
             state.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
-            state.book.started(now, false);
+            state.ledger.started(now, false);
         }
     }
 
@@ -203,7 +203,7 @@ pub(crate) struct State {
     pub(crate) process_key: ExportKey,
     pub(crate) lifetime: Option<Duration>,
     faults: Vec<Fault>,
-    pub(crate) book: Book,
+    pub(crate) ledger: Ledger,
 }
 
 impl State {
@@ -212,8 +212,8 @@ impl State {
     }
 
     pub(crate) fn sweep(&mut self, now: FileTime) {
-        let Self { vault, book, .. } = self;
-        vault.sweep(now.0, &mut |gone| book.gone(&gone, now));
+        let Self { vault, ledger, .. } = self;
+        vault.sweep(now.0, &mut |gone| ledger.gone(&gone, now));
     }
 
     pub(crate) fn refused(
@@ -223,7 +223,7 @@ impl State {
         request: Option<&AcquireRequest>,
         now: FileTime,
     ) {
-        self.book.record_with(now, || EventKind::Refused {
+        self.ledger.record_with(now, || EventKind::Refused {
             operation,
             status,
             package: request.map_or_else(String::new, |request| request.package.to_string()),
@@ -240,18 +240,18 @@ impl State {
     }
 
     fn end(&mut self, how: Ending, now: FileTime) -> Ended {
-        let first = !std::mem::replace(&mut self.book.ended, true);
-        let left = self.book.cached;
+        let first = !std::mem::replace(&mut self.ledger.ended, true);
+        let left = self.ledger.cached;
         self.vault = Vault::new(self.limits);
         self.handles = HandleTable::new(0);
         self.contexts = Contexts::new(0);
         self.handshakes.start_over();
-        self.book.forget_copies();
+        self.ledger.forget_copies();
         if !first {
             return Ended::Already;
         }
-        let lost = self.book.lost;
-        self.book.record_emptied(now, EventKind::Ended { how, left, lost });
+        let lost = self.ledger.lost;
+        self.ledger.record_emptied(now, EventKind::Ended { how, left, lost });
         Ended::Left(left)
     }
 
@@ -261,8 +261,8 @@ impl State {
         self.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
         self.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
         self.handshakes.start_over();
-        self.book.forget_copies();
-        self.book.start_over(now);
+        self.ledger.forget_copies();
+        self.ledger.start_over(now);
     }
 }
 

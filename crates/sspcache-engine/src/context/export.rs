@@ -61,10 +61,10 @@ impl Instance {
             };
             let packed = established.pack(options.reset_new, &key)?;
             let mut state = self.lock();
-            state.book.record(now, EventKind::ContextExported { context: context.word() });
+            state.ledger.record(now, EventKind::ContextExported { context: context.word() });
             if options.delete_old {
                 state.contexts.remove(context.word());
-                state.book.record(now, EventKind::ContextDeleted { context: context.word() });
+                state.ledger.record(now, EventKind::ContextDeleted { context: context.word() });
                 // Whoever is about to send another message in it has it still.
                 *held = Context::Failed;
             }
@@ -87,7 +87,7 @@ impl Instance {
             let (role, package, principal) = (*role, package.name.clone(), client.clone());
             let shared = Arc::new(Mutex::new(Context::Established(Box::new(established))));
             let context = state.contexts.insert(shared).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
-            state.book.record_with(now, || EventKind::ContextImported {
+            state.ledger.record_with(now, || EventKind::ContextImported {
                 context,
                 role,
                 package: package.to_string(),

@@ -163,11 +163,11 @@ impl State {
         let next = std::mem::replace(&mut advance.next, Context::Failed);
         let word = self.contexts.insert(Arc::new(Mutex::new(next)));
         let word = word.ok_or(Halt::Keep(SecurityStatus::INSUFFICIENT_MEMORY))?;
-        slots.iter().for_each(|slot| self.book.hold(slot));
+        slots.iter().for_each(|slot| self.ledger.hold(slot));
         let deadline = now.after(self.handshakes.settings.handshake);
         self.handshakes.half_open.add(word, slots, deadline);
         let role = call.role;
-        self.book.record_with(now, || EventKind::ContextStarted {
+        self.ledger.record_with(now, || EventKind::ContextStarted {
             context: word,
             role,
             package: package.to_string(),
@@ -208,12 +208,12 @@ impl State {
         let Context::Established(established) = next else {
             // With its proof made, an initiator has no use for its credential.
             let slots = self.handshakes.half_open.let_go(handle.word());
-            slots.iter().for_each(|slot| self.book.release(slot));
+            slots.iter().for_each(|slot| self.ledger.release(slot));
             return Ok(());
         };
         self.settle(handle);
         let info = &established.info;
-        self.book.record_with(now, || EventKind::ContextEstablished {
+        self.ledger.record_with(now, || EventKind::ContextEstablished {
             context: handle.word(),
             role: info.role,
             package: info.package.name.to_string(),
@@ -226,13 +226,13 @@ impl State {
     pub(super) fn settle(&mut self, handle: ContextHandle) -> bool {
         let settled = self.handshakes.half_open.settle(handle.word());
         let slots = settled.iter().flat_map(|waiting| waiting.credentials.iter());
-        slots.for_each(|slot| self.book.release(slot));
+        slots.for_each(|slot| self.ledger.release(slot));
         settled.is_some()
     }
 
     fn fail_context(&mut self, handle: ContextHandle, status: SecurityStatus, now: FileTime) {
         if self.settle(handle) {
-            self.book.record(now, EventKind::ContextFailed { context: handle.word(), status });
+            self.ledger.record(now, EventKind::ContextFailed { context: handle.word(), status });
         }
     }
 

@@ -43,7 +43,7 @@ impl Instance {
             return Err(SecurityStatus::INVALID_HANDLE);
         };
         state.settle(handle);
-        state.book.record(now, EventKind::ContextDeleted { context: handle.word() });
+        state.ledger.record(now, EventKind::ContextDeleted { context: handle.word() });
         drop(state);
         // Whoever is in the middle of a call has it still; its keys must not outlive this.
         *context.lock().unwrap_or_else(PoisonError::into_inner) = Context::Failed;
@@ -108,7 +108,7 @@ impl Instance {
             if !may {
                 return Err(SecurityStatus::NO_IMPERSONATION);
             }
-            state.book.record_with(now, || event(handle.word(), info));
+            state.ledger.record_with(now, || event(handle.word(), info));
             Ok(())
         })
     }

@@ -38,7 +38,7 @@ impl Instance {
             Ok(()) => {
                 let principal = new.principal.to_string();
                 state.accounts.insert(new);
-                state.book.record_with(now, || EventKind::PasswordChanged { principal });
+                state.ledger.record_with(now, || EventKind::PasswordChanged { principal });
             }
             Err(status) => state.refused(operation, status, None, now),
         }

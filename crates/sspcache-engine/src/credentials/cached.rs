@@ -18,10 +18,10 @@ impl Instance {
         let _flushing = self.flushing();
         let mut emptied = {
             let (mut state, now) = self.lock_at_now();
-            let State { vault, book, .. } = &mut *state;
-            book.retain_from(vault);
+            let State { vault, ledger, .. } = &mut *state;
+            ledger.retain_from(vault);
             let emptied = vault.empty();
-            book.record_emptied(now, EventKind::Flushed);
+            ledger.record_emptied(now, EventKind::Flushed);
             emptied
         };
         // Nobody who signs in meanwhile waits for this.
@@ -34,13 +34,13 @@ impl Instance {
     /// See [`Engine::cached_credentials`](crate::Engine::cached_credentials).
     pub(crate) fn cached_credentials(&self) -> Vec<CachedCredential> {
         let (state, _) = self.lock_at_now();
-        let State { vault, packages, book, .. } = &*state;
+        let State { vault, packages, ledger, .. } = &*state;
         let describe = |(slot, entry): (Slot, Entry<'_>)| CachedCredential {
             package: packages[usize::from(entry.package())].name.clone(),
             principal: principal_of(&entry),
             cached_at: FileTime(entry.cached_at()),
             expires: FileTime(entry.expires()),
-            since: book.cached_by(slot),
+            since: ledger.cached_by(slot),
         };
         vault.iter().map(describe).collect()
     }

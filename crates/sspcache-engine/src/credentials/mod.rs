@@ -44,8 +44,8 @@ impl Instance {
             state.refused(Operation::FreeCredentialsHandle, SecurityStatus::INVALID_HANDLE, None, now);
             return Err(SecurityStatus::INVALID_HANDLE);
         };
-        held.slots().for_each(|slot| state.book.release(slot));
-        state.book.record(now, EventKind::Freed { handle: handle.word() });
+        held.slots().for_each(|slot| state.ledger.release(slot));
+        state.ledger.record(now, EventKind::Freed { handle: handle.word() });
         Ok(())
     }
 
@@ -148,12 +148,12 @@ impl State {
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
         let handle = self.handles.insert(held).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
         if let Some(slot) = slot {
-            self.book.hold(slot);
+            self.ledger.hold(slot);
         }
-        let Self { book, handles, packages, .. } = self;
+        let Self { ledger, handles, packages, .. } = self;
         let principal =
             || handles.get(handle).map_or_else(String::new, |held| held.own.principal.to_string());
-        book.record_with(now, || EventKind::Acquired {
+        ledger.record_with(now, || EventKind::Acquired {
             handle,
             package: packages[usize::from(package)].name.to_string(),
             principal: principal(),
@@ -178,13 +178,13 @@ impl State {
         let (credential, source) = self.sign_in(package, request, now)?;
         let (slot, principal) = (credential.slot, credential.principal.clone());
         if let Some(slot) = slot {
-            self.book.hold(slot);
+            self.ledger.hold(slot);
         }
         let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
         let replaced = held.add(credential);
-        replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.book.release(slot));
+        replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.ledger.release(slot));
         let name = &self.packages[usize::from(package)].name;
-        self.book.record_with(now, || EventKind::CredentialsAdded {
+        self.ledger.record_with(now, || EventKind::CredentialsAdded {
             handle: handle.word(),
             package: name.to_string(),
             principal: principal.to_string(),
@@ -209,7 +209,7 @@ impl State {
         let proxy = settings()?;
         let (server, force) = (proxy.server.to_string(), proxy.force);
         held.kdc_proxy = Some(Box::new(proxy));
-        self.book.record_with(now, || EventKind::KdcProxySet { handle: handle.word(), server, force });
+        self.ledger.record_with(now, || EventKind::KdcProxySet { handle: handle.word(), server, force });
         Ok(())
     }
 
@@ -296,7 +296,7 @@ impl State {
         now: FileTime,
     ) -> Result<Slot, SecurityStatus> {
         let expires = self.lifetime.map_or(FileTime::NEVER, |lifetime| now.after(lifetime));
-        let Self { vault, book, packages, .. } = self;
+        let Self { vault, ledger, packages, .. } = self;
         let secret = &identity.secret;
         let new = NewCredential {
             key: key(package, &identity.principal),
@@ -305,21 +305,21 @@ impl State {
             cached_at: now.0,
             expires: expires.0,
         };
-        let inserted = vault.insert(new, &mut |gone| book.gone(&gone, now));
+        let inserted = vault.insert(new, &mut |gone| ledger.gone(&gone, now));
         let Inserted { slot, how } = inserted.map_err(|OutOfMemory| SecurityStatus::INSUFFICIENT_MEMORY)?;
         let credential = slot.to_u64();
         match how {
             crate::vault::How::Refreshed => {
-                book.record(now, EventKind::Refreshed { credential, expires });
+                ledger.record(now, EventKind::Refreshed { credential, expires });
                 return Ok(slot);
             }
             crate::vault::How::Replaced { old } => {
-                book.record_dropped(now, EventKind::Replaced { credential: old.to_u64(), by: credential });
+                ledger.record_dropped(now, EventKind::Replaced { credential: old.to_u64(), by: credential });
             }
             crate::vault::How::Added => {}
         }
         let name = &packages[usize::from(package)].name;
-        book.record_cached(now, || EventKind::Cached {
+        ledger.record_cached(now, || EventKind::Cached {
             credential,
             package: name.to_string(),
             principal: identity.principal.to_string(),
@@ -338,7 +338,9 @@ impl State {
     pub(crate) fn kind_and_secret(&self, slot: Slot) -> Option<(u8, &[u8])> {
         match self.vault.get(slot) {
             Some(entry) => Some((entry.kind(), entry.secret())),
-            None => self.book.retained.get(&slot).map(|(kind, copy)| (*kind, self.book.copies.bytes(copy))),
+            None => {
+                self.ledger.retained.get(&slot).map(|(kind, copy)| (*kind, self.ledger.copies.bytes(copy)))
+            }
         }
     }
 

@@ -41,6 +41,7 @@ impl Engine {
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_CREDENTIALS`] when the credential has left the cache and the policy is
     /// [`HandlePolicy::Revoke`](crate::HandlePolicy::Revoke), or the handle is for inbound use alone.
+    #[doc(hidden)]
     pub fn check_usable(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         self.instance.check_usable(handle)
     }
@@ -49,6 +50,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::check_usable`]; an anonymous handle has no secret and gives [`SecurityStatus::NO_CREDENTIALS`].
+    #[doc(hidden)]
     pub fn holds_secret(&self, handle: CredentialHandle, secret: &Secret) -> Result<bool, SecurityStatus> {
         self.instance.holds_secret(handle, secret)
     }

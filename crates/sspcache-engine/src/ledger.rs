@@ -28,8 +28,8 @@ impl std::fmt::Debug for Sinks {
     }
 }
 
-/// What is kept about the cache beside the cache: events, counts, and the copies that live handles keep.
-pub(crate) struct Book {
+/// The log of events, the counts in them, and the copies.
+pub(crate) struct Ledger {
     module: String,
     policy: HandlePolicy,
     seq: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Book {
     pub(crate) copies: Slab,
 }
 
-impl Book {
+impl Ledger {
     pub(crate) fn new(module: String, policy: HandlePolicy, record: bool, sinks: Sinks) -> Self {
         Self {
             module,
