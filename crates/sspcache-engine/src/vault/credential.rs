@@ -88,7 +88,7 @@ impl<'a> Entry<'a> {
 
     /// The secret itself.
     pub fn secret(self) -> &'a [u8] {
-        self.store.secrets.range(self.record.secret)
+        self.store.secrets.get(self.number, self.record.secret)
     }
 
     /// When it was cached or renewed last.

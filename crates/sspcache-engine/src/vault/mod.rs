@@ -8,8 +8,8 @@
 //! the overwriting, is done on what [`Vault::empty`] took out, without the lock.
 //!
 //! # Memory
-//! Memory for secrets comes in regions of two mebibytes, the first of them locked 64 KiB at a time. It is kept after a
-//! flush, locked, for the credentials to come, and given back when the vault is dropped; a secret of more than 256 KiB has
+//! Memory for secrets comes in regions of two mebibytes, the first of them locked 64 KiB at a time, the others in huge
+//! pages, where the system has them to give. It is kept after a flush, locked, for the credentials to come, and given back when the vault is dropped; a secret of more than 256 KiB has
 //! pages of its own, given back when it goes.
 //!
 //! # Platforms
@@ -33,6 +33,7 @@ mod key;
 mod pages;
 mod recency;
 mod records;
+mod secrets;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use key::KeyHasher;
 use pages::ForkMark;
 use recency::Recency;
 use records::{Record, Records};
+use secrets::Secrets;
 
 /// A cache of credentials.
 ///
@@ -75,7 +77,7 @@ pub struct Vault {
 /// What a flush takes out.
 #[derive(Default)]
 struct Store {
-    secrets: Slab,
+    secrets: Secrets,
     records: Records,
     index: HashTable<Indexed>,
     recency: Recency,
@@ -83,10 +85,21 @@ struct Store {
     expiries: BTreeSet<(u64, Slot)>,
 }
 
-/// A record's number, and the hash of its key, so that a table that grows visits no records.
+/// A record's number, and the hash of its key, so that no record is visited in vain, nor when the table grows.
 struct Indexed {
-    hash: u64,
+    hash: u32,
     number: u32,
+}
+
+impl Indexed {
+    /// The hash as the table wants it, which takes bits from both ends.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
+    }
+
+    fn hash(&self) -> u64 {
+        Self::spread(self.hash)
+    }
 }
 
 impl Vault {
@@ -120,20 +133,21 @@ impl Vault {
             return self.renew(number, new, on_gone);
         }
         let store = &mut self.store;
-        store.records.reserve(new.key)?;
+        let most = store.records.reserve(new.key)?;
         store.recency.reserve(new.key.package)?;
-        store.index.try_reserve(1, |indexed| indexed.hash)?;
+        store.index.try_reserve(1, Indexed::hash)?;
         let crowded = self.capacity.is_some_and(|capacity| store.records.len() >= capacity.get() as usize);
         let evicted = if crowded { store.recency.oldest(&store.records) } else { None };
-        let secret = store.secrets.store_span(new.secret)?;
+        let secret = store.secrets.prepare(most, new.secret)?;
         if let Some(evicted) = evicted {
             self.discard(evicted, Reason::Evicted, on_gone);
         }
         let record = Record::new(self.next_generation(), new.kind, secret, new.cached_at, new.expires);
         let store = &mut self.store;
         let number = store.records.insert(new.key, record);
+        store.secrets.put(number, secret, new.secret);
         store.recency.add(number, &mut store.records);
-        store.index.insert_unique(hash, Indexed { hash, number }, |indexed| indexed.hash);
+        store.index.insert_unique(Indexed::spread(hash), Indexed { hash, number }, Indexed::hash);
         store.expect_expiry(number);
         Ok(Inserted { slot: store.entry(number).slot(), how: How::Added })
     }
@@ -224,10 +238,11 @@ impl Vault {
     /// What the vault takes of the system's memory.
     pub fn memory(&self) -> Memory {
         let Store { secrets, records, index, .. } = &self.store;
+        let slabs = secrets.slabs();
         Memory {
-            secret_bytes: secrets.reserved(),
-            locked_bytes: secrets.locked(),
-            lock_refused: secrets.lock_refused(),
+            secret_bytes: slabs.iter().map(|slab| slab.reserved()).sum(),
+            locked_bytes: slabs.iter().map(|slab| slab.locked()).sum(),
+            lock_refused: slabs.iter().any(|slab| slab.lock_refused()),
             record_bytes: records.reserved(),
             index_bytes: index.allocation_size(),
         }
@@ -255,13 +270,14 @@ impl Vault {
             self.store.expect_expiry(number);
             return Ok(Inserted { slot: self.store.touch(number), how: How::Refreshed });
         }
-        let secret = self.store.secrets.store_span(new.secret)?;
+        let secret = self.store.secrets.prepare(number, new.secret)?;
         on_gone(Gone { reason: Reason::Replaced, slot: old, entry: self.store.entry(number) });
         let generation = self.next_generation();
         let store = &mut self.store;
         store.forget_expiry(number);
         let record = store.records.at_mut(number);
-        store.secrets.release_span(mem::replace(&mut record.secret, secret));
+        store.secrets.release(number, mem::replace(&mut record.secret, secret));
+        store.secrets.put(number, secret, new.secret);
         (record.kind, record.generation) = (new.kind, generation);
         (record.cached_at, record.expires) = (new.cached_at, new.expires);
         store.expect_expiry(number);
@@ -279,10 +295,11 @@ impl Vault {
     fn release(&mut self, number: u32) {
         let store = &mut self.store;
         store.forget_expiry(number);
-        store.secrets.release_span(store.records.at(number).secret);
+        store.secrets.release(number, store.records.at(number).secret);
         let key = store.records.key(number);
         let hash = self.hasher.hash(key);
-        if let Ok(indexed) = store.index.find_entry(hash, |indexed| indexed.number == number) {
+        if let Ok(indexed) = store.index.find_entry(Indexed::spread(hash), |indexed| indexed.number == number)
+        {
             indexed.remove();
         }
         store.recency.remove(key.package);
@@ -299,9 +316,9 @@ impl Vault {
 
 impl Store {
     #[inline]
-    fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
-        let is = |indexed: &Indexed| self.records.key(indexed.number).matches(key);
-        self.index.find(hash, is).map(|indexed| indexed.number)
+    fn find(&self, hash: u32, key: KeyRef<'_>) -> Option<u32> {
+        let is = |indexed: &Indexed| indexed.hash == hash && self.records.key(indexed.number).matches(key);
+        self.index.find(Indexed::spread(hash), is).map(|indexed| indexed.number)
     }
 
     fn entry(&self, number: u32) -> Entry<'_> {

@@ -25,6 +25,19 @@ use super::OutOfMemory;
 #[cfg_attr(any(miri, not(any(unix, windows))), path = "pages/heap.rs")]
 mod os;
 
+/// A huge page of x86-64 and of 64-bit ARM.
+#[cfg_attr(not(all(unix, not(miri))), allow(dead_code))]
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Whether small or huge pages are wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum PageSize {
+    /// Huge ones, where the system has them to give: a fraction of the page faults and of the translation misses.
+    Huge,
+    /// The system's usual ones: memory is taken as it is touched.
+    Small,
+}
+
 /// A mapping of whole pages, zeroed when new.
 struct Mapping {
     base: NonNull<u8>,
@@ -40,7 +53,7 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// At least `len` bytes, `len` > 0.
-    fn new(len: usize) -> Result<Self, OutOfMemory> {
+    fn new(len: usize, size: PageSize) -> Result<Self, OutOfMemory> {
         let len = len.checked_next_multiple_of(os::GRANULARITY).ok_or(OutOfMemory)?;
         if isize::try_from(len).is_err() {
             return Err(OutOfMemory);
@@ -49,7 +62,7 @@ impl Mapping {
         if tests::REFUSED.get().maps {
             return Err(OutOfMemory);
         }
-        let (base, guarded) = os::map(len).ok_or(OutOfMemory)?;
+        let (base, guarded) = os::map(len, size).ok_or(OutOfMemory)?;
         Ok(Self { base, len, guarded })
     }
 }
@@ -71,8 +84,8 @@ pub(super) struct SecretPages {
 
 impl SecretPages {
     /// At least `len` bytes, `len` > 0, all zero.
-    pub(super) fn new(len: usize) -> Result<Self, OutOfMemory> {
-        Ok(Self { mapping: Mapping::new(len)?, locked: 0, refused: false })
+    pub(super) fn new(len: usize, size: PageSize) -> Result<Self, OutOfMemory> {
+        Ok(Self { mapping: Mapping::new(len, size)?, locked: 0, refused: false })
     }
 
     /// Locks the bytes up to `end`, as far as the system's limit allows. Once refused, it isn't asked again.
@@ -132,7 +145,7 @@ pub(super) struct ForkMark {
 impl ForkMark {
     /// A mark of this process.
     pub(super) fn new() -> Self {
-        let page = Mapping::new(size_of::<u32>()).ok().filter(|page| page.guarded);
+        let page = Mapping::new(size_of::<u32>(), PageSize::Small).ok().filter(|page| page.guarded);
         if let Some(page) = &page {
             // SAFETY: the mapping is at least four bytes, aligned to a page, and nothing else refers to it.
             unsafe { page.base.cast::<u32>().write_volatile(MARK) };
@@ -226,8 +239,11 @@ pub(super) mod tests {
 
     #[test]
     fn new_pages_are_zero_and_hold_at_least_what_was_asked_for() {
-        for len in [1, os::GRANULARITY, os::GRANULARITY + 1] {
-            let mut pages = SecretPages::new(len).unwrap();
+        let granularity = os::GRANULARITY;
+        for (len, size) in
+            [(1, PageSize::Small), (granularity, PageSize::Huge), (granularity + 1, PageSize::Huge)]
+        {
+            let mut pages = SecretPages::new(len, size).unwrap();
             assert!(pages.len() >= len);
             assert!(pages.written().is_empty());
             *pages.last_mut().unwrap() = 1;
@@ -239,15 +255,15 @@ pub(super) mod tests {
 
     #[test]
     fn what_no_address_space_holds_is_refused() {
-        assert!(SecretPages::new(usize::MAX).is_err());
-        assert!(SecretPages::new(isize::MAX.cast_unsigned()).is_err());
+        assert!(SecretPages::new(usize::MAX, PageSize::Huge).is_err());
+        assert!(SecretPages::new(isize::MAX.cast_unsigned(), PageSize::Small).is_err());
     }
 
     /// M8: what a forked child could print, it hasn't got.
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
     fn a_forked_child_finds_zeros_and_knows_that_it_is_one() {
-        let mut pages = SecretPages::new(16).unwrap();
+        let mut pages = SecretPages::new(16, PageSize::Small).unwrap();
         pages[..6].copy_from_slice(b"secret");
         let mark = ForkMark::new();
         assert!(!mark.is_forked());
@@ -266,7 +282,7 @@ pub(super) mod tests {
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
     fn secret_pages_are_marked_as_not_dumped_and_wiped_on_fork() {
-        let pages = SecretPages::new(2 << 20).unwrap();
+        let pages = SecretPages::new(2 << 20, PageSize::Small).unwrap();
         let address = pages.as_ptr().addr();
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut inside = false;

@@ -11,39 +11,38 @@ use hashbrown::HashMap;
 use super::slab::Span;
 use super::{KeyRef, OutOfMemory};
 
+/// In the order of what a lookup reads: most are done after one cache line.
+#[repr(C)]
 pub(super) struct Record {
+    /// When it was used last, in uses of the vault.
+    pub(super) used: u64,
+    pub(super) secret: Span,
     /// Which use of the record's number this is.
     pub(super) generation: NonZeroU32,
     pub(super) package: u16,
     pub(super) kind: u8,
-    pub(super) secret: Span,
-    /// When it was used last, in uses of the vault.
-    pub(super) used: u64,
-    pub(super) cached_at: u64,
-    pub(super) expires: u64,
-    user_len: u32,
-    domain_len: u32,
+    /// Units of the user's name, or [`LONG`].
+    user_len: u8,
+    domain_len: u8,
     /// Both names, one after the other, unless they are [long](Records::long).
     names: [u16; INLINE],
+    pub(super) cached_at: u64,
+    pub(super) expires: u64,
 }
 
 #[derive(Default)]
 pub(super) struct Records {
     all: Vec<Option<Record>>,
     free: Vec<u32>,
-    /// Both names, where a record has no room for them, by its number.
-    long: HashMap<u32, Box<[u16]>, FixedState>,
+    /// User and domain, where a record has no room for them, by its number.
+    long: HashMap<u32, [Box<[u16]>; 2], FixedState>,
 }
 
 impl Record {
     /// A record without a key, which [`Records::insert`] gives it.
     pub(super) fn new(generation: NonZeroU32, kind: u8, secret: Span, cached_at: u64, expires: u64) -> Self {
-        let (package, user_len, domain_len, used, names) = (0, 0, 0, 0, [0; INLINE]);
-        Self { generation, package, kind, secret, used, cached_at, expires, user_len, domain_len, names }
-    }
-
-    fn is_long(&self) -> bool {
-        self.user_len as usize + self.domain_len as usize > INLINE
+        let (used, package, user_len, domain_len, names) = (0, 0, LONG, 0, [0; INLINE]);
+        Self { used, secret, generation, package, kind, user_len, domain_len, names, cached_at, expires }
     }
 }
 
@@ -73,9 +72,14 @@ impl Records {
     #[inline]
     pub(super) fn key(&self, number: u32) -> KeyRef<'_> {
         let record = self.at(number);
-        let names = if record.is_long() { &self.long[&number] } else { &record.names[..] };
-        let (user, rest) = names.split_at(record.user_len as usize);
-        KeyRef { package: record.package, user, domain: &rest[..record.domain_len as usize] }
+        let (user, domain) = if record.user_len == LONG {
+            let [user, domain] = &self.long[&number];
+            (&**user, &**domain)
+        } else {
+            let (user, rest) = record.names.split_at(usize::from(record.user_len));
+            (user, &rest[..usize::from(record.domain_len)])
+        };
+        KeyRef { package: record.package, user, domain }
     }
 
     /// All numbers in use, in no particular order.
@@ -83,20 +87,18 @@ impl Records {
         (0..).zip(&self.all).filter(|(_, record)| record.is_some()).map(|(number, _)| number)
     }
 
-    /// Makes sure that [`insert`](Self::insert) finds a number and memory for it, and [`remove`](Self::remove) too.
-    pub(super) fn reserve(&mut self, key: KeyRef<'_>) -> Result<(), OutOfMemory> {
-        let names = key.user.len() + key.domain.len();
-        if u32::try_from(names.max(self.all.len() + 1)).is_err() {
-            return Err(OutOfMemory);
-        }
-        if names > INLINE {
+    /// Makes sure that [`insert`](Self::insert) finds a number and memory for it, and [`remove`](Self::remove) too. Returns the
+    /// greatest number that it may be.
+    pub(super) fn reserve(&mut self, key: KeyRef<'_>) -> Result<u32, OutOfMemory> {
+        let most = u32::try_from(self.all.len()).ok().filter(|&most| most < MOST).ok_or(OutOfMemory)?;
+        if !fits(key) {
             self.long.try_reserve(1)?;
         }
         if self.free.is_empty() {
             self.all.try_reserve(1)?;
             self.free.try_reserve(self.all.len() + 1)?;
         }
-        Ok(())
+        Ok(most)
     }
 
     /// Adds a record. [`reserve`](Self::reserve) comes first.
@@ -108,13 +110,13 @@ impl Records {
         });
         let record = self.all[number as usize].insert(record);
         record.package = key.package;
-        (record.user_len, record.domain_len) = (key.user.len() as u32, key.domain.len() as u32);
-        if record.is_long() {
-            self.long.insert(number, [key.user, key.domain].concat().into());
-        } else {
+        if fits(key) {
             let (user, rest) = record.names.split_at_mut(key.user.len());
             user.copy_from_slice(key.user);
             rest[..key.domain.len()].copy_from_slice(key.domain);
+            (record.user_len, record.domain_len) = (key.user.len() as u8, key.domain.len() as u8);
+        } else {
+            self.long.insert(number, [key.user.into(), key.domain.into()]);
         }
         number
     }
@@ -122,7 +124,7 @@ impl Records {
     /// Removes the record of a number that is in use.
     pub(super) fn remove(&mut self, number: u32) {
         let removed = self.all[number as usize].take().expect("the number is in use");
-        if removed.is_long() {
+        if removed.user_len == LONG {
             self.long.remove(&number);
         }
         self.free.push(number);
@@ -141,5 +143,15 @@ impl Records {
     }
 }
 
+fn fits(key: KeyRef<'_>) -> bool {
+    key.user.len() + key.domain.len() <= INLINE
+}
+
+/// As many as there are cells for.
+const MOST: u32 = 1 << 30;
 /// Units of both names that fit into a record.
 const INLINE: usize = 40;
+/// A length that isn't one.
+const LONG: u8 = u8::MAX;
+
+const _: () = assert!(size_of::<Option<Record>>() == 128, "the names fill what the other fields leave");

@@ -13,7 +13,8 @@ use std::{fmt, mem};
 use zeroize::zeroize_bytes;
 
 use super::OutOfMemory;
-use super::pages::SecretPages;
+use super::pages::{PageSize, SecretPages};
+use super::secrets::CELL;
 
 /// Bytes in page memory, given out in [chunks](Chunk), wiped when released and when the slab is dropped.
 ///
@@ -59,6 +60,20 @@ struct Region {
     pages: SecretPages,
     /// How many bytes from the start were ever given out since the last wipe.
     used: usize,
+}
+
+impl Span {
+    /// In a slab that is cut into cells only, the place of one.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // A cell is small.
+    pub(super) fn cell(number: u32, len: usize) -> Self {
+        Self { at: number * (CELL / GRANULE) as u32, len: len as u32 }
+    }
+
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
 }
 
 impl Slab {
@@ -170,7 +185,7 @@ impl Slab {
     }
 
     /// Cuts a chunk off the open region, or the next one.
-    fn cut(&mut self, size: usize) -> Result<u32, OutOfMemory> {
+    pub(super) fn cut(&mut self, size: usize) -> Result<u32, OutOfMemory> {
         if self.regions.get(self.open).is_some_and(|region| REGION - region.used < size) {
             self.open += 1;
         }
@@ -197,13 +212,15 @@ impl Slab {
             return Err(OutOfMemory);
         }
         self.regions.try_reserve(1)?;
-        self.regions.push(Region { pages: SecretPages::new(REGION)?, used: 0 });
+        // A small cache shouldn't take two mebibytes of physical memory for its first few entries.
+        let size = if self.regions.is_empty() { PageSize::Small } else { PageSize::Huge };
+        self.regions.push(Region { pages: SecretPages::new(REGION, size)?, used: 0 });
         Ok(())
     }
 
     #[cold]
     fn map_large(&mut self, len: usize) -> Result<u32, OutOfMemory> {
-        let mut pages = SecretPages::new(len)?;
+        let mut pages = SecretPages::new(len, PageSize::Small)?;
         pages.lock_up_to(len);
         self.lock_refused |= pages.lock_refused();
         let region = Region { pages, used: len };
@@ -222,7 +239,7 @@ impl Slab {
             .ok_or(OutOfMemory)
     }
 
-    fn range_mut(&mut self, Span { at, len }: Span) -> &mut [u8] {
+    pub(super) fn range_mut(&mut self, Span { at, len }: Span) -> &mut [u8] {
         let len = len as usize;
         if at & LARGE == 0 {
             let (region, start) = locate(at);

@@ -54,7 +54,7 @@ const WAYS: &[Way] = &[
     },
 ];
 
-/// M3, M7: secrets in chunks of several sizes, longer than a page, and in pages of their own.
+/// M3, M7: secrets in cells, in chunks, longer than a page, and in pages of their own.
 #[test]
 fn however_a_credential_goes_its_secret_is_overwritten() {
     for Way { name, reason, go } in WAYS {
@@ -683,14 +683,14 @@ fn secret(len: usize, seed: u8) -> Vec<u8> {
 /// Whether the secret is in the memory that secrets live in, whole or its first sixteen bytes.
 fn holds(vault: &Vault, secret: &[u8]) -> bool {
     let start = &secret[..secret.len().min(16)];
-    vault.store.secrets.holds(start)
+    vault.store.secrets.slabs().iter().any(|slab| slab.holds(start))
 }
 
 fn is_wiped(vault: &Vault) -> bool {
-    !vault.store.secrets.holds_any()
+    !vault.store.secrets.slabs().iter().any(|slab| slab.holds_any())
 }
 
-/// In chunks that they fill and don't, longer than a page, and in pages of their own.
+/// In a cell, filling it, in chunks, longer than a page, and in pages of their own.
 #[cfg(not(miri))]
 const LENGTHS: [usize; 7] = [16, 32, 33, 1000, 5000, LARGEST_CLASS, LARGEST_CLASS + 1];
 /// One of each.

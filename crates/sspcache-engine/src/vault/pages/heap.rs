@@ -3,11 +3,13 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
+use super::PageSize;
+
 /// Lengths are multiples of this.
 pub(super) const GRANULARITY: usize = 4 << 10;
 
 /// Allocates `len` zeroed bytes, aligned to [`GRANULARITY`]; `len` is a positive multiple of it. The allocation isn't guarded.
-pub(super) fn map(len: usize) -> Option<(NonNull<u8>, bool)> {
+pub(super) fn map(len: usize, _: PageSize) -> Option<(NonNull<u8>, bool)> {
     // SAFETY: the length isn't zero.
     let base = unsafe { alloc_zeroed(layout(len)?) };
     Some((NonNull::new(base)?, false))

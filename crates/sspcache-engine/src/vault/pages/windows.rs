@@ -9,12 +9,15 @@ use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualLock,
 };
 
+use super::PageSize;
+
 /// Lengths are multiples of this: the allocation granularity.
 pub(super) const GRANULARITY: usize = 64 << 10;
 
 /// Maps `len` zeroed bytes, aligned to [`GRANULARITY`]; `len` is a positive multiple of it. The mapping isn't guarded: there
-/// is no fork, and no call of every supported release keeps a range out of dumps.
-pub(super) fn map(len: usize) -> Option<(NonNull<u8>, bool)> {
+/// is no fork, and no call of every supported release keeps a range out of dumps. Large pages need a privilege that few
+/// accounts have: all are small.
+pub(super) fn map(len: usize, _: PageSize) -> Option<(NonNull<u8>, bool)> {
     // SAFETY: a fresh mapping at an address of the system's choice touches no existing memory.
     let base = unsafe { VirtualAlloc(ptr::null(), len, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) };
     Some((NonNull::new(base.cast())?, false))
