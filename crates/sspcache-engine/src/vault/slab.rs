@@ -169,7 +169,7 @@ impl Slab {
         let len = u32::try_from(size).map_err(|_| OutOfMemory)?;
         let at = match size {
             0 => 0,
-            ..=LARGEST_CLASS => {
+            1..=LARGEST_CLASS => {
                 let class = class(size);
                 match self.free[class] {
                     NONE => self.cut(GRANULE << class)?,
