@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// `ChangeAccountPassword`: changes the password of an account of the configuration, for this instance. On success the
-/// response buffer points to a `DOMAIN_PASSWORD_INFORMATION`, freed with `FreeContextBuffer`: a domain that asks for nothing.
+/// response buffer points to a `DOMAIN_PASSWORD_INFORMATION`, freed with `FreeContextBuffer`: a domain that asks for
+/// nothing.
 ///
 /// Reference: [ChangeAccountPassword](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-changeaccountpasswordw).
 pub fn change_account_password<E: Encoding>(

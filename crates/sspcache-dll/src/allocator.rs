@@ -3,7 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// An allocator that overwrites what is freed before it hands it on to another one, the system's, so that no copy of a
-/// secret is left in freed heap: not in a parser's temporary string, nor in the old block of a buffer that grew (clause M7).
+/// secret is left in freed heap: not in a parser's temporary string, nor in the old block of a buffer that grew (clause
+/// M7).
 ///
 /// `export_ssp!` makes it the allocator of the DLL. It knows nothing of its process's other heaps.
 #[derive(Debug)]
@@ -32,6 +33,6 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for WipingAllocator<A> {
         unsafe { self.0.dealloc(block, layout) };
     }
 
-    // `realloc` is the trait's own: allocate, copy, and free through `dealloc` above. The system's would move a block and
-    // leave the old one as it was.
+    // `realloc` is the trait's own: allocate, copy, and free through `dealloc` above. The system's would move a block
+    // and leave the old one as it was.
 }

@@ -109,8 +109,8 @@ pub fn query_credentials_attributes<E: Encoding>(
     })
 }
 
-/// `SetCredentialsAttributes`: `SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS`, for handles of Kerberos and Negotiate. Its structure has
-/// a W form alone, which both functions take. Other attributes give `SEC_E_UNSUPPORTED_FUNCTION`.
+/// `SetCredentialsAttributes`: `SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS`, for handles of Kerberos and Negotiate. Its
+/// structure has a W form alone, which both functions take. Other attributes give `SEC_E_UNSUPPORTED_FUNCTION`.
 ///
 /// Reference: [SetCredentialsAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcredentialsattributesw).
 pub fn set_credentials_attributes(

@@ -1,8 +1,9 @@
 //! The exports of an SSP, and its table of functions.
 
 /// Makes the crate that calls it an SSP's DLL of this file name: every SSPI function, A and W, and
-/// `CleanupCredentialCache`, exported by name and undecorated; the static tables that `InitSecurityInterfaceA/W` return;
-/// the hooks that end the SSP when the DLL is unloaded or the process ends; and [`WipingAllocator`](crate::WipingAllocator).
+/// `CleanupCredentialCache`, exported by name and undecorated; the static tables that `InitSecurityInterfaceA/W`
+/// return; the hooks that end the SSP when the DLL is unloaded or the process ends; and
+/// [`WipingAllocator`](crate::WipingAllocator).
 ///
 /// To be called once, at the root of a `cdylib`:
 ///
@@ -21,11 +22,12 @@ macro_rules! export_ssp {
     };
 }
 
-/// Makes the module that calls it an SSP that is linked in, as the DLL of this file name would be were it loaded: `exports()` gives
-/// every export of such a DLL by its name, `detach()` ends the SSP as unloading the DLL does. Nothing is exported from the file that it is
-/// linked into; whatever stands for the loader hands the functions out.
+/// Makes the module that calls it an SSP that is linked in, as the DLL of this file name would be were it loaded:
+/// `exports()` gives every export of such a DLL by its name, `detach()` ends the SSP as unloading the DLL does. Nothing
+/// is exported from the file that it is linked into; whatever stands for the loader hands the functions out.
 ///
-/// Memory that is freed is overwritten only if that file's global allocator is [`WipingAllocator`](crate::WipingAllocator).
+/// Memory that is freed is overwritten only if that file's global allocator is
+/// [`WipingAllocator`](crate::WipingAllocator).
 ///
 /// ```
 /// mod ssp {
@@ -51,7 +53,8 @@ macro_rules! link_ssp {
     };
 }
 
-/// An SSP of this file name: its state, its functions, its tables. The first argument is the macro that makes a list of functions.
+/// An SSP of this file name: its state, its functions, its tables. The first argument is the macro that makes a list of
+/// functions.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __ssp {
@@ -283,8 +286,8 @@ macro_rules! __ssp {
     };
 }
 
-/// Exports functions that pass their parameters on to one of `sspcache_dll::abi`: as safe values, behind the SSP, and inside
-/// of what catches panics.
+/// Exports functions that pass their parameters on to one of `sspcache_dll::abi`: as safe values, behind the SSP, and
+/// inside of what catches panics.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
@@ -304,7 +307,7 @@ macro_rules! __export {
                 abi::answer(|| abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
-                        // SAFETY: by this function's contract, this parameter is what its page says until the call returns.
+                        // SAFETY: the caller promises that it is what the page says until the call returns.
                         unsafe { abi::Raw::from_raw($argument) }
                     )*
                 ))
@@ -333,7 +336,7 @@ macro_rules! __link {
                 abi::answer(|| abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
-                        // SAFETY: by this function's contract, this parameter is what its page says until the call returns.
+                        // SAFETY: the caller promises that it is what the page says until the call returns.
                         unsafe { abi::Raw::from_raw($argument) }
                     )*
                 ))
@@ -346,8 +349,8 @@ macro_rules! __link {
     };
 }
 
-/// A static table of functions (clause S2). The named functions are those that have an A and a W form, under the table's
-/// own names for them.
+/// A static table of functions (clause S2). The named functions are those that have an A and a W form, under the
+/// table's own names for them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_table {

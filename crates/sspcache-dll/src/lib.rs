@@ -4,18 +4,18 @@
 //! `CleanupCredentialCache`; all of them translate between the ABI and one [`sspcache_engine::Engine`], which the first
 //! call creates. Nothing happens while the DLL is loaded.
 //!
-//! The DLL's package names `mock-dll.rs`, beside this crate's `src`, as its build script: that gives the file its SONAME, or
-//! the version resource that says it is a mock.
+//! The DLL's package names `mock-dll.rs`, beside this crate's `src`, as its build script: that gives the file its
+//! SONAME, or the version resource that says it is a mock.
 //!
-//! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal. When one of
-//!   them can't be used, a message on standard error says so, and every call fails.
+//! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal. When one
+//!   of them can't be used, a message on standard error says so, and every call fails.
 //! - **Panics** never cross the ABI: they become FALSE, null or `SEC_E_INTERNAL_ERROR`.
 //! - **Unloading** wipes what is cached, and says in the journal how much that was.
 //! - **Memory** that is freed is overwritten first: see [`WipingAllocator`].
 //!
-//! What ends up in a DLL uses `std::sync` alone, spawns no thread and has no thread-local destructor: otherwise it could
-//! not be unloaded. As it ships, its file imports nothing that registers one; in a development build, where std's own code
-//! for capturing a test's output stays in, such an import is there and never called.
+//! What ends up in a DLL uses `std::sync` alone, spawns no thread and has no thread-local destructor: otherwise it
+//! could not be unloaded. As it ships, its file imports nothing that registers one; in a development build, where std's
+//! own code for capturing a test's output stays in, such an import is there and never called.
 //!
 //! # Safety of the exports
 //!
@@ -60,7 +60,7 @@ pub mod abi {
     /// `T` is the type of a function, or an `Option` of one, that C can't tell from this one's.
     pub const unsafe fn entry<T: Copy>(function: *const std::ffi::c_void) -> T {
         const { assert!(size_of::<T>() == size_of::<*const std::ffi::c_void>(), "a function's address") };
-        // SAFETY: by this function's contract.
+        // SAFETY: the caller promises that C can't tell the types apart; both are as large as an address.
         unsafe { std::mem::transmute_copy(&function) }
     }
 

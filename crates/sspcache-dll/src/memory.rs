@@ -84,8 +84,8 @@ impl HandedOut {
         self.copy_with_room(freed_by, text, 1)
     }
 
-    /// Hands out an array, and behind it, in the same block, the strings that its items point at. `make` gives an item, by its
-    /// index and the addresses of its strings.
+    /// Hands out an array, and behind it, in the same block, the strings that its items point at. `make` gives an item,
+    /// by its index and the addresses of its strings.
     pub(crate) fn copy_with_strings<T: Copy, U: Copy, const N: usize>(
         &self,
         freed_by: FreedBy,

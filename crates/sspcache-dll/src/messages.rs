@@ -143,8 +143,8 @@ fn part(piece: Piece<'_>) -> Result<Part<'_>, Status> {
     }
 }
 
-/// The token of a message in one piece, and its parts in the order of their buffers: the data in the place that it will be
-/// pointed from.
+/// The token of a message in one piece, and its parts in the order of their buffers: the data in the place that it will
+/// be pointed from.
 fn stream_parts(stream: Split<'_>) -> Result<(&[u8], Parts<Part<'_>>), Status> {
     let Split { head: token, rest, others } = stream;
     let mut data = Some(rest);

@@ -1,5 +1,5 @@
-//! `AddSecurityPackage` and `DeleteSecurityPackage`. The packages are those of the configuration: none comes or goes while a
-//! program runs.
+//! `AddSecurityPackage` and `DeleteSecurityPackage`. The packages are those of the configuration: none comes or goes
+//! while a program runs.
 #![forbid(unsafe_code)]
 
 use sspcache_engine::{Operation, Status};
@@ -11,8 +11,9 @@ use crate::{
     text::Encoding,
 };
 
-/// `AddSecurityPackage`: succeeds for a package that is there, any number of times; `SEC_E_SECPKG_NOT_FOUND` for one that
-/// isn't. Options of another size than the header's give `SEC_E_INVALID_PARAMETER`; what they say makes no difference.
+/// `AddSecurityPackage`: succeeds for a package that is there, any number of times; `SEC_E_SECPKG_NOT_FOUND` for one
+/// that isn't. Options of another size than the header's give `SEC_E_INVALID_PARAMETER`; what they say makes no
+/// difference.
 ///
 /// Reference: [AddSecurityPackage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-addsecuritypackagew).
 pub fn add_security_package<E: Encoding>(
@@ -27,8 +28,8 @@ pub fn add_security_package<E: Encoding>(
     }
 }
 
-/// `DeleteSecurityPackage`: `SEC_E_UNSUPPORTED_FUNCTION` for a package that is there, `SEC_E_SECPKG_NOT_FOUND` for one that
-/// isn't.
+/// `DeleteSecurityPackage`: `SEC_E_UNSUPPORTED_FUNCTION` for a package that is there, `SEC_E_SECPKG_NOT_FOUND` for one
+/// that isn't.
 ///
 /// Reference: [DeleteSecurityPackage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritypackagew).
 pub fn delete_security_package<E: Encoding>(ssp: &Ssp, name: Str<'_, E>) -> Result<(), Status> {

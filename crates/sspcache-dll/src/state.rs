@@ -79,8 +79,8 @@ impl Ssp {
         self.handed_out.copy(FreedBy::ContextBuffer, items)
     }
 
-    /// Ends the SSP. Called while the loader's lock is held, and perhaps when other threads were stopped in the middle of
-    /// a call: what is busy is left to the operating system rather than waited for.
+    /// Ends the SSP. Called while the loader's lock is held, and perhaps when other threads were stopped in the middle
+    /// of a call: what is busy is left to the operating system rather than waited for.
     pub fn detach(&self, how: Ending) {
         let taken = match self.state.try_lock() {
             Ok(mut state) => std::mem::replace(&mut *state, State::Unused),

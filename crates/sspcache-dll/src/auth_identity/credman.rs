@@ -34,8 +34,9 @@ pub fn prepare_for_cred_read(
     Ok(())
 }
 
-/// `SspiPrepareForCredWrite`: type and target as [`prepare_for_cred_read`] says; the user as `DOMAIN\user`; the blob is a
-/// password's UTF-16 without a null, or what else the identity signs in with. All of it is freed with `SspiLocalFree`.
+/// `SspiPrepareForCredWrite`: type and target as [`prepare_for_cred_read`] says; the user as `DOMAIN\user`; the blob is
+/// a password's UTF-16 without a null, or what else the identity signs in with. All of it is freed with
+/// `SspiLocalFree`.
 ///
 /// Reference: [SspiPrepareForCredWrite](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiprepareforcredwrite).
 pub fn prepare_for_cred_write(

@@ -8,8 +8,8 @@
 //! | `…_ENCRYPT_FOR_SYSTEM` | | nobody: `SEC_E_UNSUPPORTED_FUNCTION` |
 //!
 //! An identity of this family has room for that. A caller's own `SEC_WINNT_AUTH_IDENTITY_EX2` has it if 32 bytes of its
-//! length are unused, else `SEC_E_BUFFER_TOO_SMALL`; the forms with pointers can't be encrypted: `SEC_E_INVALID_PARAMETER`.
-//! `SspiCopyAuthIdentity` makes an identity of the family of each.
+//! length are unused, else `SEC_E_BUFFER_TOO_SMALL`; the forms with pointers can't be encrypted:
+//! `SEC_E_INVALID_PARAMETER`. `SspiCopyAuthIdentity` makes an identity of the family of each.
 
 use sspcache_engine::{Engine, Operation, Status};
 use windows_sys::Win32::Security::Authentication::Identity::{
@@ -25,8 +25,8 @@ use crate::{
     state::Ssp,
 };
 
-/// `SspiEncryptAuthIdentity` and `SspiEncryptAuthIdentityEx`. What is encrypted already is decrypted first, so that one may
-/// follow the other.
+/// `SspiEncryptAuthIdentity` and `SspiEncryptAuthIdentityEx`. What is encrypted already is decrypted first, so that one
+/// may follow the other.
 ///
 /// Reference: [SspiEncryptAuthIdentityEx](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencryptauthidentityex).
 pub fn encrypt_auth_identity(ssp: &Ssp, options: u32, mut identity: AuthData<'_>) -> Result<(), Status> {

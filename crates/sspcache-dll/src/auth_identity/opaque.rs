@@ -14,8 +14,8 @@ use crate::{
     text::{Units, Wide},
 };
 
-/// `SspiValidateAuthIdentity`: whether this is an identity that can be signed in with here. One that is encrypted is, if it
-/// can be decrypted.
+/// `SspiValidateAuthIdentity`: whether this is an identity that can be signed in with here. One that is encrypted is,
+/// if it can be decrypted.
 ///
 /// Reference: [SspiValidateAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspivalidateauthidentity).
 pub fn validate_auth_identity(ssp: &Ssp, identity: AuthData<'_>) -> Result<(), Status> {
@@ -54,8 +54,8 @@ pub fn marshal_auth_identity(
     Ok(())
 }
 
-/// `SspiUnmarshalAuthIdentity`: checks every length and offset. Of what is encrypted, the header alone can be read; whether
-/// the rest is whole shows when it is decrypted.
+/// `SspiUnmarshalAuthIdentity`: checks every length and offset. Of what is encrypted, the header alone can be read;
+/// whether the rest is whole shows when it is decrypted.
 ///
 /// Reference: [SspiUnmarshalAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiunmarshalauthidentity).
 pub fn unmarshal_auth_identity(
@@ -74,8 +74,8 @@ pub fn unmarshal_auth_identity(
     Ok(())
 }
 
-/// `SspiCompareAuthIdentities`: whether they are of one account, and whether they are the same in every part. Names compare
-/// as everywhere; no identity is the same as none.
+/// `SspiCompareAuthIdentities`: whether they are of one account, and whether they are the same in every part. Names
+/// compare as everywhere; no identity is the same as none.
 ///
 /// Reference: [SspiCompareAuthIdentities](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspicompareauthidentities).
 pub fn compare_auth_identities(
@@ -98,11 +98,11 @@ pub fn compare_auth_identities(
     Ok(())
 }
 
-/// `SspiExcludePackage`: a copy that this package may not be used for. If the identity is encrypted, so is the copy. A null
-/// pointer is whoever is signed in already: the new identity signs in silently, over the other packages.
+/// `SspiExcludePackage`: a copy that this package may not be used for. If the identity is encrypted, so is the copy. A
+/// null pointer is whoever is signed in already: the new identity signs in silently, over the other packages.
 ///
-/// A name that can't stand in a list of packages gives `SEC_E_SECPKG_NOT_FOUND`; any other one is left out, also if there is
-/// no such package.
+/// A name that can't stand in a list of packages gives `SEC_E_SECPKG_NOT_FOUND`; any other one is left out, also if
+/// there is no such package.
 ///
 /// Reference: [SspiExcludePackage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiexcludepackage).
 pub fn exclude_package(
@@ -125,8 +125,8 @@ pub fn exclude_package(
     Ok(())
 }
 
-/// `SspiZeroAuthIdentity`: overwrites the strings of an identity with zeros, and all of it where it is one block. What is no
-/// identity is left alone.
+/// `SspiZeroAuthIdentity`: overwrites the strings of an identity with zeros, and all of it where it is one block. What
+/// is no identity is left alone.
 ///
 /// Reference: [SspiZeroAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspizeroauthidentity).
 pub fn zero_auth_identity(ssp: &Ssp, mut identity: AuthData<'_>) -> Result<(), Status> {

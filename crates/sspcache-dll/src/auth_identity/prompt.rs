@@ -12,8 +12,8 @@ use crate::{
     state::Ssp,
 };
 
-/// `SspiIsPromptingNeeded`: whether other credentials could help, be it that there are none or that they were refused. No
-/// page lists the errors; these are those of `winerror.h` and `ntstatus.h` that say so.
+/// `SspiIsPromptingNeeded`: whether other credentials could help, be it that there are none or that they were refused.
+/// No page lists the errors; these are those of `winerror.h` and `ntstatus.h` that say so.
 ///
 /// Reference: [SspiIsPromptingNeeded](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiispromptingneeded).
 pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> Result<bool, Status> {

@@ -1,8 +1,8 @@
 //! Identities as three strings, and back.
 //!
 //! The third one is the password, as long as that says all there is to say. Else, for a key, a certificate, a list of
-//! packages or flags, it is [`MARK`] and one block with all of it, in hexadecimal digits: what the page calls an encoded
-//! string version of `SEC_WINNT_AUTH_IDENTITY_EX2`, in a form of the mock's own.
+//! packages or flags, it is [`MARK`] and one block with all of it, in hexadecimal digits: what the page calls an
+//! encoded string version of `SEC_WINNT_AUTH_IDENTITY_EX2`, in a form of the mock's own.
 
 use std::ffi::c_void;
 
@@ -18,8 +18,8 @@ use crate::{
     text::{Text, Units, Wide},
 };
 
-/// `SspiEncodeStringsAsAuthIdentity`: a null pointer is a part that isn't given. None at all is `SEC_E_INVALID_TOKEN`, as
-/// seen under Wine.
+/// `SspiEncodeStringsAsAuthIdentity`: a null pointer is a part that isn't given. None at all is `SEC_E_INVALID_TOKEN`,
+/// as seen under Wine.
 ///
 /// Reference: [SspiEncodeStringsAsAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencodestringsasauthidentity).
 pub fn encode_strings_as_auth_identity(

@@ -1,7 +1,7 @@
 //! `SEC_WINNT_AUTH_IDENTITY_EX2`: an identity in one block of memory, which can be encrypted where it lies.
 //!
-//! The blocks that this SSP makes end in room for a [`Seal`], so that encrypting changes no length. Everything between it
-//! and the header is encrypted; the header stays readable, and is sealed too.
+//! The blocks that this SSP makes end in room for a [`Seal`], so that encrypting changes no length. Everything between
+//! it and the header is encrypted; the header stays readable, and is sealed too.
 //!
 //! Reference: [SEC_WINNT_AUTH_IDENTITY_EX2](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_ex2).
 

@@ -18,7 +18,8 @@ pub(crate) fn part(bytes: &[u8], header: usize, offset: u32, length: u16) -> Res
     bytes.get(start..end).ok_or(Status::UnknownCredentials)
 }
 
-/// The number at a place that is known to be there. In the memory of the machine that passed it, and so in its byte order.
+/// The number at a place that is known to be there. In the memory of the machine that passed it, and so in its byte
+/// order.
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_ne_bytes([bytes[at], bytes[at + 1]])
 }

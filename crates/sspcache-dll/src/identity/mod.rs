@@ -8,8 +8,8 @@
 //!
 //! That, and that everything is UTF-16 unless its flags say ANSI, is how
 //! [SEC_WINNT_AUTH_IDENTITY_INFO](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_identity_info)
-//! says to read them. Of encrypted identities, those are read that `SspiEncryptAuthIdentity` of this SSP encrypted; another
-//! one's are refused, as only the Windows that encrypted one can read it.
+//! says to read them. Of encrypted identities, those are read that `SspiEncryptAuthIdentity` of this SSP encrypted;
+//! another one's are refused, as only the Windows that encrypted one can read it.
 #![forbid(unsafe_code)]
 
 mod block;

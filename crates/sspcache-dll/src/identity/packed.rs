@@ -101,8 +101,9 @@ fn pack(credential_type: [u8; 16], data: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>,
     Ok(packed)
 }
 
-/// The password in a packed credential: `SEC_WINNT_AUTH_DATA_PASSWORD`, whose vector is filled by what follows it, or the
-/// bare UTF-16 that callers pass as well. No password begins like such a vector: its second character would be a null.
+/// The password in a packed credential: `SEC_WINNT_AUTH_DATA_PASSWORD`, whose vector is filled by what follows it, or
+/// the bare UTF-16 that callers pass as well. No password begins like such a vector: its second character would be a
+/// null.
 ///
 /// Reference: [SEC_WINNT_AUTH_DATA_PASSWORD](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_data_password).
 fn password(data: &[u8]) -> Result<&[u8], Status> {

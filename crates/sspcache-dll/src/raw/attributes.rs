@@ -43,7 +43,8 @@ impl Raw<(u32, *mut c_void, u32)> for AttributeBuffer<'_> {
 }
 
 impl AttributeBuffer<'_> {
-    /// Writes the attribute's structure. It is made only once there is room for it, so that nothing is handed out in vain.
+    /// Writes the attribute's structure. It is made only once there is room for it, so that nothing is handed out in
+    /// vain.
     ///
     /// # Errors
     /// [`Status::InvalidParameter`] without a buffer, [`Status::BufferTooSmall`] for one that is too small, the

@@ -214,8 +214,8 @@ impl BufferDesc<'_> {
         }
     }
 
-    /// Copies bytes into the first buffer of this kind. Those for which there is no room are left out; how many there would
-    /// be is said all the same.
+    /// Copies bytes into the first buffer of this kind. Those for which there is no room are left out; how many there
+    /// would be is said all the same.
     pub(crate) fn fill(&mut self, kind: u32, bytes: &[u8]) {
         let Some(buffer) = self.first(kind) else { return };
         let room = buffer.room().min(bytes.len());
@@ -312,8 +312,8 @@ impl<'b> Piece<'b> {
         if self.memory.length == 0 {
             return Ok(&mut []);
         }
-        // SAFETY: the caller's buffer has as many bytes, which may be written to; whoever made this piece saw to it that no
-        // other one has a part of them.
+        // SAFETY: the caller's buffer has as many bytes, which may be written to; whoever made this piece saw to it
+        // that no other one has a part of them.
         Ok(unsafe { slice::from_raw_parts_mut(self.memory.data, self.memory.length) })
     }
 }

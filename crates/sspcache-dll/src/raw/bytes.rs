@@ -34,7 +34,8 @@ impl<'c> InBytes<'c> {
         let start = self.start.get()?;
         // No object is longer than half of what can be addressed.
         let length = isize::try_from(self.length).ok()?.cast_unsigned();
-        // SAFETY: a pointer that may be followed is to as many bytes, which stay as they are for as long as the call lasts.
+        // SAFETY: a pointer that may be followed is to as many bytes, which stay as they are for as long as the call
+        // lasts.
         Some(unsafe { slice::from_raw_parts(start.as_ptr(), length) })
     }
 }

@@ -1,5 +1,5 @@
-//! Handles: a `SecHandle` holds the engine's word in `dwLower`; `dwUpper` is never looked at, since secur32 overwrites it
-//! (clause S8).
+//! Handles: a `SecHandle` holds the engine's word in `dwLower`; `dwUpper` is never looked at, since secur32 overwrites
+//! it (clause S8).
 
 use sspcache_engine::{CredentialHandle, Status, context::ContextHandle};
 use windows_sys::Win32::Security::Credentials::SecHandle;

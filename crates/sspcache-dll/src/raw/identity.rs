@@ -47,8 +47,8 @@ pub(crate) struct WholeBlock<'i> {
     memory: PhantomData<&'i [u8]>,
 }
 
-/// An identity whose strings are at pointers. The A and the W structure differ in the pointers' types alone; the flags say
-/// which it is.
+/// An identity whose strings are at pointers. The A and the W structure differ in the pointers' types alone; the flags
+/// say which it is.
 pub(crate) struct AuthStrings<'i> {
     pub(crate) user: Counted<'i>,
     pub(crate) domain: Counted<'i>,
@@ -189,7 +189,8 @@ impl<'i> Counted<'i> {
 }
 
 impl<'i> WholeBlock<'i> {
-    /// All of it, as far as its length is to be believed: `handed_out` gives how many bytes were handed out at an address.
+    /// All of it, as far as its length is to be believed: `handed_out` gives how many bytes were handed out at an
+    /// address.
     ///
     /// # Errors
     /// [`Status::UnknownCredentials`] for a length that no block has, or that is more than was handed out.

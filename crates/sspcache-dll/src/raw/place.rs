@@ -1,9 +1,9 @@
 //! Where a parameter points, and whether that may be followed.
 //!
 //! The first 64 KiB of a process hold nothing: Windows reserves them, Linux maps nothing below `vm.mmap_min_addr`, and
-//! macOS has its page zero there. Numbers from that range are passed as pointers all the same, as marks of the caller's own.
-//! They count as pointers to nothing: what must be there is missing, what may be missing is refused, and a place for an
-//! optional result is left alone.
+//! macOS has its page zero there. Numbers from that range are passed as pointers all the same, as marks of the caller's
+//! own. They count as pointers to nothing: what must be there is missing, what may be missing is refused, and a place
+//! for an optional result is left alone.
 
 use std::{fmt, marker::PhantomData, ptr::NonNull};
 

@@ -98,7 +98,8 @@ impl<'c> StepCall<'c> {
         Ok(StepBuffers { input: self.input.read()?, output: self.output.read()? })
     }
 
-    /// Writes the context's handle. What secur32 keeps in the other half of a handle that it passes both ways is its own.
+    /// Writes the context's handle. What secur32 keeps in the other half of a handle that it passes both ways is its
+    /// own.
     pub(crate) fn put_context(&self, context: ContextHandle) {
         if !self.new_context.is_at(self.context) {
             self.new_context.write(context.word());

@@ -65,7 +65,8 @@ impl<'c, E: Encoding> Str<'c, E> {
     {
         let Some(start) = self.0.optional(Status::InvalidParameter)? else { return Ok(None) };
         let unit_at = |index| {
-            // SAFETY: every unit before this one is of the string and no null, so that this one is of the string as well.
+            // SAFETY: every unit before this one is of the string and no null, so that this one is of the string as
+            // well.
             let unit = unsafe { start.add(index) };
             // SAFETY: the units of a string may be read.
             unsafe { unit.read() }

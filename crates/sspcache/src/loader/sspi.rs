@@ -190,7 +190,8 @@ impl SecurityInterface for FunctionTable {
         let free = self.table().FreeContextBuffer.ok_or(UNSUPPORTED)?;
         let mut raw = handle.0;
         let mut names = SecPkgCredentials_NamesW { sUserName: ptr::null_mut() };
-        // SAFETY: the attribute's buffer is the structure that its page names; both pointers live until the call returns.
+        // SAFETY: the attribute's buffer is the structure that its page names; both pointers live until the call
+        // returns.
         ok(unsafe { query(&raw mut raw, SECPKG_CRED_ATTR_NAMES, (&raw mut names).cast()) })?;
         // SAFETY: what this attribute returned is freed by FreeContextBuffer.
         let _name = unsafe { HandedOut::new(names.sUserName, free) };

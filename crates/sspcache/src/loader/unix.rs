@@ -1,8 +1,8 @@
 //! The Unix dynamic linker: it answers for modules that carry an SSP's name as their file name, such as the mock DLLs.
 //!
 //! Which modules are loaded is read from the linker's own list ([dl_iterate_phdr(3)], or dyld's list of images), since
-//! `dlopen(RTLD_NOLOAD)` searches the disk for what is absent and doesn't find by its bare name what was loaded by path.
-//! The reference is then taken by exact path.
+//! `dlopen(RTLD_NOLOAD)` searches the disk for what is absent and doesn't find by its bare name what was loaded by
+//! path. The reference is then taken by exact path.
 //!
 //! [dl_iterate_phdr(3)]: https://man7.org/linux/man-pages/man3/dl_iterate_phdr.3.html
 #![allow(unsafe_code, reason = "asks the dynamic linker, and calls what it finds")]
@@ -64,9 +64,9 @@ impl NativeModule {
     /// References a module that is loaded from exactly this path; `None` when it has been unloaded meanwhile.
     fn open(path: CString) -> Option<Self> {
         let name = OsStr::from_bytes(path.to_bytes_with_nul());
-        // SAFETY: with RTLD_NOLOAD no constructor runs: the module is loaded already, or it isn't referenced. Its destructors run when
-        // this reference is dropped, if every other one was given back meanwhile. Whoever loaded the module answers for that: it
-        // can't choose which thread gives the last reference back.
+        // SAFETY: with RTLD_NOLOAD no constructor runs: the module is loaded already, or it isn't referenced. Its
+        // destructors run when this reference is dropped, if every other one was given back meanwhile. Whoever loaded
+        // the module answers for that: it can't choose which thread gives the last reference back.
         let library = unsafe { Library::open(Some(name), RTLD_NOW | libc::RTLD_NOLOAD) }.ok()?;
         Some(Self { path, library })
     }
@@ -99,8 +99,8 @@ impl Module for NativeModule {
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
-        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's type
-        // captures the borrow of `self`, which keeps the module loaded.
+        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's
+        // type captures the borrow of `self`, which keeps the module loaded.
         Some(move || unsafe { sspi::cleanup_credential_cache(address) })
     }
 
@@ -141,8 +141,8 @@ mod images {
     /// The linker's list, and which names were found absent from it in its present state.
     #[derive(Debug, Default)]
     pub(super) struct Images {
-        /// Locked inside the linker's lock, where `parking_lot`'s could wait for another of the linker's: a thread's first wait sets up
-        /// data of the thread.
+        /// Locked inside the linker's lock, where `parking_lot`'s could wait for another of the linker's: a thread's
+        /// first wait sets up data of the thread.
         absent: Mutex<Absent>,
         hasher: RandomState,
     }
@@ -233,10 +233,10 @@ mod images {
 mod images {
     //! Mach-O: dyld's list of images.
     //!
-    //! No public function reads that list with dyld's lock held, but those that register a callback for good. Another thread may
-    //! unload an image, and free its name, while the list is read ([dyld(3)]). So a name is never followed here: the kernel
-    //! copies it, and refuses what isn't mapped any more. What was copied from memory that was freed names nothing that is
-    //! loaded, and so gives no reference.
+    //! No public function reads that list with dyld's lock held, but those that register a callback for good. Another
+    //! thread may unload an image, and free its name, while the list is read ([dyld(3)]). So a name is never followed
+    //! here: the kernel copies it, and refuses what isn't mapped any more. What was copied from memory that was freed
+    //! names nothing that is loaded, and so gives no reference.
     //!
     //! [dyld(3)]: https://manp.gs/mac/3/dyld
 
@@ -244,8 +244,8 @@ mod images {
 
     use super::Paths;
 
-    // Of <mach-o/dyld.h>, <mach/mach_init.h> and <mach/mach_vm.h>. The libc crate's own declarations are deprecated, and these are
-    // not worth a dependency.
+    // Of <mach-o/dyld.h>, <mach/mach_init.h> and <mach/mach_vm.h>. The libc crate's own declarations are deprecated,
+    // and these are not worth a dependency.
     unsafe extern "C" {
         safe fn _dyld_image_count() -> u32;
         safe fn _dyld_get_image_name(index: u32) -> *const c_char;
@@ -284,7 +284,8 @@ mod images {
             let mut chunk = [0; 256];
             let size = chunk.len().min(PAGE - address % PAGE);
             let mut copied = 0;
-            // SAFETY: the kernel writes at most so many bytes, for which there is room; an address that can't be read it refuses.
+            // SAFETY: the kernel writes at most so many bytes, for which there is room; an address that can't be read
+            // it refuses.
             let refused = unsafe {
                 mach_vm_read_overwrite(
                     mach_task_self_,

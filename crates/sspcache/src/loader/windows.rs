@@ -1,9 +1,9 @@
 //! Windows' loader.
 //!
-//! What is loaded is asked of [GetModuleHandle], as the page of `CleanupCredentialCache` says, with a name in a buffer of
-//! fixed size: where it knows of no module, there is none. It answers with one, though, and several may carry the name,
-//! so that the module list is read where there is something to find ([EnumProcessModules]), and each reference is taken
-//! by the module's address.
+//! What is loaded is asked of [GetModuleHandle], as the page of `CleanupCredentialCache` says, with a name in a buffer
+//! of fixed size: where it knows of no module, there is none. It answers with one, though, and several may carry the
+//! name, so that the module list is read where there is something to find ([EnumProcessModules]), and each reference is
+//! taken by the module's address.
 //!
 //! [EnumProcessModules]: https://learn.microsoft.com/en-us/windows/win32/api/psapi/nf-psapi-enumprocessmodules
 //! [GetModuleHandle]: https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew
@@ -33,9 +33,9 @@ use sspcache_types::{SecurityStatus, name};
 /// Windows' loader, as this process sees it.
 ///
 /// # Platform-specific behaviour
-/// Whether a thread is inside a loader callback is told by ntdll's `RtlIsThreadWithinLoaderCallout`, and where ntdll has
-/// none (as in Wine 8) by whether the thread owns the loader lock. The first question about the window station loads
-/// user32, if nothing else has: never from DllMain, since the protocol refuses to go on there before it asks.
+/// Whether a thread is inside a loader callback is told by ntdll's `RtlIsThreadWithinLoaderCallout`, and where ntdll
+/// has none (as in Wine 8) by whether the thread owns the loader lock. The first question about the window station
+/// loads user32, if nothing else has: never from DllMain, since the protocol refuses to go on there before it asks.
 #[derive(Debug, Default)]
 pub struct NativeLoader {
     station: station::Station,
@@ -84,8 +84,9 @@ impl NativeModule {
         if found == 0 {
             return None;
         }
-        // SAFETY: the handle came with a reference, which is the library's from here on. If it is the last one when it is given back,
-        // DllMain runs: whoever loaded the module answers for that, since it can't choose which thread gives that one back.
+        // SAFETY: the handle came with a reference, which is the library's from here on. If it is the last one when it
+        // is given back, DllMain runs: whoever loaded the module answers for that, since it can't choose which thread
+        // gives that one back.
         let library = unsafe { Library::from_raw(referenced.expose_provenance().cast_signed()) };
         // Asked again, since between the two another module may have come to lie at the address.
         let path = path(referenced).filter(|path| is_named(path, name))?;
@@ -109,8 +110,8 @@ impl Module for NativeModule {
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
-        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's type
-        // captures the borrow of `self`, which keeps the module loaded.
+        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's
+        // type captures the borrow of `self`, which keeps the module loaded.
         Some(move || unsafe { sspi::cleanup_credential_cache(address) })
     }
 
@@ -225,8 +226,8 @@ mod callback {
     fn owns_loader_lock() -> bool {
         let Some(lock) = loader_lock() else { return false };
         let owner = lock.wrapping_byte_add(offset_of!(CRITICAL_SECTION, OwningThread)).cast();
-        // SAFETY: the loader's critical section is there as long as the process is, aligned. Its owner is written by other threads
-        // meanwhile, but this thread's id by this thread alone.
+        // SAFETY: the loader's critical section is there as long as the process is, aligned. Its owner is written by
+        // other threads meanwhile, but this thread's id by this thread alone.
         let owner = unsafe { AtomicPtr::<c_void>::from_ptr(owner) }.load(Relaxed);
         // SAFETY: it takes nothing.
         owner.addr() == unsafe { GetCurrentThreadId() } as usize
@@ -316,8 +317,8 @@ mod station {
     impl User32 {
         /// `None` in a process that may not have user32, such as one that is locked out of win32k.
         fn open() -> Option<Self> {
-            // SAFETY: it is Windows' own, from its own folder, and this is no loader callback (clause C6 comes before). It is unloaded
-            // where the provider is dropped, or with the process: user32 is made for both.
+            // SAFETY: it is Windows' own, from its own folder, and this is no loader callback (clause C6 comes before).
+            // It is unloaded where the provider is dropped, or with the process: user32 is made for both.
             let library =
                 unsafe { Library::load_with_flags("user32.dll", LOAD_LIBRARY_SEARCH_SYSTEM32) }.ok()?;
             // SAFETY: the export of this name has the documented signature.

@@ -107,8 +107,8 @@ impl FunctionTable {
         let initialize = self.table().InitializeSecurityContextW.ok_or(UNSUPPORTED)?;
         let (mut flags, mut expiry) = (0, 0);
         let input = if input.cBuffers == 0 { ptr::null_mut() } else { ptr::from_mut(input) };
-        // SAFETY: every pointer is null, where the page allows that, or to something that lives until the call returns: the
-        // target ends in a null, and buffers are as long as they say.
+        // SAFETY: every pointer is null, where the page allows that, or to something that lives until the call returns:
+        // the target ends in a null, and buffers are as long as they say.
         let status = unsafe {
             initialize(
                 &raw mut call.credential,
@@ -262,8 +262,8 @@ impl FunctionTable {
         let mut packed = Zeroizing::new(packed.to_vec());
         let mut packed = buffer(SECBUFFER_EMPTY, &mut packed)?;
         let mut handle = NO_HANDLE;
-        // SAFETY: the pointers live until the call returns: the package's name ends in a null, and the buffer is as long as
-        // it says. Without a token the context gets none.
+        // SAFETY: the pointers live until the call returns: the package's name ends in a null, and the buffer is as
+        // long as it says. Without a token the context gets none.
         ok(unsafe { import(package.as_mut_ptr(), &raw mut packed, ptr::null_mut(), &raw mut handle) })?;
         Ok(ContextHandle { handle, role })
     }
@@ -280,7 +280,7 @@ impl FunctionTable {
     ) -> Result<(), SecurityStatus> {
         let query = self.table().QueryContextAttributesW.ok_or(UNSUPPORTED)?;
         let mut handle = context.handle;
-        // SAFETY: by this function's contract; both pointers live until the call returns.
+        // SAFETY: the caller promises the attribute's own structure; both pointers live until the call returns.
         ok(unsafe { query(&raw mut handle, attribute, ptr::from_mut(structure).cast::<c_void>()) })
     }
 }

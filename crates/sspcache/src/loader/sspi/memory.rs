@@ -107,8 +107,8 @@ impl HandedOut {
 impl Drop for HandedOut {
     fn drop(&mut self) {
         if !self.pointer.is_null() {
-            // SAFETY: whoever made this promised that the function frees the memory, and nobody else does. Nobody could do anything
-            // about its status.
+            // SAFETY: whoever made this promised that the function frees the memory, and nobody else does. Nobody could
+            // do anything about its status.
             unsafe { (self.free)(self.pointer) };
         }
     }

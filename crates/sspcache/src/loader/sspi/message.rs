@@ -23,8 +23,8 @@ impl FunctionTable {
         let mut buffers = [read_only(SECBUFFER_DATA, message)?, buffer(SECBUFFER_TOKEN, &mut signature)?];
         let mut described = describe(&mut buffers);
         let mut handle = context.handle;
-        // SAFETY: the pointers live until the call returns and buffers are as long as they say; the function writes to no
-        // other than the token.
+        // SAFETY: the pointers live until the call returns and buffers are as long as they say; the function writes to
+        // no other than the token.
         ok(unsafe { sign(&raw mut handle, 0, &raw mut described, 0) })?;
         signature.truncate(buffers[1].cbBuffer as usize);
         Ok(signature)

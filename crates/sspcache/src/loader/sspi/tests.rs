@@ -89,8 +89,8 @@ fn an_informational_status_of_another_kind_is_a_refusal() {
     assert!(context.is_some());
 }
 
-/// S6: a token is given back by the SSP's own function, once and overwritten, of a step that fails too. An acceptor always
-/// gets a token, were it an empty one.
+/// S6: a token is given back by the SSP's own function, once and overwritten, of a step that fails too. An acceptor
+/// always gets a token, were it an empty one.
 #[test]
 fn what_an_ssp_hands_out_is_overwritten_and_given_back_once() {
     let interface = interface(SecurityFunctionTableW {
@@ -271,13 +271,13 @@ unsafe extern "system" fn free_nothing(_: *mut c_void) -> i32 {
 /// # Safety
 /// The description is of that many buffers, which live as long as is said.
 unsafe fn buffers<'a>(message: *mut SecBufferDesc) -> &'a mut [SecBuffer] {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises buffers, each as long as it says.
     unsafe { slice::from_raw_parts_mut((*message).pBuffers, (*message).cBuffers as usize) }
 }
 
 /// # Safety
 /// The buffer is as long as it says, and its memory lives as long as is said.
 unsafe fn bytes<'a>(buffer: &SecBuffer) -> &'a mut [u8] {
-    // SAFETY: by this function's contract.
+    // SAFETY: the caller promises buffers, each as long as it says.
     unsafe { slice::from_raw_parts_mut(buffer.pvBuffer.cast(), buffer.cbBuffer as usize) }
 }
