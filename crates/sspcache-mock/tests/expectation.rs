@@ -22,7 +22,7 @@ fn panic_of(test: impl FnOnce(&MockSsp, &MockProcess)) -> Option<String> {
         test(&msn, &process);
     }));
     panicked.err().map(|panic| match panic.downcast::<String>() {
-        Ok(text) => *text,
+        Ok(message) => *message,
         Err(panic) => panic.downcast_ref::<&str>().unwrap().to_string(),
     })
 }

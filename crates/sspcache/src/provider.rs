@@ -149,7 +149,7 @@ impl<'a> Providers<'a> {
     pub fn new(providers: impl IntoIterator<Item = &'a dyn CredentialProvider>) -> Self {
         let providers: Vec<_> = providers.into_iter().collect();
         let mut caches: Vec<CacheName> = Vec::new();
-        for cache in providers.iter().flat_map(|provider| provider.caches()) {
+        for cache in providers.iter().flat_map(CredentialProvider::caches) {
             if !caches.contains(cache) {
                 caches.push(cache.clone());
             }

@@ -143,7 +143,7 @@ impl fmt::Display for FlushReport {
             match (outcome, module) {
                 (Ok(outcome), None) => write!(f, "{cache:width$}  {outcome}")?,
                 (Ok(outcome), Some(module)) => {
-                    write!(f, "{cache:width$}  {outcome:7}  {}", module.display())?
+                    write!(f, "{cache:width$}  {outcome:7}  {}", module.display())?;
                 }
                 (Err(error), _) => write!(f, "{cache:width$}  FAILED   {}", error.chain())?,
             }
