@@ -23,6 +23,8 @@ use crate::{
 
 /// An emulated process with its module loader. Clones are the same process.
 ///
+/// Give the application [`provider()`](Self::provider) in place of [`sspcache::native()`].
+///
 /// ```
 /// use sspcache::{Flush, CredentialProvider};
 /// use sspcache_mock::{MockProcess, MockSsp};
@@ -40,7 +42,7 @@ pub struct MockProcess {
 }
 
 impl MockProcess {
-    /// A process that has loaded nothing but its program.
+    /// A process that has loaded only its program.
     pub fn new() -> Self {
         Self {
             modules: EmulatedLoader::new(ModuleFile::new(PROGRAM)),
@@ -63,18 +65,18 @@ impl MockProcess {
         process
     }
 
-    /// Puts an SSP's file where modules are found by name. Nothing is loaded.
+    /// Installs an SSP's file in the system folder, where [`Self::load`] finds it by name. Doesn't load it.
     pub fn install(&self, ssp: &MockSsp) {
         self.install_at(&format!("{SYSTEM_FOLDER}\\{}", ssp.module()), ssp);
     }
 
-    /// Puts an SSP's file at a path, such as `C:\app\MSNSSPC.dll`: so several modules of one name can be loaded.
+    /// Installs an SSP's file at a path, such as `C:\app\MSNSSPC.dll`. So several modules of one name can be loaded.
     pub fn install_at(&self, path: &str, ssp: &MockSsp) {
         self.modules.register(ssp.file(path));
     }
 
-    /// `LoadLibrary`: loads a module, or takes one more reference to it. It stays loaded until [`Self::unload`] was called
-    /// as often.
+    /// `LoadLibrary`: loads a module by name or path, or takes one more reference to it. It stays loaded until
+    /// [`Self::unload`] was called as often.
     ///
     /// # Errors
     /// When no file of that name is installed.
@@ -82,8 +84,8 @@ impl MockProcess {
         self.modules.load(name).map(|_| ())
     }
 
-    /// `FreeLibrary`: gives one reference to the module back. The last one unloads it, which wipes the SSP's cache and is
-    /// no flush (clause M10).
+    /// `FreeLibrary`: frees one reference to the module. The last one unloads it, which wipes the SSP's cache. That is no
+    /// flush: the [`Ended`](crate::EventKind::Ended) event says how many credentials were left.
     ///
     /// # Errors
     /// When no module of that name is loaded.
@@ -91,8 +93,8 @@ impl MockProcess {
         self.modules.free(self.modules.find(name)?)
     }
 
-    /// Runs something as DllMain and constructors of global objects run: inside a loader callback, where flushing is
-    /// refused (clause C6).
+    /// Calls a closure inside a loader callback, as DllMain and constructors of global objects are called. A flush is refused
+    /// there.
     ///
     /// ```
     /// use sspcache::{CredentialProvider, Error};
@@ -106,12 +108,15 @@ impl MockProcess {
         self.modules.with_loader_lock(body)
     }
 
-    /// Moves the process to another window station (clause C7). It starts on a visible one.
+    /// Moves the process to another window station. It starts on a visible one.
     pub fn set_window_station(&self, station: WindowStation) {
         *self.window_station.lock() = station;
     }
 
-    /// The provider that an application is given: the production protocol over this process.
+    /// The SSPs of this process, for the application under test: a [`dyn Sspi`](sspcache::Sspi), as [`sspcache::native()`] is
+    /// in production. It runs the same protocol, with this process's modules.
+    ///
+    /// To register a third party's SSP, pass the process to [`SspCaches::builder`] instead.
     pub fn provider(&self) -> SspCaches<Self> {
         SspCaches::new(self.clone())
     }
@@ -146,7 +151,7 @@ impl fmt::Debug for MockProcess {
     }
 }
 
-/// A loaded module of an emulated process, referenced while it is held.
+/// A loaded module of an emulated process. It stays loaded until this is dropped.
 #[derive(Debug)]
 pub struct MockModule(ModuleRef<Export>);
 

@@ -45,7 +45,6 @@ struct Shared {
     engine: OnceLock<Engine>,
 }
 
-/// What it is.
 impl MockSsp {
     /// MSNSSPC.dll, with the package `MSN`.
     pub fn msn() -> Self {

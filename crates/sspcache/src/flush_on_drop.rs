@@ -7,7 +7,7 @@ use crate::{CredentialProvider, FlushReport};
 /// Flushes every cache of a provider when it goes out of scope, for applications whose sign-out has many exits: early
 /// returns, `?`, panics that unwind.
 ///
-/// What came of it goes to the closure, since a destructor has nobody to return it to.
+/// A destructor can't return the report, so a closure gets it.
 ///
 /// ```
 /// use sspcache::{FlushOnDrop, CredentialProvider};
@@ -21,8 +21,8 @@ use crate::{CredentialProvider, FlushReport};
 /// # Ok::<(), std::num::ParseIntError>(())
 /// ```
 ///
-/// A process that aborts or is killed runs no destructor. Don't keep a guard in a global: a destructor of a global
-/// object is where flushing is not safe (clause C6).
+/// A process that aborts or is killed runs no destructor. Don't keep one in a global: flushing is not safe in a destructor of
+/// a global object.
 #[must_use = "a guard that is not bound to a name flushes at once"]
 pub struct FlushOnDrop<'a, F: FnOnce(FlushReport)> {
     provider: &'a dyn CredentialProvider,
@@ -30,7 +30,7 @@ pub struct FlushOnDrop<'a, F: FnOnce(FlushReport)> {
 }
 
 impl<'a, F: FnOnce(FlushReport)> FlushOnDrop<'a, F> {
-    /// Flushes this provider's caches at the end of the scope, and passes on what came of it.
+    /// Flushes this provider's caches at the end of the scope, and passes the report to the closure.
     pub fn new(provider: &'a dyn CredentialProvider, report: F) -> Self {
         Self { provider, report: Some(report) }
     }
@@ -41,7 +41,7 @@ impl<'a, F: FnOnce(FlushReport)> FlushOnDrop<'a, F> {
         self.provider.flush_all()
     }
 
-    /// Lets the caches be.
+    /// Doesn't flush at the end of the scope.
     pub fn disarm(mut self) {
         self.report = None;
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sspcache_types::{ContextFlags, Identity};
 
-/// How to sign in. `Debug` shows whom, and never the password.
+/// How a client signs in. `Debug` prints the user, and never the password.
 #[derive(Clone, Copy)]
 pub struct SignIn<'a> {
     principal: Option<&'a str>,
@@ -12,28 +12,29 @@ pub struct SignIn<'a> {
 }
 
 impl<'a> SignIn<'a> {
-    /// With a password. The SSP caches it: that is what a sign-out has to flush.
+    /// Signs in with a password. The SSP caches it, so a sign-out has to flush it.
     pub fn password(user: &'a str, domain: &'a str, password: &'a str) -> Self {
         Self { principal: None, identity: Some(Identity { user, domain, password }) }
     }
 
-    /// With what the SSP has cached.
+    /// Signs in without a password, with a credential that the SSP has cached.
     pub fn silent() -> Self {
         Self { principal: None, identity: None }
     }
 
-    /// With what is cached for this principal: `DOMAIN\user` or `user@realm`.
+    /// Names the principal to sign in as: `DOMAIN\user` or `user@realm`. A silent sign-in uses the credential that is cached
+    /// for it.
     #[must_use]
     pub fn as_principal(self, principal: &'a str) -> Self {
         Self { principal: Some(principal), ..self }
     }
 
-    /// The principal that was named, if any.
+    /// The principal, if one was named.
     pub fn principal(&self) -> Option<&'a str> {
         self.principal
     }
 
-    /// The explicit identity, for a sign-in that isn't silent.
+    /// The user, domain and password; `None` for a silent sign-in.
     pub fn identity(&self) -> Option<Identity<'a>> {
         self.identity
     }

@@ -1,8 +1,10 @@
-//! Who answers for loaded modules: the seam below the protocol.
+//! Module loaders: the seam below the protocol.
 //!
-//! The protocol asks a [`Loader`] which modules are loaded under a name and whether it is safe to flush from here, and
-//! a [`Module`] for a typed view of its exports. [`NativeLoader`] answers for the real process: Windows' loader, or
-//! the Unix dynamic linker. `sspcache_mock::MockProcess` answers for an emulated one, without a line of `unsafe`.
+//! Applications need [`NativeLoader`] only, to build their own [`SspCaches`](crate::SspCaches). It is the loader of the current
+//! process: Windows' loader, or the dynamic linker on Unix. `sspcache_mock::MockProcess` is the loader of an emulated process.
+//!
+//! The protocol asks a [`Loader`] which modules of a name are loaded and whether it is safe to flush, and a [`Module`] for its
+//! exports. A module's [`SecurityInterface`] is its table of SSPI functions.
 
 use std::{ffi::CStr, io, path::PathBuf};
 
@@ -26,40 +28,38 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Who knows which modules are loaded in a process, real or emulated.
+/// The module loader of a process, real or emulated.
 pub trait Loader: Send + Sync {
-    /// A loaded module, referenced for as long as it is held.
+    /// A loaded module. It stays loaded until this is dropped.
     type Module: Module;
 
-    /// Whether this thread is inside a loader callback: DllMain, or a constructor or destructor of a global object
-    /// (clause C6).
+    /// Returns whether this thread is inside a loader callback: DllMain, or a constructor or destructor of a global object.
     fn is_inside_loader_callback(&self) -> bool;
 
-    /// What the process's window station is like (clause C7).
+    /// Returns what kind of window station the process runs on.
     fn window_station(&self) -> WindowStation;
 
-    /// The loaded modules of this file name, the first loaded one first (clause C4). All are referenced when this returns, each
-    /// for as long as it is held, so that flushing one unloads no other. Nothing is loaded; when there is none, nothing is
-    /// allocated and no file is touched.
+    /// Returns the loaded modules of this file name, the first loaded one first. It references all of them before it returns,
+    /// so that flushing one can't unload another. It loads nothing. When there is none, it allocates nothing and touches no
+    /// file.
     ///
     /// # Errors
-    /// When the operating system can't be asked.
+    /// When the operating system fails to answer.
     fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = Self::Module>>;
 }
 
-/// A loaded module: it stays loaded while this is held.
+/// A loaded module. It stays loaded until this is dropped.
 pub trait Module: Send + Sync + 'static {
-    /// What `InitSecurityInterface` gives.
+    /// The SSPI functions that the export `InitSecurityInterface` returns.
     type Interface: SecurityInterface;
 
-    /// Path of the module's file.
+    /// The path of the module's file.
     fn path(&self) -> PathBuf;
 
-    /// The export `CleanupCredentialCache`, to be called once: `None` when the module has no such export, and TRUE or
-    /// FALSE, as it returns, when it has.
+    /// Returns the export `CleanupCredentialCache`, or `None` when the module has none. Calling it returns TRUE or FALSE.
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool>;
 
-    /// Calls the export `InitSecurityInterface`: `None` when the module has none.
+    /// Calls the export `InitSecurityInterface` and returns its result, or `None` when the module has none.
     fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>>;
 }
 
@@ -163,22 +163,22 @@ pub trait SecurityInterface: Send + Sync + 'static {
     fn import(&self, package: &str, role: Role, packed: &[u8]) -> Result<Self::Context, SecurityStatus>;
 }
 
-/// What a process's window station is like.
+/// The kind of window station that a process runs on.
 ///
 /// Reference: [Window stations](https://learn.microsoft.com/en-us/windows/win32/winstation/window-stations).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WindowStation {
-    /// There is no such thing here: this isn't Windows, or user32 is not there to tell.
+    /// There is none: this isn't Windows, or Windows has no user32.
     None,
-    /// It is not visible, as that of a service.
+    /// One that is not visible, as services have.
     NotVisible {
-        /// Its name, as far as Windows tells it.
+        /// Its name; empty where Windows doesn't return it.
         name: String,
         /// Its `USEROBJECTFLAGS`, without `WSF_VISIBLE`.
         flags: u32,
     },
-    /// It is visible: interactive.
+    /// A visible, interactive one.
     Visible,
 }
 
