@@ -101,6 +101,9 @@ const STEPS: &[Step] = &[
         "SSPCACHE_TEST_CASES=1000000 test --package sspcache-engine --test credentials plain_model",
         "SSPCACHE_TEST_CASES=100000 test --package sspcache-tests --test dll any_order",
         "SSPCACHE_TEST_CASES=10000 test --package sspcache-loader --test modules plain_model",
+        // One of these tests watches an example, which is built by itself where a test is named.
+        "build --package sspcache-cli --example residue",
+        "SSPCACHE_TEST_CASES=100000 test --package sspcache-cli --test residue nothing_is_left",
     ]), "a hundred times as many cases of each property"),
     step("reproducible", Scheduled("builds everything twice"), TESTS, Function(reproducible), "what ships comes out the same elsewhere"),
     step("bench", Scheduled("builds peers, and measures nothing"), TESTS, Commands(&[
