@@ -11,11 +11,11 @@ pub(crate) enum Unmet<'u> {
     Cached(&'u Unclean),
     /// Credentials were still cached when the SSP was unloaded: so many, at this event.
     Left(u32, u64),
-    /// Nobody signed in, so that nothing was tested.
+    /// There was no sign-in, so nothing was tested.
     Unused,
 }
 
-/// Checks that somebody signed in, and that no credential was left.
+/// Checks that there was a sign-in, and that no credential was left.
 pub(crate) fn check<'u>(events: &[Event], cached: Option<&'u Unclean>) -> Result<(), Unmet<'u>> {
     if let Some(unclean) = cached {
         return Err(Unmet::Cached(unclean));
@@ -51,7 +51,7 @@ impl fmt::Display for Unmet<'_> {
                 )
             }
             Self::Unused => f.write_str(
-                "nobody signed in through this mock; is it the one that the process has loaded, and is it kept in a \
+                "no sign-in went through this mock; is it the one that the process has loaded, and is it kept in a \
                  variable until the end of the test?",
             ),
         }

@@ -161,7 +161,7 @@ impl MockSsp {
         self.set_up(|setup| setup.sink(sink))
     }
 
-    /// Expects a sign-out: when this value is dropped, it panics unless somebody signed in, and no credential was left in the
+    /// Expects a sign-out: when this value is dropped, it panics unless there was a sign-in, and no credential was left in the
     /// cache at the end or when the SSP was unloaded. So a test that forgets to assert still fails.
     ///
     /// Keep the value in a variable until the end of the test. Its clones check nothing. While the thread panics already,
@@ -175,7 +175,7 @@ impl MockSsp {
     /// let ssps = MockProcess::with_loaded([&msn]).provider();
     /// let package = ssps.security_package("MSNSSPC.dll", "MSN").unwrap();
     /// package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
-    /// // Nobody signs alice out: dropping `msn` panics, and names her.
+    /// // The test forgets the sign-out: dropping `msn` panics, and names alice.
     /// ```
     #[must_use = "it checks when it is dropped: keep it until the end of the test"]
     #[track_caller]
