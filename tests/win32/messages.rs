@@ -70,7 +70,7 @@ fn codes_of_the_loader_and_of_sspi_have_their_texts() {
         assert!(text.len() > 10 && text.ends_with(".\r\n"), "{code}: {text}");
     }
     // Every status of the mock.
-    for &status in sspcache_engine::Status::ALL {
+    for &status in sspcache_engine::SecurityStatus::ALL {
         let text =
             message(PLAIN, status.code().cast_unsigned()).unwrap_or_else(|code| panic!("{status}: {code}"));
         assert!(text.ends_with(".\r\n"), "{status}: {text}");

@@ -1,7 +1,7 @@
 //! `ChangeAccountPassword`.
 #![forbid(unsafe_code)]
 
-use sspcache_engine::{Principal, Secret, Status};
+use sspcache_engine::{Principal, Secret, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::{
     DOMAIN_PASSWORD_INFORMATION, SECBUFFER_CHANGE_PASS_RESPONSE,
 };
@@ -23,14 +23,14 @@ pub fn change_account_password<E: Encoding>(
     [domain, account, old, new]: [Str<'_, E>; 4],
     reserved: u32,
     output: Descriptor<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
-    let package = package.name()?.ok_or(Status::SecpkgNotFound)?;
+    let package = package.name()?.ok_or(SecurityStatus::SECPKG_NOT_FOUND)?;
     let mut output = output.read()?;
-    output.first(SECBUFFER_CHANGE_PASS_RESPONSE).ok_or(Status::InvalidParameter)?;
-    let account = account.name()?.ok_or(Status::InvalidParameter)?;
+    output.first(SECBUFFER_CHANGE_PASS_RESPONSE).ok_or(SecurityStatus::INVALID_PARAMETER)?;
+    let account = account.name()?.ok_or(SecurityStatus::INVALID_PARAMETER)?;
     if reserved != 0 {
-        return Err(Status::InvalidParameter);
+        return Err(SecurityStatus::INVALID_PARAMETER);
     }
     let domain = domain.name()?.unwrap_or_default();
     let principal = Principal::new(account, domain);

@@ -4,7 +4,7 @@
 use std::{ptr, slice};
 
 use sspcache_engine::{
-    FileTime, Name, Status,
+    FileTime, Name, SecurityStatus,
     context::{ContextFlags, ContextInfo, MESSAGE_TOKEN, Role},
 };
 use windows_sys::Win32::{
@@ -40,7 +40,7 @@ pub fn query_context_attributes<E: Encoding>(
     ssp: &Ssp,
     context: InHandle<'_>,
     buffer: AttributeBuffer<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let info = engine.context(context.context()?)?;
     Query { ssp, info: &info, buffer }.answer::<E>()
@@ -54,7 +54,7 @@ struct Query<'q> {
 
 impl Query<'_> {
     /// Writes the attribute's structure. The A and the W structures differ in the strings' types alone.
-    fn answer<E: Encoding>(&self) -> Result<(), Status> {
+    fn answer<E: Encoding>(&self) -> Result<(), SecurityStatus> {
         match self.buffer.attribute {
             SECPKG_ATTR_SIZES => self.put(|info| Ok(sizes(info))),
             SECPKG_ATTR_NAMES => self
@@ -110,7 +110,7 @@ impl Query<'_> {
                 })
             }),
             SECPKG_ATTR_CLIENT_SPECIFIED_TARGET => self.put(|info| {
-                let target = info.target.as_ref().ok_or(Status::TargetUnknown)?;
+                let target = info.target.as_ref().ok_or(SecurityStatus::TARGET_UNKNOWN)?;
                 Ok(SecPkgContext_ClientSpecifiedTarget { sTargetName: self.text::<E>(&target.to_string()) })
             }),
             // Asked of an acceptor: an established context waits for no further token.
@@ -129,11 +129,14 @@ impl Query<'_> {
                 })
             }),
             SECPKG_ATTR_USER_FLAGS => self.put(|_| Ok(SecPkgContext_UserFlags { UserFlags: 0 })),
-            _ => Err(Status::UnsupportedFunction),
+            _ => Err(SecurityStatus::UNSUPPORTED_FUNCTION),
         }
     }
 
-    fn put<T: Structure>(&self, make: impl FnOnce(&ContextInfo) -> Result<T, Status>) -> Result<(), Status> {
+    fn put<T: Structure>(
+        &self,
+        make: impl FnOnce(&ContextInfo) -> Result<T, SecurityStatus>,
+    ) -> Result<(), SecurityStatus> {
         self.buffer.put(|| make(self.info))
     }
 
@@ -168,10 +171,7 @@ fn sizes(info: &ContextInfo) -> SecPkgContext_Sizes {
 }
 
 fn flags(info: &ContextInfo) -> u32 {
-    match info.role {
-        Role::Acceptor => info.flags.to_asc(),
-        Role::Initiator => info.flags.to_isc(),
-    }
+    info.flags.to_returned(info.role)
 }
 
 /// The target that the initiator named, or else the acceptor's own name.

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 use sspcache_engine::{
-    CredentialHandle, Status,
-    context::{AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Refusal, Step},
+    CredentialHandle, SecurityStatus,
+    context::{
+        AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Refusal, Role, Step,
+    },
 };
 use windows_sys::Win32::Security::Authentication::Identity::{
     SEC_CHANNEL_BINDINGS, SECBUFFER_CHANNEL_BINDINGS, SECBUFFER_EMPTY, SECBUFFER_TOKEN,
@@ -23,10 +25,10 @@ pub fn initialize_security_context<E: Encoding>(
     ssp: &Ssp,
     target: Str<'_, E>,
     call: StepCall<'_>,
-) -> Result<i32, Status> {
+) -> Result<i32, SecurityStatus> {
     let engine = ssp.engine()?;
     let target = target.name()?.filter(|name| !name.is_empty());
-    let step = Ends::read(call, ContextFlags::from_isc(call.requirements))?;
+    let step = Ends::read(call, Role::Initiator)?;
     let result = engine.initialize(&InitializeRequest {
         credential: step.credential,
         context: step.context,
@@ -37,15 +39,15 @@ pub fn initialize_security_context<E: Encoding>(
         bindings: step.bindings.as_deref(),
         room: step.room(),
     });
-    step.finish(ssp, result, ContextFlags::to_isc)
+    step.finish(ssp, result)
 }
 
 /// `AcceptSecurityContext` (clause S3).
 ///
 /// Reference: [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext).
-pub fn accept_security_context(ssp: &Ssp, call: StepCall<'_>) -> Result<i32, Status> {
+pub fn accept_security_context(ssp: &Ssp, call: StepCall<'_>) -> Result<i32, SecurityStatus> {
     let engine = ssp.engine()?;
-    let step = Ends::read(call, ContextFlags::from_asc(call.requirements))?;
+    let step = Ends::read(call, Role::Acceptor)?;
     let result = engine.accept(&AcceptRequest {
         credential: step.credential,
         context: step.context,
@@ -54,11 +56,12 @@ pub fn accept_security_context(ssp: &Ssp, call: StepCall<'_>) -> Result<i32, Sta
         bindings: step.bindings.as_deref(),
         room: step.room(),
     });
-    step.finish(ssp, result, ContextFlags::to_asc)
+    step.finish(ssp, result)
 }
 
 /// What a step is given, and where what it gives goes.
 struct Ends<'c> {
+    role: Role,
     call: StepCall<'c>,
     credential: Option<CredentialHandle>,
     context: Option<ContextHandle>,
@@ -68,14 +71,15 @@ struct Ends<'c> {
 }
 
 impl<'c> Ends<'c> {
-    fn read(call: StepCall<'c>, flags: ContextFlags) -> Result<Self, Status> {
+    fn read(call: StepCall<'c>, role: Role) -> Result<Self, SecurityStatus> {
         call.check()?;
         let buffers = call.buffers()?;
         let bindings = buffers.input(SECBUFFER_CHANNEL_BINDINGS)?;
         Ok(Self {
             credential: call.credential()?,
             context: call.context()?,
-            flags,
+            flags: ContextFlags::from_wire(role, call.requirements),
+            role,
             bindings: bindings.filter(|bytes| !bytes.is_empty()).map(read_bindings).transpose()?,
             call,
             buffers,
@@ -83,7 +87,7 @@ impl<'c> Ends<'c> {
     }
 
     /// The other side's token.
-    fn token(&self) -> Result<Option<&[u8]>, Status> {
+    fn token(&self) -> Result<Option<&[u8]>, SecurityStatus> {
         self.buffers.input(SECBUFFER_TOKEN)
     }
 
@@ -100,25 +104,20 @@ impl<'c> Ends<'c> {
     }
 
     /// Writes what came of the step.
-    fn finish(
-        mut self,
-        ssp: &Ssp,
-        result: Result<Step, Refusal>,
-        flags: fn(ContextFlags) -> u32,
-    ) -> Result<i32, Status> {
+    fn finish(mut self, ssp: &Ssp, result: Result<Step, Refusal>) -> Result<i32, SecurityStatus> {
         let step = match result {
             Ok(step) => step,
             Err(Refusal { status, token }) => {
                 if let Some(token) = token {
                     self.send(ssp, &token);
                 }
-                let nowhere = status == Status::BufferTooSmall && self.buffers.room().is_none();
-                return Err(if nowhere { Status::InvalidToken } else { status });
+                let nowhere = status == SecurityStatus::BUFFER_TOO_SMALL && self.buffers.room().is_none();
+                return Err(if nowhere { SecurityStatus::INVALID_TOKEN } else { status });
             }
         };
         self.send(ssp, &step.token);
         self.call.put_context(step.context);
-        self.call.attributes.write(flags(step.flags));
+        self.call.attributes.write(step.flags.to_returned(self.role));
         self.call.expiry.write(step.expires_local.0.cast_signed());
         Ok(step.progress.code())
     }
@@ -141,17 +140,17 @@ impl<'c> Ends<'c> {
 /// The application data of channel bindings; with addresses, if there are any, everything in one piece.
 ///
 /// Reference: [SEC_CHANNEL_BINDINGS](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_channel_bindings).
-fn read_bindings(bytes: &[u8]) -> Result<Vec<u8>, Status> {
+fn read_bindings(bytes: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
     const HEADER: usize = size_of::<SEC_CHANNEL_BINDINGS>();
-    let (words, _) = bytes.get(..HEADER).ok_or(Status::BadBindings)?.as_chunks::<4>();
+    let (words, _) = bytes.get(..HEADER).ok_or(SecurityStatus::BAD_BINDINGS)?.as_chunks::<4>();
     let word = |index: usize| u32::from_ne_bytes(words[index]);
     let part = |length: u32, offset: u32| {
         if length == 0 {
             return Ok(&[][..]);
         }
         let start = offset as usize;
-        let end = start.checked_add(length as usize).ok_or(Status::BadBindings)?;
-        if start < HEADER { None } else { bytes.get(start..end) }.ok_or(Status::BadBindings)
+        let end = start.checked_add(length as usize).ok_or(SecurityStatus::BAD_BINDINGS)?;
+        if start < HEADER { None } else { bytes.get(start..end) }.ok_or(SecurityStatus::BAD_BINDINGS)
     };
     let initiator = part(word(1), word(2))?;
     let acceptor = part(word(4), word(5))?;
@@ -172,7 +171,11 @@ fn read_bindings(bytes: &[u8]) -> Result<Vec<u8>, Status> {
 /// `CompleteAuthToken`.
 ///
 /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
-pub fn complete_auth_token(ssp: &Ssp, context: InHandle<'_>, token: Descriptor<'_>) -> Result<(), Status> {
+pub fn complete_auth_token(
+    ssp: &Ssp,
+    context: InHandle<'_>,
+    token: Descriptor<'_>,
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let mut buffers = token.read()?;
     let token = buffers.first_mut(SECBUFFER_TOKEN)?;
@@ -182,35 +185,35 @@ pub fn complete_auth_token(ssp: &Ssp, context: InHandle<'_>, token: Descriptor<'
 /// `DeleteSecurityContext`.
 ///
 /// Reference: [DeleteSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext).
-pub fn delete_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), Status> {
+pub fn delete_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.delete_context(context.context()?)
 }
 
 /// `ApplyControlToken`: nothing that the mock's packages know.
 ///
 /// Reference: [ApplyControlToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-applycontroltoken).
-pub fn apply_control_token(ssp: &Ssp, context: InHandle<'_>) -> Result<(), Status> {
+pub fn apply_control_token(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.apply_control_token(context.context()?)
 }
 
 /// `ImpersonateSecurityContext` (clause S9).
 ///
 /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
-pub fn impersonate_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), Status> {
+pub fn impersonate_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.impersonate(context.context()?)
 }
 
 /// `RevertSecurityContext`.
 ///
 /// Reference: [RevertSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-revertsecuritycontext).
-pub fn revert_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), Status> {
+pub fn revert_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.revert(context.context()?)
 }
 
 /// `QuerySecurityContextToken`: there never is one.
 ///
 /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
-pub fn query_security_context_token(ssp: &Ssp, context: InHandle<'_>) -> Result<(), Status> {
+pub fn query_security_context_token(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.context_token(context.context()?)
 }
 
@@ -223,12 +226,12 @@ pub fn export_security_context(
     flags: u32,
     packed: Out<'_, SecBuffer>,
     token: Out<'_, *mut std::ffi::c_void>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     all_given([packed.is_given()])?;
     // A kernel has no use for it.
     if flags & !(SECPKG_CONTEXT_EXPORT_DELETE_OLD | SECPKG_CONTEXT_EXPORT_RESET_NEW) != 0 {
-        return Err(Status::UnsupportedFunction);
+        return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
     }
     let options = ExportOptions {
         delete_old: flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD != 0,
@@ -252,10 +255,10 @@ pub fn import_security_context<E: Encoding>(
     package: Str<'_, E>,
     packed: InBuffer<'_>,
     context: OutHandle<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     all_given([packed.is_given(), context.is_given()])?;
-    let package = package.name()?.ok_or(Status::SecpkgNotFound)?;
+    let package = package.name()?.ok_or(SecurityStatus::SECPKG_NOT_FOUND)?;
     let imported = engine.import(&package, packed.bytes()?)?;
     context.write(imported.word());
     Ok(())
@@ -264,6 +267,6 @@ pub fn import_security_context<E: Encoding>(
 /// `SetContextAttributes`: nothing that the mock's packages know.
 ///
 /// Reference: [SetContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-setcontextattributesw).
-pub fn set_context_attributes(ssp: &Ssp, context: InHandle<'_>) -> Result<(), Status> {
+pub fn set_context_attributes(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.set_context_attributes(context.context()?)
 }

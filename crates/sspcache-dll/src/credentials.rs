@@ -3,7 +3,7 @@
 
 use std::mem::offset_of;
 
-use sspcache_engine::{AcquireRequest, Direction, KdcProxy, Name, Principal, Status};
+use sspcache_engine::{AcquireRequest, Direction, KdcProxy, Name, Principal, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::{
     KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY, KDC_PROXY_SETTINGS_V1, SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS,
     SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_AUTOLOGON_RESTRICTED, SECPKG_CRED_BOTH, SECPKG_CRED_INBOUND,
@@ -28,7 +28,7 @@ pub fn acquire_credentials_handle<E: Encoding>(
     auth_data: AuthData<'_>,
     handle: OutHandle<'_>,
     expiry: Out<'_, i64>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     all_given([handle.is_given()])?;
     let engine = ssp.engine()?;
     let acquired = engine.acquire(&request(ssp, names, credential_use, &auth_data)?)?;
@@ -47,7 +47,7 @@ pub fn add_credentials<E: Encoding>(
     credential_use: u32,
     auth_data: AuthData<'_>,
     expiry: Out<'_, i64>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let handle = handle.credential()?;
     let added = engine.add_credentials(handle, &request(ssp, names, credential_use, &auth_data)?)?;
@@ -61,13 +61,13 @@ fn request<E: Encoding>(
     [principal, package]: [Str<'_, E>; 2],
     credential_use: u32,
     auth_data: &AuthData<'_>,
-) -> Result<AcquireRequest, Status> {
-    let package = package.name()?.ok_or(Status::SecpkgNotFound)?;
+) -> Result<AcquireRequest, SecurityStatus> {
+    let package = package.name()?.ok_or(SecurityStatus::SECPKG_NOT_FOUND)?;
     let direction = match credential_use & SECPKG_CRED_BOTH {
         SECPKG_CRED_INBOUND => Direction::Inbound,
         SECPKG_CRED_OUTBOUND => Direction::Outbound,
         SECPKG_CRED_BOTH => Direction::Both,
-        _ => return Err(Status::UnknownCredentials),
+        _ => return Err(SecurityStatus::UNKNOWN_CREDENTIALS),
     };
     let mut request = AcquireRequest::new(package, direction);
     request.autologon_restricted = credential_use & SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
@@ -85,7 +85,7 @@ fn request<E: Encoding>(
 /// `FreeCredentialsHandle`.
 ///
 /// Reference: [FreeCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle).
-pub fn free_credentials_handle(ssp: &Ssp, handle: InHandle<'_>) -> Result<(), Status> {
+pub fn free_credentials_handle(ssp: &Ssp, handle: InHandle<'_>) -> Result<(), SecurityStatus> {
     ssp.engine()?.free(handle.credential()?)
 }
 
@@ -97,11 +97,11 @@ pub fn query_credentials_attributes<E: Encoding>(
     ssp: &Ssp,
     handle: InHandle<'_>,
     buffer: AttributeBuffer<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let principal = engine.principal(handle.credential()?)?;
     if buffer.attribute != SECPKG_CRED_ATTR_NAMES {
-        return Err(Status::UnsupportedFunction);
+        return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
     }
     buffer.put(|| {
         let name = E::encode(Name::from(principal.to_string()).units());
@@ -118,37 +118,37 @@ pub fn set_credentials_attributes(
     handle: InHandle<'_>,
     attribute: u32,
     settings: InBytes<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     engine.set_kdc_proxy(handle.credential()?, || {
         if attribute != SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS {
-            return Err(Status::UnsupportedFunction);
+            return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         }
-        kdc_proxy(settings.get().ok_or(Status::InvalidParameter)?)
+        kdc_proxy(settings.get().ok_or(SecurityStatus::INVALID_PARAMETER)?)
     })
 }
 
 /// Reads a `SecPkgCredentials_KdcProxySettingsW`: a header, whose offsets and lengths count bytes, from its beginning.
 ///
 /// Reference: [SecPkgCredentials_KdcProxySettingsW](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcredentials_kdcproxysettingsw).
-fn kdc_proxy(settings: &[u8]) -> Result<KdcProxy, Status> {
+fn kdc_proxy(settings: &[u8]) -> Result<KdcProxy, SecurityStatus> {
     if settings.len() < size_of::<Settings>() {
-        return Err(Status::InvalidParameter);
+        return Err(SecurityStatus::INVALID_PARAMETER);
     }
     let (version, flags) =
         (u32_at(settings, offset_of!(Settings, Version)), u32_at(settings, offset_of!(Settings, Flags)));
     if version != KDC_PROXY_SETTINGS_V1 || flags & !KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY != 0 {
-        return Err(Status::InvalidParameter);
+        return Err(SecurityStatus::INVALID_PARAMETER);
     }
     let part = |offset, length| {
         let [offset, length] = [offset, length].map(|field| u16_at(settings, field));
-        let rest = settings.get(usize::from(offset)..).ok_or(Status::InvalidParameter)?;
-        rest.get(..usize::from(length)).ok_or(Status::InvalidParameter)
+        let rest = settings.get(usize::from(offset)..).ok_or(SecurityStatus::INVALID_PARAMETER)?;
+        rest.get(..usize::from(length)).ok_or(SecurityStatus::INVALID_PARAMETER)
     };
     let (units, []) = part(offset_of!(Settings, ProxyServerOffset), offset_of!(Settings, ProxyServerLength))?
         .as_chunks::<2>()
     else {
-        return Err(Status::InvalidParameter);
+        return Err(SecurityStatus::INVALID_PARAMETER);
     };
     let server: Vec<u16> = units.iter().map(|&unit| u16::from_ne_bytes(unit)).collect();
     Ok(KdcProxy {

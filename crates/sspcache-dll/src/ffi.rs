@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Foundation::SEC_E_OK;
 
 /// Runs an exported function, and gives what its C function returns.
@@ -18,47 +18,49 @@ pub trait Answer<R>: Sized {
 }
 
 /// `SEC_E_OK`, or the error's code.
-impl Answer<i32> for Result<(), Status> {
+impl Answer<i32> for Result<(), SecurityStatus> {
     fn answer(outcome: Option<Self>) -> i32 {
         Answer::answer(outcome.map(|result| result.map(|()| SEC_E_OK)))
     }
 }
 
 /// One of several ways to succeed, or the error's code.
-impl Answer<i32> for Result<i32, Status> {
+impl Answer<i32> for Result<i32, SecurityStatus> {
     fn answer(outcome: Option<Self>) -> i32 {
-        outcome.unwrap_or(Err(Status::InternalError)).unwrap_or_else(Status::code)
+        outcome.unwrap_or(Err(SecurityStatus::INTERNAL_ERROR)).unwrap_or_else(SecurityStatus::code)
     }
 }
 
 /// A system error code.
-impl Answer<u32> for Result<u32, Status> {
+impl Answer<u32> for Result<u32, SecurityStatus> {
     fn answer(outcome: Option<Self>) -> u32 {
-        outcome.unwrap_or(Err(Status::InternalError)).unwrap_or_else(|status| status.code().cast_unsigned())
+        outcome
+            .unwrap_or(Err(SecurityStatus::INTERNAL_ERROR))
+            .unwrap_or_else(|status| status.code().cast_unsigned())
     }
 }
 
 /// TRUE or FALSE.
-impl Answer<i32> for Result<bool, Status> {
+impl Answer<i32> for Result<bool, SecurityStatus> {
     fn answer(outcome: Option<Self>) -> i32 {
         matches!(outcome, Some(Ok(true))).into()
     }
 }
 
 /// TRUE or FALSE, as a `BOOLEAN`.
-impl Answer<bool> for Result<bool, Status> {
+impl Answer<bool> for Result<bool, SecurityStatus> {
     fn answer(outcome: Option<Self>) -> bool {
         matches!(outcome, Some(Ok(true)))
     }
 }
 
 /// Nothing: the function can't say that it failed.
-impl Answer<()> for Result<(), Status> {
+impl Answer<()> for Result<(), SecurityStatus> {
     fn answer(_: Option<Self>) {}
 }
 
 /// An address, or null.
-impl<T> Answer<*const T> for Result<&'static T, Status> {
+impl<T> Answer<*const T> for Result<&'static T, SecurityStatus> {
     fn answer(outcome: Option<Self>) -> *const T {
         if let Some(Ok(found)) = outcome { found } else { std::ptr::null() }
     }

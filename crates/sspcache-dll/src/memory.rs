@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use zeroize::Zeroize;
 
 /// The memory that callers hold, by address: what is none of it is refused instead of freed.
@@ -117,8 +117,8 @@ impl HandedOut {
     /// Overwrites and frees what this function is to free.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for an address that was not handed out, was freed, or is another function's to free.
-    pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<(), Status> {
+    /// [`SecurityStatus::INVALID_HANDLE`] for an address that was not handed out, was freed, or is another function's to free.
+    pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<(), SecurityStatus> {
         let taken = {
             let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             match blocks.get(&address) {
@@ -126,7 +126,7 @@ impl HandedOut {
                 _ => None,
             }
         };
-        taken.map(|(_, block)| block.release()).ok_or(Status::InvalidHandle)
+        taken.map(|(_, block)| block.release()).ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
     /// Overwrites and frees everything, unless another thread is busy with it.
@@ -163,11 +163,11 @@ mod tests {
         let ways = [FreedBy::ContextBuffer, FreedBy::Sspi];
         for (right, wrong) in [(ways[0], ways[1]), (ways[1], ways[0])] {
             let address = handed_out.copy(right, &[1u8; 20]).addr();
-            assert_eq!(handed_out.take_back(wrong, address), Err(Status::InvalidHandle));
+            assert_eq!(handed_out.take_back(wrong, address), Err(SecurityStatus::INVALID_HANDLE));
             assert_eq!(handed_out.size_at(address), Some(24), "whole words");
             assert_eq!(handed_out.take_back(right, address), Ok(()));
             assert_eq!(handed_out.size_at(address), None);
-            assert_eq!(handed_out.take_back(right, address), Err(Status::InvalidHandle));
+            assert_eq!(handed_out.take_back(right, address), Err(SecurityStatus::INVALID_HANDLE));
         }
     }
 }

@@ -14,7 +14,7 @@
 
 use smallvec::SmallVec;
 use sspcache_engine::{
-    Status,
+    SecurityStatus,
     context::{MESSAGE_TOKEN, Part},
 };
 use windows_sys::Win32::Security::Authentication::Identity::{
@@ -34,7 +34,7 @@ pub fn make_signature(
     context: InHandle<'_>,
     qop: u32,
     message: Descriptor<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let context = context.context()?;
     let mut buffers = message.read()?;
@@ -54,11 +54,11 @@ pub fn verify_signature(
     context: InHandle<'_>,
     message: Descriptor<'_>,
     qop: Out<'_, u32>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let context = context.context()?;
     let buffers = message.read()?;
-    let token = buffers.first(SECBUFFER_TOKEN).ok_or(Status::InvalidToken)?;
+    let token = buffers.first(SECBUFFER_TOKEN).ok_or(SecurityStatus::INVALID_TOKEN)?;
     let data = buffers.iter().filter(|buffer| is_data(buffer.kind(), buffer.access()));
     let parts: Parts<&[u8]> = data.map(|buffer| buffer.bytes()).collect::<Result<_, _>>()?;
     qop.write(engine.verify_signature(context, &parts, token.bytes()?)?);
@@ -73,7 +73,7 @@ pub fn encrypt_message(
     context: InHandle<'_>,
     qop: u32,
     message: Descriptor<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let context = context.context()?;
     let mut buffers = message.read()?;
@@ -94,7 +94,7 @@ pub fn decrypt_message(
     context: InHandle<'_>,
     message: Descriptor<'_>,
     qop: Out<'_, u32>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let context = context.context()?;
     let mut buffers = message.read()?;
@@ -102,7 +102,7 @@ pub fn decrypt_message(
         // The buffer that is pointed at the data.
         let is_place = |kind, access| is_data(kind, access) && access == Access::Full;
         let place = buffers.iter().position(|buffer| is_place(buffer.kind(), buffer.access()));
-        let place = place.ok_or(Status::InvalidToken)?;
+        let place = place.ok_or(SecurityStatus::INVALID_TOKEN)?;
         let found = {
             let (token, mut parts) = stream_parts(buffers.split(SECBUFFER_STREAM, MESSAGE_TOKEN)?)?;
             engine.decrypt(context, &mut parts, token)?
@@ -122,8 +122,8 @@ type Parts<P> = SmallVec<[P; 8]>;
 /// The token of a message and the parts that it protects, all of which lie apart.
 fn token_and_parts<'b, P>(
     buffers: &'b mut BufferDesc<'_>,
-    part: impl Fn(Piece<'b>) -> Result<P, Status>,
-) -> Result<(Piece<'b>, Parts<P>), Status> {
+    part: impl Fn(Piece<'b>) -> Result<P, SecurityStatus>,
+) -> Result<(Piece<'b>, Parts<P>), SecurityStatus> {
     let (mut token, mut parts) = (None, Parts::new());
     for piece in buffers.apart()? {
         if piece.kind() == SECBUFFER_TOKEN && token.is_none() {
@@ -132,11 +132,11 @@ fn token_and_parts<'b, P>(
             parts.push(part(piece)?);
         }
     }
-    Ok((token.ok_or(Status::InvalidToken)?, parts))
+    Ok((token.ok_or(SecurityStatus::INVALID_TOKEN)?, parts))
 }
 
 /// A part of a message that is encrypted or decrypted in place.
-fn part(piece: Piece<'_>) -> Result<Part<'_>, Status> {
+fn part(piece: Piece<'_>) -> Result<Part<'_>, SecurityStatus> {
     match piece.access() {
         Access::Checked => piece.bytes().map(Part::Checked),
         _ => piece.bytes_mut().map(Part::Data),
@@ -145,14 +145,14 @@ fn part(piece: Piece<'_>) -> Result<Part<'_>, Status> {
 
 /// The token of a message in one piece, and its parts in the order of their buffers: the data in the place that it will
 /// be pointed from.
-fn stream_parts(stream: Split<'_>) -> Result<(&[u8], Parts<Part<'_>>), Status> {
+fn stream_parts(stream: Split<'_>) -> Result<(&[u8], Parts<Part<'_>>), SecurityStatus> {
     let Split { head: token, rest, others } = stream;
     let mut data = Some(rest);
     let mut parts = Parts::new();
     for other in others.iter().filter(|other| is_data(other.kind(), other.access())) {
         parts.push(match other.access() {
             Access::Checked => Part::Checked(other.bytes()?),
-            _ => Part::Data(data.take().ok_or(Status::InvalidToken)?.bytes_mut()?),
+            _ => Part::Data(data.take().ok_or(SecurityStatus::INVALID_TOKEN)?.bytes_mut()?),
         });
     }
     Ok((token.bytes()?, parts))

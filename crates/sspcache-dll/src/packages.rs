@@ -1,7 +1,7 @@
 //! `EnumerateSecurityPackages` and `QuerySecurityPackageInfo`.
 #![forbid(unsafe_code)]
 
-use sspcache_engine::{Operation, PackageInfo, Status};
+use sspcache_engine::{Operation, PackageInfo, SecurityStatus};
 
 use crate::{
     memory::FreedBy,
@@ -17,7 +17,7 @@ pub fn enumerate_security_packages<E: Encoding>(
     ssp: &Ssp,
     count: Out<'_, u32>,
     packages: Out<'_, *mut E::PackageInfo>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     all_given([count.is_given(), packages.is_given()])?;
     let infos = ssp.enter(Operation::EnumerateSecurityPackages)?.packages();
     let array = hand_out::<E>(ssp, &infos);
@@ -33,10 +33,10 @@ pub fn query_security_package_info<E: Encoding>(
     ssp: &Ssp,
     name: Str<'_, E>,
     package: Out<'_, *mut E::PackageInfo>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     all_given([package.is_given()])?;
     let engine = ssp.enter(Operation::QuerySecurityPackageInfo)?;
-    let name = name.name()?.ok_or(Status::SecpkgNotFound)?;
+    let name = name.name()?.ok_or(SecurityStatus::SECPKG_NOT_FOUND)?;
     let info = engine.package(&name)?;
     package.write(hand_out::<E>(ssp, &[info]));
     Ok(())

@@ -2,7 +2,7 @@
 //! while a program runs.
 #![forbid(unsafe_code)]
 
-use sspcache_engine::{Operation, Status};
+use sspcache_engine::{Operation, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::SECURITY_PACKAGE_OPTIONS;
 
 use crate::{
@@ -20,10 +20,12 @@ pub fn add_security_package<E: Encoding>(
     ssp: &Ssp,
     name: Str<'_, E>,
     options: PackageOptions<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     known(ssp, Operation::AddSecurityPackage, name)?;
     match options.size()? {
-        Some(size) if size as usize != size_of::<SECURITY_PACKAGE_OPTIONS>() => Err(Status::InvalidParameter),
+        Some(size) if size as usize != size_of::<SECURITY_PACKAGE_OPTIONS>() => {
+            Err(SecurityStatus::INVALID_PARAMETER)
+        }
         _ => Ok(()),
     }
 }
@@ -32,13 +34,13 @@ pub fn add_security_package<E: Encoding>(
 /// that isn't.
 ///
 /// Reference: [DeleteSecurityPackage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritypackagew).
-pub fn delete_security_package<E: Encoding>(ssp: &Ssp, name: Str<'_, E>) -> Result<(), Status> {
+pub fn delete_security_package<E: Encoding>(ssp: &Ssp, name: Str<'_, E>) -> Result<(), SecurityStatus> {
     known(ssp, Operation::DeleteSecurityPackage, name)?;
-    Err(Status::UnsupportedFunction)
+    Err(SecurityStatus::UNSUPPORTED_FUNCTION)
 }
 
-fn known<E: Encoding>(ssp: &Ssp, operation: Operation, name: Str<'_, E>) -> Result<(), Status> {
+fn known<E: Encoding>(ssp: &Ssp, operation: Operation, name: Str<'_, E>) -> Result<(), SecurityStatus> {
     let engine = ssp.enter(operation)?;
-    let name = name.name()?.ok_or(Status::SecpkgNotFound)?;
+    let name = name.name()?.ok_or(SecurityStatus::SECPKG_NOT_FOUND)?;
     engine.package(&name).map(drop)
 }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, TryLockError},
 };
 
-use sspcache_engine::{Config, Ended, Ending, Engine, Operation, Status, journal::JournalFile};
+use sspcache_engine::{Config, Ended, Ending, Engine, Operation, SecurityStatus, journal::JournalFile};
 
 use crate::{
     ffi,
@@ -41,8 +41,8 @@ impl Ssp {
     /// The engine; made now, if this is the first call.
     ///
     /// # Errors
-    /// [`Status::InternalError`] when the environment's configuration or journal can't be used.
-    pub(crate) fn engine(&self) -> Result<Arc<Engine>, Status> {
+    /// [`SecurityStatus::INTERNAL_ERROR`] when the environment's configuration or journal can't be used.
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>, SecurityStatus> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Unused) {
             *state = match self.make() {
@@ -55,7 +55,7 @@ impl Ssp {
         }
         match &*state {
             State::Ready(engine) => Ok(engine.clone()),
-            State::Broken | State::Unused => Err(Status::InternalError),
+            State::Broken | State::Unused => Err(SecurityStatus::INTERNAL_ERROR),
         }
     }
 
@@ -63,7 +63,7 @@ impl Ssp {
     ///
     /// # Errors
     /// As [`Self::engine`], and what a fault says.
-    pub(crate) fn enter(&self, operation: Operation) -> Result<Arc<Engine>, Status> {
+    pub(crate) fn enter(&self, operation: Operation) -> Result<Arc<Engine>, SecurityStatus> {
         let engine = self.engine()?;
         engine.enter(operation)?;
         Ok(engine)
@@ -120,12 +120,12 @@ impl Ssp {
 }
 
 /// `CleanupCredentialCache`: TRUE or FALSE.
-pub fn cleanup_credential_cache(ssp: &Ssp) -> Result<bool, Status> {
+pub fn cleanup_credential_cache(ssp: &Ssp) -> Result<bool, SecurityStatus> {
     Ok(ssp.engine()?.flush())
 }
 
 /// What `InitSecurityInterface` returns: the table, or null.
-pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> Result<&'static T, Status> {
+pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> Result<&'static T, SecurityStatus> {
     ssp.enter(Operation::InitSecurityInterface)?;
     Ok(table)
 }
@@ -135,7 +135,7 @@ pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> Result<&'stat
 /// A pointer that isn't, or was freed, gives `SEC_E_INVALID_HANDLE`, null as well.
 ///
 /// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
-pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), Status> {
+pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::FreeContextBuffer)?;
     ssp.handed_out().take_back(FreedBy::ContextBuffer, buffer.addr())
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity::{SecPkgInfoA, SecPkgInfoW};
 use zeroize::Zeroizing;
 
@@ -60,8 +60,8 @@ pub trait Encoding {
     /// Text in this encoding as UTF-16.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] for bytes that are no text.
-    fn decode(text: &[Self::Unit]) -> Result<Text<'_>, Status>;
+    /// [`SecurityStatus::INVALID_PARAMETER`] for bytes that are no text.
+    fn decode(text: &[Self::Unit]) -> Result<Text<'_>, SecurityStatus>;
 
     /// UTF-16 in this encoding, with a terminating null. What it can't express is replaced.
     fn encode(text: &[u16]) -> Vec<Self::Unit>;
@@ -86,7 +86,7 @@ impl Encoding for Wide {
     type Unit = u16;
     type PackageInfo = SecPkgInfoW;
 
-    fn decode(text: &[u16]) -> Result<Text<'_>, Status> {
+    fn decode(text: &[u16]) -> Result<Text<'_>, SecurityStatus> {
         Ok(Text::Borrowed(text))
     }
 
@@ -114,7 +114,7 @@ impl Encoding for Ansi {
     type Unit = u8;
     type PackageInfo = SecPkgInfoA;
 
-    fn decode(text: &[u8]) -> Result<Text<'_>, Status> {
+    fn decode(text: &[u8]) -> Result<Text<'_>, SecurityStatus> {
         ansi::decode(text).map(Text::Owned)
     }
 
@@ -139,13 +139,13 @@ pub(crate) const MAX_LENGTH: u32 = 0x1_0000;
 
 #[cfg(unix)]
 mod ansi {
-    use sspcache_engine::Status;
+    use sspcache_engine::SecurityStatus;
     use zeroize::Zeroizing;
 
     use super::Units;
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Units, Status> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Status::InvalidParameter)?;
+    pub(super) fn decode(bytes: &[u8]) -> Result<Units, SecurityStatus> {
+        let text = std::str::from_utf8(bytes).map_err(|_| SecurityStatus::INVALID_PARAMETER)?;
         // Never more units than bytes: reserved in full, so that no growth leaves a copy behind.
         let mut units = Zeroizing::new(Vec::with_capacity(bytes.len()));
         units.extend(text.encode_utf16());
@@ -164,7 +164,7 @@ mod ansi {
 mod ansi {
     use std::ptr;
 
-    use sspcache_engine::Status;
+    use sspcache_engine::SecurityStatus;
     use windows_sys::Win32::Globalization::{
         CP_ACP, MB_ERR_INVALID_CHARS, MultiByteToWideChar, WideCharToMultiByte,
     };
@@ -172,11 +172,11 @@ mod ansi {
 
     use super::Units;
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Units, Status> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Units, SecurityStatus> {
         if bytes.is_empty() {
             return Ok(Units::default());
         }
-        let length = i32::try_from(bytes.len()).map_err(|_| Status::InvalidParameter)?;
+        let length = i32::try_from(bytes.len()).map_err(|_| SecurityStatus::INVALID_PARAMETER)?;
         // No code page has more units than bytes.
         let mut units = Zeroizing::new(vec![0u16; bytes.len()]);
         // SAFETY: pointers and lengths are those of the two slices.
@@ -191,7 +191,7 @@ mod ansi {
             )
         };
         if written <= 0 {
-            return Err(Status::InvalidParameter);
+            return Err(SecurityStatus::INVALID_PARAMETER);
         }
         units.truncate(written.unsigned_abs() as usize);
         Ok(units)

@@ -88,5 +88,3 @@ pub use package::PackageInfo;
 pub use seal::{Seal, SealedFor};
 pub use secret::{Secret, SecretKind};
 pub use sspcache_types::SecurityStatus;
-#[doc(hidden)]
-pub use sspcache_types::SecurityStatus as Status;

@@ -15,7 +15,9 @@ use shuttle::{
     },
     thread,
 };
-use sspcache_engine::{AcquireRequest, Ending, Engine, EventKind, Identity, Status, clock::ManualClock};
+use sspcache_engine::{
+    AcquireRequest, Ending, Engine, EventKind, Identity, SecurityStatus, clock::ManualClock,
+};
 
 const SCHEDULES: usize = 20_000;
 
@@ -48,7 +50,7 @@ fn a_flush_is_never_followed_by_what_it_flushed() {
                     for _ in 0..2 {
                         let began_after = flushed.load(Ordering::SeqCst);
                         let result = engine.acquire(&silent());
-                        assert!(!began_after || result == Err(Status::NoCredentials), "{result:?}");
+                        assert!(!began_after || result == Err(SecurityStatus::NO_CREDENTIALS), "{result:?}");
                     }
                 })
             };

@@ -16,7 +16,6 @@ pub mod name;
 mod flags;
 mod handshake;
 mod identity;
-mod old_names;
 #[cfg(feature = "serde")]
 mod serde;
 mod status;

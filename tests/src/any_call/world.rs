@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, ffi::c_void};
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::{
     Foundation::SEC_E_OK,
     Security::Authentication::Identity::{SecBuffer, SecBufferDesc},
@@ -118,7 +118,7 @@ impl<'m> World<'m> {
 }
 
 fn name(status: i32) -> String {
-    match Status::from_code(status) {
+    match SecurityStatus::from_code(status) {
         None if status == SEC_E_OK => "SEC_E_OK".to_owned(),
         None => format!("{:#010X}", status.cast_unsigned()),
         Some(status) => status.name().to_owned(),

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache_engine::{
     AcquireRequest, CredentialHandle, Direction, Engine, Identity, KdcProxy, Name, Operation, Principal,
-    Secret, Status,
+    Secret, SecurityStatus,
     context::{
-        AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Part, Refusal, Step,
+        AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Part, Refusal, Role,
+        Step,
     },
 };
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
@@ -32,13 +33,13 @@ impl Emulated {
 }
 
 /// A call as a client of the C ABI sees it: a panic has become a status, and a refusal leaves nothing written.
-fn answer<T>(call: impl FnOnce() -> Result<T, Status>) -> Answer<T> {
-    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Status::InternalError));
+fn answer<T>(call: impl FnOnce() -> Result<T, SecurityStatus>) -> Answer<T> {
+    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(SecurityStatus::INTERNAL_ERROR));
     result.map(|given| (0, given)).map_err(|status| (status.code(), Out::Untouched))
 }
 
 fn stepped(call: impl FnOnce() -> Result<Step, Refusal>) -> Answer<Sent> {
-    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Status::InternalError.into()));
+    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(SecurityStatus::INTERNAL_ERROR.into()));
     match result {
         Ok(step) => Ok((step.progress.code(), (step.context.word(), step.token))),
         Err(Refusal { status, token }) => {
@@ -85,7 +86,7 @@ impl Driver for Emulated {
         let proxy =
             KdcProxy { server: "proxy".into(), force: false, client_tls_credential: Vec::new().into() };
         let known = attribute == sspi::SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS;
-        let settings = || if known { Ok(proxy) } else { Err(Status::UnsupportedFunction) };
+        let settings = || if known { Ok(proxy) } else { Err(SecurityStatus::UNSUPPORTED_FUNCTION) };
         answer(|| self.0.set_kdc_proxy(CredentialHandle::from_word(credential), settings))
     }
 
@@ -118,7 +119,7 @@ impl Driver for Emulated {
                 credential: leg.credential.map(CredentialHandle::from_word),
                 context: leg.context.map(ContextHandle::from_word),
                 target: leg.target.as_deref().map(Name::from),
-                flags: ContextFlags::from_isc(leg.flags),
+                flags: ContextFlags::from_wire(Role::Initiator, leg.flags),
                 token: leg.token.as_deref(),
                 bindings: leg.bindings.as_deref(),
                 room: leg.room,
@@ -131,7 +132,7 @@ impl Driver for Emulated {
             self.0.accept(&AcceptRequest {
                 credential: leg.credential.map(CredentialHandle::from_word),
                 context: leg.context.map(ContextHandle::from_word),
-                flags: ContextFlags::from_asc(leg.flags),
+                flags: ContextFlags::from_wire(Role::Acceptor, leg.flags),
                 token: leg.token.as_deref(),
                 bindings: leg.bindings.as_deref(),
                 room: leg.room,

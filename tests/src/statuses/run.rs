@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
 use super::row::{Out, Row, Step};
@@ -364,7 +364,7 @@ pub(crate) fn shown(status: i32) -> String {
     match status {
         0 => "SEC_E_OK".to_owned(),
         FALSE => "FALSE".to_owned(),
-        other => Status::from_code(other)
+        other => SecurityStatus::from_code(other)
             .map_or_else(|| format!("{:#010X}", other.cast_unsigned()), |status| status.name().to_owned()),
     }
 }

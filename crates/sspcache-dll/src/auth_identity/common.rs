@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 
 use crate::{
     identity::{self, Parts},
@@ -14,9 +14,9 @@ use crate::{
 /// Reads an identity, which there has to be.
 ///
 /// # Errors
-/// [`Status::InvalidParameter`] for none, [`Status::UnknownCredentials`] for what is no identity.
-pub(super) fn parts<'i>(ssp: &Ssp, identity: &'i AuthData<'_>) -> Result<Parts<'i>, Status> {
-    identity::parts(ssp, identity)?.ok_or(Status::InvalidParameter)
+/// [`SecurityStatus::INVALID_PARAMETER`] for none, [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is no identity.
+pub(super) fn parts<'i>(ssp: &Ssp, identity: &'i AuthData<'_>) -> Result<Parts<'i>, SecurityStatus> {
+    identity::parts(ssp, identity)?.ok_or(SecurityStatus::INVALID_PARAMETER)
 }
 
 /// Hands a copy out.

@@ -1,6 +1,6 @@
 //! What the credential manager's functions are to be called with for an identity, and the host that a target names.
 
-use sspcache_engine::{Operation, SecretKind, Status};
+use sspcache_engine::{Operation, SecretKind, SecurityStatus};
 use windows_sys::Win32::Security::Credentials::{
     CRED_TYPE_DOMAIN_CERTIFICATE, CRED_TYPE_DOMAIN_PASSWORD, CRED_TYPE_GENERIC,
 };
@@ -24,7 +24,7 @@ pub fn prepare_for_cred_read(
     target: Str<'_, Wide>,
     credential_type: Out<'_, u32>,
     credman_target: Out<'_, *const u16>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiPrepareForCredRead)?;
     all_given([credential_type.is_given(), credman_target.is_given()])?;
     let parts = parts(ssp, &identity)?;
@@ -44,7 +44,7 @@ pub fn prepare_for_cred_write(
     identity: AuthData<'_>,
     target: Str<'_, Wide>,
     out: CredWriteParameters<'_>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiPrepareForCredWrite)?;
     let CredWriteParameters { credential_type, target: credman_target, user, blob, size } = out;
     all_given([
@@ -58,7 +58,7 @@ pub fn prepare_for_cred_write(
     let name = user_name(&parts);
     let target = target.text()?.unwrap_or(Text::Borrowed(&name));
     let secret = blob_of(&parts);
-    size.write(u32::try_from(secret.len()).map_err(|_| Status::InvalidParameter)?);
+    size.write(u32::try_from(secret.len()).map_err(|_| SecurityStatus::INVALID_PARAMETER)?);
     credential_type.write(type_of(&parts));
     credman_target.write(copy_string(ssp, Some(&target)));
     user.write(copy_string(ssp, Some(&name)));
@@ -74,13 +74,13 @@ pub fn get_target_host_name(
     ssp: &Ssp,
     target: Str<'_, Wide>,
     place: Out<'_, *mut u16>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiGetTargetHostName)?;
     all_given([target.is_given(), place.is_given()])?;
     let target = target.text()?.unwrap_or_default();
     let host = host(&target);
     if host.is_empty() {
-        return Err(Status::TargetUnknown);
+        return Err(SecurityStatus::TARGET_UNKNOWN);
     }
     place.write(copy_string(ssp, Some(host)));
     Ok(())

@@ -11,7 +11,7 @@
 //! length are unused, else `SEC_E_BUFFER_TOO_SMALL`; the forms with pointers can't be encrypted:
 //! `SEC_E_INVALID_PARAMETER`. `SspiCopyAuthIdentity` makes an identity of the family of each.
 
-use sspcache_engine::{Engine, Operation, Status};
+use sspcache_engine::{Engine, Operation, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::{
     SEC_WINNT_AUTH_IDENTITY_ENCRYPT_FOR_SYSTEM as FOR_SYSTEM,
     SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_LOGON as SAME_LOGON,
@@ -29,7 +29,11 @@ use crate::{
 /// may follow the other.
 ///
 /// Reference: [SspiEncryptAuthIdentityEx](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiencryptauthidentityex).
-pub fn encrypt_auth_identity(ssp: &Ssp, options: u32, mut identity: AuthData<'_>) -> Result<(), Status> {
+pub fn encrypt_auth_identity(
+    ssp: &Ssp,
+    options: u32,
+    mut identity: AuthData<'_>,
+) -> Result<(), SecurityStatus> {
     let engine = ssp.enter(Operation::SspiEncryptAuthIdentity)?;
     let flags = flags(options)?;
     let block = block(ssp, &mut identity)?;
@@ -41,45 +45,49 @@ pub fn encrypt_auth_identity(ssp: &Ssp, options: u32, mut identity: AuthData<'_>
 /// another way than asked, by somebody else, or was changed, gives `SEC_E_DECRYPT_FAILURE`.
 ///
 /// Reference: [SspiDecryptAuthIdentityEx](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspidecryptauthidentityex).
-pub fn decrypt_auth_identity(ssp: &Ssp, options: u32, mut identity: AuthData<'_>) -> Result<(), Status> {
+pub fn decrypt_auth_identity(
+    ssp: &Ssp,
+    options: u32,
+    mut identity: AuthData<'_>,
+) -> Result<(), SecurityStatus> {
     let engine = ssp.enter(Operation::SspiDecryptAuthIdentity)?;
     let flags = flags(options)?;
     all_given([identity.is_given()])?;
     match encryption_of(ssp, &identity)? {
         0 => Ok(()),
         found if found == flags => decrypt(&engine, block(ssp, &mut identity)?),
-        _ => Err(Status::DecryptFailure),
+        _ => Err(SecurityStatus::DECRYPT_FAILURE),
     }
 }
 
 /// `SspiIsAuthIdentityEncrypted`
 ///
 /// Reference: [SspiIsAuthIdentityEncrypted](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiisauthidentityencrypted).
-pub fn is_auth_identity_encrypted(ssp: &Ssp, identity: AuthData<'_>) -> Result<bool, Status> {
+pub fn is_auth_identity_encrypted(ssp: &Ssp, identity: AuthData<'_>) -> Result<bool, SecurityStatus> {
     ssp.enter(Operation::SspiIsAuthIdentityEncrypted)?;
     all_given([identity.is_given()])?;
     Ok(encryption_of(ssp, &identity)? != 0)
 }
 
 /// Decrypts a block, if it is encrypted.
-fn decrypt(engine: &Engine, block: &mut [u8]) -> Result<(), Status> {
+fn decrypt(engine: &Engine, block: &mut [u8]) -> Result<(), SecurityStatus> {
     if identity::Block::of(block)?.is_encrypted() { identity::unseal(engine, block) } else { Ok(()) }
 }
 
 /// An identity in one block, to be changed where it lies.
-fn block<'i>(ssp: &Ssp, identity: &'i mut AuthData<'_>) -> Result<&'i mut [u8], Status> {
+fn block<'i>(ssp: &Ssp, identity: &'i mut AuthData<'_>) -> Result<&'i mut [u8], SecurityStatus> {
     all_given([identity.is_given()])?;
     let block = identity.block_mut(|address| ssp.handed_out().size_at(address))?;
-    block.ok_or(Status::InvalidParameter)
+    block.ok_or(SecurityStatus::INVALID_PARAMETER)
 }
 
 /// The flags of an identity that is encrypted with these options.
-fn flags(options: u32) -> Result<u32, Status> {
+fn flags(options: u32) -> Result<u32, SecurityStatus> {
     if options & FOR_SYSTEM != 0 {
-        return Err(Status::UnsupportedFunction);
+        return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
     }
     if options == 0 || options & !(SAME_LOGON | SAME_PROCESS) != 0 {
-        return Err(Status::InvalidParameter);
+        return Err(SecurityStatus::INVALID_PARAMETER);
     }
     let flag = |option, flag| if options & option == 0 { 0 } else { flag };
     Ok(flag(SAME_LOGON, SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED)

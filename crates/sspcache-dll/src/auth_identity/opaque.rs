@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use sspcache_engine::{Operation, Status};
+use sspcache_engine::{Operation, SecurityStatus};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::common::{copy, parts};
@@ -18,7 +18,7 @@ use crate::{
 /// if it can be decrypted.
 ///
 /// Reference: [SspiValidateAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspivalidateauthidentity).
-pub fn validate_auth_identity(ssp: &Ssp, identity: AuthData<'_>) -> Result<(), Status> {
+pub fn validate_auth_identity(ssp: &Ssp, identity: AuthData<'_>) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiValidateAuthIdentity)?;
     parts(ssp, &identity).map(drop)
 }
@@ -30,7 +30,7 @@ pub fn copy_auth_identity(
     ssp: &Ssp,
     identity: AuthData<'_>,
     place: Out<'_, *mut c_void>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiCopyAuthIdentity)?;
     all_given([identity.is_given(), place.is_given()])?;
     place.write(copy(ssp, &as_block(ssp, &identity)?).cast());
@@ -45,11 +45,11 @@ pub fn marshal_auth_identity(
     identity: AuthData<'_>,
     length: Out<'_, u32>,
     bytes: Out<'_, *mut i8>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiMarshalAuthIdentity)?;
     all_given([identity.is_given(), length.is_given(), bytes.is_given()])?;
     let block = as_block(ssp, &identity)?;
-    length.write(u32::try_from(block.len()).map_err(|_| Status::InvalidParameter)?);
+    length.write(u32::try_from(block.len()).map_err(|_| SecurityStatus::INVALID_PARAMETER)?);
     bytes.write(copy(ssp, &block).cast());
     Ok(())
 }
@@ -62,9 +62,9 @@ pub fn unmarshal_auth_identity(
     ssp: &Ssp,
     bytes: InBytes<'_>,
     place: Out<'_, *mut c_void>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiUnmarshalAuthIdentity)?;
-    let bytes = bytes.get().ok_or(Status::InvalidParameter)?;
+    let bytes = bytes.get().ok_or(SecurityStatus::INVALID_PARAMETER)?;
     all_given([place.is_given()])?;
     let block = Block::of(bytes)?;
     if !block.is_encrypted() {
@@ -83,7 +83,7 @@ pub fn compare_auth_identities(
     [first, second]: [AuthData<'_>; 2],
     same_user: Out<'_, bool>,
     same_identity: Out<'_, bool>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiCompareAuthIdentities)?;
     let (user, whole) = match (identity::read(ssp, &first)?, identity::read(ssp, &second)?) {
         (None, None) => (true, true),
@@ -110,7 +110,7 @@ pub fn exclude_package(
     identity: AuthData<'_>,
     package: Str<'_, Wide>,
     place: Out<'_, *mut c_void>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     let engine = ssp.enter(Operation::SspiExcludePackage)?;
     all_given([package.is_given(), place.is_given()])?;
     let package = package.text()?.unwrap_or_default();
@@ -129,7 +129,7 @@ pub fn exclude_package(
 /// is no identity is left alone.
 ///
 /// Reference: [SspiZeroAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspizeroauthidentity).
-pub fn zero_auth_identity(ssp: &Ssp, mut identity: AuthData<'_>) -> Result<(), Status> {
+pub fn zero_auth_identity(ssp: &Ssp, mut identity: AuthData<'_>) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiZeroAuthIdentity)?;
     if let Some(block) = identity.block_mut(|address| ssp.handed_out().size_at(address))? {
         block.zeroize();
@@ -140,7 +140,7 @@ pub fn zero_auth_identity(ssp: &Ssp, mut identity: AuthData<'_>) -> Result<(), S
 /// `SspiFreeAuthIdentity`: overwrites and frees what these functions handed out, and leaves alone what they didn't.
 ///
 /// Reference: [SspiFreeAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspifreeauthidentity).
-pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), Status> {
+pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiFreeAuthIdentity)?;
     ssp.handed_out().take_back(FreedBy::Sspi, identity.addr())
 }
@@ -148,13 +148,13 @@ pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), Status> {
 /// `SspiLocalFree`: as [`free_auth_identity`].
 ///
 /// Reference: [SspiLocalFree](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspilocalfree).
-pub fn local_free(ssp: &Ssp, buffer: Address) -> Result<(), Status> {
+pub fn local_free(ssp: &Ssp, buffer: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiLocalFree)?;
     ssp.handed_out().take_back(FreedBy::Sspi, buffer.addr())
 }
 
 /// An identity as one block, as it is if it is one.
-fn as_block(ssp: &Ssp, identity: &AuthData<'_>) -> Result<Zeroizing<Vec<u8>>, Status> {
+fn as_block(ssp: &Ssp, identity: &AuthData<'_>) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
     let Some(Form::Block(block)) = identity.form()? else { return identity::build(&parts(ssp, identity)?) };
     let block = Block::at(ssp, &block)?;
     if block.is_encrypted() {
@@ -164,10 +164,10 @@ fn as_block(ssp: &Ssp, identity: &AuthData<'_>) -> Result<Zeroizing<Vec<u8>>, St
 }
 
 /// Adds `!package` to a list of packages, unless it is there.
-fn exclude(list: &mut Units, package: &[u16]) -> Result<(), Status> {
+fn exclude(list: &mut Units, package: &[u16]) -> Result<(), SecurityStatus> {
     let [comma, bang] = [b',', b'!'].map(u16::from);
     if package.is_empty() || package.contains(&comma) || package.contains(&bang) {
-        return Err(Status::SecpkgNotFound);
+        return Err(SecurityStatus::SECPKG_NOT_FOUND);
     }
     if list.split(|&unit| unit == comma).any(|name| name.split_first() == Some((&bang, package))) {
         return Ok(());

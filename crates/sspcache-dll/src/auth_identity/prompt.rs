@@ -1,6 +1,6 @@
 //! What asks a person, and what only Schannel has.
 
-use sspcache_engine::{Operation, Status};
+use sspcache_engine::{Operation, SecurityStatus};
 use windows_sys::Win32::Foundation::{
     ERROR_CANCELLED, ERROR_INVALID_FLAGS, ERROR_INVALID_PARAMETER, ERROR_INVALID_PASSWORD,
     ERROR_LOGON_FAILURE, ERROR_NO_SUCH_USER, ERROR_PASSWORD_EXPIRED, ERROR_PASSWORD_MUST_CHANGE,
@@ -16,7 +16,7 @@ use crate::{
 /// No page lists the errors; these are those of `winerror.h` and `ntstatus.h` that say so.
 ///
 /// Reference: [SspiIsPromptingNeeded](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspiispromptingneeded).
-pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> Result<bool, Status> {
+pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> Result<bool, SecurityStatus> {
     ssp.enter(Operation::SspiIsPromptingNeeded)?;
     let statuses = [SEC_E_LOGON_DENIED, SEC_E_NO_CREDENTIALS, SEC_E_UNKNOWN_CREDENTIALS];
     let errors = [
@@ -38,7 +38,7 @@ pub fn prompt_for_credentials(
     ssp: &Ssp,
     place: Out<'_, *mut std::ffi::c_void>,
     flags: u32,
-) -> Result<u32, Status> {
+) -> Result<u32, SecurityStatus> {
     ssp.enter(Operation::SspiPromptForCredentials)?;
     Ok(match (place.is_given(), flags & !PROMPT_FLAGS) {
         (false, _) => ERROR_INVALID_PARAMETER,
@@ -50,10 +50,10 @@ pub fn prompt_for_credentials(
 /// `SspiSetChannelBindingFlags`: only Schannel's bindings have flags.
 ///
 /// It has no page; the header declares it.
-pub fn set_channel_binding_flags(ssp: &Ssp, bindings: Address) -> Result<(), Status> {
+pub fn set_channel_binding_flags(ssp: &Ssp, bindings: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiSetChannelBindingFlags)?;
     all_given([!bindings.is_null()])?;
-    Err(Status::UnsupportedFunction)
+    Err(SecurityStatus::UNSUPPORTED_FUNCTION)
 }
 
 /// `SSPIPFC_CREDPROV_DO_NOT_SAVE` and `SSPIPFC_NO_CHECKBOX`, which windows-sys has not.

@@ -6,7 +6,7 @@
 
 use std::ffi::c_void;
 
-use sspcache_engine::{Operation, Status};
+use sspcache_engine::{Operation, SecurityStatus};
 use windows_sys::Win32::Foundation::{SEC_E_OK, STATUS_INVALID_PARAMETER};
 use zeroize::Zeroizing;
 
@@ -26,12 +26,12 @@ pub fn encode_strings_as_auth_identity(
     ssp: &Ssp,
     [user, domain, packed]: [Str<'_, Wide>; 3],
     place: Out<'_, *mut c_void>,
-) -> Result<(), Status> {
+) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiEncodeStringsAsAuthIdentity)?;
     all_given([place.is_given()])?;
     let (user, domain, packed) = (user.text()?, domain.text()?, packed.text()?);
     if user.is_none() && domain.is_none() && packed.is_none() {
-        return Err(Status::InvalidToken);
+        return Err(SecurityStatus::INVALID_TOKEN);
     }
     let block = identity::build(&Parts { user, domain, ..decode(ssp, packed)? })?;
     place.write(copy(ssp, &block).cast());
@@ -46,7 +46,7 @@ pub fn encode_auth_identity_as_strings(
     ssp: &Ssp,
     identity: AuthData<'_>,
     [user, domain, packed]: [Out<'_, *const u16>; 3],
-) -> Result<i32, Status> {
+) -> Result<i32, SecurityStatus> {
     ssp.enter(Operation::SspiEncodeAuthIdentityAsStrings)?;
     all_given([identity.is_given(), user.is_given(), domain.is_given()])?;
     if encryption_of(ssp, &identity)? != 0 {
@@ -64,7 +64,7 @@ pub fn encode_auth_identity_as_strings(
 }
 
 /// What the third string says.
-fn decode<'t>(ssp: &Ssp, text: Option<Text<'t>>) -> Result<Parts<'t>, Status> {
+fn decode<'t>(ssp: &Ssp, text: Option<Text<'t>>) -> Result<Parts<'t>, SecurityStatus> {
     let Some(text) = text else { return Ok(plain(Credential::Missing)) };
     match coded(&text) {
         Some(block) => Block::of(&block)?.read(ssp),
@@ -73,7 +73,7 @@ fn decode<'t>(ssp: &Ssp, text: Option<Text<'t>>) -> Result<Parts<'t>, Status> {
 }
 
 /// The third string; `None` when there is nothing to say.
-fn encode(parts: &Parts<'_>) -> Result<Option<Units>, Status> {
+fn encode(parts: &Parts<'_>) -> Result<Option<Units>, SecurityStatus> {
     if parts.flags == 0 && parts.packages.is_empty() {
         match &parts.credential {
             Credential::Missing => return Ok(None),

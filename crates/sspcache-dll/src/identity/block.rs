@@ -7,7 +7,7 @@
 
 use std::mem::offset_of;
 
-use sspcache_engine::{Engine, Seal, SealedFor, Status};
+use sspcache_engine::{Engine, Seal, SealedFor, SecurityStatus};
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
         SEC_WINNT_AUTH_IDENTITY_EX2 as Ex2, SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN as NULL_DOMAIN,
@@ -43,21 +43,21 @@ impl<'b> Block<'b> {
     ///
     /// # Errors
     /// As [`WholeBlock::bytes`] and [`of`](Self::of).
-    pub(crate) fn at(ssp: &Ssp, place: &WholeBlock<'b>) -> Result<Self, Status> {
+    pub(crate) fn at(ssp: &Ssp, place: &WholeBlock<'b>) -> Result<Self, SecurityStatus> {
         Self::of(place.bytes(|address| ssp.handed_out().size_at(address))?)
     }
 
     /// The block at the beginning of these bytes.
     ///
     /// # Errors
-    /// [`Status::UnknownCredentials`] when a length or an offset doesn't fit.
-    pub(crate) fn of(bytes: &'b [u8]) -> Result<Self, Status> {
+    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`] when a length or an offset doesn't fit.
+    pub(crate) fn of(bytes: &'b [u8]) -> Result<Self, SecurityStatus> {
         if bytes.len() < HEADER || u32_at(bytes, 0) != SEC_WINNT_AUTH_IDENTITY_VERSION_2 {
-            return Err(Status::UnknownCredentials);
+            return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
         let header = usize::from(u16_at(bytes, offset_of!(Ex2, cbHeaderLength)));
         let length = u32_at(bytes, offset_of!(Ex2, cbStructureLength)) as usize;
-        let bytes = bytes.get(..length).ok_or(Status::UnknownCredentials)?;
+        let bytes = bytes.get(..length).ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
         check_lengths(header, length)?;
         let block = Self { bytes, header };
         [USER, DOMAIN, PACKED, PACKAGES].into_iter().try_for_each(|field| block.part(field).map(drop))?;
@@ -84,17 +84,17 @@ impl<'b> Block<'b> {
     /// What is in it. What is encrypted is decrypted elsewhere.
     ///
     /// # Errors
-    /// [`Status::UnknownCredentials`]
-    pub(crate) fn read(self, ssp: &Ssp) -> Result<Parts<'static>, Status> {
+    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`]
+    pub(crate) fn read(self, ssp: &Ssp) -> Result<Parts<'static>, SecurityStatus> {
         if !self.is_encrypted() {
             return self.parts();
         }
         let mut copy = Zeroizing::new(self.bytes.to_vec());
-        unseal(&*ssp.engine()?, &mut copy).map_err(|_| Status::UnknownCredentials)?;
+        unseal(&*ssp.engine()?, &mut copy).map_err(|_| SecurityStatus::UNKNOWN_CREDENTIALS)?;
         Block { bytes: &copy, ..self }.parts()
     }
 
-    fn parts(self) -> Result<Parts<'static>, Status> {
+    fn parts(self) -> Result<Parts<'static>, SecurityStatus> {
         let units = |field: Field, null: u32| {
             let units = utf16(self.part(field)?)?;
             Ok((!units.is_empty() || self.flags() & null == 0).then(|| units.into()))
@@ -108,7 +108,7 @@ impl<'b> Block<'b> {
         })
     }
 
-    fn part(self, (offset, length): Field) -> Result<&'b [u8], Status> {
+    fn part(self, (offset, length): Field) -> Result<&'b [u8], SecurityStatus> {
         part(self.bytes, self.header, u32_at(self.bytes, offset), u16_at(self.bytes, length))
     }
 
@@ -126,8 +126,8 @@ impl<'b> Block<'b> {
 /// Writes an identity as a block that has room for a seal.
 ///
 /// # Errors
-/// [`Status::InvalidParameter`] for parts that are too long for one.
-pub(crate) fn build(parts: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>, Status> {
+/// [`SecurityStatus::INVALID_PARAMETER`] for parts that are too long for one.
+pub(crate) fn build(parts: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
     let text = |text: &Option<Text<'_>>| bytes_of(text.as_deref().unwrap_or_default());
     // What is made of bytes comes last, so that every string is aligned.
     let written = [
@@ -158,11 +158,11 @@ pub(crate) fn build(parts: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>, Status> {
 /// Encrypts a block in place, for those that the flags name.
 ///
 /// # Errors
-/// [`Status::BufferTooSmall`] for a block without room for a seal; [`Status::UnknownCredentials`] for none.
-pub(crate) fn seal(engine: &Engine, bytes: &mut [u8], flags: u32) -> Result<(), Status> {
+/// [`SecurityStatus::BUFFER_TOO_SMALL`] for a block without room for a seal; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for none.
+pub(crate) fn seal(engine: &Engine, bytes: &mut [u8], flags: u32) -> Result<(), SecurityStatus> {
     let block = Block::of(bytes)?;
     if !block.has_room() {
-        return Err(Status::BufferTooSmall);
+        return Err(SecurityStatus::BUFFER_TOO_SMALL);
     }
     let (header, all) = (block.header, block.flags() | flags);
     let [header, body, place] = split(bytes, header)?;
@@ -175,16 +175,16 @@ pub(crate) fn seal(engine: &Engine, bytes: &mut [u8], flags: u32) -> Result<(), 
 /// Decrypts a block in place that [`seal`] encrypted; any other one stays as it is.
 ///
 /// # Errors
-/// [`Status::DecryptFailure`] for what was changed, and for what another one's key encrypted.
-pub(crate) fn unseal(engine: &Engine, bytes: &mut [u8]) -> Result<(), Status> {
+/// [`SecurityStatus::DECRYPT_FAILURE`] for what was changed, and for what another one's key encrypted.
+pub(crate) fn unseal(engine: &Engine, bytes: &mut [u8]) -> Result<(), SecurityStatus> {
     let block = Block::of(bytes)?;
     if !block.has_room() {
-        return Err(Status::DecryptFailure);
+        return Err(SecurityStatus::DECRYPT_FAILURE);
     }
     let (header, flags) = (block.header, block.flags());
-    let reach = reach(flags & ENCRYPTED).map_err(|_| Status::DecryptFailure)?;
+    let reach = reach(flags & ENCRYPTED).map_err(|_| SecurityStatus::DECRYPT_FAILURE)?;
     let [header, body, place] = split(bytes, header)?;
-    let seal = Seal::try_from(&*place).map_err(|_| Status::DecryptFailure)?;
+    let seal = Seal::try_from(&*place).map_err(|_| SecurityStatus::DECRYPT_FAILURE)?;
     engine.unseal(reach, header, body, &seal)?;
     put32(header, offset_of!(Ex2, Flags), flags & !ENCRYPTED);
     place.fill(0);
@@ -192,26 +192,26 @@ pub(crate) fn unseal(engine: &Engine, bytes: &mut [u8]) -> Result<(), Status> {
 }
 
 /// Header, body, and where the seal goes.
-fn split(bytes: &mut [u8], header: usize) -> Result<[&mut [u8]; 3], Status> {
+fn split(bytes: &mut [u8], header: usize) -> Result<[&mut [u8]; 3], SecurityStatus> {
     let length = u32_at(bytes, offset_of!(Ex2, cbStructureLength)) as usize;
-    let bytes = bytes.get_mut(..length).ok_or(Status::UnknownCredentials)?;
+    let bytes = bytes.get_mut(..length).ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
     let (header, rest) = bytes.split_at_mut(header);
-    let body = rest.len().checked_sub(SEAL).ok_or(Status::UnknownCredentials)?;
+    let body = rest.len().checked_sub(SEAL).ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
     let (body, place) = rest.split_at_mut(body);
     Ok([header, body, place])
 }
 
 /// Whose key these flags ask for. For a process alone is the stricter one.
-fn reach(flags: u32) -> Result<SealedFor, Status> {
+fn reach(flags: u32) -> Result<SealedFor, SecurityStatus> {
     match flags {
         FOR_LOGON => Ok(SealedFor::Logon),
         flags if flags & !FOR_LOGON == FOR_PROCESS => Ok(SealedFor::Process),
-        _ => Err(Status::UnsupportedFunction),
+        _ => Err(SecurityStatus::UNSUPPORTED_FUNCTION),
     }
 }
 
-fn put16(bytes: &mut [u8], at: usize, value: usize) -> Result<(), Status> {
-    let value = u16::try_from(value).map_err(|_| Status::InvalidParameter)?;
+fn put16(bytes: &mut [u8], at: usize, value: usize) -> Result<(), SecurityStatus> {
+    let value = u16::try_from(value).map_err(|_| SecurityStatus::INVALID_PARAMETER)?;
     bytes[at..at + 2].copy_from_slice(&value.to_ne_bytes());
     Ok(())
 }
@@ -220,8 +220,8 @@ fn put32(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
 }
 
-fn number(value: usize) -> Result<u32, Status> {
-    u32::try_from(value).map_err(|_| Status::InvalidParameter)
+fn number(value: usize) -> Result<u32, SecurityStatus> {
+    u32::try_from(value).map_err(|_| SecurityStatus::INVALID_PARAMETER)
 }
 
 /// Where in the header a part's offset and length are.

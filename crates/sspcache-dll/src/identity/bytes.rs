@@ -1,21 +1,21 @@
 //! Numbers, text and parts in bytes, as they lie in memory.
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use zeroize::Zeroizing;
 
 use crate::text::Units;
 
 /// A part of a block that lies behind the header; an empty one may lie anywhere.
-pub(crate) fn part(bytes: &[u8], header: usize, offset: u32, length: u16) -> Result<&[u8], Status> {
+pub(crate) fn part(bytes: &[u8], header: usize, offset: u32, length: u16) -> Result<&[u8], SecurityStatus> {
     if length == 0 {
         return Ok(&[]);
     }
-    let start = usize::try_from(offset).map_err(|_| Status::UnknownCredentials)?;
-    let end = start.checked_add(usize::from(length)).ok_or(Status::UnknownCredentials)?;
+    let start = usize::try_from(offset).map_err(|_| SecurityStatus::UNKNOWN_CREDENTIALS)?;
+    let end = start.checked_add(usize::from(length)).ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
     if start < header {
-        return Err(Status::UnknownCredentials);
+        return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
     }
-    bytes.get(start..end).ok_or(Status::UnknownCredentials)
+    bytes.get(start..end).ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)
 }
 
 /// The number at a place that is known to be there. In the memory of the machine that passed it, and so in its byte
@@ -30,10 +30,10 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Bytes as UTF-16.
-pub(crate) fn utf16(bytes: &[u8]) -> Result<Units, Status> {
+pub(crate) fn utf16(bytes: &[u8]) -> Result<Units, SecurityStatus> {
     let (units, rest) = bytes.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(Status::UnknownCredentials);
+        return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
     }
     // The iterator's length is exact: nothing grows and leaves a copy behind.
     Ok(Zeroizing::new(units.iter().map(|&unit| u16::from_ne_bytes(unit)).collect()))

@@ -8,7 +8,7 @@
 //!
 //! Reference: [SEC_WINNT_AUTH_PACKED_CREDENTIALS](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_packed_credentials).
 
-use sspcache_engine::{Secret, SecretKind, Status};
+use sspcache_engine::{Secret, SecretKind, SecurityStatus};
 use zeroize::Zeroizing;
 
 use super::bytes::{bytes_of, part, u16_at, u32_at, utf16};
@@ -33,16 +33,16 @@ impl Credential<'_> {
     /// Reads what is packed; nothing is no credential.
     ///
     /// # Errors
-    /// [`Status::UnknownCredentials`] for what isn't one of the types below, or isn't whole.
-    pub(crate) fn unpack(packed: &[u8]) -> Result<Credential<'static>, Status> {
+    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what isn't one of the types below, or isn't whole.
+    pub(crate) fn unpack(packed: &[u8]) -> Result<Credential<'static>, SecurityStatus> {
         if packed.is_empty() {
             return Ok(Credential::Missing);
         }
-        let header = packed.first_chunk::<HEADER>().ok_or(Status::UnknownCredentials)?;
+        let header = packed.first_chunk::<HEADER>().ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
         let [header_length, length] = [0, 2].map(|at| usize::from(u16_at(header, at)));
-        let bytes = packed.get(..length).ok_or(Status::UnknownCredentials)?;
+        let bytes = packed.get(..length).ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
         if header_length < HEADER || length < header_length {
-            return Err(Status::UnknownCredentials);
+            return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
         let data = vector(bytes, header_length, DATA)?;
         let mut credential_type = [0; 16];
@@ -51,7 +51,7 @@ impl Credential<'_> {
             TYPE_PASSWORD => return Ok(Credential::Password(utf16(password(data)?)?.into())),
             TYPE_KEYTAB => SecretKind::Keytab,
             TYPE_CERT | TYPE_CREDMAN_CERT | TYPE_CSP_DATA => SecretKind::Certificate,
-            _ => return Err(Status::UnknownCredentials),
+            _ => return Err(SecurityStatus::UNKNOWN_CREDENTIALS),
         };
         Ok(Credential::Opaque { kind, credential_type, data: Zeroizing::new(data.to_vec()) })
     }
@@ -59,14 +59,14 @@ impl Credential<'_> {
     /// Packs it; no credential is nothing.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] for one that is too long.
-    pub(crate) fn pack(&self) -> Result<Zeroizing<Vec<u8>>, Status> {
+    /// [`SecurityStatus::INVALID_PARAMETER`] for one that is too long.
+    pub(crate) fn pack(&self) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
         match self {
             Self::Missing => Ok(Zeroizing::default()),
             Self::Opaque { credential_type, data, .. } => pack(*credential_type, &[data]),
             Self::Password(password) => {
                 let bytes = bytes_of(password);
-                let length = u16::try_from(bytes.len()).map_err(|_| Status::InvalidParameter)?;
+                let length = u16::try_from(bytes.len()).map_err(|_| SecurityStatus::INVALID_PARAMETER)?;
                 let mut header = [0; PASSWORD_HEADER];
                 header[..4].copy_from_slice(&8u32.to_ne_bytes());
                 header[4..6].copy_from_slice(&length.to_ne_bytes());
@@ -85,9 +85,9 @@ impl Credential<'_> {
     }
 }
 
-fn pack(credential_type: [u8; 16], data: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, Status> {
+fn pack(credential_type: [u8; 16], data: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
     let length = HEADER + data.iter().map(|part| part.len()).sum::<usize>();
-    let short = u16::try_from(length).map_err(|_| Status::InvalidParameter)?;
+    let short = u16::try_from(length).map_err(|_| SecurityStatus::INVALID_PARAMETER)?;
     let mut packed = Zeroizing::new(Vec::with_capacity(length));
     packed.resize(HEADER, 0);
     packed[..2].copy_from_slice(&HEADER_LENGTH.to_ne_bytes());
@@ -106,7 +106,7 @@ fn pack(credential_type: [u8; 16], data: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>,
 /// null.
 ///
 /// Reference: [SEC_WINNT_AUTH_DATA_PASSWORD](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_data_password).
-fn password(data: &[u8]) -> Result<&[u8], Status> {
+fn password(data: &[u8]) -> Result<&[u8], SecurityStatus> {
     if data.len() < PASSWORD_HEADER || u16_at(data, 2) != 0 {
         return Ok(data);
     }
@@ -114,7 +114,7 @@ fn password(data: &[u8]) -> Result<&[u8], Status> {
 }
 
 /// The part that the `SEC_WINNT_AUTH_BYTE_VECTOR` at this place of the header names.
-fn vector(bytes: &[u8], header: usize, at: usize) -> Result<&[u8], Status> {
+fn vector(bytes: &[u8], header: usize, at: usize) -> Result<&[u8], SecurityStatus> {
     part(bytes, header, u32_at(bytes, at), u16_at(bytes, at + 4))
 }
 

@@ -1,6 +1,6 @@
 //! Identities of any form, as the caller passes them.
 
-use sspcache_engine::{Identity, Status};
+use sspcache_engine::{Identity, SecurityStatus};
 
 use super::{
     block::Block,
@@ -17,15 +17,15 @@ use crate::{
 ///
 /// # Errors
 /// As [`parts`].
-pub(crate) fn read(ssp: &Ssp, data: &AuthData<'_>) -> Result<Option<Identity>, Status> {
+pub(crate) fn read(ssp: &Ssp, data: &AuthData<'_>) -> Result<Option<Identity>, SecurityStatus> {
     Ok(parts(ssp, data)?.map(|parts| parts.identity()))
 }
 
 /// The parts of authentication data; `None` for a null pointer.
 ///
 /// # Errors
-/// [`Status::UnknownCredentials`] for what is no identity, as far as it can be told.
-pub(crate) fn parts<'i>(ssp: &Ssp, data: &'i AuthData<'_>) -> Result<Option<Parts<'i>>, Status> {
+/// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is no identity, as far as it can be told.
+pub(crate) fn parts<'i>(ssp: &Ssp, data: &'i AuthData<'_>) -> Result<Option<Parts<'i>>, SecurityStatus> {
     match data.form()? {
         None => Ok(None),
         Some(Form::Block(block)) => Block::at(ssp, &block)?.read(ssp).map(Some),
@@ -37,18 +37,18 @@ pub(crate) fn parts<'i>(ssp: &Ssp, data: &'i AuthData<'_>) -> Result<Option<Part
 ///
 /// # Errors
 /// As [`parts`].
-pub(crate) fn encryption_of(ssp: &Ssp, data: &AuthData<'_>) -> Result<u32, Status> {
+pub(crate) fn encryption_of(ssp: &Ssp, data: &AuthData<'_>) -> Result<u32, SecurityStatus> {
     match data.form()? {
         Some(Form::Block(block)) => Ok(Block::at(ssp, &block)?.encryption()),
         _ => Ok(0),
     }
 }
 
-fn of_strings<'i>(strings: &AuthStrings<'i>) -> Result<Parts<'i>, Status> {
+fn of_strings<'i>(strings: &AuthStrings<'i>) -> Result<Parts<'i>, SecurityStatus> {
     let packages = strings.packages.text()?.map(Text::into_units).unwrap_or_default();
     // Only what is in one block can be encrypted here.
     if strings.flags & ENCRYPTED != 0 {
-        return Err(Status::UnknownCredentials);
+        return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
     }
     Ok(Parts {
         user: strings.user.text()?,

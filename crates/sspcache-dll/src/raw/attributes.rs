@@ -2,7 +2,7 @@
 
 use std::{ffi::c_void, ptr::NonNull};
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity::{
     SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS,
     SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES,
@@ -47,9 +47,12 @@ impl AttributeBuffer<'_> {
     /// vain.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] without a buffer, [`Status::BufferTooSmall`] for one that is too small, the
-    /// structure's own, and [`Status::InternalError`] for another attribute's structure.
-    pub(crate) fn put<T: Structure>(self, make: impl FnOnce() -> Result<T, Status>) -> Result<(), Status> {
+    /// [`SecurityStatus::INVALID_PARAMETER`] without a buffer, [`SecurityStatus::BUFFER_TOO_SMALL`] for one that is too small, the
+    /// structure's own, and [`SecurityStatus::INTERNAL_ERROR`] for another attribute's structure.
+    pub(crate) fn put<T: Structure>(
+        self,
+        make: impl FnOnce() -> Result<T, SecurityStatus>,
+    ) -> Result<(), SecurityStatus> {
         let place = self.place_for(T::ATTRIBUTE, size_of::<T>())?;
         let structure = make()?;
         // SAFETY: the buffer of an attribute is its structure, as `Structure` says, wherever it is aligned.
@@ -59,13 +62,13 @@ impl AttributeBuffer<'_> {
 
     /// Where the structure of an attribute goes, which has this size.
     #[inline(never)]
-    fn place_for(self, attribute: u32, size: usize) -> Result<NonNull<u8>, Status> {
+    fn place_for(self, attribute: u32, size: usize) -> Result<NonNull<u8>, SecurityStatus> {
         if self.attribute != attribute {
-            return Err(Status::InternalError);
+            return Err(SecurityStatus::INTERNAL_ERROR);
         }
-        let place = self.place.get().ok_or(Status::InvalidParameter)?;
+        let place = self.place.get().ok_or(SecurityStatus::INVALID_PARAMETER)?;
         if self.size.is_some_and(|given| (given as usize) < size) {
-            return Err(Status::BufferTooSmall);
+            return Err(SecurityStatus::BUFFER_TOO_SMALL);
         }
         Ok(place)
     }

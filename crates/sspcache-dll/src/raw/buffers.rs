@@ -5,7 +5,7 @@
 use std::{marker::PhantomData, ptr, slice};
 
 use smallvec::SmallVec;
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity::{
     SECBUFFER_ATTRMASK, SECBUFFER_READONLY, SECBUFFER_READONLY_WITH_CHECKSUM, SECBUFFER_TOKEN,
     SECBUFFER_VERSION, SecBuffer, SecBufferDesc,
@@ -28,19 +28,19 @@ impl<'c> Descriptor<'c> {
     /// Reads a descriptor; a null pointer is one without buffers.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] for another version; [`Status::InvalidToken`] for a descriptor or buffers at no place.
-    pub(crate) fn read(self) -> Result<BufferDesc<'c>, Status> {
+    /// [`SecurityStatus::INVALID_PARAMETER`] for another version; [`SecurityStatus::INVALID_TOKEN`] for a descriptor or buffers at no place.
+    pub(crate) fn read(self) -> Result<BufferDesc<'c>, SecurityStatus> {
         let mut buffers = SmallVec::new();
-        if let Some(descriptor) = self.0.optional(Status::InvalidToken)? {
+        if let Some(descriptor) = self.0.optional(SecurityStatus::INVALID_TOKEN)? {
             // SAFETY: a pointer that may be followed is to a descriptor.
             let SecBufferDesc { ulVersion, cBuffers, pBuffers } = unsafe { descriptor.read_unaligned() };
             if ulVersion != SECBUFFER_VERSION {
-                return Err(Status::InvalidParameter);
+                return Err(SecurityStatus::INVALID_PARAMETER);
             }
             for index in 0..cBuffers as usize {
                 // SAFETY: a descriptor that has buffers points at as many.
                 let place = unsafe { Place::new(pBuffers.wrapping_add(index)) };
-                buffers.push(Buffer::read(place).ok_or(Status::InvalidToken)?);
+                buffers.push(Buffer::read(place).ok_or(SecurityStatus::INVALID_TOKEN)?);
             }
         }
         Ok(BufferDesc { buffers, memory: PhantomData })
@@ -67,9 +67,9 @@ impl<'c> InBuffer<'c> {
     /// What is in it.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] when there is no buffer, [`Status::InvalidToken`] for a length at no place.
-    pub(crate) fn bytes(self) -> Result<&'c [u8], Status> {
-        let buffer = Buffer::read(self.0).ok_or(Status::InvalidParameter)?;
+    /// [`SecurityStatus::INVALID_PARAMETER`] when there is no buffer, [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    pub(crate) fn bytes(self) -> Result<&'c [u8], SecurityStatus> {
+        let buffer = Buffer::read(self.0).ok_or(SecurityStatus::INVALID_PARAMETER)?;
         Piece { memory: buffer.memory, caller: PhantomData }.bytes()
     }
 }
@@ -152,8 +152,8 @@ impl BufferDesc<'_> {
     /// What is in the first buffer of this kind, to be changed.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for a read-only buffer, or a length at no place.
-    pub(crate) fn first_mut(&mut self, kind: u32) -> Result<Option<&mut [u8]>, Status> {
+    /// [`SecurityStatus::INVALID_TOKEN`] for a read-only buffer, or a length at no place.
+    pub(crate) fn first_mut(&mut self, kind: u32) -> Result<Option<&mut [u8]>, SecurityStatus> {
         let Some(buffer) = self.first(kind) else { return Ok(None) };
         Piece { memory: buffer.memory, caller: PhantomData }.bytes_mut().map(Some)
     }
@@ -161,12 +161,12 @@ impl BufferDesc<'_> {
     /// The buffers that are used, each as a piece of its own.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] when two of them lie in one another: what one is written to must not be what another
+    /// [`SecurityStatus::INVALID_PARAMETER`] when two of them lie in one another: what one is written to must not be what another
     /// is read from.
-    pub(crate) fn apart(&mut self) -> Result<impl Iterator<Item = Piece<'_>>, Status> {
+    pub(crate) fn apart(&mut self) -> Result<impl Iterator<Item = Piece<'_>>, SecurityStatus> {
         for (index, one) in self.buffers.iter().enumerate() {
             if self.buffers[index + 1..].iter().any(|other| one.memory.overlaps(other.memory)) {
-                return Err(Status::InvalidParameter);
+                return Err(SecurityStatus::INVALID_PARAMETER);
             }
         }
         let used = self.buffers.iter().filter(|buffer| !buffer.memory.is_ignored());
@@ -176,9 +176,9 @@ impl BufferDesc<'_> {
     /// The first buffer of this kind in two pieces, the first of them this long.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for a buffer that isn't there, is at no place, or is shorter.
-    pub(crate) fn split(&mut self, kind: u32, head: usize) -> Result<Split<'_>, Status> {
-        let memory = self.first(kind).ok_or(Status::InvalidToken)?.memory;
+    /// [`SecurityStatus::INVALID_TOKEN`] for a buffer that isn't there, is at no place, or is shorter.
+    pub(crate) fn split(&mut self, kind: u32, head: usize) -> Result<Split<'_>, SecurityStatus> {
+        let memory = self.first(kind).ok_or(SecurityStatus::INVALID_TOKEN)?.memory;
         let (head, rest) = memory.split_at(head)?;
         let piece = |memory| Piece { memory, caller: PhantomData };
         let others = Others { buffers: &self.buffers, split: memory };
@@ -256,8 +256,8 @@ impl Buffer {
     /// What is in it.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for a length at no place.
-    pub(crate) fn bytes(&self) -> Result<&[u8], Status> {
+    /// [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    pub(crate) fn bytes(&self) -> Result<&[u8], SecurityStatus> {
         Piece { memory: self.memory, caller: PhantomData }.bytes()
     }
 
@@ -290,8 +290,8 @@ impl<'b> Piece<'b> {
     /// What is in it.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for a length at no place.
-    pub(crate) fn bytes(self) -> Result<&'b [u8], Status> {
+    /// [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    pub(crate) fn bytes(self) -> Result<&'b [u8], SecurityStatus> {
         self.memory.check()?;
         if self.memory.length == 0 {
             return Ok(&[]);
@@ -303,11 +303,11 @@ impl<'b> Piece<'b> {
     /// What is in it, to be changed.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for what is read-only, or a length at no place.
-    pub(crate) fn bytes_mut(self) -> Result<&'b mut [u8], Status> {
+    /// [`SecurityStatus::INVALID_TOKEN`] for what is read-only, or a length at no place.
+    pub(crate) fn bytes_mut(self) -> Result<&'b mut [u8], SecurityStatus> {
         self.memory.check()?;
         if self.memory.access != Access::Full {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
         if self.memory.length == 0 {
             return Ok(&mut []);
@@ -337,10 +337,10 @@ impl<'b> Other<'b> {
     /// What is in it.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] when it lies in the one that is split, [`Status::InvalidToken`] for a length at no place.
-    pub(crate) fn bytes(self) -> Result<&'b [u8], Status> {
+    /// [`SecurityStatus::INVALID_PARAMETER`] when it lies in the one that is split, [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    pub(crate) fn bytes(self) -> Result<&'b [u8], SecurityStatus> {
         if self.buffer.memory.overlaps(self.split) {
-            return Err(Status::InvalidParameter);
+            return Err(SecurityStatus::INVALID_PARAMETER);
         }
         self.buffer.bytes()
     }
@@ -365,18 +365,22 @@ impl Memory {
         place.get().is_some()
     }
 
-    fn check(self) -> Result<(), Status> {
+    fn check(self) -> Result<(), SecurityStatus> {
         // No object is longer than half of what can be addressed.
         let fits = isize::try_from(self.length).is_ok();
-        if self.length > 0 && !(fits && self.is_somewhere()) { Err(Status::InvalidToken) } else { Ok(()) }
+        if self.length > 0 && !(fits && self.is_somewhere()) {
+            Err(SecurityStatus::INVALID_TOKEN)
+        } else {
+            Ok(())
+        }
     }
 
     /// Its first bytes and the others.
-    fn split_at(self, head: usize) -> Result<(Self, Self), Status> {
+    fn split_at(self, head: usize) -> Result<(Self, Self), SecurityStatus> {
         if !self.is_somewhere() {
-            return Err(Status::InvalidToken);
+            return Err(SecurityStatus::INVALID_TOKEN);
         }
-        let rest = self.length.checked_sub(head).ok_or(Status::InvalidToken)?;
+        let rest = self.length.checked_sub(head).ok_or(SecurityStatus::INVALID_TOKEN)?;
         Ok((Self { length: head, ..self }, Self { data: self.data.wrapping_add(head), length: rest, ..self }))
     }
 }

@@ -1,7 +1,7 @@
 //! Handles: a `SecHandle` holds the engine's word in `dwLower`; `dwUpper` is never looked at, since secur32 overwrites
 //! it (clause S8).
 
-use sspcache_engine::{CredentialHandle, Status, context::ContextHandle};
+use sspcache_engine::{CredentialHandle, SecurityStatus, context::ContextHandle};
 use windows_sys::Win32::Security::Credentials::SecHandle;
 
 use super::place::{Place, Raw};
@@ -25,37 +25,37 @@ impl InHandle<'_> {
     /// The handle of a credential.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] when there is none.
-    pub(crate) fn credential(self) -> Result<CredentialHandle, Status> {
-        self.optional_credential()?.ok_or(Status::InvalidHandle)
+    /// [`SecurityStatus::INVALID_HANDLE`] when there is none.
+    pub(crate) fn credential(self) -> Result<CredentialHandle, SecurityStatus> {
+        self.optional_credential()?.ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
     /// The handle of an existing context.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] when there is none.
-    pub(crate) fn context(self) -> Result<ContextHandle, Status> {
-        self.optional_context()?.ok_or(Status::InvalidHandle)
+    /// [`SecurityStatus::INVALID_HANDLE`] when there is none.
+    pub(crate) fn context(self) -> Result<ContextHandle, SecurityStatus> {
+        self.optional_context()?.ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
     /// The handle of a credential; `None` for a null pointer.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for a pointer that is never followed.
-    pub(crate) fn optional_credential(self) -> Result<Option<CredentialHandle>, Status> {
+    /// [`SecurityStatus::INVALID_HANDLE`] for a pointer that is never followed.
+    pub(crate) fn optional_credential(self) -> Result<Option<CredentialHandle>, SecurityStatus> {
         Ok(self.word()?.map(CredentialHandle::from_word))
     }
 
     /// The handle of a context; `None` for a null pointer.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for a pointer that is never followed.
-    pub(crate) fn optional_context(self) -> Result<Option<ContextHandle>, Status> {
+    /// [`SecurityStatus::INVALID_HANDLE`] for a pointer that is never followed.
+    pub(crate) fn optional_context(self) -> Result<Option<ContextHandle>, SecurityStatus> {
         Ok(self.word()?.map(ContextHandle::from_word))
     }
 
-    fn word(self) -> Result<Option<usize>, Status> {
-        let place = self.0.optional(Status::InvalidHandle)?;
+    fn word(self) -> Result<Option<usize>, SecurityStatus> {
+        let place = self.0.optional(SecurityStatus::INVALID_HANDLE)?;
         // SAFETY: a pointer that may be followed is to a handle.
         Ok(place.map(|place| unsafe { place.read_unaligned() }.dwLower))
     }

@@ -2,7 +2,7 @@
 
 use std::{ffi::c_void, marker::PhantomData, ptr::NonNull, slice};
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
         SEC_WINNT_AUTH_IDENTITY_EX2 as Ex2, SEC_WINNT_AUTH_IDENTITY_EXW as Ex,
@@ -74,9 +74,9 @@ impl AuthData<'_> {
     /// The identity in its form; `None` for a null pointer.
     ///
     /// # Errors
-    /// [`Status::UnknownCredentials`] for what is none, as far as it can be told.
-    pub(crate) fn form(&self) -> Result<Option<Form<'_>>, Status> {
-        let Some(start) = self.0.optional(Status::UnknownCredentials)? else { return Ok(None) };
+    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is none, as far as it can be told.
+    pub(crate) fn form(&self) -> Result<Option<Form<'_>>, SecurityStatus> {
+        let Some(start) = self.0.optional(SecurityStatus::UNKNOWN_CREDENTIALS)? else { return Ok(None) };
         // SAFETY: each form begins with a version, or with a pointer, which isn't smaller.
         let version = unsafe { start.cast::<u32>().read_unaligned() };
         let form = match version {
@@ -97,7 +97,7 @@ impl AuthData<'_> {
     pub(crate) fn block_mut(
         &mut self,
         handed_out: impl FnOnce(usize) -> Option<usize>,
-    ) -> Result<Option<&mut [u8]>, Status> {
+    ) -> Result<Option<&mut [u8]>, SecurityStatus> {
         let Some(Form::Block(block)) = self.form()? else { return Ok(None) };
         let length = block.length(handed_out)?;
         // SAFETY: a block is as long as it says, and may be written to; nothing else is borrowed of it.
@@ -108,7 +108,7 @@ impl AuthData<'_> {
     ///
     /// # Errors
     /// As [`Self::form`].
-    pub(crate) fn zero_strings(&mut self) -> Result<(), Status> {
+    pub(crate) fn zero_strings(&mut self) -> Result<(), SecurityStatus> {
         if let Some(Form::Strings(AuthStrings { user, domain, password, packages, .. })) = self.form()? {
             [user, domain, password, packages].into_iter().for_each(Counted::zero);
         }
@@ -116,11 +116,11 @@ impl AuthData<'_> {
     }
 }
 
-fn read_ex<'i>(start: NonNull<Ex>) -> Result<AuthStrings<'i>, Status> {
+fn read_ex<'i>(start: NonNull<Ex>) -> Result<AuthStrings<'i>, SecurityStatus> {
     // SAFETY: there is as much as a version and a length, which says whether there is more.
     let [_, length] = unsafe { start.cast::<[u32; 2]>().read_unaligned() };
     if (length as usize) < size_of::<Ex>() {
-        return Err(Status::UnknownCredentials);
+        return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
     }
     // SAFETY: the length says that all of it is there.
     let ex = unsafe { start.read_unaligned() };
@@ -157,12 +157,12 @@ impl<'i> Counted<'i> {
     /// The text; `None` for a null pointer.
     ///
     /// # Errors
-    /// As [`Encoding::decode`]; [`Status::UnknownCredentials`] for a length at no place, or one that no string has.
-    pub(crate) fn text(&self) -> Result<Option<Text<'i>>, Status> {
+    /// As [`Encoding::decode`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a length at no place, or one that no string has.
+    pub(crate) fn text(&self) -> Result<Option<Text<'i>>, SecurityStatus> {
         if self.length == 0 {
             return Ok((!self.start.is_null()).then(Text::default));
         }
-        let start = self.start().ok_or(Status::UnknownCredentials)?;
+        let start = self.start().ok_or(SecurityStatus::UNKNOWN_CREDENTIALS)?;
         let length = self.length as usize;
         let text = if self.is_ansi {
             // SAFETY: an ANSI string has as many bytes, which stay as they are for as long as the identity is read.
@@ -193,20 +193,23 @@ impl<'i> WholeBlock<'i> {
     /// address.
     ///
     /// # Errors
-    /// [`Status::UnknownCredentials`] for a length that no block has, or that is more than was handed out.
-    pub(crate) fn bytes(&self, handed_out: impl FnOnce(usize) -> Option<usize>) -> Result<&'i [u8], Status> {
+    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a length that no block has, or that is more than was handed out.
+    pub(crate) fn bytes(
+        &self,
+        handed_out: impl FnOnce(usize) -> Option<usize>,
+    ) -> Result<&'i [u8], SecurityStatus> {
         let length = self.length(handed_out)?;
         // SAFETY: a block is as long as it says, and isn't written to for as long as it is looked at.
         Ok(unsafe { slice::from_raw_parts(self.start.as_ptr(), length) })
     }
 
-    fn length(&self, handed_out: impl FnOnce(usize) -> Option<usize>) -> Result<usize, Status> {
+    fn length(&self, handed_out: impl FnOnce(usize) -> Option<usize>) -> Result<usize, SecurityStatus> {
         // SAFETY: there is as much as a version and two lengths; they say whether there is more.
         let start = unsafe { self.start.cast::<Start>().read_unaligned() };
         let (header, length) = (usize::from(start.header_length), start.structure_length as usize);
         check_lengths(header, length)?;
         if handed_out(self.start.addr().get()).is_some_and(|size| size < length) {
-            return Err(Status::UnknownCredentials);
+            return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
         Ok(length)
     }
@@ -215,11 +218,11 @@ impl<'i> WholeBlock<'i> {
 /// Refuses lengths that no block has.
 ///
 /// # Errors
-/// [`Status::UnknownCredentials`]
-pub(crate) fn check_lengths(header: usize, length: usize) -> Result<(), Status> {
+/// [`SecurityStatus::UNKNOWN_CREDENTIALS`]
+pub(crate) fn check_lengths(header: usize, length: usize) -> Result<(), SecurityStatus> {
     // No more than what the header's offsets and 16-bit lengths can be needed for.
     if header < size_of::<Ex2>() || length < header || length > MAX_BLOCK {
-        return Err(Status::UnknownCredentials);
+        return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `SECURITY_PACKAGE_OPTIONS`.
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity::SECURITY_PACKAGE_OPTIONS;
 
 use super::place::{Place, Raw};
@@ -20,9 +20,9 @@ impl PackageOptions<'_> {
     /// The size that they say they have; `None` for a null pointer.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`] for a pointer that is never followed.
-    pub(crate) fn size(self) -> Result<Option<u32>, Status> {
-        let place = self.0.optional(Status::InvalidParameter)?;
+    /// [`SecurityStatus::INVALID_PARAMETER`] for a pointer that is never followed.
+    pub(crate) fn size(self) -> Result<Option<u32>, SecurityStatus> {
+        let place = self.0.optional(SecurityStatus::INVALID_PARAMETER)?;
         // SAFETY: whatever their size is, they begin with it.
         Ok(place.map(|place| unsafe { place.cast::<u32>().read_unaligned() }))
     }

@@ -7,7 +7,7 @@
 
 use std::{fmt, marker::PhantomData, ptr::NonNull};
 
-use sspcache_engine::Status;
+use sspcache_engine::SecurityStatus;
 
 /// A value that is made of a parameter of an exported function.
 pub trait Raw<P> {
@@ -65,7 +65,7 @@ impl<T> Place<'_, T> {
     ///
     /// # Errors
     /// This status, if it may not be followed.
-    pub(super) fn optional(self, invalid: Status) -> Result<Option<NonNull<T>>, Status> {
+    pub(super) fn optional(self, invalid: SecurityStatus) -> Result<Option<NonNull<T>>, SecurityStatus> {
         if self.is_null() { Ok(None) } else { self.get().map(Some).ok_or(invalid) }
     }
 }
@@ -153,9 +153,9 @@ impl<P, T: Raw<P>, const N: usize> Raw<[P; N]> for [T; N] {
 /// Refuses a call in which one of these is missing.
 ///
 /// # Errors
-/// [`Status::InvalidParameter`]
-pub(crate) fn all_given<const N: usize>(given: [bool; N]) -> Result<(), Status> {
-    if given.contains(&false) { Err(Status::InvalidParameter) } else { Ok(()) }
+/// [`SecurityStatus::INVALID_PARAMETER`]
+pub(crate) fn all_given<const N: usize>(given: [bool; N]) -> Result<(), SecurityStatus> {
+    if given.contains(&false) { Err(SecurityStatus::INVALID_PARAMETER) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -170,11 +170,11 @@ mod tests {
             // SAFETY: what is made of it here is not followed.
             let place = unsafe { Place::<u64>::new(ptr::without_provenance(address)) };
             assert_eq!(place.get().is_some(), is_followed, "{address:#x}");
-            let optional = place.optional(Status::InvalidHandle).map(|pointer| pointer.is_some());
+            let optional = place.optional(SecurityStatus::INVALID_HANDLE).map(|pointer| pointer.is_some());
             let expected = match address {
                 0 => Ok(false),
                 _ if is_followed => Ok(true),
-                _ => Err(Status::InvalidHandle),
+                _ => Err(SecurityStatus::INVALID_HANDLE),
             };
             assert_eq!(optional, expected, "{address:#x}");
         }

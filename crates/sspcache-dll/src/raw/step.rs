@@ -1,6 +1,6 @@
 //! The parameters that the steps of both sides have.
 
-use sspcache_engine::{CredentialHandle, Status, context::ContextHandle};
+use sspcache_engine::{CredentialHandle, SecurityStatus, context::ContextHandle};
 use windows_sys::Win32::Security::{
     Authentication::Identity::{SECBUFFER_TOKEN, SecBufferDesc},
     Credentials::SecHandle,
@@ -68,25 +68,25 @@ impl<'c> StepCall<'c> {
     /// Refuses a call that names neither a context nor a place for a new one.
     ///
     /// # Errors
-    /// [`Status::InvalidParameter`]
-    pub(crate) fn check(&self) -> Result<(), Status> {
+    /// [`SecurityStatus::INVALID_PARAMETER`]
+    pub(crate) fn check(&self) -> Result<(), SecurityStatus> {
         let nowhere = self.context.is_null() && !self.new_context.is_given();
-        if nowhere { Err(Status::InvalidParameter) } else { Ok(()) }
+        if nowhere { Err(SecurityStatus::INVALID_PARAMETER) } else { Ok(()) }
     }
 
     /// The credential, which the first step needs.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for a pointer that is never followed.
-    pub(crate) fn credential(&self) -> Result<Option<CredentialHandle>, Status> {
+    /// [`SecurityStatus::INVALID_HANDLE`] for a pointer that is never followed.
+    pub(crate) fn credential(&self) -> Result<Option<CredentialHandle>, SecurityStatus> {
         self.credential.optional_credential()
     }
 
     /// The context; `None` in the first step.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`] for a pointer that is never followed.
-    pub(crate) fn context(&self) -> Result<Option<ContextHandle>, Status> {
+    /// [`SecurityStatus::INVALID_HANDLE`] for a pointer that is never followed.
+    pub(crate) fn context(&self) -> Result<Option<ContextHandle>, SecurityStatus> {
         self.context.optional_context()
     }
 
@@ -94,7 +94,7 @@ impl<'c> StepCall<'c> {
     ///
     /// # Errors
     /// As [`Descriptor::read`].
-    pub(crate) fn buffers(&self) -> Result<StepBuffers<'c>, Status> {
+    pub(crate) fn buffers(&self) -> Result<StepBuffers<'c>, SecurityStatus> {
         Ok(StepBuffers { input: self.input.read()?, output: self.output.read()? })
     }
 
@@ -118,8 +118,8 @@ impl StepBuffers<'_> {
     /// What is in the first input buffer of this kind.
     ///
     /// # Errors
-    /// [`Status::InvalidToken`] for a length at no place.
-    pub(crate) fn input(&self, kind: u32) -> Result<Option<&[u8]>, Status> {
+    /// [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    pub(crate) fn input(&self, kind: u32) -> Result<Option<&[u8]>, SecurityStatus> {
         self.input.first(kind).map(|buffer| buffer.bytes()).transpose()
     }
 

@@ -1,6 +1,6 @@
 //! Strings that end in a null.
 
-use sspcache_engine::{Name, Status};
+use sspcache_engine::{Name, SecurityStatus};
 
 use super::place::{Place, Raw};
 use crate::text::{Ansi, Encoding, Text, Wide};
@@ -45,8 +45,8 @@ impl<'c, E: Encoding> Str<'c, E> {
     /// The text; `None` for a null pointer.
     ///
     /// # Errors
-    /// As [`Encoding::decode`]; [`Status::InvalidParameter`] for a pointer that is never followed.
-    pub(crate) fn text(self) -> Result<Option<Text<'c>>, Status> {
+    /// As [`Encoding::decode`]; [`SecurityStatus::INVALID_PARAMETER`] for a pointer that is never followed.
+    pub(crate) fn text(self) -> Result<Option<Text<'c>>, SecurityStatus> {
         self.units()?.map(E::decode).transpose()
     }
 
@@ -54,16 +54,16 @@ impl<'c, E: Encoding> Str<'c, E> {
     ///
     /// # Errors
     /// As [`Self::text`].
-    pub(crate) fn name(self) -> Result<Option<Name>, Status> {
+    pub(crate) fn name(self) -> Result<Option<Name>, SecurityStatus> {
         Ok(self.text()?.map(|text| Name::from_units(&text)))
     }
 
     /// Everything up to the terminating null.
-    fn units(self) -> Result<Option<&'c [E::Unit]>, Status>
+    fn units(self) -> Result<Option<&'c [E::Unit]>, SecurityStatus>
     where
         E::Unit: 'c,
     {
-        let Some(start) = self.0.optional(Status::InvalidParameter)? else { return Ok(None) };
+        let Some(start) = self.0.optional(SecurityStatus::INVALID_PARAMETER)? else { return Ok(None) };
         let unit_at = |index| {
             // SAFETY: every unit before this one is of the string and no null, so that this one is of the string as
             // well.

@@ -11,7 +11,7 @@ mod lives;
 
 use sspcache_engine::{
     AcquireRequest, Direction, Engine, EngineBuilder, Event, EventKind, Identity, Name, PackageInfo,
-    PackageList, Principal, Status,
+    PackageList, Principal, SecurityStatus,
     context::{ContextFlags as F, Progress, Role},
 };
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
@@ -86,7 +86,7 @@ fn a_wrong_password_and_an_unknown_account_are_both_denied_by_the_acceptor() {
         let ssp = engine("MSN").build();
         let mut ends = Ends::of(&ssp, identity);
         let refusal = ends.run().unwrap_err();
-        assert_eq!((refusal.status, refusal.token), (Status::LogonDenied, None));
+        assert_eq!((refusal.status, refusal.token), (SecurityStatus::LOGON_DENIED, None));
     }
 }
 
@@ -95,7 +95,10 @@ fn a_wrong_password_and_an_unknown_account_are_both_denied_by_the_acceptor() {
 fn what_is_cached_is_no_account() {
     let client = engine("MSN").build();
     let server = Engine::builder("MSNSSPC.dll").preload("MSN", alice()).build();
-    assert_eq!(Ends::between(&client, &server, alice()).run().unwrap_err().status, Status::LogonDenied);
+    assert_eq!(
+        Ends::between(&client, &server, alice()).run().unwrap_err().status,
+        SecurityStatus::LOGON_DENIED
+    );
 }
 
 /// M2: who may initialize and who may accept.
@@ -108,7 +111,7 @@ fn inbound_credentials_cannot_initialize_and_outbound_ones_cannot_accept() {
         let own = AcquireRequest::new("MSN", direction).with_identity(alice());
         let hello = Ends::new(&ssp).initialize(None).unwrap().token;
         let mut ends = Ends::with(&ssp, &own, &ssp, &own);
-        let no = Some(Status::NoCredentials);
+        let no = Some(SecurityStatus::NO_CREDENTIALS);
         let initialized = ends.initialize(None).err().map(|refusal| refusal.status);
         assert_eq!(initialized, no.filter(|_| !initializes), "{direction:?}");
         let accepted = ends.accept(&hello).err().map(|refusal| refusal.status);
@@ -130,12 +133,12 @@ fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
         (&["Negotiate", "NTLM", "Kerberos"], "!Kerberos", &["Negotiate", "NTLM", "Kerberos"], Ok("NTLM")),
         (&["Negotiate"], "", &["Negotiate"], Ok("Kerberos")),
         (&["Negotiate"], "NTLM", &["Negotiate"], Ok("NTLM")),
-        (&["Negotiate", "NTLM"], "", &["Negotiate", "Kerberos"], Err(Status::InvalidToken)),
+        (&["Negotiate", "NTLM"], "", &["Negotiate", "Kerberos"], Err(SecurityStatus::INVALID_TOKEN)),
         // A bare package on either side.
         (&["NTLM"], "", &["Negotiate", "Kerberos", "NTLM"], Ok("NTLM")),
-        (&["DPA"], "", &["Negotiate", "Kerberos", "NTLM"], Err(Status::InvalidToken)),
-        (&["Negotiate", "NTLM"], "", &["NTLM"], Err(Status::InvalidToken)),
-        (&["NTLM"], "", &["Kerberos"], Err(Status::InvalidToken)),
+        (&["DPA"], "", &["Negotiate", "Kerberos", "NTLM"], Err(SecurityStatus::INVALID_TOKEN)),
+        (&["Negotiate", "NTLM"], "", &["NTLM"], Err(SecurityStatus::INVALID_TOKEN)),
+        (&["NTLM"], "", &["Kerberos"], Err(SecurityStatus::INVALID_TOKEN)),
         (none, "", none, Ok("MSN")),
     ] {
         let engine = |names: &[&str]| {
@@ -168,7 +171,7 @@ fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
 /// S5: which targets an initiator finds, and which an acceptor is.
 #[test]
 fn targets_are_looked_for_and_checked_where_the_configuration_names_them() {
-    let [unknown, wrong] = [Err(Status::TargetUnknown), Err(Status::WrongPrincipal)];
+    let [unknown, wrong] = [Err(SecurityStatus::TARGET_UNKNOWN), Err(SecurityStatus::WRONG_PRINCIPAL)];
     for (target, known, accepted, result) in [
         (Some("HTTP/web"), None, None, Ok(())),
         (Some("http/WEB"), Some("HTTP/web"), Some("HTTP/web"), Ok(())),
@@ -197,7 +200,7 @@ fn channel_bindings_have_to_fit_as_far_as_the_acceptor_cares() {
     let [ours, theirs]: [Option<&[u8]>; 2] = [Some(b"tls-unique:1"), Some(b"tls-unique:2")];
     let missing = F::ALLOW_MISSING_BINDINGS;
     let proxy = F::PROXY_BINDINGS;
-    let bad = Err(Status::BadBindings);
+    let bad = Err(SecurityStatus::BAD_BINDINGS);
     let ssp = engine("MSN").build();
     for (client, server, flags, result) in [
         (None, None, F::empty(), Ok(())),
@@ -211,7 +214,7 @@ fn channel_bindings_have_to_fit_as_far_as_the_acceptor_cares() {
         (ours, Some(b""), F::empty(), bad),
         (None, ours, F::empty(), bad),
         (None, ours, missing, Ok(())),
-        (None, ours, missing | proxy, Err(Status::InvalidParameter)),
+        (None, ours, missing | proxy, Err(SecurityStatus::INVALID_PARAMETER)),
     ] {
         let run = Ends::new(&ssp).bound(client, server).demanding(flags).run();
         let run = run.map(|_| ()).map_err(|refusal| refusal.status);
@@ -240,7 +243,7 @@ fn a_null_session_needs_the_acceptors_leave_and_names_nobody() {
     {
         let ssp = engine("MSN").build();
         let mut refused = Ends::of(&ssp, identity.clone()).asking(asked);
-        assert_eq!(refused.run().unwrap_err().status, Status::LogonDenied, "{asked:?}");
+        assert_eq!(refused.run().unwrap_err().status, SecurityStatus::LOGON_DENIED, "{asked:?}");
         let mut ends = Ends::of(&ssp, identity).asking(asked).demanding(F::NULL_SESSION);
         let (client, server) = ends.run().unwrap();
         assert_eq!((client.flags, server.flags), (F::NULL_SESSION, F::NULL_SESSION), "{asked:?}");
@@ -259,10 +262,10 @@ fn a_null_session_needs_the_acceptors_leave_and_names_nobody() {
 fn impersonation_is_refused_unless_it_is_to_be_simulated() {
     let can = sspi::SECPKG_FLAG_IMPERSONATION;
     for (simulate, capabilities, demanded, result) in [
-        (false, can, F::empty(), Err(Status::NoImpersonation)),
+        (false, can, F::empty(), Err(SecurityStatus::NO_IMPERSONATION)),
         (true, can, F::empty(), Ok(())),
-        (true, !can, F::empty(), Err(Status::NoImpersonation)),
-        (true, can, F::NO_TOKEN, Err(Status::NoImpersonation)),
+        (true, !can, F::empty(), Err(SecurityStatus::NO_IMPERSONATION)),
+        (true, can, F::NO_TOKEN, Err(SecurityStatus::NO_IMPERSONATION)),
     ] {
         let mut package = PackageInfo::named("MSN");
         package.capabilities.0 = capabilities;
@@ -272,9 +275,13 @@ fn impersonation_is_refused_unless_it_is_to_be_simulated() {
         let (client, server) = (ends.client_context.unwrap(), ends.server_context.unwrap());
         assert_eq!(ssp.impersonate(server), result);
         assert_eq!(ssp.revert(server), result);
-        assert_eq!(ssp.impersonate(client), Err(Status::NoImpersonation), "nobody's server");
-        assert_eq!(ssp.context_token(server), Err(Status::NoImpersonation), "there never is a token");
-        assert_eq!(ssp.apply_control_token(server), Err(Status::UnsupportedFunction));
+        assert_eq!(ssp.impersonate(client), Err(SecurityStatus::NO_IMPERSONATION), "nobody's server");
+        assert_eq!(
+            ssp.context_token(server),
+            Err(SecurityStatus::NO_IMPERSONATION),
+            "there never is a token"
+        );
+        assert_eq!(ssp.apply_control_token(server), Err(SecurityStatus::UNSUPPORTED_FUNCTION));
         let told = |kind: &EventKind| matches!(kind, EventKind::Impersonated { principal, .. } if principal == r"CONTOSO\alice");
         assert_eq!(ssp.events().iter().any(|event| told(&event.kind)), result.is_ok());
         let reverted = |event: &Event| matches!(event.kind, EventKind::Reverted { .. });
@@ -315,7 +322,7 @@ fn a_handshake_is_told_in_events_that_hold_no_secret() {
             EventKind::ContextDeleted { context: client },
         ]
     );
-    let status = Status::LogonDenied;
+    let status = SecurityStatus::LOGON_DENIED;
     assert!(kinds.contains(&EventKind::ContextFailed { context: failed, status }), "{kinds:?}");
     let text = format!("{kinds:?} {:?} {:?}", ends.server.context(ends.server_context.unwrap()), ssp);
     assert!(!text.contains("hunter2") && !text.contains(ends::PASSWORD), "{text}");

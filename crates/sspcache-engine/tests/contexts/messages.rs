@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, thread, time::Duration};
 
 use sspcache_engine::{
-    AcquireRequest, Effect, Engine, EventKind, Fault, Identity, Name, Operation, PackageInfo, Status,
+    AcquireRequest, Effect, Engine, EventKind, Fault, Identity, Name, Operation, PackageInfo, SecurityStatus,
     clock::ManualClock,
     context::{ContextFlags as F, ContextHandle, ExportOptions, MESSAGE_TOKEN, Part, Role, WRAP_NO_ENCRYPT},
 };
@@ -23,12 +23,12 @@ fn established(ssp: &Engine, flags: F) -> (ContextHandle, ContextHandle) {
     (ends.client_context.unwrap(), ends.server_context.unwrap())
 }
 
-fn sign(ssp: &Engine, context: ContextHandle, text: &[u8]) -> Result<Token, Status> {
+fn sign(ssp: &Engine, context: ContextHandle, text: &[u8]) -> Result<Token, SecurityStatus> {
     let mut token = [0; MESSAGE_TOKEN];
     ssp.sign(context, 0, &[text], &mut token).map(|_| token)
 }
 
-fn encrypt(ssp: &Engine, context: ContextHandle, text: &[u8]) -> Result<(Vec<u8>, Token), Status> {
+fn encrypt(ssp: &Engine, context: ContextHandle, text: &[u8]) -> Result<(Vec<u8>, Token), SecurityStatus> {
     let (mut data, mut token) = (text.to_vec(), [0; MESSAGE_TOKEN]);
     ssp.encrypt(context, 0, &mut [Part::Data(&mut data)], &mut token)?;
     Ok((data, token))
@@ -38,7 +38,7 @@ fn decrypt(
     ssp: &Engine,
     context: ContextHandle,
     (data, token): &(Vec<u8>, Token),
-) -> Result<Vec<u8>, Status> {
+) -> Result<Vec<u8>, SecurityStatus> {
     let mut data = data.clone();
     ssp.decrypt(context, &mut [Part::Data(&mut data)], token).map(|_| data)
 }
@@ -53,7 +53,7 @@ fn all(
     ssp: &Engine,
     context: ContextHandle,
     received: &(Vec<u8>, Token),
-) -> [(Operation, Option<Status>); 5] {
+) -> [(Operation, Option<SecurityStatus>); 5] {
     let verify = || ssp.verify_signature(context, &[&received.0], &received.1);
     [
         (Operation::MakeSignature, sign(ssp, context, b"text").err()),
@@ -90,14 +90,14 @@ fn both_ends_read_what_the_other_signs_and_encrypts_in_every_package() {
 fn altered_repeated_and_reordered_messages_are_told_apart() {
     let ssp = engine("MSN").build();
     for (detect, replayed, reordered) in [
-        (F::SEQUENCE_DETECT, Some(Status::OutOfSequence), Some(Status::OutOfSequence)),
-        (F::REPLAY_DETECT, Some(Status::OutOfSequence), None),
+        (F::SEQUENCE_DETECT, Some(SecurityStatus::OUT_OF_SEQUENCE), Some(SecurityStatus::OUT_OF_SEQUENCE)),
+        (F::REPLAY_DETECT, Some(SecurityStatus::OUT_OF_SEQUENCE), None),
         (F::empty(), None, None),
     ] {
         let (client, server) = established(&ssp, F::INTEGRITY | F::CONFIDENTIALITY | detect);
         let [first, second, third] = [b"1", b"2", b"3"].map(|text| encrypt(&ssp, client, text).unwrap());
         let altered = (vec![first.0[0] ^ 1], first.1);
-        assert_eq!(decrypt(&ssp, server, &altered), Err(Status::MessageAltered));
+        assert_eq!(decrypt(&ssp, server, &altered), Err(SecurityStatus::MESSAGE_ALTERED));
         assert_eq!(decrypt(&ssp, server, &first).as_deref(), Ok(&b"1"[..]));
         assert_eq!(decrypt(&ssp, server, &first).err(), replayed, "{detect:?}");
         assert_eq!(decrypt(&ssp, server, &third).err(), reordered, "{detect:?}");
@@ -113,7 +113,7 @@ fn a_message_of_another_context_is_taken_for_an_altered_one() {
     let (other_client, other_server) = established(&ssp, everything());
     let token = sign(&ssp, client, b"text").unwrap();
     for stranger in [other_server, other_client, client] {
-        assert_eq!(ssp.verify_signature(stranger, &[b"text"], &token), Err(Status::MessageAltered));
+        assert_eq!(ssp.verify_signature(stranger, &[b"text"], &token), Err(SecurityStatus::MESSAGE_ALTERED));
     }
     assert_eq!(ssp.verify_signature(server, &[b"text"], &token), Ok(0));
 }
@@ -122,8 +122,8 @@ fn a_message_of_another_context_is_taken_for_an_altered_one() {
 #[test]
 fn without_integrity_or_confidentiality_a_context_has_no_such_quality() {
     let ssp = engine("MSN").build();
-    let none = Some(Status::QopNotSupported);
-    let unsupported = Some(Status::UnsupportedFunction);
+    let none = Some(SecurityStatus::QOP_NOT_SUPPORTED);
+    let unsupported = Some(SecurityStatus::UNSUPPORTED_FUNCTION);
     for (flags, signing, encrypting) in [
         (F::empty(), none, none),
         (F::INTEGRITY, None, unsupported),
@@ -150,11 +150,11 @@ fn only_an_established_context_of_the_same_instance_has_messages() {
     for context in [half_open, foreign, server, ContextHandle::from_word(0)] {
         let before = ssp.events().len();
         let refusals = all(&ssp, context, &received).map(|(operation, status)| {
-            assert_eq!(status, Some(Status::InvalidHandle), "{operation}");
+            assert_eq!(status, Some(SecurityStatus::INVALID_HANDLE), "{operation}");
             operation
         });
         let recorded = ssp.events().into_iter().skip(before).map(|event| match event.kind {
-            EventKind::Refused { operation, status: Status::InvalidHandle, .. } => operation,
+            EventKind::Refused { operation, status: SecurityStatus::INVALID_HANDLE, .. } => operation,
             other => panic!("{other:?}"),
         });
         assert!(recorded.eq(refusals));
@@ -173,7 +173,8 @@ fn an_expired_context_has_no_messages_any_more() {
     assert!(encrypt(&ssp, client, b"text").is_ok());
     clock.advance(Duration::from_secs(1));
     for (operation, status) in all(&ssp, client, &received) {
-        let expected = (operation != Operation::ExportSecurityContext).then_some(Status::ContextExpired);
+        let expected =
+            (operation != Operation::ExportSecurityContext).then_some(SecurityStatus::CONTEXT_EXPIRED);
         assert_eq!(status, expected, "{operation}");
     }
     // The acceptor's credential never expires, and so neither does its context.
@@ -190,7 +191,7 @@ fn each_operation_can_be_made_to_fail() {
         Operation::DecryptMessage,
         Operation::ExportSecurityContext,
     ];
-    let effect = Effect::Status(Status::InsufficientMemory);
+    let effect = Effect::Status(SecurityStatus::INSUFFICIENT_MEMORY);
     let builder = operations
         .into_iter()
         .chain([Operation::ImportSecurityContext])
@@ -198,9 +199,9 @@ fn each_operation_can_be_made_to_fail() {
     let ssp = builder.build();
     let (client, _) = established(&ssp, everything());
     for (operation, status) in all(&ssp, client, &(b"text".to_vec(), [0; MESSAGE_TOKEN])) {
-        assert_eq!(status, Some(Status::InsufficientMemory), "{operation}");
+        assert_eq!(status, Some(SecurityStatus::INSUFFICIENT_MEMORY), "{operation}");
     }
-    assert_eq!(ssp.import(&Name::from("MSN"), &[]), Err(Status::InsufficientMemory));
+    assert_eq!(ssp.import(&Name::from("MSN"), &[]), Err(SecurityStatus::INSUFFICIENT_MEMORY));
 }
 
 /// S4
@@ -235,19 +236,19 @@ fn an_exported_context_goes_on_in_a_process_of_the_same_configuration() {
     let first = encrypt(&ssp, client, b"1").unwrap();
     assert_eq!(decrypt(&ssp, server, &first).as_deref(), Ok(&b"1"[..]));
     let packed = ssp.export(server, ExportOptions { delete_old: true, reset_new: false }).unwrap();
-    assert_eq!(ssp.context(server).err(), Some(Status::InvalidHandle));
+    assert_eq!(ssp.context(server).err(), Some(SecurityStatus::INVALID_HANDLE));
 
     let moved = other.import(&Name::from("MSN"), &packed).unwrap();
     let info = other.context(moved).unwrap();
     assert_eq!((info.role, info.flags, &info.client), (Role::Acceptor, everything(), &alice().principal));
     assert_eq!(info.session_key.bytes(), ssp.context(client).unwrap().session_key.bytes());
-    assert_eq!(decrypt(&other, moved, &first), Err(Status::OutOfSequence));
+    assert_eq!(decrypt(&other, moved, &first), Err(SecurityStatus::OUT_OF_SEQUENCE));
     let second = encrypt(&ssp, client, b"2").unwrap();
     assert_eq!(decrypt(&other, moved, &second).as_deref(), Ok(&b"2"[..]));
     let answer = encrypt(&other, moved, b"3").unwrap();
     assert_eq!(decrypt(&ssp, client, &answer).as_deref(), Ok(&b"3"[..]));
     other.delete_context(moved).unwrap();
-    assert_eq!(engine("MSN").build().import(&Name::from("MSN"), &packed), Err(Status::InvalidToken));
+    assert_eq!(engine("MSN").build().import(&Name::from("MSN"), &packed), Err(SecurityStatus::INVALID_TOKEN));
 }
 
 /// S4
@@ -269,8 +270,8 @@ fn a_context_that_negotiate_chose_is_imported_under_either_name() {
     for (package, expected) in [
         ("negotiate", None),
         ("kerberos", None),
-        ("NTLM", Some(Status::InvalidToken)),
-        ("MSN", Some(Status::SecpkgNotFound)),
+        ("NTLM", Some(SecurityStatus::INVALID_TOKEN)),
+        ("MSN", Some(SecurityStatus::SECPKG_NOT_FOUND)),
     ] {
         let imported = ssp.import(&Name::from(package), &packed);
         assert_eq!(imported.err(), expected, "{package}");

@@ -8,7 +8,7 @@ use std::{env, num::NonZeroU32, time::Duration};
 use proptest::{collection, prelude::*};
 use sspcache_engine::{
     AcquireRequest, Acquired, CredentialHandle, Direction, Ended, Ending, Engine, EventKind, HandlePolicy,
-    Identity, PackageInfo, Secret, Source, Status, clock::ManualClock,
+    Identity, PackageInfo, Secret, SecurityStatus, Source, clock::ManualClock,
 };
 
 /// Each user's name, in writings that Windows takes for the same.
@@ -164,10 +164,10 @@ impl Pair {
                 let handle = &model.handles[handle % model.handles.len()];
                 let there = |id| setup.retain || model.cached.iter().any(|cached| cached.id == id);
                 let expected = match handle.credential {
-                    _ if handle.inbound => Err(Status::NoCredentials),
+                    _ if handle.inbound => Err(SecurityStatus::NO_CREDENTIALS),
                     None => Ok(()),
                     Some((id, _)) if there(id) => Ok(()),
-                    Some(_) => Err(Status::NoCredentials),
+                    Some(_) => Err(SecurityStatus::NO_CREDENTIALS),
                 };
                 assert_eq!(engine.check_usable(handle.real), expected);
                 if let (Some((_, secret)), Ok(())) = (handle.credential, expected) {
@@ -201,8 +201,8 @@ impl Pair {
                 }
                 let handle = model.handles.swap_remove(handle % model.handles.len());
                 assert_eq!(engine.free(handle.real), Ok(()));
-                assert_eq!(engine.free(handle.real), Err(Status::InvalidHandle));
-                assert_eq!(engine.check_usable(handle.real), Err(Status::InvalidHandle));
+                assert_eq!(engine.free(handle.real), Err(SecurityStatus::INVALID_HANDLE));
+                assert_eq!(engine.check_usable(handle.real), Err(SecurityStatus::INVALID_HANDLE));
             }
             Step::Inbound { package } => {
                 let acquired = engine.acquire(&AcquireRequest::inbound(PACKAGES[package][0])).unwrap();
@@ -212,7 +212,7 @@ impl Pair {
                 let mut request = AcquireRequest::outbound(PACKAGES[package][0]);
                 request.process_policy_only = policy_only;
                 request.autologon_restricted = !policy_only;
-                assert_eq!(engine.acquire(&request), Err(Status::NoCredentials));
+                assert_eq!(engine.acquire(&request), Err(SecurityStatus::NO_CREDENTIALS));
             }
             Step::Silent { package, of, writing } => {
                 let mut request = AcquireRequest::outbound(written(PACKAGES[package], writing));
@@ -226,7 +226,7 @@ impl Pair {
                 };
                 let result = engine.acquire(&request);
                 let Some(at) = model.cached.iter().rposition(wanted) else {
-                    assert_eq!(result, Err(Status::NoCredentials));
+                    assert_eq!(result, Err(SecurityStatus::NO_CREDENTIALS));
                     return;
                 };
                 let acquired = result.unwrap();
@@ -240,7 +240,7 @@ impl Pair {
             }
             Step::UnknownPackage => {
                 let result = engine.acquire(&AcquireRequest::outbound("Kerberos"));
-                assert_eq!(result, Err(Status::SecpkgNotFound));
+                assert_eq!(result, Err(SecurityStatus::SECPKG_NOT_FOUND));
             }
         }
     }

@@ -10,8 +10,8 @@ use std::{
 
 use sspcache_engine::{
     AcquireRequest, Config, Direction, Effect, Engine, EngineBuilder, EventKind, Fault, FileTime,
-    HandlePolicy, Identity, Name, Operation, PackageInfo, PackageList, Principal, Secret, Source, Status,
-    clock::ManualClock,
+    HandlePolicy, Identity, Name, Operation, PackageInfo, PackageList, Principal, Secret, SecurityStatus,
+    Source, clock::ManualClock,
 };
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -35,7 +35,7 @@ fn silent() -> AcquireRequest {
 /// M2: one row per way to ask; with nothing cached, and with alice cached.
 #[test]
 fn a_sign_in_needs_credentials_explicit_or_cached() {
-    let no = Err(Status::NoCredentials);
+    let no = Err(SecurityStatus::NO_CREDENTIALS);
     let policy_only = |request: AcquireRequest| AcquireRequest { process_policy_only: true, ..request };
     let restricted = |request: AcquireRequest| AcquireRequest { autologon_restricted: true, ..request };
     let listed = |list: &str| {
@@ -76,8 +76,8 @@ fn a_sign_in_needs_credentials_explicit_or_cached() {
         (
             "unknown package",
             AcquireRequest::outbound("Kerberos"),
-            Err(Status::SecpkgNotFound),
-            Err(Status::SecpkgNotFound),
+            Err(SecurityStatus::SECPKG_NOT_FOUND),
+            Err(SecurityStatus::SECPKG_NOT_FOUND),
         ),
     ] {
         let source = |ssp: &Engine| ssp.acquire(&request).map(|acquired| acquired.source);
@@ -108,8 +108,8 @@ fn an_acceptor_verifies_against_accounts_and_never_against_the_cache() {
     let ssp = msn().account("Bob", "CONTOSO", PASSWORD).preload("MSN", alice()).build();
     let bob = |password: &str| Identity::password("bob", "contoso", password);
     assert_eq!(ssp.verify(&bob(PASSWORD)), Ok(()));
-    assert_eq!(ssp.verify(&bob("wrong")), Err(Status::LogonDenied));
-    assert_eq!(ssp.verify(&alice()), Err(Status::LogonDenied), "cached, but no account");
+    assert_eq!(ssp.verify(&bob("wrong")), Err(SecurityStatus::LOGON_DENIED));
+    assert_eq!(ssp.verify(&alice()), Err(SecurityStatus::LOGON_DENIED), "cached, but no account");
     ssp.acquire(&AcquireRequest { identity: Some(bob("x")), ..AcquireRequest::inbound("MSN") }).unwrap();
     assert_eq!(ssp.cached(), 1);
 }
@@ -128,7 +128,7 @@ fn a_hundred_instances_at_once_do_not_see_each_other() {
                     assert_eq!(ssp.principal(acquired.handle).unwrap(), Principal::new(user, ""));
                     assert_eq!(ssp.cached(), 1);
                     assert!(ssp.flush());
-                    assert_eq!(ssp.acquire(&silent()), Err(Status::NoCredentials));
+                    assert_eq!(ssp.acquire(&silent()), Err(SecurityStatus::NO_CREDENTIALS));
                 }
             });
         }
@@ -141,8 +141,8 @@ fn a_handle_is_bound_to_its_instance() {
     let (first, second) = (msn().build(), msn().build());
     let handle = first.acquire(&explicit()).unwrap().handle;
     second.acquire(&explicit()).unwrap();
-    assert_eq!(second.free(handle), Err(Status::InvalidHandle));
-    assert_eq!(second.principal(handle), Err(Status::InvalidHandle));
+    assert_eq!(second.free(handle), Err(SecurityStatus::INVALID_HANDLE));
+    assert_eq!(second.principal(handle), Err(SecurityStatus::INVALID_HANDLE));
 }
 
 /// M4: each way a credential can leave the cache, under both policies.
@@ -163,9 +163,10 @@ fn a_live_handle_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
         }),
     ];
     for (how, lose) in losses {
-        for (policy, usable, copies) in
-            [(HandlePolicy::Revoke, Err(Status::NoCredentials), 0), (HandlePolicy::Retain, Ok(()), 1)]
-        {
+        for (policy, usable, copies) in [
+            (HandlePolicy::Revoke, Err(SecurityStatus::NO_CREDENTIALS), 0),
+            (HandlePolicy::Retain, Ok(()), 1),
+        ] {
             let clock = ManualClock::default();
             let ssp = msn()
                 .handle_policy(policy)
@@ -197,7 +198,7 @@ fn signing_in_again_does_not_revive_a_revoked_handle() {
     let old = ssp.acquire(&explicit()).unwrap().handle;
     ssp.flush();
     let new = ssp.acquire(&explicit()).unwrap().handle;
-    assert_eq!(ssp.check_usable(old), Err(Status::NoCredentials));
+    assert_eq!(ssp.check_usable(old), Err(SecurityStatus::NO_CREDENTIALS));
     assert_eq!(ssp.check_usable(new), Ok(()));
 }
 
@@ -209,7 +210,7 @@ fn flushing_is_idempotent_and_refuses_silent_sign_ins_until_the_next_explicit_on
     ssp.acquire(&explicit()).unwrap();
     assert!(ssp.flush());
     assert!(ssp.flush());
-    assert_eq!(ssp.acquire(&silent()), Err(Status::NoCredentials));
+    assert_eq!(ssp.acquire(&silent()), Err(SecurityStatus::NO_CREDENTIALS));
     ssp.acquire(&explicit()).unwrap();
     assert!(ssp.acquire(&silent()).is_ok());
 }
@@ -228,17 +229,19 @@ fn expiry_is_a_local_filetime_and_a_refresh_renews_it() {
     clock.advance(Duration::from_secs(59));
     assert!(ssp.acquire(&silent()).is_ok());
     clock.advance(Duration::from_secs(1));
-    assert_eq!(ssp.acquire(&silent()), Err(Status::NoCredentials));
+    assert_eq!(ssp.acquire(&silent()), Err(SecurityStatus::NO_CREDENTIALS));
     assert_eq!(msn().build().acquire(&explicit()).unwrap().expires_local, FileTime::NEVER);
 }
 
 /// M11: every operation, every effect: what the caller sees, and that the next call works.
 #[test]
 fn a_fault_strikes_its_operation_and_later_calls_work() {
-    type Call = fn(&Engine) -> Result<(), Status>;
+    type Call = fn(&Engine) -> Result<(), SecurityStatus>;
     let calls: [(Operation, Call); 4] = [
         (Operation::AcquireCredentialsHandle, |ssp| ssp.acquire(&explicit()).map(|_| ())),
-        (Operation::CleanupCredentialCache, |ssp| ssp.flush().then_some(()).ok_or(Status::InternalError)),
+        (Operation::CleanupCredentialCache, |ssp| {
+            ssp.flush().then_some(()).ok_or(SecurityStatus::INTERNAL_ERROR)
+        }),
         (Operation::FreeCredentialsHandle, |ssp| {
             let handle = ssp.acquire(&explicit())?.handle;
             ssp.free(handle)
@@ -250,13 +253,13 @@ fn a_fault_strikes_its_operation_and_later_calls_work() {
     ];
     for (operation, call) in calls {
         for (effect, expected) in [
-            (Effect::False, Err(Status::InternalError)),
+            (Effect::False, Err(SecurityStatus::INTERNAL_ERROR)),
             (Effect::Delay, Ok(())),
-            (Effect::Status(Status::LogonDenied), Err(Status::LogonDenied)),
+            (Effect::Status(SecurityStatus::LOGON_DENIED), Err(SecurityStatus::LOGON_DENIED)),
         ] {
             let expected = match (operation, effect) {
                 // A BOOL has no status to give.
-                (Operation::CleanupCredentialCache, Effect::Status(_)) => Err(Status::InternalError),
+                (Operation::CleanupCredentialCache, Effect::Status(_)) => Err(SecurityStatus::INTERNAL_ERROR),
                 _ => expected,
             };
             let fault = Fault::new(operation, effect).after(1).times(1).delay(Duration::from_millis(1));
@@ -327,7 +330,7 @@ fn the_two_modules_are_their_packages_and_others_can_be_configured() {
     }
     let ssp = msn().package(PackageInfo::named("NTLM")).package(PackageInfo::named("Negotiate")).build();
     assert_eq!(ssp.package(&"ntlm".into()).unwrap().max_token, 2_888);
-    assert_eq!(ssp.package(&"MSN".into()), Err(Status::SecpkgNotFound));
+    assert_eq!(ssp.package(&"MSN".into()), Err(SecurityStatus::SECPKG_NOT_FOUND));
 }
 
 /// The same set-up as TOML.

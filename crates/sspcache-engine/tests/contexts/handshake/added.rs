@@ -2,7 +2,7 @@
 
 use sspcache_engine::{
     AcquireRequest, Direction, Engine, EngineBuilder, EventKind, HandlePolicy, Identity, KdcProxy,
-    PackageInfo, PackageList, Source, Status,
+    PackageInfo, PackageList, SecurityStatus, Source,
     context::{ContextFlags as F, Role},
 };
 
@@ -90,7 +90,7 @@ fn adding_credentials_follows_the_rules_of_acquiring_them() {
     let silent = AcquireRequest::outbound("NTLM");
     assert_eq!(
         ssp.add_credentials(handle, &silent),
-        Err(Status::NoCredentials),
+        Err(SecurityStatus::NO_CREDENTIALS),
         "nothing is cached for NTLM"
     );
     let added = ssp.add_credentials(handle, &outbound("NTLM", bob())).unwrap();
@@ -108,14 +108,18 @@ fn adding_credentials_follows_the_rules_of_acquiring_them() {
 
     assert!(ssp.flush());
     assert_eq!(ssp.cached(), 0);
-    assert_eq!(ssp.add_credentials(handle, &silent), Err(Status::NoCredentials));
+    assert_eq!(ssp.add_credentials(handle, &silent), Err(SecurityStatus::NO_CREDENTIALS));
     ssp.free(handle).unwrap();
-    assert_eq!(ssp.add_credentials(handle, &silent), Err(Status::InvalidHandle));
+    assert_eq!(ssp.add_credentials(handle, &silent), Err(SecurityStatus::INVALID_HANDLE));
 
     let mut ends = Ends::with(&ssp, &outbound("NTLM", alice()), &ssp, &outbound("NTLM", alice()));
     ends.client_flags = F::INTEGRITY;
     let hello = ends.initialize(None).unwrap().token;
-    assert_eq!(ends.accept(&hello).unwrap_err().status, Status::NoCredentials, "for initiating alone");
+    assert_eq!(
+        ends.accept(&hello).unwrap_err().status,
+        SecurityStatus::NO_CREDENTIALS,
+        "for initiating alone"
+    );
     let inbound = AcquireRequest::inbound("NTLM").with_principal(r"CONTOSO\web$");
     ssp.add_credentials(ends.server_credential, &inbound).unwrap();
     let challenge = ends.accept(&hello).unwrap().token;
@@ -132,9 +136,9 @@ fn only_credentials_that_a_handle_has_a_use_for_can_be_added() {
     let ssp = negotiating().build();
     let ntlm = ssp.acquire(&outbound("NTLM", alice())).unwrap().handle;
     for (package, status) in [
-        ("Kerberos", Some(Status::UnknownCredentials)),
-        ("Negotiate", Some(Status::UnknownCredentials)),
-        ("Digest", Some(Status::SecpkgNotFound)),
+        ("Kerberos", Some(SecurityStatus::UNKNOWN_CREDENTIALS)),
+        ("Negotiate", Some(SecurityStatus::UNKNOWN_CREDENTIALS)),
+        ("Digest", Some(SecurityStatus::SECPKG_NOT_FOUND)),
         ("ntlm", None),
     ] {
         let added = ssp.add_credentials(ntlm, &outbound(package, bob()));
@@ -178,7 +182,7 @@ fn a_handshake_keeps_what_was_added_to_a_handle_that_is_freed_meanwhile() {
     ssp.free(ends.client_credential).unwrap();
     assert_eq!(ssp.retained(), 2);
     // The acceptor takes no negotiated token, as one of NTLM alone.
-    assert_eq!(ends.accept(&hello).unwrap_err().status, Status::InvalidToken);
+    assert_eq!(ends.accept(&hello).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
     ends.server_credential = ssp.acquire(&AcquireRequest::inbound("Negotiate")).unwrap().handle;
     let challenge = ends.accept(&hello).unwrap().token;
     let step = ssp.initialize(&sspcache_engine::context::InitializeRequest {
@@ -212,18 +216,18 @@ fn a_proxy_for_kerberos_is_kept_with_the_handle_and_told_without_its_secret() {
     for package in ["Kerberos", "Negotiate"] {
         let (handle, outcome) = set(package, Direction::Outbound);
         assert_eq!(outcome, Ok(()), "{package}");
-        let refused = ssp.set_kdc_proxy(handle, || Err(Status::InvalidParameter));
-        assert_eq!(refused, Err(Status::InvalidParameter));
+        let refused = ssp.set_kdc_proxy(handle, || Err(SecurityStatus::INVALID_PARAMETER));
+        assert_eq!(refused, Err(SecurityStatus::INVALID_PARAMETER));
         assert_eq!(ssp.kdc_proxy(handle), Ok(Some(proxy.clone())), "what is refused changes nothing");
         let told =
             EventKind::KdcProxySet { handle: handle.word(), server: proxy.server.to_string(), force: true };
         assert!(ssp.events().iter().any(|event| event.kind == told), "{package}");
     }
     let (ntlm, outcome) = set("NTLM", Direction::Both);
-    assert_eq!(outcome, Err(Status::UnsupportedFunction));
+    assert_eq!(outcome, Err(SecurityStatus::UNSUPPORTED_FUNCTION));
     assert_eq!(ssp.kdc_proxy(ntlm), Ok(None));
     ssp.free(ntlm).unwrap();
-    let never = || -> Result<KdcProxy, Status> { panic!("a dead handle is refused first") };
-    assert_eq!(ssp.set_kdc_proxy(ntlm, never), Err(Status::InvalidHandle));
+    let never = || -> Result<KdcProxy, SecurityStatus> { panic!("a dead handle is refused first") };
+    assert_eq!(ssp.set_kdc_proxy(ntlm, never), Err(SecurityStatus::INVALID_HANDLE));
     assert!(!format!("{proxy:?}").contains("cert"), "{proxy:?}");
 }

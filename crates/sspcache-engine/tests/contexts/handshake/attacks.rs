@@ -4,10 +4,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Engine, HandlePolicy, Status,
+    AcquireRequest, CredentialHandle, Engine, HandlePolicy, SecurityStatus,
     context::{
         AcceptRequest, ContextFlags as F, ContextHandle, ExportOptions, InitializeRequest, Part, Progress,
-        Refusal,
+        Refusal, Role,
     },
 };
 
@@ -94,26 +94,26 @@ fn a_token_of_another_handshake_is_refused_in_every_place() {
     // The whole initiator again: its hello is taken, its proof is not fresh.
     let mut replayed = Ends::new(&ssp);
     replayed.accept(&hello).unwrap();
-    assert_eq!(replayed.accept(&proof).unwrap_err().status, Status::LogonDenied);
+    assert_eq!(replayed.accept(&proof).unwrap_err().status, SecurityStatus::LOGON_DENIED);
 
     // Another's challenge, and another's confirmation.
     let mut other = Ends::new(&ssp).asking(flags);
     other.initialize(None).unwrap();
-    assert_eq!(other.initialize(Some(&challenge)).unwrap_err().status, Status::InvalidToken);
+    assert_eq!(other.initialize(Some(&challenge)).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
     let mut other = Ends::new(&ssp).asking(flags);
     other.proof();
-    assert_eq!(other.initialize(Some(&confirmation)).unwrap_err().status, Status::LogonDenied);
+    assert_eq!(other.initialize(Some(&confirmation)).unwrap_err().status, SecurityStatus::LOGON_DENIED);
 
     // Two handshakes at once, with the proofs exchanged.
     let (mut first, mut second) = (Ends::new(&ssp), Ends::new(&ssp));
     let proofs = [first.proof(), second.proof()];
-    assert_eq!(first.accept(&proofs[1]).unwrap_err().status, Status::LogonDenied);
-    assert_eq!(second.accept(&proofs[0]).unwrap_err().status, Status::LogonDenied);
+    assert_eq!(first.accept(&proofs[1]).unwrap_err().status, SecurityStatus::LOGON_DENIED);
+    assert_eq!(second.accept(&proofs[0]).unwrap_err().status, SecurityStatus::LOGON_DENIED);
 
     // A side's own token, sent back to it.
     let mut mirror = Ends::new(&ssp).asking(flags);
     let proof = mirror.proof();
-    assert_eq!(mirror.initialize(Some(&proof)).unwrap_err().status, Status::InvalidToken);
+    assert_eq!(mirror.initialize(Some(&proof)).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
 }
 
 /// S3, S5: what other protocols begin with, and this one with another version.
@@ -129,10 +129,10 @@ fn foreign_tokens_are_refused() {
     let spnego = b"\x60\x48\x06\x06\x2b\x06\x01\x05\x05\x02\xa0\x3e";
     let kerberos = b"\x60\x82\x04\x00\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\0";
     for foreign in [&newer[..], &unknown, ntlm, spnego, kerberos, b"SSPCACHE mock", b"", &[0xFF; 64]] {
-        assert_eq!(Ends::new(&ssp).accept(foreign).unwrap_err().status, Status::InvalidToken);
+        assert_eq!(Ends::new(&ssp).accept(foreign).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
         let mut ends = Ends::new(&ssp);
         ends.initialize(None).unwrap();
-        assert_eq!(ends.initialize(Some(foreign)).unwrap_err().status, Status::InvalidToken);
+        assert_eq!(ends.initialize(Some(foreign)).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
     }
     // And ours is nothing that the others would take for theirs.
     assert!(!ours.starts_with(b"NTLMSSP") && !matches!(ours[0], 0x60 | 0x6E | 0xA0..=0xA3 | 0x05));
@@ -153,18 +153,18 @@ fn lengths_past_the_end_are_refused() {
         for length in [0, said + 1, 1 << 16, u32::MAX] {
             let mut token = ours.clone();
             token[at..at + 4].copy_from_slice(&length.to_le_bytes());
-            assert_eq!(accept(&token), Err(Status::InvalidToken), "{length} at {at}");
+            assert_eq!(accept(&token), Err(SecurityStatus::INVALID_TOKEN), "{length} at {at}");
         }
     }
     for cut in 0..ours.len() {
-        assert_eq!(accept(&ours[..cut]), Err(Status::InvalidToken), "cut to {cut}");
+        assert_eq!(accept(&ours[..cut]), Err(SecurityStatus::INVALID_TOKEN), "cut to {cut}");
     }
 }
 
 /// S3: an initiator that knows how, as everybody does of a null session, still gets what was granted and no more.
 #[test]
 fn an_initiator_cannot_claim_what_it_was_not_granted() {
-    let invalid = Err(Status::InvalidToken);
+    let invalid = Err(SecurityStatus::INVALID_TOKEN);
     let session = F::NULL_SESSION;
     for (claimed, result) in [
         (session, Ok(())),
@@ -256,13 +256,13 @@ impl Given {
         self.tokens.iter().rev().nth(at).cloned().unwrap_or_default()
     }
 
-    fn make(&mut self, ssp: &Engine, call: &Call) -> Result<(), Status> {
+    fn make(&mut self, ssp: &Engine, call: &Call) -> Result<(), SecurityStatus> {
         match *call {
             Call::Accept { credential, context, token, flags, room } => {
                 let token = self.token(token);
                 let request = AcceptRequest {
                     context: context.map(|context| self.context(context)),
-                    flags: F::from_asc(flags),
+                    flags: F::from_wire(Role::Acceptor, flags),
                     room,
                     ..AcceptRequest::first(self.credential(credential), &token)
                 };
@@ -312,7 +312,7 @@ impl Given {
                 let token = token.map(|token| self.token(token));
                 let request = InitializeRequest {
                     context: context.map(|context| self.context(context)),
-                    flags: F::from_isc(flags),
+                    flags: F::from_wire(Role::Initiator, flags),
                     token: token.as_deref(),
                     room,
                     ..InitializeRequest::first(self.credential(credential))
@@ -323,7 +323,7 @@ impl Given {
         }
     }
 
-    fn took(&mut self, step: Result<sspcache_engine::context::Step, Refusal>) -> Result<(), Status> {
+    fn took(&mut self, step: Result<sspcache_engine::context::Step, Refusal>) -> Result<(), SecurityStatus> {
         let step = step.map_err(|refusal| refusal.status)?;
         if !self.contexts.contains(&step.context) {
             self.contexts.push(step.context);
@@ -367,17 +367,17 @@ proptest! {
 }
 
 /// What these operations may answer.
-const DOCUMENTED: &[Status] = &[
-    Status::BufferTooSmall,
-    Status::InvalidHandle,
-    Status::InvalidParameter,
-    Status::InvalidToken,
-    Status::LogonDenied,
-    Status::BadBindings,
-    Status::MessageAltered,
-    Status::NoCredentials,
-    Status::OutOfSequence,
-    Status::QopNotSupported,
-    Status::UnsupportedFunction,
-    Status::WrongCredentialHandle,
+const DOCUMENTED: &[SecurityStatus] = &[
+    SecurityStatus::BUFFER_TOO_SMALL,
+    SecurityStatus::INVALID_HANDLE,
+    SecurityStatus::INVALID_PARAMETER,
+    SecurityStatus::INVALID_TOKEN,
+    SecurityStatus::LOGON_DENIED,
+    SecurityStatus::BAD_BINDINGS,
+    SecurityStatus::MESSAGE_ALTERED,
+    SecurityStatus::NO_CREDENTIALS,
+    SecurityStatus::OUT_OF_SEQUENCE,
+    SecurityStatus::QOP_NOT_SUPPORTED,
+    SecurityStatus::UNSUPPORTED_FUNCTION,
+    SecurityStatus::WRONG_CREDENTIAL_HANDLE,
 ];

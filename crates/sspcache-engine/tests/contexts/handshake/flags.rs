@@ -1,6 +1,9 @@
 //! Flags: their numbers on both sides, and what is granted of them.
 
-use sspcache_engine::{Engine, PackageInfo, context::ContextFlags as F};
+use sspcache_engine::{
+    Engine, PackageInfo,
+    context::{ContextFlags as F, Role},
+};
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
 use crate::ends::{self, Ends};
@@ -42,9 +45,13 @@ fn each_flag_has_its_numbers_on_both_sides() {
         (F::UNVERIFIED_TARGET_NAME, 0x2000_0000, 0, 0, 0),
         (F::CONFIDENTIALITY_ONLY, 0x4000_0000, 0x4000_0000, 0, 0),
     ] {
-        assert_eq!((flag.to_isc(), flag.to_asc()), (isc_ret, asc_ret), "{flag:?}");
-        for (bits, from) in [(isc_req, F::from_isc as fn(u32) -> F), (asc_req, F::from_asc)] {
-            assert_eq!(from(bits), if bits == 0 { F::empty() } else { flag }, "{flag:?}");
+        for (role, requested, returned) in
+            [(Role::Initiator, isc_req, isc_ret), (Role::Acceptor, asc_req, asc_ret)]
+        {
+            assert_eq!((flag.to_wire(role), flag.to_returned(role)), (requested, returned), "{flag:?}");
+            let back = |bits| if bits == 0 { F::empty() } else { flag };
+            assert_eq!(F::from_wire(role, requested), back(requested), "{flag:?}");
+            assert_eq!(F::from_returned(role, returned), back(returned), "{flag:?}");
         }
     }
 }

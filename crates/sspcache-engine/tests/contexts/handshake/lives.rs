@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Ending, Engine, EventKind, HandlePolicy, Identity, PackageInfo, Status,
+    AcquireRequest, CredentialHandle, Ending, Engine, EventKind, HandlePolicy, Identity, PackageInfo,
+    SecurityStatus,
     clock::ManualClock,
     context::{AcceptRequest, ContextFlags as F, ContextHandle, InitializeRequest, Progress, Refusal, Step},
 };
@@ -11,7 +12,7 @@ use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
 use crate::ends::{self, Ends, alice, engine};
 
-fn status<T>(result: Result<T, Refusal>) -> Result<(), Status> {
+fn status<T>(result: Result<T, Refusal>) -> Result<(), SecurityStatus> {
     result.map(|_| ()).map_err(|refusal| refusal.status)
 }
 
@@ -61,7 +62,7 @@ fn a_half_open_context_is_revoked_or_keeps_its_copy_whatever_took_its_credential
             };
             let proof = ssp.initialize(&request);
             let revoked = lost && policy == HandlePolicy::Revoke;
-            let expected = if revoked { Err(Status::NoCredentials) } else { Ok(()) };
+            let expected = if revoked { Err(SecurityStatus::NO_CREDENTIALS) } else { Ok(()) };
             assert_eq!(status(proof.clone()), expected, "{what}, {policy:?}");
             if let Ok(proof) = proof {
                 ends.accept(&proof.token).unwrap();
@@ -77,7 +78,7 @@ fn a_half_open_context_is_revoked_or_keeps_its_copy_whatever_took_its_credential
 #[test]
 fn a_flushed_credential_begins_nothing_and_a_deleted_context_keeps_nothing() {
     for (policy, result) in
-        [(HandlePolicy::Revoke, Err(Status::NoCredentials)), (HandlePolicy::Retain, Ok(()))]
+        [(HandlePolicy::Revoke, Err(SecurityStatus::NO_CREDENTIALS)), (HandlePolicy::Retain, Ok(()))]
     {
         let ssp = engine("MSN").handle_policy(policy).build();
         let mut ends = Ends::new(&ssp);
@@ -134,7 +135,7 @@ fn a_step_without_room_for_its_token_changes_nothing() {
         let before = (ssp.open_contexts(), ends.client_context, ends.server_context);
         for room in [0, 20] {
             ends.room = room;
-            assert_eq!(status(step(ends)), Err(Status::BufferTooSmall));
+            assert_eq!(status(step(ends)), Err(SecurityStatus::BUFFER_TOO_SMALL));
             assert_eq!((ssp.open_contexts(), ends.client_context, ends.server_context), before);
         }
         ends.room = usize::MAX;
@@ -163,22 +164,26 @@ fn a_step_with_a_wrong_handle_is_refused_and_the_right_one_goes_on() {
     ssp.free(freed).unwrap();
     let base = InitializeRequest { context: ends.client_context, token: Some(&challenge), ..request(&ends) };
     for (credential, context, refused) in [
-        (Some(other.client_credential), ends.client_context, Status::WrongCredentialHandle),
-        (Some(freed), ends.client_context, Status::InvalidHandle),
-        (Some(freed), None, Status::InvalidHandle),
-        (None, None, Status::InvalidHandle),
-        (base.credential, Some(ContextHandle::from_word(0)), Status::InvalidHandle),
-        (base.credential, ends.server_context, Status::InvalidHandle),
+        (Some(other.client_credential), ends.client_context, SecurityStatus::WRONG_CREDENTIAL_HANDLE),
+        (Some(freed), ends.client_context, SecurityStatus::INVALID_HANDLE),
+        (Some(freed), None, SecurityStatus::INVALID_HANDLE),
+        (None, None, SecurityStatus::INVALID_HANDLE),
+        (base.credential, Some(ContextHandle::from_word(0)), SecurityStatus::INVALID_HANDLE),
+        (base.credential, ends.server_context, SecurityStatus::INVALID_HANDLE),
     ] {
         let request = InitializeRequest { credential, context, ..base.clone() };
         assert_eq!(status(ssp.initialize(&request)), Err(refused), "{credential:?} {context:?}");
     }
     let context = ends.client_context;
     let accept = AcceptRequest { context, ..AcceptRequest::first(ends.server_credential, &challenge) };
-    assert_eq!(status(ssp.accept(&accept)), Err(Status::InvalidHandle), "an initiator's");
+    assert_eq!(status(ssp.accept(&accept)), Err(SecurityStatus::INVALID_HANDLE), "an initiator's");
     let elsewhere = engine("MSN").build();
     let foreign = InitializeRequest { credential: None, ..base.clone() };
-    assert_eq!(status(elsewhere.initialize(&foreign)), Err(Status::InvalidHandle), "another instance's");
+    assert_eq!(
+        status(elsewhere.initialize(&foreign)),
+        Err(SecurityStatus::INVALID_HANDLE),
+        "another instance's"
+    );
     let proof = ssp.initialize(&base).unwrap().token;
     ends.accept(&proof).unwrap();
     ends.infos();
@@ -189,7 +194,7 @@ fn a_step_with_a_wrong_handle_is_refused_and_the_right_one_goes_on() {
 fn an_unfinished_or_failed_context_can_only_go_on_or_be_deleted() {
     let ssp = engine("MSN").simulate_impersonation(true).build();
     let refuse_all = |context: ContextHandle| {
-        let invalid = Err(Status::InvalidHandle);
+        let invalid = Err(SecurityStatus::INVALID_HANDLE);
         assert_eq!(ssp.context(context).map(|_| ()), invalid);
         assert_eq!(ssp.impersonate(context), invalid);
         assert_eq!(ssp.revert(context), invalid);
@@ -204,14 +209,14 @@ fn an_unfinished_or_failed_context_can_only_go_on_or_be_deleted() {
     refuse_all(ends.server_context.unwrap());
     let proof = ends.initialize(Some(&challenge)).unwrap().token;
     refuse_all(ends.client_context.unwrap());
-    assert_eq!(status(ends.accept(&proof)), Err(Status::LogonDenied));
+    assert_eq!(status(ends.accept(&proof)), Err(SecurityStatus::LOGON_DENIED));
     refuse_all(ends.server_context.unwrap());
-    assert_eq!(status(ends.accept(&proof)), Err(Status::InvalidHandle), "it can only be deleted");
-    assert_eq!(ssp.complete(ends.server_context.unwrap(), &mut []), Err(Status::InvalidHandle));
+    assert_eq!(status(ends.accept(&proof)), Err(SecurityStatus::INVALID_HANDLE), "it can only be deleted");
+    assert_eq!(ssp.complete(ends.server_context.unwrap(), &mut []), Err(SecurityStatus::INVALID_HANDLE));
     for context in [ends.client_context.unwrap(), ends.server_context.unwrap()] {
         ssp.delete_context(context).unwrap();
         refuse_all(context);
-        assert_eq!(ssp.delete_context(context), Err(Status::InvalidHandle));
+        assert_eq!(ssp.delete_context(context), Err(SecurityStatus::INVALID_HANDLE));
     }
     assert_eq!(ssp.open_contexts(), 0);
 }
@@ -226,10 +231,10 @@ fn a_step_out_of_turn_is_refused() {
     let proof = ends.initialize(Some(&challenge)).unwrap().token;
     ends.accept(&proof).unwrap();
     for token in [None, Some(&*challenge), Some(&[])] {
-        assert_eq!(status(ends.initialize(token)), Err(Status::InvalidToken));
+        assert_eq!(status(ends.initialize(token)), Err(SecurityStatus::INVALID_TOKEN));
     }
     for token in [&*hello, &proof, &[]] {
-        assert_eq!(status(ends.accept(token)), Err(Status::InvalidToken));
+        assert_eq!(status(ends.accept(token)), Err(SecurityStatus::INVALID_TOKEN));
     }
     ends.infos();
     // Each token at each side that does not await it.
@@ -239,18 +244,18 @@ fn a_step_out_of_turn_is_refused() {
             let hello = other.initialize(None).unwrap().token;
             other.accept(&hello).unwrap();
         }
-        assert_eq!(status(other.accept(token)), Err(Status::InvalidToken));
+        assert_eq!(status(other.accept(token)), Err(SecurityStatus::INVALID_TOKEN));
         assert_eq!(other.server_context.is_some(), !first);
     }
     let mut first = Ends::new(&ssp);
     assert_eq!(
         status(first.initialize(Some(&challenge))),
-        Err(Status::InvalidToken),
+        Err(SecurityStatus::INVALID_TOKEN),
         "a first step has none"
     );
     assert_eq!(first.client_context, None);
     let accept = AcceptRequest { token: None, ..AcceptRequest::first(first.server_credential, &[]) };
-    assert_eq!(status(ssp.accept(&accept)), Err(Status::InvalidToken));
+    assert_eq!(status(ssp.accept(&accept)), Err(SecurityStatus::INVALID_TOKEN));
 }
 
 /// S3: a handshake that nobody goes on with has failed after its time, and holds nothing from then on.
@@ -275,16 +280,17 @@ fn an_abandoned_handshake_ends_and_lets_its_credential_go() {
         status(ssp.initialize(&late))
     };
     for _ in 0..2 {
-        assert_eq!(late(&ends, &challenge), Err(Status::ContextExpired));
-        assert_eq!(late(&confirming, &confirmation), Err(Status::ContextExpired));
-        assert_eq!(status(ends.accept(&proof)), Err(Status::ContextExpired));
+        assert_eq!(late(&ends, &challenge), Err(SecurityStatus::CONTEXT_EXPIRED));
+        assert_eq!(late(&confirming, &confirmation), Err(SecurityStatus::CONTEXT_EXPIRED));
+        assert_eq!(status(ends.accept(&proof)), Err(SecurityStatus::CONTEXT_EXPIRED));
     }
     assert_eq!(ssp.retained(), 0);
     confirming.server.context(confirming.server_context.unwrap()).expect("established long before");
-    let ended =
-        |kind: &EventKind| matches!(kind, EventKind::ContextFailed { status: Status::ContextExpired, .. });
+    let ended = |kind: &EventKind| {
+        matches!(kind, EventKind::ContextFailed { status: SecurityStatus::CONTEXT_EXPIRED, .. })
+    };
     assert_eq!(ssp.events().iter().filter(|event| ended(&event.kind)).count(), 3);
-    assert_eq!(ssp.context(ends.client_context.unwrap()).map(|_| ()), Err(Status::InvalidHandle));
+    assert_eq!(ssp.context(ends.client_context.unwrap()).map(|_| ()), Err(SecurityStatus::INVALID_HANDLE));
     ssp.delete_context(ends.client_context.unwrap()).unwrap();
 }
 
@@ -303,7 +309,7 @@ fn how_long_a_handshake_and_a_context_may_take_is_configured() {
     let challenge = ends.accept(&hello.token).unwrap().token;
     ends.initialize(Some(&challenge)).unwrap();
     clock.advance(Duration::from_secs(10));
-    assert_eq!(status(ends.accept(&challenge)), Err(Status::ContextExpired));
+    assert_eq!(status(ends.accept(&challenge)), Err(SecurityStatus::CONTEXT_EXPIRED));
     // Without a lifetime of its own, a context is good for as long as the credential.
     let ssp = engine("MSN").clock(clock.clone()).lifetime(Duration::from_secs(50)).build();
     let now = sspcache_engine::Clock::now(&clock);
@@ -321,22 +327,29 @@ fn a_token_that_is_to_be_completed_proves_nothing_before() {
         let ssp = engine("MSN").complete_tokens(true).build();
         let mut forgetful = Ends::new(&ssp).asking(flags);
         let proof = forgetful.proof();
-        assert_eq!(status(forgetful.accept(&proof)), Err(Status::LogonDenied), "not completed");
+        assert_eq!(status(forgetful.accept(&proof)), Err(SecurityStatus::LOGON_DENIED), "not completed");
 
         let mut ends = Ends::new(&ssp).asking(flags);
         let hello = ends.initialize(None).unwrap().token;
-        assert_eq!(ssp.complete(ends.client_context.unwrap(), &mut []), Err(Status::UnsupportedFunction));
+        assert_eq!(
+            ssp.complete(ends.client_context.unwrap(), &mut []),
+            Err(SecurityStatus::UNSUPPORTED_FUNCTION)
+        );
         let challenge = ends.accept(&hello).unwrap().token;
         let mut proof = ends.initialize(Some(&challenge)).unwrap();
         assert_eq!(proof.progress, progress);
         let context = proof.context;
-        assert_eq!(ssp.context(context).map(|_| ()), Err(Status::InvalidHandle), "not yet");
+        assert_eq!(ssp.context(context).map(|_| ()), Err(SecurityStatus::INVALID_HANDLE), "not yet");
         let mut another = proof.token.clone();
         another[30] ^= 1;
-        assert_eq!(ssp.complete(context, &mut another), Err(Status::InvalidToken));
-        assert_eq!(ssp.complete(context, &mut proof.token[1..]), Err(Status::InvalidToken));
+        assert_eq!(ssp.complete(context, &mut another), Err(SecurityStatus::INVALID_TOKEN));
+        assert_eq!(ssp.complete(context, &mut proof.token[1..]), Err(SecurityStatus::INVALID_TOKEN));
         ssp.complete(context, &mut proof.token).unwrap();
-        assert_eq!(ssp.complete(context, &mut proof.token), Err(Status::UnsupportedFunction), "once");
+        assert_eq!(
+            ssp.complete(context, &mut proof.token),
+            Err(SecurityStatus::UNSUPPORTED_FUNCTION),
+            "once"
+        );
         let last = ends.accept(&proof.token).unwrap();
         if !last.token.is_empty() {
             ends.initialize(Some(&last.token)).unwrap();
@@ -363,16 +376,16 @@ fn who_asked_for_extended_errors_tells_the_other_side_why_it_gave_up() {
     // In the acceptor's later step, and in its first one.
     let mut ends =
         Ends::between(&client, &server, wrong()).demanding(F::EXTENDED_ERROR).asking(F::MUTUAL_AUTH);
-    assert_eq!(told(&mut ends), Status::LogonDenied);
+    assert_eq!(told(&mut ends), SecurityStatus::LOGON_DENIED);
     let mut ends = Ends::between(&client, &server, alice()).demanding(F::EXTENDED_ERROR).to("HTTP/other");
-    assert_eq!(told(&mut ends), Status::WrongPrincipal);
+    assert_eq!(told(&mut ends), SecurityStatus::WRONG_PRINCIPAL);
     // The initiator's own, told to the acceptor.
     let mut ends = Ends::between(&client, &server, alice()).asking(F::EXTENDED_ERROR);
     let hello = ends.initialize(None).unwrap().token;
     ends.accept(&hello).unwrap();
     let refusal = ends.initialize(Some(&hello)).unwrap_err();
-    assert_eq!(refusal.status, Status::InvalidToken);
-    assert_eq!(status(ends.accept(&refusal.token.unwrap())), Err(Status::InvalidToken));
+    assert_eq!(refusal.status, SecurityStatus::INVALID_TOKEN);
+    assert_eq!(status(ends.accept(&refusal.token.unwrap())), Err(SecurityStatus::INVALID_TOKEN));
     // Not asked for, not told; nor where there is no room for it.
     let mut ends = Ends::between(&client, &server, wrong());
     assert_eq!(ends.run().unwrap_err().token, None);
@@ -380,7 +393,7 @@ fn who_asked_for_extended_errors_tells_the_other_side_why_it_gave_up() {
     let proof = ends.proof();
     ends.room = 8;
     let refusal = ends.accept(&proof).unwrap_err();
-    assert_eq!((refusal.status, refusal.token), (Status::LogonDenied, None));
+    assert_eq!((refusal.status, refusal.token), (SecurityStatus::LOGON_DENIED, None));
 }
 
 /// S3: whatever an error token says, it is an error.
@@ -400,21 +413,21 @@ fn an_error_token_is_never_taken_for_a_success() {
         ends.initialize(None).unwrap();
         let refused = status(ends.initialize(Some(&token))).unwrap_err();
         let mut first = Ends::new(&ssp);
-        assert_eq!(status(first.accept(&token)), Err(Status::InvalidToken), "nobody failed yet");
+        assert_eq!(status(first.accept(&token)), Err(SecurityStatus::INVALID_TOKEN), "nobody failed yet");
         refused
     };
-    for told in [Status::BadBindings, Status::InternalError] {
+    for told in [SecurityStatus::BAD_BINDINGS, SecurityStatus::INTERNAL_ERROR] {
         assert_eq!(said(told.code()), told);
     }
     // What no side tells of is no token of theirs.
     for untold in [
         0,
-        Status::ContinueNeeded.code(),
-        Status::CompleteNeeded.code(),
-        Status::BufferTooSmall.code(),
+        SecurityStatus::CONTINUE_NEEDED.code(),
+        SecurityStatus::COMPLETE_NEEDED.code(),
+        SecurityStatus::BUFFER_TOO_SMALL.code(),
         0x1234,
     ] {
-        assert_eq!(said(untold), Status::InvalidToken, "{untold:#x}");
+        assert_eq!(said(untold), SecurityStatus::INVALID_TOKEN, "{untold:#x}");
     }
 }
 
@@ -435,7 +448,7 @@ fn threads_share_an_instance_and_leave_nothing_behind() {
                 for round in 0..100 {
                     let mut ends = Ends::new(ssp).asking(F::MUTUAL_AUTH);
                     let run = status(ends.run());
-                    assert!(matches!(run, Ok(()) | Err(Status::ContextExpired)), "{run:?}");
+                    assert!(matches!(run, Ok(()) | Err(SecurityStatus::CONTEXT_EXPIRED)), "{run:?}");
                     let mut given_up = Ends::new(ssp);
                     given_up.initialize(None).unwrap();
                     match (thread + round) % 16 {
@@ -470,10 +483,10 @@ fn an_end_takes_every_context_with_it() {
     assert_eq!(ssp.open_contexts(), 0);
     ssp.restart();
     for context in [ends.client_context, ends.server_context, half_open.client_context] {
-        assert_eq!(ssp.context(context.unwrap()).map(|_| ()), Err(Status::InvalidHandle));
-        assert_eq!(ssp.delete_context(context.unwrap()), Err(Status::InvalidHandle));
+        assert_eq!(ssp.context(context.unwrap()).map(|_| ()), Err(SecurityStatus::INVALID_HANDLE));
+        assert_eq!(ssp.delete_context(context.unwrap()), Err(SecurityStatus::INVALID_HANDLE));
     }
-    assert_eq!(status(half_open.initialize(Some(&hello))), Err(Status::InvalidHandle));
+    assert_eq!(status(half_open.initialize(Some(&hello))), Err(SecurityStatus::INVALID_HANDLE));
     Ends::new(&ssp).run().unwrap();
     assert!(hello.windows(ends::PASSWORD.len()).all(|bytes| bytes != ends::PASSWORD.as_bytes()));
 }
