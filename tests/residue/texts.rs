@@ -77,6 +77,7 @@ const HOLD_NONE: &[&str] = &[
     "CredentialHandle",
     "Direction",
     "Effect",
+    "Ended",
     "Ending",
     "FileTime",
     "HandlePolicy",

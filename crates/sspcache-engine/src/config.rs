@@ -510,9 +510,15 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Every key of a configuration: its path, such as `cache.capacity`, what is allowed there, and what it says.
+pub fn keys() -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    let keys = KEYS.iter().filter(|(path, ..)| !path.is_empty());
+    keys.map(|&(path, _, meaning)| (path, allowed_at(path), meaning))
+}
+
 /// What is allowed at a key. The empty key is the file as a whole.
 fn allowed_at(pattern: &str) -> String {
-    let known = SCHEMA.iter().find(|(key, _)| *key == pattern).map_or("", |(_, allowed)| *allowed);
+    let known = KEYS.iter().find(|(key, ..)| *key == pattern).map_or("", |(_, allowed, _)| *allowed);
     match known {
         CAPABILITY_LIST => {
             format!("a list of any of {}", Capabilities::all_names().collect::<Vec<_>>().join(", "))
@@ -546,46 +552,67 @@ const NAMES: &str = "a list of targets' names, such as [\"HTTP/web\"]";
 const SECONDS: &str = "a whole number of seconds, at least 1";
 const COUNT: &str = "a whole number from 0 to 4294967295";
 
-/// Every key, and what is allowed there.
-const SCHEMA: &[(&str, &str)] = &[
-    ("", "[cache], [context], [targets], [[package]], [[account]], [[preload]], [[fault]]"),
-    ("cache", "a table of handle-policy, lifetime-seconds, capacity"),
-    ("cache.handle-policy", "\"revoke\" or \"retain\""),
-    ("cache.lifetime-seconds", SECONDS),
-    ("cache.capacity", "a whole number of credentials, at least 1"),
-    ("context", "a table of lifetime-seconds, handshake-seconds, complete-tokens, impersonation, export-key"),
-    ("context.lifetime-seconds", SECONDS),
-    ("context.handshake-seconds", SECONDS),
-    ("context.complete-tokens", "true or false"),
-    ("context.impersonation", "\"refuse\" or \"simulate\""),
-    ("context.export-key", "a string that is not empty"),
-    ("targets", "a table of known, accepted"),
-    ("targets.known", NAMES),
-    ("targets.accepted", NAMES),
-    ("package", "tables of name, module, comment, capabilities, max-token, rpc-id"),
-    ("package.name", "a package's name, such as \"NTLM\""),
-    ("package.module", MODULE),
-    ("package.comment", NAME),
-    ("package.capabilities", CAPABILITY_LIST),
-    ("package.max-token", "a whole number of bytes, at least 1"),
-    ("package.rpc-id", "a whole number from 0 to 65535"),
-    ("account", "tables of user, domain, password"),
-    ("account.user", NAME),
-    ("account.domain", NAME),
-    ("account.password", NAME),
-    ("preload", "tables of package, user, domain, password"),
-    ("preload.package", "a package's name, such as \"MSN\""),
-    ("preload.user", NAME),
-    ("preload.domain", NAME),
-    ("preload.password", NAME),
-    ("fault", "tables of operation, effect, module, after, times, delay-ms"),
-    ("fault.operation", OPERATION_NAME),
+/// Every key: its path, what is allowed there, what it says. The empty path is the file as a whole.
+const KEYS: &[(&str, &str, &str)] = &[
+    ("", "[cache], [context], [targets], [[package]], [[account]], [[preload]], [[fault]]", "the file"),
+    ("cache", "a table of handle-policy, lifetime-seconds, capacity", "the credential cache"),
+    ("cache.handle-policy", "\"revoke\" or \"retain\"", "what a handle may still do after a flush"),
+    ("cache.lifetime-seconds", SECONDS, "how long a credential is cached; without it, for ever"),
+    (
+        "cache.capacity",
+        "a whole number of credentials, at least 1",
+        "how many are cached; without it, any number",
+    ),
+    (
+        "context",
+        "a table of lifetime-seconds, handshake-seconds, complete-tokens, impersonation, export-key",
+        "security contexts",
+    ),
+    (
+        "context.lifetime-seconds",
+        SECONDS,
+        "how long a context is good for; without it, as long as its credential",
+    ),
+    ("context.handshake-seconds", SECONDS, "how long a handshake may take; without it, 300"),
+    ("context.complete-tokens", "true or false", "whether CompleteAuthToken completes the initiator's proof"),
+    ("context.impersonation", "\"refuse\" or \"simulate\"", "whether impersonation is pretended"),
+    (
+        "context.export-key",
+        "a string that is not empty",
+        "instances with the same key import each other's contexts",
+    ),
+    ("targets", "a table of known, accepted", "whom an initiator may name"),
+    ("targets.known", NAMES, "the targets that an initiator finds; without it, any"),
+    ("targets.accepted", NAMES, "the targets that an acceptor is; without it, any"),
+    (
+        "package",
+        "tables of name, module, comment, capabilities, max-token, rpc-id",
+        "replaces the module's own package",
+    ),
+    ("package.name", "a package's name, such as \"NTLM\"", "the package's name"),
+    ("package.module", MODULE, "the one module that offers it; without it, each"),
+    ("package.comment", NAME, "its description"),
+    ("package.capabilities", CAPABILITY_LIST, "what it can do"),
+    ("package.max-token", "a whole number of bytes, at least 1", "the longest token"),
+    ("package.rpc-id", "a whole number from 0 to 65535", "its number in RPC"),
+    ("account", "tables of user, domain, password", "whom an acceptor verifies"),
+    ("account.user", NAME, "the user"),
+    ("account.domain", NAME, "the domain; without it, none"),
+    ("account.password", NAME, "the password"),
+    ("preload", "tables of package, user, domain, password", "what is cached from the start"),
+    ("preload.package", "a package's name, such as \"MSN\"", "for which package"),
+    ("preload.user", NAME, "the user"),
+    ("preload.domain", NAME, "the domain; without it, none"),
+    ("preload.password", NAME, "the password"),
+    ("fault", "tables of operation, effect, module, after, times, delay-ms", "makes calls fail"),
+    ("fault.operation", OPERATION_NAME, "the function that fails"),
     (
         "fault.effect",
         "\"false\", \"delay\", \"panic\", \"missing\" or a status such as \"SEC_E_INTERNAL_ERROR\"",
+        "how it fails",
     ),
-    ("fault.module", MODULE),
-    ("fault.after", COUNT),
-    ("fault.times", COUNT),
-    ("fault.delay-ms", "a whole number of milliseconds from 0 to 4294967295"),
+    ("fault.module", MODULE, "the one module that fails; without it, each"),
+    ("fault.after", COUNT, "how many calls pass before"),
+    ("fault.times", COUNT, "how many calls fail; without it, all"),
+    ("fault.delay-ms", "a whole number of milliseconds from 0 to 4294967295", "how long a call waits before"),
 ];

@@ -94,7 +94,7 @@ impl Engine {
     /// Starts an instance again that has [ended](Self::end), as loading its module again does: empty, and without what
     /// was preloaded, which was overwritten with the rest. Does nothing to an instance that has not ended.
     pub fn restart(&self) {
-        self.instance.restart()
+        self.instance.restart();
     }
 
     /// How many credentials are cached.
