@@ -56,6 +56,7 @@ fn is_in(list: Option<&Vec<Name>>, target: Option<&Name>) -> bool {
 }
 
 /// What a configuration file says of contexts; the rest stays as it is.
+#[cfg(feature = "config")]
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {
     pub(crate) lifetime: Option<Duration>,
@@ -66,6 +67,7 @@ pub(crate) struct Overrides {
     pub(crate) accepted_targets: Option<Vec<Name>>,
 }
 
+#[cfg(feature = "config")]
 impl Overrides {
     pub(crate) fn apply(&self, settings: &mut Settings) {
         settings.lifetime = self.lifetime.or(settings.lifetime);
