@@ -191,13 +191,13 @@ fn compiled(compiler: &str, name: &str, language: &str, source: &Path, options: 
     let text = fs::read(source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
     let mut what = words(&[&compiler, &name, &language, &source, &OsString::from_vec(text)]);
     what.extend(options.iter().map(OsString::from));
-    let made = {
+    let place = {
         let mut all = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         let number = all.len();
         all.entry(what).or_insert_with(|| Arc::new((number, OnceLock::new()))).clone()
     };
     let make = || {
-        let folder = folder_of_programs().join(made.0.to_string());
+        let folder = folder_of_programs().join(place.0.to_string());
         fs::create_dir(&folder).expect("the folder is this process's own");
         let file = folder.join(name);
         let mut command = Command::new(compiler);
@@ -210,14 +210,14 @@ fn compiled(compiler: &str, name: &str, language: &str, source: &Path, options: 
         file
     };
     // Waited for by who wants the same, and by nobody else.
-    made.1.get_or_init(make).clone()
+    place.1.get_or_init(make).clone()
 }
 
 /// The folder of what this process compiles. The next process but one removes it: nothing runs at this one's end.
 #[cfg(unix)]
 fn folder_of_programs() -> &'static Path {
     const NAME: &str = "programs-";
-    const AN_HOUR: Duration = Duration::from_secs(3600);
+    const AN_HOUR: Duration = Duration::from_hours(1);
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = temporary_folder().keep();
