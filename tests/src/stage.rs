@@ -198,7 +198,7 @@ fn compiled(compiler: &str, name: &str, language: &str, source: &Path, options: 
     };
     let make = || {
         let folder = folder_of_programs().join(place.0.to_string());
-        fs::create_dir(&folder).expect("the folder is this process's own");
+        fs::create_dir_all(&folder).expect("the folder is this process's own");
         let file = folder.join(name);
         let mut command = Command::new(compiler);
         command.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&file);
