@@ -1,6 +1,6 @@
 //! The credential cache: secrets in locked pages, found by package, user and domain (M1, M3, M6, M7, M9).
 //!
-//! Secrets live in a [`Slab`] and nowhere else, so that a flush is one pass at memory speed over what was ever stored,
+//! Secrets live in [`Slab`]s and nowhere else, so that a flush is one pass at memory speed over what was ever stored,
 //! not a walk over a million allocations. Records hold everything else about a credential; an index leads from a key's
 //! hash to its record. Names aren't secrets: a flush forgets them without a visit to the records.
 //!
