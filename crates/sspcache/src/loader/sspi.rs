@@ -172,7 +172,7 @@ impl SecurityInterface for FunctionTable {
                 &raw mut output,
             )
         };
-        // SAFETY: what the SSP put there is freed by FreeContextBuffer; nobody reads it.
+        // SAFETY: FreeContextBuffer frees the SSP's memory, and no code reads it afterwards.
         drop(unsafe { HandedOut::new(response[0].pvBuffer, free) });
         ok(status)
     }

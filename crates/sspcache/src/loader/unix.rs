@@ -27,8 +27,9 @@ use sspcache_types::{SecurityStatus, name};
 /// The dynamic linker of this process.
 ///
 /// # Platform-specific behaviour
-/// Unix has no notion of C6 or C7: no call tells whether a constructor or destructor of a global object is running, so
-/// nothing is refused there; and there are no window stations. On macOS the kernel is asked for the name of each image.
+/// C6 and C7 can't be detected on Unix: no call returns whether a constructor or destructor of a global object is
+/// running, and there are no window stations. So the flush is allowed. On macOS the kernel returns the name of each
+/// image.
 #[derive(Debug, Default)]
 pub struct NativeLoader {
     images: images::Images,
@@ -37,7 +38,7 @@ pub struct NativeLoader {
 impl Loader for NativeLoader {
     type Module = NativeModule;
 
-    /// Always `false`: no call of the dynamic linker tells.
+    /// Always `false`: the dynamic linker has no call for it.
     fn is_inside_loader_callback(&self) -> bool {
         false
     }
@@ -65,8 +66,8 @@ impl NativeModule {
     fn open(path: CString) -> Option<Self> {
         let name = OsStr::from_bytes(path.to_bytes_with_nul());
         // SAFETY: with RTLD_NOLOAD no constructor runs: the module is loaded already, or it isn't referenced. Its
-        // destructors run when this reference is dropped, if every other one was given back meanwhile. Whoever loaded
-        // the module answers for that: it can't choose which thread gives the last reference back.
+        // destructors run when this reference is dropped, if all others were freed meanwhile. The code that loaded the
+        // module is responsible for that: it can't choose which thread frees the last reference.
         let library = unsafe { Library::open(Some(name), RTLD_NOW | libc::RTLD_NOLOAD) }.ok()?;
         Some(Self { path, library })
     }
@@ -99,7 +100,7 @@ impl Module for NativeModule {
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
-        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's
+        // SAFETY: the export of an SSP is this function (clause C1; registering an SSP asserts that). The closure's
         // type captures the borrow of `self`, which keeps the module loaded.
         Some(move || unsafe { sspi::cleanup_credential_cache(address) })
     }
@@ -119,7 +120,7 @@ type Paths = SmallVec<[CString; 1]>;
 /// Whether this is the path of a module of that file name.
 fn is_named(path: &CStr, wanted: &str) -> bool {
     let file = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    // The program itself has an empty path here, and is nobody's SSP.
+    // The program itself has an empty path here, and is not an SSP.
     !file.is_empty()
         && (file.eq_ignore_ascii_case(wanted.as_bytes())
             || !file.is_ascii() && std::str::from_utf8(file).is_ok_and(|file| name::eq(file, wanted)))
@@ -210,7 +211,7 @@ mod images {
         /// Visits one module.
         ///
         /// # Safety
-        /// To be called by `dl_iterate_phdr` alone, with a pointer to a [`Visit`] that nobody else uses meanwhile.
+        /// Only `dl_iterate_phdr` calls it, with a pointer to a [`Visit`] that no other code uses meanwhile.
         unsafe extern "C" fn callback(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
             // SAFETY: it is what is passed below, where it stays alive and untouched during the iteration.
             let visit = unsafe { &mut *data.cast::<Visit<'_>>() };

@@ -1,9 +1,8 @@
 //! Windows' loader.
 //!
-//! What is loaded is asked of [GetModuleHandle], as the page of `CleanupCredentialCache` says, with a name in a buffer
-//! of fixed size: where it knows of no module, there is none. It answers with one, though, and several may carry the
-//! name, so that the module list is read where there is something to find ([EnumProcessModules]), and each reference is
-//! taken by the module's address.
+//! [GetModuleHandle] answers first, as on the page of `CleanupCredentialCache`: if it finds nothing, nothing is loaded.
+//! It returns only one module, so on a hit we enumerate all modules ([EnumProcessModules]), match the name ourselves,
+//! and take each reference by the module's address.
 //!
 //! [EnumProcessModules]: https://learn.microsoft.com/en-us/windows/win32/api/psapi/nf-psapi-enumprocessmodules
 //! [GetModuleHandle]: https://learn.microsoft.com/en-us/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlew
@@ -33,9 +32,9 @@ use sspcache_types::{SecurityStatus, name};
 /// Windows' loader, as this process sees it.
 ///
 /// # Platform-specific behaviour
-/// Whether a thread is inside a loader callback is told by ntdll's `RtlIsThreadWithinLoaderCallout`, and where ntdll
-/// has none (as in Wine 8) by whether the thread owns the loader lock. The first question about the window station
-/// loads user32, if nothing else has: never from DllMain, since the protocol refuses to go on there before it asks.
+/// ntdll's `RtlIsThreadWithinLoaderCallout` returns whether a thread is inside a loader callback. Where ntdll lacks it
+/// (as in Wine 8), the owner of the loader lock counts as inside. The first query of the window station loads user32,
+/// unless it is loaded already; never from DllMain, where the protocol refuses before it queries.
 #[derive(Debug, Default)]
 pub struct NativeLoader {
     station: station::Station,
@@ -84,9 +83,9 @@ impl NativeModule {
         if found == 0 {
             return None;
         }
-        // SAFETY: the handle came with a reference, which is the library's from here on. If it is the last one when it
-        // is given back, DllMain runs: whoever loaded the module answers for that, since it can't choose which thread
-        // gives that one back.
+        // SAFETY: the handle came with a reference, which the library owns from here on. If it is the last one when it
+        // is freed, DllMain runs. The code that loaded the module is responsible for that: it can't choose which thread
+        // frees the last reference.
         let library = unsafe { Library::from_raw(referenced.expose_provenance().cast_signed()) };
         // Asked again, since between the two another module may have come to lie at the address.
         let path = path(referenced).filter(|path| is_named(path, name))?;
@@ -110,7 +109,7 @@ impl Module for NativeModule {
 
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool> {
         let address = self.export(CLEANUP_CREDENTIAL_CACHE)?;
-        // SAFETY: the export of an SSP is this function (clause C1; whoever registers an SSP says so). The closure's
+        // SAFETY: the export of an SSP is this function (clause C1; registering an SSP asserts that). The closure's
         // type captures the borrow of `self`, which keeps the module loaded.
         Some(move || unsafe { sspi::cleanup_credential_cache(address) })
     }
@@ -128,8 +127,7 @@ fn is_named(path: &str, wanted: &str) -> bool {
     name::eq(file, wanted)
 }
 
-/// Whether no module of that file name is loaded, as far as that can be told at once. Allocates nothing, and takes no
-/// reference.
+/// Whether certainly no module of that file name is loaded. Allocates nothing, and takes no reference.
 fn is_surely_absent(name: &str) -> bool {
     // To a name without extension, `.dll` would be added. A dot at its end is documented to prevent that, but with it
     // Wine 8 doesn't find a module that it has loaded.
@@ -296,7 +294,7 @@ mod station {
     type GetUserObjectInformationFn =
         unsafe extern "system" fn(HANDLE, USER_OBJECT_INFORMATION_INDEX, *mut c_void, u32, *mut u32) -> BOOL;
 
-    /// Asks user32, which is looked up when it is first asked: whoever only links this crate needs none.
+    /// Queries user32, which the first query loads: programs that only link this crate don't need it.
     #[derive(Debug, Default)]
     pub(super) struct Station(OnceCell<Option<User32>>);
 
@@ -328,7 +326,7 @@ mod station {
             Some(Self { process_window_station, user_object_information, _library: library })
         }
 
-        /// `None` when the station can't be told, as without the right to read its attributes.
+        /// `None` when the station is unknown, as without the right to read its attributes.
         fn ask(&self) -> Option<WindowStation> {
             // SAFETY: it takes nothing; the handle is the process's own and not to be closed.
             let station = unsafe { (self.process_window_station)() };
@@ -336,7 +334,7 @@ mod station {
             let size = u32::try_from(size_of_val(&flags)).ok()?;
             let mut needed = 0;
             // SAFETY: the structure that this index fills in, and its size; a null station is refused.
-            let told = unsafe {
+            let is_known = unsafe {
                 (self.user_object_information)(
                     station,
                     UOI_FLAGS,
@@ -345,7 +343,7 @@ mod station {
                     &raw mut needed,
                 )
             };
-            if told == 0 {
+            if is_known == 0 {
                 return None;
             }
             let flags = flags.dwFlags;
@@ -355,12 +353,12 @@ mod station {
             Some(WindowStation::NotVisible { name: self.name(station), flags })
         }
 
-        /// The station's name, empty when it isn't told.
+        /// The station's name, or an empty string when Windows refuses it.
         fn name(&self, station: HWINSTA) -> String {
             let mut name = [0u16; 256];
             let mut needed = 0;
             // SAFETY: the buffer has the size in bytes that is passed.
-            let told = unsafe {
+            let is_known = unsafe {
                 (self.user_object_information)(
                     station,
                     UOI_NAME,
@@ -370,7 +368,7 @@ mod station {
                 )
             };
             let length =
-                if told == 0 { 0 } else { name.iter().position(|&unit| unit == 0).unwrap_or(name.len()) };
+                if is_known == 0 { 0 } else { name.iter().position(|&unit| unit == 0).unwrap_or(name.len()) };
             String::from_utf16_lossy(&name[..length])
         }
     }

@@ -96,7 +96,7 @@ impl HandedOut {
         // SAFETY: the caller promises memory of that SSP, or a null pointer. It is freed when this is dropped.
         let memory = unsafe { Self::new(pointer, free) };
         let Some(start) = NonNull::new(memory.pointer.cast::<u8>()) else { return Zeroizing::default() };
-        // SAFETY: the caller promises that many initialized bytes, and nobody else has the memory.
+        // SAFETY: the caller promises that many initialized bytes, and no other code has the memory.
         let bytes = unsafe { slice::from_raw_parts_mut(start.as_ptr(), length as usize) };
         let copy = Zeroizing::new(bytes.to_vec());
         bytes.zeroize();
@@ -107,8 +107,8 @@ impl HandedOut {
 impl Drop for HandedOut {
     fn drop(&mut self) {
         if !self.pointer.is_null() {
-            // SAFETY: whoever made this promised that the function frees the memory, and nobody else does. Nobody could
-            // do anything about its status.
+            // SAFETY: the contract of `new` says that this function frees the memory, and no other code does. Its status
+            // is ignored, since nothing could be done about a failure.
             unsafe { (self.free)(self.pointer) };
         }
     }
