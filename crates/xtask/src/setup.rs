@@ -228,7 +228,7 @@ fn missing_toolchains(workspace: &Workspace) -> Result<Vec<String>> {
         cmd!(shell, "rustup run {name} {program} --version").quiet().ignore_stderr().read()
     };
     let mut missing = Vec::new();
-    for (name, program) in [(NIGHTLY.to_owned(), "cargo-miri"), (oldest_rust(workspace)?, "rustc")] {
+    for (name, program) in [(NIGHTLY.to_owned(), "miri"), (oldest_rust(workspace)?, "rustc")] {
         if run(&name, program).is_err() {
             missing.push(name);
         }
