@@ -517,7 +517,8 @@ mod tests {
         let read = |file| fs::read_to_string(root.join(file));
         let page = read("docs/assurance.md").expect("readable");
         for row in page.lines().filter(|line| line.contains("| `cargo ")) {
-            let command = row.split('`').find(|span| span.starts_with("cargo ")).expect("a command");
+            let command = row.split("| `").find(|cell| cell.starts_with("cargo ")).expect("a command");
+            let command = command.split('`').next().unwrap_or_default();
             let named = command.strip_prefix("cargo xtask test ");
             let step = STEPS.iter().find(|step| Some(step.name) == named);
             assert!(step.is_some() == named.is_some(), "there is no step for `{command}`");
