@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, fs};
 
 use object::Object as _;
-use sspcache_tests::dll::{self, MODULES, built};
+#[cfg(unix)]
+use sspcache_tests::dll;
+use sspcache_tests::dll::{MODULES, built};
 
 /// Functions with one form, then those with an A and a W form.
 const EXPORTS: [&[&str]; 2] = [

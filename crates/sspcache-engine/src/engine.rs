@@ -60,14 +60,14 @@ impl Engine {
     }
 
     /// `CleanupCredentialCache`: overwrites every cached secret and empties the cache. Flushing an empty cache
-    /// succeeds too. Returns FALSE when a [`Fault`] says so, and never else.
+    /// succeeds too. Returns FALSE when a [`Fault`](crate::Fault) says so, and never else.
     ///
     /// Reference: [CleanupCredentialCache](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache).
     pub fn flush(&self) -> bool {
         self.instance.flush()
     }
 
-    /// Begins a call of this operation: counts it, waits and panics as the [`Fault`]s say. The operations above call
+    /// Begins a call of this operation: counts it, waits and panics as the [`Fault`](crate::Fault)s say. The operations above call
     /// it themselves; the C ABI calls it for those that the engine has no part in.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Engine {
         self.instance.is_missing(operation)
     }
 
-    /// Ends the instance as unloading its module does: wipes everything and says in an [`EventKind::Ended`] event how
+    /// Ends the instance as unloading its module does: wipes everything and says in an [`EventKind::Ended`](crate::EventKind::Ended) event how
     /// many credentials were still cached. While another thread is inside a call nothing is touched, since waiting here could hang
     /// a process's exit.
     pub fn end(&self, how: Ending) -> Ended {

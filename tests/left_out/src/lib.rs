@@ -11,7 +11,7 @@ macro_rules! left_out {
             $(
                 #[doc = $reason]
                 #[doc = "```ignore"]
-                #[doc = "// Nothing to compile: the name says it."]
+                #[doc = "std::process::Command::new(\"cargo\").args([\"xtask\", \"test\"]);"]
                 #[doc = "```"]
                 #[allow(non_camel_case_types, reason = "it is printed")]
                 #[derive(Debug)]

@@ -14,7 +14,8 @@ pub trait Raw<P> {
     /// Makes the value. Nothing is followed yet.
     ///
     /// # Safety
-    /// The parameter is what the function's page says, for as long as the value is used: see [the module](crate::raw).
+    /// The parameter is what the function's page says, for as long as the value is used: a pointer that is not null
+    /// is to what the page says, and what is read is written to by nothing else.
     unsafe fn from_raw(parameter: P) -> Self;
 }
 

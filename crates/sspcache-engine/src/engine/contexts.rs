@@ -154,7 +154,7 @@ impl Engine {
     /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any quality but 0, and
     /// without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only;
     /// [`SecurityStatus::INVALID_TOKEN`] without any part; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less than
-    /// [`MESSAGE_TOKEN`](super::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
+    /// [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
     ///
     /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
     pub fn sign(
@@ -186,14 +186,14 @@ impl Engine {
     }
 
     /// `EncryptMessage`: encrypts the parts of a message in place and makes its token; returns the token's length. With
-    /// [`WRAP_NO_ENCRYPT`](super::WRAP_NO_ENCRYPT) it signs only. Parts of one kind that follow each other are one: how
+    /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) it signs only. Parts of one kind that follow each other are one: how
     /// they are divided doesn't matter.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any other quality, and in a
     /// context with neither integrity nor confidentiality; [`SecurityStatus::UNSUPPORTED_FUNCTION`] in a context that has the
     /// other of the two; [`SecurityStatus::INVALID_TOKEN`] without any data; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less
-    /// than [`MESSAGE_TOKEN`](super::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
+    /// than [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
     ///
     /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-encryptmessage).
     pub fn encrypt(
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// `DecryptMessage`: decrypts the parts of a message in place; returns the quality of protection, which is
-    /// [`WRAP_NO_ENCRYPT`](super::WRAP_NO_ENCRYPT) when it was only signed. On failure they are as they were.
+    /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) when it was only signed. On failure they are as they were.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] in a context with neither

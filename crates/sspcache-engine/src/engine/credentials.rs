@@ -76,7 +76,7 @@ impl Engine {
 
     /// `SetCredentialsAttributes` with `SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS`: where Kerberos finds its proxy. The mock asks
     /// no key distribution centre, so nothing comes of it; the settings are kept with the handle, and an
-    /// [event](EventKind::KdcProxySet) tells them. They are asked for once the handle has been found good.
+    /// [event](crate::EventKind::KdcProxySet) tells them. They are asked for once the handle has been found good.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::UNSUPPORTED_FUNCTION`] for a handle of another package than Kerberos or
