@@ -4,8 +4,8 @@
 
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sspcache_types::name::fold;
 use sspcache_loader::{EmulatedLoader, Handle, LoaderError, ModuleFile, Name};
+use sspcache_types::name::fold;
 use widestring::{U16Str, U16String};
 
 /// Folders that are searched for bare names, and one that isn't.
