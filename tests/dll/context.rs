@@ -65,6 +65,26 @@ fn both_sides_shake_hands_with_buffers_of_either_kind() {
     in_both_forms("both_sides_shake_hands_with_buffers_of_either_kind", shake, shake);
 }
 
+/// R1: observed, Wine's Negotiate passes small numbers as the credential there.
+#[test]
+fn a_later_step_does_not_follow_the_pointer_to_its_credential() {
+    fn shake<F: Form>(contexts: Contexts<'_, F>) {
+        let [alice, service] = [contexts.client("Negotiate", "correct horse"), contexts.server("Negotiate")];
+        for number in [0x10, 0x20, usize::MAX] {
+            let nowhere = ptr::without_provenance(number);
+            let hello = contexts.initialize(Some(&alice), None, None, &TARGET);
+            let challenge = contexts.accept(Some(&service), None, Some(&hello.token), &NO_TERMS);
+            let proof =
+                contexts.initialize_with(nowhere, Some(hello.context), Some(&challenge.token), &TARGET);
+            assert_eq!(proof.status, SEC_E_OK, "{number:#x}");
+            let accepted =
+                contexts.accept_with(nowhere, Some(challenge.context), Some(&proof.token), &NO_TERMS);
+            assert_eq!(accepted.status, SEC_E_OK, "{number:#x}");
+        }
+    }
+    in_both_forms("a_later_step_does_not_follow_the_pointer_to_its_credential", shake::<Ansi>, shake::<Wide>);
+}
+
 /// S4
 #[test]
 fn both_sides_are_told_the_same() {

@@ -98,7 +98,7 @@ fn every_row_names_its_clause_and_its_source() {
         );
         let clauses = row.clause.split(", ");
         assert!(
-            clauses.clone().all(|clause| "CMS".contains(&clause[..1]) && clause[1..].parse::<u8>().is_ok()),
+            clauses.clone().all(|clause| "CMRS".contains(&clause[..1]) && clause[1..].parse::<u8>().is_ok()),
             "{row:?}"
         );
     }

@@ -185,12 +185,23 @@ impl<F: Form> Contexts<'_, F> {
         token: Option<&[u8]>,
         terms: &Terms<'_>,
     ) -> Stepped {
+        self.initialize_with(credential.map_or(ptr::null(), ptr::from_ref), context, token, terms)
+    }
+
+    /// The same, with a pointer that may be none to a credential.
+    pub fn initialize_with(
+        &self,
+        credential: *const Handle,
+        context: Option<Handle>,
+        token: Option<&[u8]>,
+        terms: &Terms<'_>,
+    ) -> Stepped {
         let target = terms.target.map(F::terminated);
         let target = target.as_ref().map_or(ptr::null(), Vec::as_ptr);
         let allocates = terms.flags & ISC_REQ_ALLOCATE_MEMORY != 0;
         self.step(context, token, terms, allocates, |given, input, new, output, flags, expiry| {
-            let credential = credential.map_or(ptr::null(), ptr::from_ref);
-            // SAFETY: the target ends in a null; everything else is null or lives until the call returns.
+            // SAFETY: the target ends in a null; everything else is null or lives until the call returns, but for a credential
+            // that is not read.
             unsafe {
                 (self.initialize)(
                     credential,
@@ -218,10 +229,20 @@ impl<F: Form> Contexts<'_, F> {
         token: Option<&[u8]>,
         terms: &Terms<'_>,
     ) -> Stepped {
+        self.accept_with(credential.map_or(ptr::null(), ptr::from_ref), context, token, terms)
+    }
+
+    /// The same, with a pointer that may be none to a credential.
+    pub fn accept_with(
+        &self,
+        credential: *const Handle,
+        context: Option<Handle>,
+        token: Option<&[u8]>,
+        terms: &Terms<'_>,
+    ) -> Stepped {
         let allocates = terms.flags & ASC_REQ_ALLOCATE_MEMORY != 0;
         self.step(context, token, terms, allocates, |given, input, new, output, flags, expiry| {
-            let credential = credential.map_or(ptr::null(), ptr::from_ref);
-            // SAFETY: everything is null or lives until the call returns.
+            // SAFETY: everything is null or lives until the call returns, but for a credential that is not read.
             unsafe { (self.accept)(credential, given, input, terms.flags, 0, new, output, flags, expiry) }
         })
     }

@@ -74,11 +74,15 @@ impl<'c> StepCall<'c> {
         if nowhere { Err(SecurityStatus::INVALID_PARAMETER) } else { Ok(()) }
     }
 
-    /// The credential, which the first step needs.
+    /// The credential, which the first step needs. On a later step the context says which it is, and the parameter isn't read:
+    /// Wine's Negotiate passes small numbers there (clause R1).
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`] for a pointer that is never followed.
     pub(crate) fn credential(&self) -> Result<Option<CredentialHandle>, SecurityStatus> {
+        if !self.context.is_null() {
+            return Ok(None);
+        }
         self.credential.optional_credential()
     }
 

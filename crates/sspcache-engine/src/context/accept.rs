@@ -12,7 +12,7 @@ use super::{
     token::{self, Challenge, Hello, Nonce, Proof, Token},
 };
 use crate::{
-    CredentialHandle, FileTime, Name, Operation, PackageInfo, SecurityStatus,
+    FileTime, Name, Operation, PackageInfo, SecurityStatus,
     credentials::held::{Credential, Held},
     state::{Instance, State},
 };
@@ -83,7 +83,6 @@ impl State {
         let expires = self.context_expiry(credential.slot, now);
         let name = package.name.clone();
         let accepting = Accepting {
-            credential: request.credential.unwrap_or(CredentialHandle::from_word(0)),
             server,
             package,
             negotiated: self.is_negotiate(held.own.package),

@@ -79,7 +79,7 @@ impl Instance {
     ) -> Result<Step, Refusal> {
         let (found, now) = {
             let (state, now) = self.lock_for_step();
-            (state.context_for(call, handle), now)
+            (state.context_for(handle), now)
         };
         let gone_on = found.map_err(Halt::Keep).and_then(|shared| {
             let mut context = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,11 +182,8 @@ impl State {
         if held.is_for(call.role) { Ok(held) } else { Err(SecurityStatus::NO_CREDENTIALS) }
     }
 
-    /// The context of a later step, whose credential may have been freed, but not be a freed one.
-    fn context_for(&self, call: &Call, handle: ContextHandle) -> Result<Arc<Mutex<Context>>, SecurityStatus> {
-        if call.credential.is_some_and(|credential| self.handles.get(credential.word()).is_none()) {
-            return Err(SecurityStatus::INVALID_HANDLE);
-        }
+    /// The context of a later step.
+    fn context_for(&self, handle: ContextHandle) -> Result<Arc<Mutex<Context>>, SecurityStatus> {
         self.contexts.get(handle.word()).cloned().ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
@@ -298,24 +295,16 @@ impl Context {
 
     /// Whether a later step may be taken at all.
     fn check_step(&self, call: &Call) -> Result<(), Halt> {
-        let (role, credential) = match self {
+        let role = match self {
             Self::Abandoned => return Err(Halt::Keep(SecurityStatus::CONTEXT_EXPIRED)),
             Self::Established(established) if established.info.role == call.role => {
                 return Err(Halt::Keep(SecurityStatus::INVALID_TOKEN));
             }
             Self::Established(_) | Self::Failed => return Err(Halt::Keep(SecurityStatus::INVALID_HANDLE)),
-            Self::Accepting(accepting) => (Role::Acceptor, accepting.credential),
-            Self::Completing(completing) => (Role::Initiator, completing.credential),
-            Self::Confirming(confirming) => (Role::Initiator, confirming.credential),
-            Self::Initiating(initiating) => (Role::Initiator, initiating.credential),
+            Self::Accepting(_) => Role::Acceptor,
+            Self::Completing(_) | Self::Confirming(_) | Self::Initiating(_) => Role::Initiator,
         };
-        if role != call.role {
-            return Err(Halt::Keep(SecurityStatus::INVALID_HANDLE));
-        }
-        if call.credential.is_some_and(|given| given != credential) {
-            return Err(Halt::Keep(SecurityStatus::WRONG_CREDENTIAL_HANDLE));
-        }
-        Ok(())
+        if role == call.role { Ok(()) } else { Err(Halt::Keep(SecurityStatus::INVALID_HANDLE)) }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
 };
 use crate::{
-    CredentialHandle, FileTime, Operation, PackageInfo, Principal, SecurityStatus,
+    FileTime, Operation, PackageInfo, Principal, SecurityStatus,
     account::AccountKey,
     credentials::held::{Credential, Held},
     state::{Instance, State},
@@ -90,7 +90,6 @@ impl State {
         let package = self.packages[usize::from(held.own.package)].name.clone();
         let Hello { requested, negotiated, target, .. } = hello;
         let initiating = Initiating {
-            credential: request.credential.unwrap_or(CredentialHandle::from_word(0)),
             choices,
             negotiated,
             requested,
@@ -173,9 +172,9 @@ impl Initiating {
             expires_local: instance.to_local(*expires),
         };
         let mac = Zeroizing::new(proofs.proof());
-        let (credential, expires) = (self.credential, *expires);
+        let expires = *expires;
         let (next, progress) = if flags.contains(ContextFlags::MUTUAL_AUTH) {
-            let confirming = Confirming { credential, proofs, info, expires };
+            let confirming = Confirming { proofs, info, expires };
             (Context::Confirming(Box::new(confirming)), Progress::Continue)
         } else {
             (Context::Established(Box::new(Established::new(info, expires))), Progress::Complete)
@@ -184,7 +183,7 @@ impl Initiating {
             token::prove(&mut token, &mac);
             return Ok(Advance { next, progress, token, flags, expires });
         }
-        let completing = Completing { credential, unfinished: token.clone(), mac, next };
+        let completing = Completing { unfinished: token.clone(), mac, next };
         let progress = match progress {
             Progress::Complete => Progress::CompleteNeeded,
             _ => Progress::CompleteAndContinue,

@@ -10,9 +10,7 @@ use super::{
     protection::Protection,
     token::{Digest, Nonce},
 };
-use crate::{
-    CredentialHandle, FileTime, Name, PackageInfo, Principal, handle::HandleTable, sync::Mutex, vault::Slot,
-};
+use crate::{FileTime, Name, PackageInfo, Principal, handle::HandleTable, sync::Mutex, vault::Slot};
 
 /// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for
 /// each other; the engine's own lock may be taken while a context's is held, and never the other way round.
@@ -53,7 +51,6 @@ impl Established {
 
 /// An acceptor that awaits the initiator's proof.
 pub(crate) struct Accepting {
-    pub(super) credential: CredentialHandle,
     pub(super) server: Principal,
     pub(super) package: Arc<PackageInfo>,
     pub(super) negotiated: bool,
@@ -69,7 +66,6 @@ pub(crate) struct Accepting {
 
 /// An initiator that awaits the acceptor's challenge.
 pub(crate) struct Initiating {
-    pub(super) credential: CredentialHandle,
     pub(super) choices: Vec<Choice>,
     pub(super) negotiated: bool,
     pub(super) requested: ContextFlags,
@@ -94,7 +90,6 @@ pub(super) enum Client {
 
 /// An initiator whose proof is to be completed.
 pub(crate) struct Completing {
-    pub(super) credential: CredentialHandle,
     /// The proof as it was given out.
     pub(super) unfinished: Vec<u8>,
     pub(super) mac: Zeroizing<Digest>,
@@ -103,7 +98,6 @@ pub(crate) struct Completing {
 
 /// An initiator that awaits the acceptor's confirmation.
 pub(crate) struct Confirming {
-    pub(super) credential: CredentialHandle,
     pub(super) proofs: Proofs,
     pub(super) info: ContextInfo,
     pub(super) expires: FileTime,

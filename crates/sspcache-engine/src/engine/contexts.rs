@@ -19,7 +19,6 @@ impl Engine {
     /// | status | when |
     /// | --- | --- |
     /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an acceptor's |
-    /// | [`SecurityStatus::WRONG_CREDENTIAL_HANDLE`] | another credential than in the first step |
     /// | [`SecurityStatus::NO_CREDENTIALS`] | an inbound credential, one that was flushed (clause M4), or no package left for it |
     /// | [`SecurityStatus::TARGET_UNKNOWN`] | not among the targets of the configuration |
     /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; an established context |
@@ -44,7 +43,6 @@ impl Engine {
     /// | status | when |
     /// | --- | --- |
     /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an initiator's |
-    /// | [`SecurityStatus::WRONG_CREDENTIAL_HANDLE`] | another credential than in the first step |
     /// | [`SecurityStatus::NO_CREDENTIALS`] | an outbound credential |
     /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS`, which exclude each other |
     /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; one of another package; an established context |

@@ -152,20 +152,17 @@ fn a_step_without_room_for_its_token_changes_nothing() {
     ends.infos();
 }
 
-/// S5: handles of nothing, of the other side, and of another credential; the context is as it was.
+/// S5: handles of nothing and of the other side; the context is as it was.
 #[test]
 fn a_step_with_a_wrong_handle_is_refused_and_the_right_one_goes_on() {
     let ssp = engine("MSN").build();
     let mut ends = Ends::new(&ssp);
-    let other = Ends::new(&ssp);
     let hello = ends.initialize(None).unwrap().token;
     let challenge = ends.accept(&hello).unwrap().token;
     let freed = Ends::new(&ssp).client_credential;
     ssp.free(freed).unwrap();
     let base = InitializeRequest { context: ends.client_context, token: Some(&challenge), ..request(&ends) };
     for (credential, context, refused) in [
-        (Some(other.client_credential), ends.client_context, SecurityStatus::WRONG_CREDENTIAL_HANDLE),
-        (Some(freed), ends.client_context, SecurityStatus::INVALID_HANDLE),
         (Some(freed), None, SecurityStatus::INVALID_HANDLE),
         (None, None, SecurityStatus::INVALID_HANDLE),
         (base.credential, Some(ContextHandle::from_word(0)), SecurityStatus::INVALID_HANDLE),
@@ -187,6 +184,33 @@ fn a_step_with_a_wrong_handle_is_refused_and_the_right_one_goes_on() {
     let proof = ssp.initialize(&base).unwrap().token;
     ends.accept(&proof).unwrap();
     ends.infos();
+}
+
+/// R1: whatever stands for the credential on a later step, the context says which it is.
+#[test]
+fn a_later_step_does_not_read_its_credential() {
+    let ssp = engine("MSN").build();
+    let other = Ends::new(&ssp).client_credential;
+    let freed = Ends::new(&ssp).client_credential;
+    ssp.free(freed).unwrap();
+    for credential in [None, Some(other), Some(freed), Some(CredentialHandle::from_word(0x10))] {
+        let mut ends = Ends::new(&ssp);
+        let hello = ends.initialize(None).unwrap().token;
+        let challenge = ends.accept(&hello).unwrap().token;
+        let context = ends.client_context;
+        let proof = ssp
+            .initialize(&InitializeRequest { credential, context, token: Some(&challenge), ..request(&ends) })
+            .unwrap()
+            .token;
+        let context = ends.server_context;
+        ssp.accept(&AcceptRequest {
+            credential,
+            context,
+            ..AcceptRequest::first(ends.server_credential, &proof)
+        })
+        .unwrap();
+        ends.infos();
+    }
 }
 
 /// S5: a context that is not established has no attributes, messages or anything else, whichever step it is at.
