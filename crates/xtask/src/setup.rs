@@ -5,10 +5,9 @@
 use std::collections::BTreeSet;
 use std::env::consts::EXE_EXTENSION;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
 
 use crate::workspace::{Workspace, is_on_path};
@@ -269,23 +268,6 @@ fn has_tools(workspace: &Workspace) -> bool {
 /// The pinned version of a tool, by its package's name.
 pub(crate) fn pinned(package: &str) -> Option<&'static str> {
     PINNED.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
-}
-
-/// The Zig toolchain's program.
-pub(crate) fn zig(workspace: &Workspace) -> Result<PathBuf> {
-    let libraries = if cfg!(windows) {
-        Some(workspace.tools.join("Lib"))
-    } else {
-        // The folder below is named after Python's version.
-        workspace
-            .shell
-            .read_dir(workspace.tools.join("lib"))
-            .ok()
-            .and_then(|folders| folders.into_iter().next())
-    };
-    let zig = libraries.unwrap_or_default().join("site-packages/ziglang/zig").with_extension(EXE_EXTENSION);
-    ensure!(zig.is_file(), "{} is missing: run `cargo xtask setup`", zig.display());
-    Ok(zig)
 }
 
 #[cfg(test)]

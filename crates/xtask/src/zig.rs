@@ -1,11 +1,11 @@
 //! Zig as C compiler and linker for Windows, on any host.
 
-use std::path::Path;
+use std::env::consts::EXE_EXTENSION;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use xshell::{Cmd, cmd};
 
-use crate::setup;
 use crate::workspace::Workspace;
 
 /// Makes `build`, a cargo command, link with Zig for one of Rust's `…-windows-gnullvm` targets.
@@ -14,14 +14,14 @@ pub(crate) fn link_with<'a>(workspace: &Workspace, triple: &str, build: Cmd<'a>)
     Ok(build
         .env(variable, workspace.root.join("crates/xtask/link-with-zig.sh"))
         .env("SSPCACHE_ZIG_TARGET", target(triple)?)
-        .env("SSPCACHE_ZIG", setup::zig(workspace)?)
+        .env("SSPCACHE_ZIG", program(workspace)?)
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
 }
 
 /// Builds the stand-in for Wine's missing DLL: see `shim/`.
 pub(crate) fn build_shim(workspace: &Workspace, triple: &str, to: &Path) -> Result<()> {
     let shell = &workspace.shell;
-    let (zig, target) = (setup::zig(workspace)?, target(triple)?);
+    let (zig, target) = (program(workspace)?, target(triple)?);
     let sources = ["bcryptprimitives.c", "bcryptprimitives.def"]
         .map(|file| workspace.root.join("crates/xtask/shim").join(file));
     shell.create_dir(to.parent().context("the shim's path has no folder")?)?;
@@ -37,4 +37,21 @@ pub(crate) fn build_shim(workspace: &Workspace, triple: &str, to: &Path) -> Resu
 fn target(triple: &str) -> Result<String> {
     let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;
     Ok(format!("{}-windows-gnu", if machine == "i686" { "x86" } else { machine }))
+}
+
+/// The Zig toolchain's program.
+fn program(workspace: &Workspace) -> Result<PathBuf> {
+    let libraries = if cfg!(windows) {
+        Some(workspace.tools.join("Lib"))
+    } else {
+        // The folder below is named after Python's version.
+        workspace
+            .shell
+            .read_dir(workspace.tools.join("lib"))
+            .ok()
+            .and_then(|folders| folders.into_iter().next())
+    };
+    let zig = libraries.unwrap_or_default().join("site-packages/ziglang/zig").with_extension(EXE_EXTENSION);
+    ensure!(zig.is_file(), "{} is missing: run `cargo xtask setup`", zig.display());
+    Ok(zig)
 }
