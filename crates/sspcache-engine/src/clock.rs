@@ -1,4 +1,4 @@
-//! Time as the mock tells it: FILETIMEs, from a clock that a test can replace.
+//! The mock's time: FILETIMEs, from a clock that a test can replace.
 
 use std::{
     fmt,
@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 pub struct FileTime(pub u64);
 
 impl FileTime {
-    /// What stands for "never expires" at the ABI.
+    /// The value for "never expires" at the ABI.
     pub const NEVER: Self = Self(0x7FFF_FFFF_FFFF_FFFF);
 
-    /// The moment this long after this one; [`Self::NEVER`] where it would lie beyond.
+    /// The moment this long after this one; at most [`Self::NEVER`].
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         // Not by `as_nanos`: dividing 128 bits takes longer than reading the clock.
@@ -55,12 +55,12 @@ impl From<SystemTime> for FileTime {
     }
 }
 
-/// Where the mock takes the time from.
+/// The source of the mock's time.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Now, in UTC.
     fn now(&self) -> FileTime;
 
-    /// How far local time is ahead of UTC, in seconds: what the ABI's local times are made with.
+    /// How far local time is ahead of UTC, in seconds. Times at the ABI are local.
     fn seconds_east_of_utc(&self) -> i32 {
         0
     }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Effect, FileTime, Operation, SecurityStatus, context::Role};
 
-/// One step of an SSP's life. Its JSON form is a line of the [journal](crate::journal).
+/// Something that happened in an SSP. Its JSON form is a line of the [journal](crate::journal).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
 pub struct Event {
-    /// Place in the order of this instance's events, from 0, without gaps.
+    /// Number of the event in this instance's order, from 0, without gaps.
     pub seq: u64,
-    /// When, in UTC, as a FILETIME.
+    /// The time of the event, in UTC.
     pub time: FileTime,
     /// Credentials in the cache before the event.
     pub before: u32,
@@ -27,7 +27,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What kind of step it was.
+/// What happened, with its details.
 ///
 /// A `credential` is a number for one cached credential, unique in its instance; a replaced secret gets a new one.
 /// A `principal` is text for people: `DOMAIN\user`.
@@ -36,13 +36,13 @@ pub struct Event {
 #[cfg_attr(feature = "journal", serde(tag = "event", rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A credential handle was given out.
+    /// A credential handle was acquired.
     Acquired {
-        /// The handle's word.
+        /// The handle's value.
         handle: usize,
         /// The package.
         package: String,
-        /// Whom the handle stands for; empty when anonymous.
+        /// The handle's principal; empty when anonymous.
         principal: String,
         /// The cached credential it uses, if it uses one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
@@ -56,7 +56,7 @@ pub enum EventKind {
         credential: u64,
         /// Its package.
         package: String,
-        /// Whose it is.
+        /// Its principal.
         principal: String,
         /// Where it came from.
         source: Source,
@@ -65,48 +65,48 @@ pub enum EventKind {
     },
     /// A context was deleted, established or not.
     ContextDeleted {
-        /// The handle's word.
+        /// The handle's value.
         context: usize,
     },
     /// A handshake is done on this side.
     ContextEstablished {
-        /// The handle's word.
+        /// The handle's value.
         context: usize,
         /// Which side this is.
         role: Role,
         /// The package that was used; for Negotiate, the one that it chose.
         package: String,
-        /// Who initiated; empty for a null session.
+        /// The initiator's principal; empty for a null session.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
-    /// An established context was packed for another process.
+    /// An established context was exported.
     ContextExported {
-        /// The handle's word.
+        /// The handle's value.
         context: usize,
     },
     /// A handshake failed after its first step, or took too long: the context can only be deleted.
     ContextFailed {
-        /// The handle's word.
+        /// The handle's value.
         context: usize,
-        /// Why.
+        /// The status that it failed with.
         status: SecurityStatus,
     },
-    /// A context was made of an exported one.
+    /// An exported context was imported.
     ContextImported {
-        /// The handle's word.
+        /// The handle's value.
         context: usize,
         /// Which side this is.
         role: Role,
         /// The package that was used; for Negotiate, the one that it chose.
         package: String,
-        /// Who initiated; empty for a null session.
+        /// The initiator's principal; empty for a null session.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
     /// A handshake began.
     ContextStarted {
-        /// The handle's word.
+        /// The handle's value.
         context: usize,
         /// Which side this is.
         role: Role,
@@ -115,11 +115,11 @@ pub enum EventKind {
     },
     /// A handle was given one more credential.
     CredentialsAdded {
-        /// The handle's word.
+        /// The handle's value.
         handle: usize,
         /// The package that it is for.
         package: String,
-        /// Whose it is; empty when anonymous.
+        /// Its principal; empty when anonymous.
         principal: String,
         /// The cached credential it uses, if it uses one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
@@ -129,7 +129,7 @@ pub enum EventKind {
     },
     /// The SSP ended: unloaded, dropped, or its process ended. What it still held is wiped, and counts as left.
     Ended {
-        /// How.
+        /// How it ended.
         how: Ending,
         /// Credentials that were still cached.
         left: u32,
@@ -142,45 +142,45 @@ pub enum EventKind {
         /// The credential.
         credential: u64,
     },
-    /// A credential was overwritten because its time had come.
+    /// A credential was overwritten because it had expired.
     Expired {
         /// The credential.
         credential: u64,
     },
     /// A fault was injected.
     Faulted {
-        /// Into which function.
+        /// The function that it was injected into.
         operation: Operation,
-        /// Which one.
+        /// What the fault does.
         effect: Effect,
     },
     /// `CleanupCredentialCache` emptied the cache.
     Flushed,
     /// A credential handle was freed.
     Freed {
-        /// The handle's word.
+        /// The handle's value.
         handle: usize,
     },
-    /// An acceptor pretended to act for a client.
+    /// An acceptor impersonated its client, which was only simulated.
     Impersonated {
-        /// The handle's word of the context.
+        /// The context handle's value.
         context: usize,
         /// The client; empty for a null session.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
-    /// A handle was told of a proxy for Kerberos.
+    /// A proxy for Kerberos was set for a handle.
     KdcProxySet {
-        /// The handle's word.
+        /// The handle's value.
         handle: usize,
         /// The proxy's address; empty when none was given.
         server: String,
         /// Whether it has to be used.
         force: bool,
     },
-    /// An account has another password now.
+    /// The password of an account was changed.
     PasswordChanged {
-        /// Whose it is.
+        /// Its principal.
         principal: String,
     },
     /// A cached credential was presented again: same secret, new time.
@@ -192,27 +192,27 @@ pub enum EventKind {
     },
     /// A call was refused.
     Refused {
-        /// Which function.
+        /// The function.
         operation: Operation,
-        /// With what.
+        /// The status that it returned.
         status: SecurityStatus,
         /// The package that was asked for, if the call named one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         package: String,
-        /// Whom it was about, if anybody.
+        /// The principal that it was for, if it named one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
     /// A credential was overwritten because its principal signed in with another secret.
     Replaced {
-        /// The credential that went.
+        /// The credential that was replaced.
         credential: u64,
-        /// The one that came; a `cached` event follows.
+        /// The credential that replaces it; a `cached` event follows.
         by: u64,
     },
-    /// An acceptor ended its pretence to act for a client.
+    /// An acceptor ended the simulated impersonation of its client.
     Reverted {
-        /// The handle's word of the context.
+        /// The context handle's value.
         context: usize,
     },
     /// The SSP started, at its first use.
@@ -223,7 +223,7 @@ pub enum EventKind {
         version: String,
         /// The process, as the operating system numbers it. Under Wine, as Wine does.
         pid: u32,
-        /// What the process runs: its program's file name.
+        /// The file name of the process's program.
         program: String,
         /// Whether the process is the fork of one that had used the SSP.
         #[cfg_attr(feature = "journal", serde(default))]
@@ -237,7 +237,7 @@ pub enum EventKind {
 #[cfg_attr(feature = "journal", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Source {
-    /// Nobody's: an anonymous identity.
+    /// Nowhere: the identity was anonymous.
     Anonymous,
     /// The cache: a silent sign-in.
     Cache,
@@ -259,11 +259,11 @@ pub enum Ending {
     Dropped,
     /// The process ended.
     Exit,
-    /// The module was unloaded, or the process ended: an ELF destructor can't tell.
+    /// The module was unloaded, or the process ended: an ELF destructor can't distinguish the two.
     Unloaded,
 }
 
-/// Who is told of each event as it happens, while the SSP is locked: implementations are quick and don't call back.
+/// Receives each event as it happens. The SSP is locked meanwhile: return quickly, and don't call the SSP.
 pub trait EventSink: Send {
     /// Takes an event.
     ///

@@ -31,11 +31,11 @@ impl PackageInfo {
     ///
     /// | name | RPC id, of `rpcdce.h` | capabilities and token size |
     /// | --- | --- | --- |
-    /// | `MSN`, `DPA` | `RPC_C_AUTHN_MSN` 18, `RPC_C_AUTHN_DPA` 17 | nobody verified them: no public page states them |
+    /// | `MSN`, `DPA` | `RPC_C_AUTHN_MSN` 18, `RPC_C_AUTHN_DPA` 17 | unverified: no public page states them |
     /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | what Wine 8's `EnumerateSecurityPackages` lists (0x82B37, 0x83BB3 and 0x8F3BBF); the token sizes are those that Microsoft's pages give as usual (2,888, 48,000 and 48,000 bytes) |
     /// | any other | 0xFFFF, `SECPKG_ID_NONE` | the mock's own |
     ///
-    /// So NTLM has no mutual authentication, Kerberos and Negotiate can tell each other why a handshake failed, and
+    /// So NTLM has no mutual authentication, the peers of Kerberos and Negotiate can send each other the reason of a failed handshake, and
     /// Kerberos delegates.
     pub fn named(name: impl Into<Name>) -> Self {
         let name = name.into();

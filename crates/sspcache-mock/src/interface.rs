@@ -83,7 +83,7 @@ impl MockInterface {
     }
 }
 
-/// Functions that an SSP without contexts lacks.
+/// Without contexts, these functions are missing.
 #[cfg(not(feature = "contexts"))]
 macro_rules! lacking {
     ($($name:ident($($argument:ty),*) -> $result:ty;)+) => {

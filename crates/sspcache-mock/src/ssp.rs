@@ -1,4 +1,4 @@
-//! A mock SSP: how it is set up, what a test asks it, and the file that an emulated process loads.
+//! A mock SSP: its set-up, its state and events, and the file that an emulated process loads.
 
 use std::{
     fmt,
@@ -19,8 +19,8 @@ use crate::expectation;
 
 /// A mock SSP with a credential cache of its own.
 ///
-/// It sets itself up: each method that takes `self` changes how it behaves, until its first use. After that, a test asks
-/// what is [cached](Self::cached), and what [happened](Self::events). Clones are the same SSP with the same cache.
+/// Set it up before its first use, with the methods that take `self`. Afterwards a test reads what is
+/// [cached](Self::cached) and which [events](Self::events) happened. Clones are the same SSP with the same cache.
 ///
 /// ```
 /// use std::time::Duration;
@@ -76,15 +76,15 @@ impl MockSsp {
         self.set_up(|setup| setup.account(user, domain, password))
     }
 
-    /// Sets the targets that a server stands for, such as `HTTP/web.contoso.example`: it refuses sign-ins for others.
-    /// Without this, it takes any.
+    /// Sets the targets that a server accepts, such as `HTTP/web.contoso.example`. It refuses sign-ins to others. Without
+    /// this, it accepts any.
     #[cfg(feature = "contexts")]
     #[must_use]
     pub fn accepted_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
         self.set_up(|setup| setup.accepted_targets(targets))
     }
 
-    /// Limits the cache to this many credentials. The least recently used one makes room. Without this, there is no limit.
+    /// Limits the cache to this many credentials. Beyond it, the least recently used one is dropped. Without this, there is no limit.
     #[must_use]
     pub fn capacity(self, credentials: NonZeroU32) -> Self {
         self.set_up(|setup| setup.capacity(credentials))
@@ -96,7 +96,7 @@ impl MockSsp {
         self.set_up(|setup| setup.clock(clock))
     }
 
-    /// Whether clients have to complete their tokens with `CompleteAuthToken`, as some packages ask them to.
+    /// Sets whether clients have to complete their tokens with `CompleteAuthToken`, as some packages ask them to.
     #[cfg(feature = "contexts")]
     #[must_use]
     pub fn complete_tokens(self, complete: bool) -> Self {
@@ -122,7 +122,7 @@ impl MockSsp {
         self.set_up(|setup| setup.handle_policy(policy))
     }
 
-    /// Sets the targets that clients can reach. Without this, any.
+    /// Sets the targets that clients can sign in to: others are unknown. Without this, any target is known.
     #[cfg(feature = "contexts")]
     #[must_use]
     pub fn known_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
@@ -141,13 +141,13 @@ impl MockSsp {
         self.set_up(|setup| setup.package(package))
     }
 
-    /// Caches a credential for a package before the first call, as a logged-on user's session does.
+    /// Caches a credential for a package before the first call, as the session of a logged-on user does.
     #[must_use]
     pub fn preload(self, package: &str, user: &str, domain: &str, password: &str) -> Self {
         self.set_up(|setup| setup.preload(package, Identity::password(user, domain, password)))
     }
 
-    /// Whether a server's impersonation of its client is simulated, instead of refused. The thread's rights in the operating
+    /// Sets whether a server's impersonation of its client is simulated. Without this, it is refused. The thread's rights in the operating
     /// system don't change.
     #[cfg(feature = "contexts")]
     #[must_use]
@@ -161,11 +161,11 @@ impl MockSsp {
         self.set_up(|setup| setup.sink(sink))
     }
 
-    /// Expects a sign-out: when this value is dropped, it panics unless there was a sign-in, and no credential was left in the
-    /// cache at the end or when the SSP was unloaded. So a test that forgets to assert still fails.
+    /// Expects a sign-in and a sign-out. Dropping this value panics when there was no sign-in, or when a credential is still
+    /// cached or was left when the SSP was unloaded. So a test that forgets to assert still fails.
     ///
-    /// Keep the value in a variable until the end of the test. Its clones check nothing. While the thread panics already,
-    /// nothing is checked.
+    /// Keep the value in a variable until the end of the test. Its clones check nothing. Nothing is checked while the thread is
+    /// panicking already.
     ///
     /// ```should_panic
     /// use sspcache::SignIn;

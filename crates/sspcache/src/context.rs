@@ -33,7 +33,7 @@
 //! }
 //! ```
 //!
-//! The types keep the order: a half-open context can only step, a step consumes it, and only an established context has
+//! The types enforce the order: a half-open context can only step, a step consumes it, and only an established context has
 //! names, keys and messages. Dropping a context deletes it. A context holds a reference to its SSP's module.
 //!
 //! Where both ends are in one process, as in a test, [`handshake`] does all of it.
@@ -75,7 +75,7 @@ impl Handshake {
         Self(Box::new(negotiation))
     }
 
-    /// What is left of a handshake after a step.
+    /// The rest of a handshake after a step.
     pub(crate) fn resume(negotiation: Box<dyn Negotiating>) -> Self {
         Self(negotiation)
     }
@@ -107,7 +107,7 @@ impl fmt::Debug for Handshake {
 pub enum Step {
     /// Send the token, and pass the other side's answer to the next step.
     Continue {
-        /// What is left of the handshake.
+        /// The rest of the handshake.
         handshake: Handshake,
         /// The token to send.
         token: Vec<u8>,
@@ -123,7 +123,7 @@ pub enum Step {
 
 /// Why a handshake failed, and the token to send to the other side, if the SSP gave one.
 ///
-/// It doesn't turn into an [`Error`] by itself, as `?` would have it: the token would be lost. Send the token, then call
+/// The operator `?` doesn't convert it into an [`Error`], since the token would be lost. Send the token, then call
 /// [`into_error`](Self::into_error).
 ///
 /// ```compile_fail,E0277
@@ -173,7 +173,7 @@ impl std::error::Error for HandshakeError {
     }
 }
 
-/// An established context: each side knows who the other is. Dropping it deletes it.
+/// An established context: the handshake is done, and messages can be protected. Dropping it deletes it.
 ///
 /// One thread at a time can send on it, and one can receive, as SSPI demands; others wait. Where
 /// [`ContextFlags::SEQUENCE_DETECT`] was asked for, messages have to arrive in the order in which they were signed or

@@ -11,7 +11,7 @@ use sspcache_types::SecurityStatus;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The module is loaded, but lacks the export: it is not the SSP that its name promises.
+    /// The module is loaded, but lacks the export, so it is not the SSP of that name.
     ExportMissing {
         /// Path of the module.
         module: PathBuf,
@@ -23,7 +23,7 @@ pub enum Error {
         /// Path of the module.
         module: PathBuf,
     },
-    /// Neither end of a [`handshake`](crate::context::handshake) is done, and neither has a token for the other.
+    /// Neither end of a [`handshake`](crate::context::handshake) is done, and neither has a token to send.
     HandshakeStalled,
     /// This thread is inside a loader callback: DllMain, or a constructor or destructor of a global object.
     InsideLoaderCallback {
@@ -51,7 +51,7 @@ pub enum Error {
         /// Path of the module.
         module: PathBuf,
     },
-    /// A sign-in was asked of an SSP that is not loaded. This crate never loads one.
+    /// A security package was requested of an SSP that is not loaded. This crate never loads one.
     NotLoaded {
         /// File name of the SSP's module.
         ssp: String,
@@ -60,7 +60,7 @@ pub enum Error {
     Other {
         /// Name of the cache.
         cache: String,
-        /// Why.
+        /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// An SSPI function failed.

@@ -10,7 +10,7 @@ use crate::{
     request::{ContextRequest, SignIn},
 };
 
-/// A security package of a loaded SSP: it gives credentials to sign in with. Clones are the same package.
+/// A security package of a loaded SSP, from which clients and servers acquire credentials. Clones are the same package.
 ///
 /// A package, and all that comes from it, holds a reference to the SSP's module, so that the SSP stays loaded meanwhile.
 /// Each method names the SSPI function that it calls. When the SSP refuses, the error is [`Error::Sspi`], with the function
@@ -37,15 +37,15 @@ impl SecurityPackage {
         self.0.name()
     }
 
-    /// `AcquireCredentialsHandle`, outbound: signs in as a client. Dropping the credential frees it. What the sign-in brought
-    /// into the SSP's cache stays there until it is flushed.
+    /// `AcquireCredentialsHandle`, outbound: signs in as a client. Dropping the credential frees it. The
+    /// credential in the SSP's cache stays there until it is flushed.
     ///
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
     pub fn acquire(&self, sign_in: &SignIn<'_>) -> Result<Credential, Error> {
         self.0.acquire(sign_in).map(Credential)
     }
 
-    /// `AcquireCredentialsHandle`, inbound: gives a server's credential, to accept sign-ins with. It brings nothing into the
+    /// `AcquireCredentialsHandle`, inbound: returns a server's credential, to accept sign-ins with. Nothing enters the
     /// SSP's cache.
     ///
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
@@ -53,7 +53,7 @@ impl SecurityPackage {
         self.0.acquire_inbound().map(InboundCredential)
     }
 
-    /// `ChangeAccountPassword`: changes the password of an account, from the identity's to a new one. The SSP's cache keeps
+    /// `ChangeAccountPassword`: changes the password of an account. `account` has the old one. The SSP's cache keeps
     /// the old one: flush it, and sign in again.
     ///
     /// Reference: [ChangeAccountPassword](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-changeaccountpasswordw).

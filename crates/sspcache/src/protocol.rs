@@ -31,12 +31,12 @@ impl<L: Loader> SspCaches<L> {
         Self::builder(loader).build()
     }
 
-    /// Registers more SSPs, or allows more, before use.
+    /// Builds a provider with options: further SSPs, or flushing on a window station that is not visible.
     pub fn builder(loader: L) -> SspCachesBuilder<L> {
         SspCachesBuilder { loader, caches: CacheName::KNOWN.to_vec(), allow_non_interactive: false }
     }
 
-    /// The loader.
+    /// The loader that finds the SSPs' modules.
     pub fn loader(&self) -> &L {
         &self.loader
     }
@@ -44,7 +44,7 @@ impl<L: Loader> SspCaches<L> {
     /// Opens a security package of a loaded SSP, as [`Sspi::security_package`] does; that trait need not be in scope.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Sspi::security_package`].
     pub fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error> {
         let ssp = CacheName::find(&self.caches, ssp)?;
         let module = self.modules(ssp)?.next();
@@ -130,7 +130,7 @@ pub struct SspCachesBuilder<L> {
 }
 
 impl<L: Loader> SspCachesBuilder<L> {
-    /// Whether to flush on a window station that is not visible, too. Allow it for SSH sessions, scheduled tasks and CI agents,
+    /// Sets whether to flush on a window station that is not visible, too. The default is `false`. Allow it for SSH sessions, scheduled tasks and CI agents,
     /// never for a service.
     pub fn allow_non_interactive(mut self, allow: bool) -> Self {
         self.allow_non_interactive = allow;

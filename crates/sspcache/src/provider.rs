@@ -26,7 +26,7 @@ pub trait CredentialProvider: Send + Sync {
     /// The names of the caches that this provider can flush, in the order in which it flushes them.
     fn caches(&self) -> &[CacheName];
 
-    /// Returns whether a cache exists in this process now: of an SSP's, whether the SSP is loaded.
+    /// Returns whether a cache exists in this process now. An SSP's cache exists when the SSP is loaded.
     ///
     /// # Errors
     /// [`Error::UnknownCache`] when the name is not in [`caches`](Self::caches); [`Error::Loader`] when the operating
@@ -97,7 +97,7 @@ pub trait Sspi: CredentialProvider {
     fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error>;
 }
 
-/// What points to a provider is one, too.
+/// A pointer to a provider is a provider, too.
 macro_rules! forward {
     ($($pointer:ty),+) => {
         $(impl<P: CredentialProvider + ?Sized> CredentialProvider for $pointer {

@@ -1,4 +1,4 @@
-//! What a sign-in and a context are asked for with: plain data.
+//! The parameters of sign-ins and contexts: plain data.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl fmt::Debug for SignIn<'_> {
     }
 }
 
-/// What one side asks of a context: whom to talk to, what to protect, and which channel to bind it to.
+/// What one side requests of a context: its target, its protection, and the channel to bind it to.
 ///
 /// ```
 /// use sspcache::context::{ContextFlags, ContextRequest};
@@ -76,7 +76,7 @@ impl ContextRequest {
         Self { target: None, flags, bindings: None }
     }
 
-    /// The same for an initiator that names its target, such as `HTTP/web.contoso.example`. An acceptor names none.
+    /// As [`new`](Self::new), for an initiator that names its target, such as `HTTP/web.contoso.example`. An acceptor names none.
     pub fn to(target: impl Into<String>) -> Self {
         Self { target: Some(target.into()), ..Self::new() }
     }
@@ -132,7 +132,7 @@ impl fmt::Debug for ContextRequest {
 /// An encrypted message, as it travels.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sealed {
-    /// The token that proves the message (`SECBUFFER_TOKEN`): a protocol's trailer or header.
+    /// The token that authenticates the message (`SECBUFFER_TOKEN`). Protocols send it before or after the data.
     pub token: Vec<u8>,
     /// The message, encrypted (`SECBUFFER_DATA`, and after it `SECBUFFER_PADDING` if the package pads).
     pub data: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Module loaders: the seam below the protocol.
+//! Module loaders: how the protocol finds the modules of SSPs, and calls them.
 //!
 //! Applications need [`NativeLoader`] only, to build their own [`SspCaches`](crate::SspCaches). It is the loader of the current
 //! process: Windows' loader, or the dynamic linker on Unix. `sspcache_mock::MockProcess` is the loader of an emulated process.
@@ -68,7 +68,7 @@ pub trait Module: Send + Sync + 'static {
 /// Each method is the function that it names. When the function fails, the error is the status that it returned. A function
 /// that an SSP lacks returns [`SecurityStatus::UNSUPPORTED_FUNCTION`], as an empty place in its table does.
 ///
-/// Handles belong to the interface that gave them. Each is freed or deleted once.
+/// Handles belong to the interface that returned them. Each is freed or deleted once.
 pub trait SecurityInterface: Send + Sync + 'static {
     /// A credential handle. It is freed by [`Self::free`], not by dropping it.
     type Handle: Send + Sync;
@@ -104,12 +104,11 @@ pub trait SecurityInterface: Send + Sync + 'static {
     /// `FreeCredentialsHandle`.
     fn free(&self, handle: &Self::Handle) -> Result<(), SecurityStatus>;
 
-    /// `InitializeSecurityContext` or `AcceptSecurityContext`: the next step, and the token to send after it. There is no
-    /// context before the first one; whatever context is there afterwards, of a step that failed too, is deleted by the
-    /// caller.
+    /// `InitializeSecurityContext` or `AcceptSecurityContext`: the next step, and the token to send after it. `context` is
+    /// `None` before the first one. The caller deletes the context that is there afterwards, also when the step failed.
     ///
     /// # Errors
-    /// The status, and the token to send all the same.
+    /// The status, and the token to send to the other side, if there is one.
     fn step(
         &self,
         role: Role,
@@ -184,7 +183,7 @@ pub enum WindowStation {
 
 /// The export that flushes.
 pub(crate) const CLEANUP_CREDENTIAL_CACHE: Export = Export(c"CleanupCredentialCache");
-/// The export that gives the table of functions.
+/// The export that returns the table of functions.
 pub(crate) const INIT_SECURITY_INTERFACE: Export = Export(c"InitSecurityInterfaceW");
 
 /// The name of an export, with the null that the host's loaders want.

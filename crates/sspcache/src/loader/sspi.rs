@@ -64,7 +64,7 @@ pub(super) unsafe fn init_security_interface(
     Ok(FunctionTable { table, _module: module })
 }
 
-/// The table of functions that an SSP gave, and a reference to the module in which it lies.
+/// The table of functions that an SSP returned, and a reference to the SSP's module.
 pub struct FunctionTable {
     table: NonNull<SecurityFunctionTableW>,
     _module: Arc<dyn Send + Sync>,
