@@ -22,31 +22,31 @@ bitflags! {
     pub struct ContextFlags: u32 {
         /// The SSP allocates the output tokens; the caller frees them. Of the call, not of the context.
         const ALLOCATE_MEMORY = 1 << 0;
-        /// Acceptor: a token that was seen before may come again.
+        /// Acceptor: accepts a token that it has seen before.
         const ALLOW_CONTEXT_REPLAY = 1 << 1;
-        /// Acceptor: an initiator that sent no channel bindings is accepted though the acceptor has some.
+        /// Acceptor: accepts an initiator that sent no channel bindings, although the acceptor has some.
         const ALLOW_MISSING_BINDINGS = 1 << 2;
-        /// Acceptor: the initiator may be no user's account.
+        /// Acceptor: accepts accounts that belong to no user.
         const ALLOW_NON_USER_LOGONS = 1 << 3;
         /// Messages are for a caller of this level.
         const CALL_LEVEL = 1 << 4;
         /// Messages can be encrypted.
         const CONFIDENTIALITY = 1 << 5;
-        /// Messages can be encrypted, and not signed alone.
+        /// Messages can be encrypted, but not signed without encryption.
         const CONFIDENTIALITY_ONLY = 1 << 6;
-        /// A connection: messages come in order.
+        /// The context is for a connection, whose messages arrive in order.
         const CONNECTION = 1 << 7;
-        /// Single messages, without a connection.
+        /// The context is for single messages, without a connection.
         const DATAGRAM = 1 << 8;
-        /// The acceptor may act for the initiator elsewhere.
+        /// The acceptor may act for the initiator at other servers.
         const DELEGATE = 1 << 9;
-        /// The other side is told why the handshake failed.
+        /// A side whose handshake failed gets a token with the reason, to send to the other side.
         const EXTENDED_ERROR = 1 << 10;
-        /// The initiator's credentials go to the acceptor.
+        /// The initiator's credentials are forwarded to the acceptor.
         const FORWARD_CREDENTIALS = 1 << 11;
-        /// Tokens that are too long come in fragments.
+        /// Tokens that are too long are sent in fragments.
         const FRAGMENT_TO_FIT = 1 << 12;
-        /// The acceptor may identify the initiator, and not impersonate it.
+        /// The acceptor may identify the initiator, but not impersonate it.
         const IDENTIFY = 1 << 13;
         /// Messages can be signed.
         const INTEGRITY = 1 << 14;
@@ -54,31 +54,31 @@ bitflags! {
         const LICENSING = 1 << 15;
         /// The initiator validates the acceptor's credential itself.
         const MANUAL_CRED_VALIDATION = 1 << 16;
-        /// Both sides prove who they are.
+        /// The acceptor proves its identity, too.
         const MUTUAL_AUTH = 1 << 17;
-        /// No integrity, though something else would imply it.
+        /// No integrity, although another flag would imply it.
         const NO_INTEGRITY = 1 << 18;
         /// The acceptor makes no token for impersonation.
         const NO_TOKEN = 1 << 19;
-        /// The initiator is nobody.
+        /// The initiator is anonymous.
         const NULL_SESSION = 1 << 20;
         /// The user is asked for credentials.
         const PROMPT_FOR_CREDS = 1 << 21;
         /// Acceptor: the initiator has to send channel bindings, whatever they are.
         const PROXY_BINDINGS = 1 << 22;
-        /// A message that comes again is refused.
+        /// A message that is received a second time is refused.
         const REPLAY_DETECT = 1 << 23;
-        /// A message out of order is refused.
+        /// A message that is received out of order is refused.
         const SEQUENCE_DETECT = 1 << 24;
         /// The acceptor takes a session ticket.
         const SESSION_TICKET = 1 << 25;
         /// Messages are a stream.
         const STREAM = 1 << 26;
-        /// The target's name comes from somebody who wasn't verified.
+        /// The target's name comes from an untrusted source.
         const UNVERIFIED_TARGET_NAME = 1 << 27;
-        /// The DCE's way: three legs.
+        /// The handshake has three legs, as in DCE.
         const USE_DCE_STYLE = 1 << 28;
-        /// HTTP's way.
+        /// The handshake is as in HTTP.
         const USE_HTTP_STYLE = 1 << 29;
         /// A session key is agreed upon.
         const USE_SESSION_KEY = 1 << 30;
@@ -94,19 +94,19 @@ impl ContextFlags {
         self.bits_of(|row| row.requested(role))
     }
 
-    /// What `ISC_REQ_…` or `ASC_REQ_…` bits ask for. Bits that mean nothing are ignored.
+    /// The flags that `ISC_REQ_…` or `ASC_REQ_…` bits ask for. Bits that mean nothing are ignored.
     #[must_use]
     pub fn from_wire(role: Role, bits: u32) -> Self {
         Self::of_bits(|row| row.requested(role), bits)
     }
 
-    /// The `ISC_RET_…` or `ASC_RET_…` bits: what a context has. What can only be asked for has none.
+    /// The `ISC_RET_…` or `ASC_RET_…` bits: what a context has. Flags that can only be requested have no bit.
     #[must_use]
     pub fn to_returned(self, role: Role) -> u32 {
         self.bits_of(|row| row.returned(role))
     }
 
-    /// What `ISC_RET_…` or `ASC_RET_…` bits say that a context has. Bits that mean nothing are ignored.
+    /// The flags that a context has, by its `ISC_RET_…` or `ASC_RET_…` bits. Bits that mean nothing are ignored.
     #[must_use]
     pub fn from_returned(role: Role, bits: u32) -> Self {
         Self::of_bits(|row| row.returned(role), bits)

@@ -1,10 +1,10 @@
-//! How a handshake goes on, and how it fails.
+//! The sides of a handshake, its progress and its failure.
 
 use alloc::vec::Vec;
 
 use crate::SecurityStatus;
 
-/// Which side of a context.
+/// A side of a context.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Role {
     /// The server.
@@ -14,7 +14,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The name, as journals have it.
+    /// The name, as in journals.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Acceptor => "acceptor",
@@ -28,17 +28,17 @@ impl Role {
     }
 }
 
-/// How far a handshake is, and what comes next.
+/// What this side of a handshake does next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Progress {
-    /// Done on this side: `SEC_E_OK`. A token, if there is one, is still to be sent.
+    /// This side is done: `SEC_E_OK`. Send the token, if there is one.
     Complete,
-    /// The token is to be completed by `CompleteAuthToken` and sent; then the other side's is awaited:
+    /// Complete the token with `CompleteAuthToken` and send it, then wait for the other side's:
     /// `SEC_I_COMPLETE_AND_CONTINUE`.
     CompleteAndContinue,
-    /// The token is to be completed by `CompleteAuthToken` and sent; then this side is done: `SEC_I_COMPLETE_NEEDED`.
+    /// Complete the token with `CompleteAuthToken` and send it; then this side is done: `SEC_I_COMPLETE_NEEDED`.
     CompleteNeeded,
-    /// The token is to be sent; then the other side's is awaited: `SEC_I_CONTINUE_NEEDED`.
+    /// Send the token, then wait for the other side's: `SEC_I_CONTINUE_NEEDED`.
     Continue,
 }
 
@@ -55,18 +55,18 @@ impl Progress {
         }
     }
 
-    /// What a step that returned this number says; `None` for a failure.
+    /// The progress that this return value of a step means; `None` for a failure.
     pub fn from_code(code: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|progress| progress.code() == code)
     }
 }
 
-/// Why a step of a handshake was refused, and what the other side is told of it.
+/// Why a step of a handshake failed, and the token that reports it to the other side.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
-    /// The status that the SSP gave.
+    /// The status that the SSP returned.
     pub status: SecurityStatus,
-    /// A token to send all the same, when extended errors were asked for.
+    /// A token to send to the other side. SSPs give one when extended errors were requested.
     pub token: Option<Vec<u8>>,
 }
 

@@ -1,13 +1,13 @@
-//! Who signs in.
+//! The identity that a user signs in with.
 
 use core::fmt;
 
-/// Who signs in explicitly. `Debug` shows everything but the password.
+/// A user's name, domain and password. `Debug` doesn't print the password.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
     /// The user.
     pub user: &'a str,
-    /// The domain or realm; may be empty.
+    /// The domain or realm. It may be empty.
     pub domain: &'a str,
     /// The password. A callee that copies it overwrites the copy.
     pub password: &'a str,

@@ -6,7 +6,7 @@ use windows_sys::Win32::Foundation as codes;
 
 /// A `SECURITY_STATUS`, as an SSPI function returned it.
 ///
-/// It may be any number; those of the constants have a name.
+/// It may be any number. The constants are those that have a name here.
 ///
 /// ```
 /// use sspcache_types::SecurityStatus;
@@ -41,15 +41,15 @@ macro_rules! statuses {
 statuses! {
     /// `SEC_E_BAD_BINDINGS`: the other side has other channel bindings.
     BAD_BINDINGS = SEC_E_BAD_BINDINGS,
-    /// `SEC_E_BUFFER_TOO_SMALL`: the caller has too little room.
+    /// `SEC_E_BUFFER_TOO_SMALL`: the caller's buffer is too small.
     BUFFER_TOO_SMALL = SEC_E_BUFFER_TOO_SMALL,
-    /// `SEC_I_COMPLETE_AND_CONTINUE`: the token is to be completed, then this side goes on.
+    /// `SEC_I_COMPLETE_AND_CONTINUE`: complete the token and send it; this side needs another step.
     COMPLETE_AND_CONTINUE = SEC_I_COMPLETE_AND_CONTINUE,
-    /// `SEC_I_COMPLETE_NEEDED`: the token is to be completed, then this side is done.
+    /// `SEC_I_COMPLETE_NEEDED`: complete the token and send it; this side is done.
     COMPLETE_NEEDED = SEC_I_COMPLETE_NEEDED,
-    /// `SEC_E_CONTEXT_EXPIRED`: the context is past its time.
+    /// `SEC_E_CONTEXT_EXPIRED`: the context has expired.
     CONTEXT_EXPIRED = SEC_E_CONTEXT_EXPIRED,
-    /// `SEC_I_CONTINUE_NEEDED`: this side goes on.
+    /// `SEC_I_CONTINUE_NEEDED`: send the token; this side needs another step.
     CONTINUE_NEEDED = SEC_I_CONTINUE_NEEDED,
     /// `SEC_E_DECRYPT_FAILURE`: the message can't be decrypted.
     DECRYPT_FAILURE = SEC_E_DECRYPT_FAILURE,
@@ -57,37 +57,37 @@ statuses! {
     ENCRYPT_FAILURE = SEC_E_ENCRYPT_FAILURE,
     /// `SEC_E_INCOMPLETE_MESSAGE`: a part of the message is missing.
     INCOMPLETE_MESSAGE = SEC_E_INCOMPLETE_MESSAGE,
-    /// `SEC_E_INSUFFICIENT_MEMORY`: there is no room.
+    /// `SEC_E_INSUFFICIENT_MEMORY`: there is not enough memory.
     INSUFFICIENT_MEMORY = SEC_E_INSUFFICIENT_MEMORY,
     /// `SEC_E_INTERNAL_ERROR`: the SSP failed.
     INTERNAL_ERROR = SEC_E_INTERNAL_ERROR,
-    /// `SEC_E_INVALID_HANDLE`: there is no such credential or context.
+    /// `SEC_E_INVALID_HANDLE`: no credential or context has this handle.
     INVALID_HANDLE = SEC_E_INVALID_HANDLE,
-    /// `SEC_E_INVALID_PARAMETER`: what was passed can't be.
+    /// `SEC_E_INVALID_PARAMETER`: a parameter is not valid.
     INVALID_PARAMETER = SEC_E_INVALID_PARAMETER,
-    /// `SEC_E_INVALID_TOKEN`: the other side's token is none of this package.
+    /// `SEC_E_INVALID_TOKEN`: the other side's token is not valid for this package.
     INVALID_TOKEN = SEC_E_INVALID_TOKEN,
-    /// `SEC_E_LOGON_DENIED`: the account is unknown, or the password wrong.
+    /// `SEC_E_LOGON_DENIED`: the account is unknown, or the password is wrong.
     LOGON_DENIED = SEC_E_LOGON_DENIED,
-    /// `SEC_E_MESSAGE_ALTERED`: the message is not as it was sent.
+    /// `SEC_E_MESSAGE_ALTERED`: the message was changed on its way.
     MESSAGE_ALTERED = SEC_E_MESSAGE_ALTERED,
     /// `SEC_E_NOT_OWNER`: the caller isn't the owner.
     NOT_OWNER = SEC_E_NOT_OWNER,
     /// `SEC_E_NO_AUTHENTICATING_AUTHORITY`: no authority answers for the account.
     NO_AUTHENTICATING_AUTHORITY = SEC_E_NO_AUTHENTICATING_AUTHORITY,
-    /// `SEC_E_NO_CREDENTIALS`: there is nothing to sign in with.
+    /// `SEC_E_NO_CREDENTIALS`: no credential was passed, and none is cached.
     NO_CREDENTIALS = SEC_E_NO_CREDENTIALS,
-    /// `SEC_E_NO_IMPERSONATION`: this context lets nobody act for its client.
+    /// `SEC_E_NO_IMPERSONATION`: the client of this context can't be impersonated.
     NO_IMPERSONATION = SEC_E_NO_IMPERSONATION,
-    /// `SEC_E_OUT_OF_SEQUENCE`: the message was seen before, or comes too early or late.
+    /// `SEC_E_OUT_OF_SEQUENCE`: the message was received before, or out of order.
     OUT_OF_SEQUENCE = SEC_E_OUT_OF_SEQUENCE,
-    /// `SEC_E_QOP_NOT_SUPPORTED`: the package has no such quality of protection.
+    /// `SEC_E_QOP_NOT_SUPPORTED`: the context doesn't have this quality of protection.
     QOP_NOT_SUPPORTED = SEC_E_QOP_NOT_SUPPORTED,
     /// `SEC_E_SECPKG_NOT_FOUND`: the SSP has no package of this name.
     SECPKG_NOT_FOUND = SEC_E_SECPKG_NOT_FOUND,
-    /// `SEC_E_SECURITY_QOS_FAILED`: the context lacks what was required of it.
+    /// `SEC_E_SECURITY_QOS_FAILED`: the context lacks a property that was required.
     SECURITY_QOS_FAILED = SEC_E_SECURITY_QOS_FAILED,
-    /// `SEC_E_TARGET_UNKNOWN`: nobody knows the target.
+    /// `SEC_E_TARGET_UNKNOWN`: the target is not known.
     TARGET_UNKNOWN = SEC_E_TARGET_UNKNOWN,
     /// `SEC_E_TIME_SKEW`: the clocks of the two sides differ too much.
     TIME_SKEW = SEC_E_TIME_SKEW,
@@ -97,7 +97,7 @@ statuses! {
     UNSUPPORTED_FUNCTION = SEC_E_UNSUPPORTED_FUNCTION,
     /// `SEC_E_WRONG_CREDENTIAL_HANDLE`: the context began with another credential.
     WRONG_CREDENTIAL_HANDLE = SEC_E_WRONG_CREDENTIAL_HANDLE,
-    /// `SEC_E_WRONG_PRINCIPAL`: the target is somebody else.
+    /// `SEC_E_WRONG_PRINCIPAL`: the target has another principal.
     WRONG_PRINCIPAL = SEC_E_WRONG_PRINCIPAL,
 }
 
