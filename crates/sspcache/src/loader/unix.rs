@@ -27,9 +27,8 @@ use sspcache_types::{SecurityStatus, name};
 /// The dynamic linker of this process.
 ///
 /// # Platform-specific behaviour
-/// C6 and C7 can't be detected on Unix: no call returns whether a constructor or destructor of a global object is
-/// running, and there are no window stations. So the flush is allowed. On macOS the kernel returns the name of each
-/// image.
+/// On Unix no call returns whether a constructor or destructor of a global object is running, and there are no window
+/// stations. So a flush is allowed everywhere. On macOS the kernel returns the name of each image.
 #[derive(Debug, Default)]
 pub struct NativeLoader {
     images: images::Images,
