@@ -24,7 +24,7 @@ use sspcache_benches::{
     targets::{Target, least, median, print_targets},
 };
 use sspcache_engine::vault::Vault;
-use sspcache_engine::{AcquireRequest, Engine, Identity, Principal, Secret, SecretKind};
+use sspcache_engine::{AcquireRequest, AuthIdentity, Engine, Principal, Secret, SecretKind};
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -343,7 +343,7 @@ fn flush_among_readers(count: usize) -> (Duration, Duration) {
     for number in 0..count {
         let Credential { user, domain, secret } = Credential::new(number);
         let identity =
-            Identity::new(Principal::new(user, domain), Secret::opaque(SecretKind::Keytab, &secret));
+            AuthIdentity::new(Principal::new(user, domain), Secret::opaque(SecretKind::Keytab, &secret));
         let acquired = engine.acquire(&AcquireRequest::outbound("MSN").with_identity(identity));
         engine.free(acquired.expect("memory").handle).expect("a handle");
     }

@@ -6,7 +6,7 @@
 
 use std::{fs, io, os::unix::process::CommandExt, path::Path, process::Command};
 
-use sspcache_engine::{AcquireRequest, Engine, Identity};
+use sspcache_engine::{AcquireRequest, AuthIdentity, Engine};
 use sspcache_tests::{
     dll::{in_own_process, succeed},
     program::fixture,
@@ -156,7 +156,7 @@ fn a_mock_tells_when_the_limit_keeps_its_secrets_from_being_locked() {
             let secrets =
                 if std::env::var_os(expected).is_some_and(|all| all == "All") { 1000 } else { 10_000 };
             for number in 0..secrets {
-                let identity = Identity::password(format!("a{number}").as_str(), "", "correct horse");
+                let identity = AuthIdentity::password(format!("a{number}").as_str(), "", "correct horse");
                 mock.acquire(&AcquireRequest::outbound("MSN").with_identity(identity)).unwrap();
             }
             let memory = mock.memory();

@@ -10,7 +10,7 @@ use std::{
 
 use sspcache::{CredentialProvider, FlushOnDrop, SignIn, context::ContextRequest};
 use sspcache_engine::{
-    Identity, KdcProxy, Secret, SecretKind,
+    AuthIdentity, KdcProxy, Secret, SecretKind,
     context::{AcceptRequest, ExportOptions, InitializeRequest},
     journal::{self, Journal, JournalFile},
     vault::{KeyRef, Limits, NEVER, NewCredential, Slab, Vault},
@@ -154,8 +154,8 @@ fn public_types(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-fn alice() -> Identity {
-    Identity::password("alice", "CONTOSO", SECRET)
+fn alice() -> AuthIdentity {
+    AuthIdentity::password("alice", "CONTOSO", SECRET)
 }
 
 fn show_engine(shown: &mut Shown) {
@@ -174,7 +174,7 @@ fn show_engine(shown: &mut Shown) {
     let ssp = builder.build();
     let request = AcquireRequest::outbound("MSN").with_identity(alice());
     shown.show("AcquireRequest", &request);
-    shown.show("Identity", &alice());
+    shown.show("AuthIdentity", &alice());
     for secret in [Secret::password(SECRET), Secret::opaque(SecretKind::Keytab, SECRET.as_bytes())] {
         shown.show("Secret", &secret);
     }

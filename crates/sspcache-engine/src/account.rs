@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sspcache_types::name::fold;
 use zeroize::Zeroizing;
 
-use crate::{Identity, Principal};
+use crate::{AuthIdentity, Principal};
 
 /// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(identity: &Identity) -> Self {
+    pub(crate) fn new(identity: &AuthIdentity) -> Self {
         Self { principal: identity.principal.clone(), key: AccountKey::of(identity) }
     }
 }
@@ -28,7 +28,7 @@ impl Account {
 pub(crate) struct AccountKey(Zeroizing<[u8; 32]>);
 
 impl AccountKey {
-    pub(crate) fn of(identity: &Identity) -> Self {
+    pub(crate) fn of(identity: &AuthIdentity) -> Self {
         Self::derive(&identity.principal, identity.secret.kind().tag(), identity.secret.bytes())
     }
 
@@ -119,12 +119,18 @@ mod tests {
     fn an_account_is_found_by_its_names_in_any_case_and_the_last_secret_counts() {
         let mut accounts = Accounts::default();
         for number in 0..100 {
-            accounts.insert(Account::new(&Identity::password(format!("user{number}"), "CONTOSO", "x")));
+            accounts.insert(Account::new(&AuthIdentity::password(format!("user{number}"), "CONTOSO", "x")));
         }
-        accounts.insert(Account::new(&Identity::password("USER7", "contoso", "y")));
+        accounts.insert(Account::new(&AuthIdentity::password("USER7", "contoso", "y")));
         let key = |name: &str| accounts.get(&Principal::parse(name)).map(|account| account.key.clone());
-        assert_eq!(key(r"contoso\User7"), Some(AccountKey::of(&Identity::password("user7", "CONTOSO", "y"))));
-        assert_eq!(key(r"CONTOSO\user8"), Some(AccountKey::of(&Identity::password("user8", "CONTOSO", "x"))));
+        assert_eq!(
+            key(r"contoso\User7"),
+            Some(AccountKey::of(&AuthIdentity::password("user7", "CONTOSO", "y")))
+        );
+        assert_eq!(
+            key(r"CONTOSO\user8"),
+            Some(AccountKey::of(&AuthIdentity::password("user8", "CONTOSO", "x")))
+        );
         assert_eq!(key("user8"), None);
         assert_eq!(accounts.table.len(), 100);
     }

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
-    Clock, Engine, EventSink, Fault, Identity, Name, PackageInfo, SystemClock,
+    AuthIdentity, Clock, Engine, EventSink, Fault, Name, PackageInfo, SystemClock,
     context::{Accounts, settings::Settings},
     ledger::{HandlePolicy, Sinks},
     state::Setup,
@@ -51,7 +51,7 @@ impl EngineBuilder {
     /// Configures an account that an acceptor verifies sign-ins against.
     #[cfg(feature = "contexts")]
     pub fn account(mut self, user: impl Into<Name>, domain: impl Into<Name>, password: &str) -> Self {
-        self.0.accounts.insert(crate::account::Account::new(&Identity::password(user, domain, password)));
+        self.0.accounts.insert(crate::account::Account::new(&AuthIdentity::password(user, domain, password)));
         self
     }
 
@@ -152,7 +152,7 @@ impl EngineBuilder {
     }
 
     /// Puts a credential into the cache before the first call: what a logged-on user's session would bring.
-    pub fn preload(mut self, package: impl Into<Name>, identity: Identity) -> Self {
+    pub fn preload(mut self, package: impl Into<Name>, identity: AuthIdentity) -> Self {
         self.0.preloads.push((package.into(), identity));
         self
     }

@@ -87,11 +87,11 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use sspcache_engine::{AcquireRequest, Engine, Identity, SecurityStatus, clock::ManualClock};
+/// use sspcache_engine::{AcquireRequest, AuthIdentity, Engine, SecurityStatus, clock::ManualClock};
 ///
 /// let clock = ManualClock::default();
 /// let ssp = Engine::builder("MSNSSPC.dll").lifetime(Duration::from_secs(60)).clock(clock.clone()).build();
-/// ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(Identity::password("alice", "", "x"))).unwrap();
+/// ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(AuthIdentity::password("alice", "", "x"))).unwrap();
 ///
 /// clock.advance(Duration::from_secs(60));
 /// assert_eq!(ssp.acquire(&AcquireRequest::outbound("MSN")).unwrap_err(), SecurityStatus::NO_CREDENTIALS);

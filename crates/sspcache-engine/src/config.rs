@@ -62,7 +62,7 @@ use toml::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Effect, Fault, Identity, Name, Operation, PackageInfo, Principal, Secret,
+    AuthIdentity, Effect, Fault, Name, Operation, PackageInfo, Principal, Secret,
     context::{export_key::ExportKey, settings::Overrides},
     ledger::HandlePolicy,
     package::Capabilities,
@@ -89,8 +89,8 @@ pub struct Config {
     pub(crate) contexts: Overrides,
     pub(crate) export_key: Option<ExportKey>,
     pub(crate) packages: Vec<ForModule<PackageInfo>>,
-    pub(crate) accounts: Vec<Identity>,
-    pub(crate) preloads: Vec<(Name, Identity)>,
+    pub(crate) accounts: Vec<AuthIdentity>,
+    pub(crate) preloads: Vec<(Name, AuthIdentity)>,
     pub(crate) faults: Vec<ForModule<Fault>>,
 }
 
@@ -297,11 +297,11 @@ impl<'t> Section<'t> {
         })
     }
 
-    fn identity(&self) -> Result<Identity, ConfigError> {
+    fn identity(&self) -> Result<AuthIdentity, ConfigError> {
         let user = self.required("user", name)?;
         let domain = self.optional("domain", name)?.unwrap_or_default();
         let secret = self.required("password", |value| value.as_str().map(Secret::password))?;
-        Ok(Identity::new(Principal::new(user, domain), secret))
+        Ok(AuthIdentity::new(Principal::new(user, domain), secret))
     }
 
     /// The table of this key, if there is one.

@@ -55,7 +55,7 @@ impl Engine {
     /// # Errors
     /// [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong secret; which of them is not told.
     #[cfg(feature = "contexts")]
-    pub fn verify(&self, identity: &crate::Identity) -> Result<(), SecurityStatus> {
+    pub fn verify(&self, identity: &crate::AuthIdentity) -> Result<(), SecurityStatus> {
         self.instance.verify(identity)
     }
 

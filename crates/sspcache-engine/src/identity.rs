@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sspcache_types::Identity;
+
 use crate::{Name, Secret};
 
 /// A user of a domain.
@@ -96,20 +98,21 @@ impl PackageList {
     }
 }
 
-/// An explicit identity: `SEC_WINNT_AUTH_IDENTITY` in any of its forms, once parsed.
+/// An explicit identity that the engine keeps: `SEC_WINNT_AUTH_IDENTITY` in any of its forms, once parsed.
 ///
-/// `Debug` names the principal and never the secret.
+/// A client that passes a user, a domain and a password borrows them as an [`Identity`]. `Debug` prints the principal
+/// and never the secret.
 #[derive(Clone, Debug)]
-pub struct Identity {
-    /// Who signs in.
+pub struct AuthIdentity {
+    /// The principal that signs in.
     pub principal: Principal,
-    /// With what: a blank password when nothing was given.
+    /// Its secret: a blank password when none was given.
     pub secret: Secret,
     /// The packages that may be used for it.
     pub packages: PackageList,
 }
 
-impl Identity {
+impl AuthIdentity {
     /// A user of a domain, with a password.
     pub fn password(user: impl Into<Name>, domain: impl Into<Name>, password: &str) -> Self {
         Self::new(Principal::new(user, domain), Secret::password(password))
@@ -133,6 +136,13 @@ impl Identity {
     /// Whether every part is empty: an anonymous sign-in, which is never cached.
     pub fn is_anonymous(&self) -> bool {
         self.principal.is_empty() && self.secret.is_empty()
+    }
+}
+
+impl From<Identity<'_>> for AuthIdentity {
+    /// Copies the password into wiped memory.
+    fn from(identity: Identity<'_>) -> Self {
+        Self::password(identity.user, identity.domain, identity.password)
     }
 }
 

@@ -12,11 +12,11 @@
 //! There is no secret in it: [`Event`] has no place for one.
 //!
 //! ```
-//! use sspcache_engine::{AcquireRequest, Engine, EventKind, Identity, journal::{self, Journal, JournalFile}};
+//! use sspcache_engine::{AcquireRequest, AuthIdentity, Engine, EventKind, journal::{self, Journal, JournalFile}};
 //! let folder = tempfile::tempdir().unwrap();
 //! let sink = JournalFile::create(folder.path(), "MSNSSPC.dll").unwrap();
 //! let ssp = Engine::builder("MSNSSPC.dll").sink(sink).build();
-//! ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(Identity::password("alice", "", "x"))).unwrap();
+//! ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(AuthIdentity::password("alice", "", "x"))).unwrap();
 //! drop(ssp);
 //!
 //! let files = journal::find(folder.path()).unwrap();
@@ -267,12 +267,12 @@ fn split(target: &Path) -> (PathBuf, OsString) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AcquireRequest, Engine, Identity};
+    use crate::{AcquireRequest, AuthIdentity, Engine};
 
     fn signed_in(target: &Path) -> Engine {
         let ssp =
             Engine::builder("MSNSSPC.dll").sink(JournalFile::create(target, "MSNSSPC.dll").unwrap()).build();
-        let alice = Identity::password("alice", "CONTOSO", "hunter2-in-journal");
+        let alice = AuthIdentity::password("alice", "CONTOSO", "hunter2-in-journal");
         ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(alice)).unwrap();
         ssp
     }

@@ -14,12 +14,12 @@
 //! # Example
 //!
 //! ```
-//! use sspcache_engine::{AcquireRequest, Engine, Identity, SecurityStatus};
+//! use sspcache_engine::{AcquireRequest, AuthIdentity, Engine, SecurityStatus};
 //!
 //! let ssp = Engine::builder("MSNSSPC.dll").build();
 //!
 //! // Signing in with a password caches it ...
-//! let alice = Identity::password("alice", "CONTOSO", "correct horse");
+//! let alice = AuthIdentity::password("alice", "CONTOSO", "correct horse");
 //! let first = ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(alice)).unwrap();
 //! ssp.free(first.handle).unwrap();
 //! // ... so that the next sign-in needs none,
@@ -80,7 +80,7 @@ pub use engine::Engine;
 pub use event::{Ended, Ending, Event, EventKind, EventSink, Source};
 pub use fault::{Effect, Fault, Operation};
 pub use handle::CredentialHandle;
-pub use identity::{Identity, PackageList, Principal};
+pub use identity::{AuthIdentity, PackageList, Principal};
 pub use ledger::HandlePolicy;
 pub use name::Name;
 pub use package::PackageInfo;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Clock, Effect, Ending, EventKind, FileTime, Identity, Name, Operation, PackageInfo, SecurityStatus,
+    AuthIdentity, Clock, Effect, Ending, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
     context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
     credentials::{held::Held, request::AcquireRequest},
     event::Ended,
@@ -28,7 +28,7 @@ pub(crate) struct Setup {
     pub(crate) module: String,
     pub(crate) packages: Vec<PackageInfo>,
     pub(crate) accounts: Accounts,
-    pub(crate) preloads: Vec<(Name, Identity)>,
+    pub(crate) preloads: Vec<(Name, AuthIdentity)>,
     pub(crate) handle_policy: HandlePolicy,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) capacity: Option<NonZeroU32>,

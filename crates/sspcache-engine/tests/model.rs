@@ -16,13 +16,13 @@ use shuttle::{
     thread,
 };
 use sspcache_engine::{
-    AcquireRequest, Ended, Ending, Engine, EventKind, Identity, SecurityStatus, clock::ManualClock,
+    AcquireRequest, AuthIdentity, Ended, Ending, Engine, EventKind, SecurityStatus, clock::ManualClock,
 };
 
 const SCHEDULES: usize = 20_000;
 
 fn alice() -> AcquireRequest {
-    AcquireRequest::outbound("MSN").with_identity(Identity::password("alice", "CONTOSO", "x"))
+    AcquireRequest::outbound("MSN").with_identity(AuthIdentity::password("alice", "CONTOSO", "x"))
 }
 
 fn silent() -> AcquireRequest {

@@ -7,7 +7,7 @@ use sspcache::{
     context::{ContextFlags, ContextRequest, Role, Sealed},
     loader::{Progress, Refusal, SecurityInterface},
 };
-use sspcache_engine::{AcquireRequest, CredentialHandle, Engine, Identity, Operation};
+use sspcache_engine::{AcquireRequest, CredentialHandle, Engine, Operation};
 #[cfg(feature = "contexts")]
 use sspcache_engine::{
     Name, Principal, Secret,
@@ -297,8 +297,7 @@ impl SecurityInterface for MockInterface {
 fn outbound(package: &str, sign_in: &SignIn<'_>) -> AcquireRequest {
     let mut request = AcquireRequest::outbound(package);
     if let Some(identity) = sign_in.identity() {
-        request =
-            request.with_identity(Identity::password(identity.user, identity.domain, identity.password));
+        request = request.with_identity(identity);
     }
     if let Some(principal) = sign_in.principal() {
         request = request.with_principal(principal);

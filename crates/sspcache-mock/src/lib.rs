@@ -122,7 +122,7 @@ pub use ssp::MockSsp;
 #[cfg(feature = "journal")]
 pub use sspcache_engine::journal;
 #[doc(hidden)]
-pub use sspcache_engine::{AcquireRequest, Engine, EngineBuilder, Identity, Secret};
+pub use sspcache_engine::{AcquireRequest, AuthIdentity, Engine, EngineBuilder, Secret};
 pub use sspcache_engine::{
     CachedCredential, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy, Name, Operation,
     PackageInfo, Principal, SecurityStatus, Source, clock,

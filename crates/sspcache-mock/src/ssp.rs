@@ -10,8 +10,8 @@ use std::{
 };
 
 use sspcache_engine::{
-    CachedCredential, Clock, Ending, Engine, EngineBuilder, Event, EventSink, Fault, HandlePolicy, Identity,
-    Operation, PackageInfo,
+    AuthIdentity, CachedCredential, Clock, Ending, Engine, EngineBuilder, Event, EventSink, Fault,
+    HandlePolicy, Operation, PackageInfo,
 };
 use sspcache_loader::{ModuleFile, Reason};
 
@@ -144,7 +144,7 @@ impl MockSsp {
     /// Caches a credential for a package before the first call, as the session of a logged-on user does.
     #[must_use]
     pub fn preload(self, package: &str, user: &str, domain: &str, password: &str) -> Self {
-        self.set_up(|setup| setup.preload(package, Identity::password(user, domain, password)))
+        self.set_up(|setup| setup.preload(package, AuthIdentity::password(user, domain, password)))
     }
 
     /// Sets whether a server's impersonation of its client is simulated. Without this, it is refused. The thread's rights in the operating

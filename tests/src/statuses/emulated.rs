@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Direction, Engine, Identity, KdcProxy, Name, Operation, Principal,
+    AcquireRequest, AuthIdentity, CredentialHandle, Direction, Engine, KdcProxy, Name, Operation, Principal,
     Secret, SecurityStatus,
     context::{
         AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Part, Refusal, Role,
@@ -58,7 +58,7 @@ fn request(ask: &Ask) -> AcquireRequest {
     request.autologon_restricted = ask.credential_use & sspi::SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
     request.process_policy_only = ask.credential_use & sspi::SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
     if let Some([user, domain, password]) = &ask.identity {
-        request = request.with_identity(Identity::password(user.as_str(), domain.as_str(), password));
+        request = request.with_identity(AuthIdentity::password(user.as_str(), domain.as_str(), password));
     }
     if let Some(principal) = &ask.principal {
         request = request.with_principal(principal.as_str());

@@ -1,6 +1,6 @@
 //! What an identity consists of, whatever its form.
 
-use sspcache_engine::{Identity, Name, PackageList, Principal};
+use sspcache_engine::{AuthIdentity, Name, PackageList, Principal};
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
         SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN, SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER,
@@ -29,8 +29,8 @@ pub(crate) struct Parts<'t> {
 
 impl Parts<'_> {
     /// What they come to as a sign-in.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity::new(self.principal(), self.credential.secret()).with_packages(self.package_list())
+    pub(crate) fn identity(&self) -> AuthIdentity {
+        AuthIdentity::new(self.principal(), self.credential.secret()).with_packages(self.package_list())
     }
 
     pub(crate) fn package_list(&self) -> PackageList {

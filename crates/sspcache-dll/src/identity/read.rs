@@ -1,6 +1,6 @@
 //! Identities of any form, as the caller passes them.
 
-use sspcache_engine::{Identity, SecurityStatus};
+use sspcache_engine::{AuthIdentity, SecurityStatus};
 
 use super::{
     block::Block,
@@ -17,7 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// As [`parts`].
-pub(crate) fn read(ssp: &Ssp, data: &AuthData<'_>) -> Result<Option<Identity>, SecurityStatus> {
+pub(crate) fn read(ssp: &Ssp, data: &AuthData<'_>) -> Result<Option<AuthIdentity>, SecurityStatus> {
     Ok(parts(ssp, data)?.map(|parts| parts.identity()))
 }
 

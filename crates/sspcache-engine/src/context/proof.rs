@@ -82,7 +82,7 @@ pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Identity;
+    use crate::AuthIdentity;
 
     fn bytes(hex: &str) -> Vec<u8> {
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
@@ -91,7 +91,7 @@ mod tests {
     /// S3: the numbers are those of Python's `hmac` and `hashlib`, by the description in `docs/handshake.md`.
     #[test]
     fn proofs_are_those_of_an_independent_implementation() {
-        let key = AccountKey::of(&Identity::password("alice", "CONTOSO", "correct horse"));
+        let key = AccountKey::of(&AuthIdentity::password("alice", "CONTOSO", "correct horse"));
         let known = bytes("fadda78867cd10165bb992b1c1388065547d4ee750ea13c4d5c02684cf938762");
         assert_eq!(&key.bytes()[..], known);
         let proofs = Proofs::new(&key, Transcript::new(b"hello").with(b"challenge").with(b"proof"));

@@ -1,14 +1,14 @@
 //! What is done with the configured accounts: verifying a sign-in, changing a password.
 
 use crate::{
-    EventKind, Identity, Name, Operation, Principal, Secret, SecurityStatus,
+    AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus,
     account::{Account, AccountKey},
     state::Instance,
 };
 
 impl Instance {
     /// See [`Engine::verify`](crate::Engine::verify).
-    pub(crate) fn verify(&self, identity: &Identity) -> Result<(), SecurityStatus> {
+    pub(crate) fn verify(&self, identity: &AuthIdentity) -> Result<(), SecurityStatus> {
         let key = AccountKey::of(identity);
         let state = self.lock();
         let account = state.accounts.get(&identity.principal);
@@ -25,7 +25,7 @@ impl Instance {
     ) -> Result<(), SecurityStatus> {
         let operation = Operation::ChangeAccountPassword;
         self.enter(operation)?;
-        let [old, new] = [old, new].map(|secret| Account::new(&Identity::new(principal.clone(), secret)));
+        let [old, new] = [old, new].map(|secret| Account::new(&AuthIdentity::new(principal.clone(), secret)));
         let (mut state, now) = self.lock_at_now();
         let changed = state.package_id(package).and_then(|_| {
             if !CHANGING.iter().any(|&known| *package == Name::from(known)) {

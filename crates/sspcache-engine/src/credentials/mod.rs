@@ -11,7 +11,7 @@ use held::{Credential, Held};
 pub use request::{AcquireRequest, Acquired, Direction, KdcProxy};
 
 use crate::{
-    CredentialHandle, EventKind, FileTime, Identity, Name, Operation, PackageList, Principal, Secret,
+    AuthIdentity, CredentialHandle, EventKind, FileTime, Name, Operation, PackageList, Principal, Secret,
     SecurityStatus, Source,
     context::Role,
     state::{Instance, State},
@@ -126,7 +126,7 @@ impl Instance {
     ///
     /// # Panics
     /// When there is no memory for it.
-    pub(crate) fn preload(&self, preloads: Vec<(Name, Identity)>) {
+    pub(crate) fn preload(&self, preloads: Vec<(Name, AuthIdentity)>) {
         let (mut state, now) = self.lock_at_now();
         for (package, identity) in preloads {
             // A preload for a package of another module is none of this one's business.
@@ -247,7 +247,7 @@ impl State {
     fn explicit(
         &mut self,
         package: u16,
-        identity: &Identity,
+        identity: &AuthIdentity,
         now: FileTime,
     ) -> Result<(Principal, Source, Option<Slot>), SecurityStatus> {
         if !self.may_use(&identity.packages, package) {
@@ -291,7 +291,7 @@ impl State {
     fn cache(
         &mut self,
         package: u16,
-        identity: &Identity,
+        identity: &AuthIdentity,
         source: Source,
         now: FileTime,
     ) -> Result<Slot, SecurityStatus> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::{CredentialHandle, FileTime, Identity, Name, PackageList, Principal, Source, context::Role};
+use crate::{AuthIdentity, CredentialHandle, FileTime, Name, PackageList, Principal, Source, context::Role};
 
 /// What to acquire: the parameters of `AcquireCredentialsHandle`.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct AcquireRequest {
     /// Whose cached credential is wanted; any, if nobody's.
     pub principal: Option<Principal>,
     /// Authentication data, for an explicit sign-in.
-    pub identity: Option<Identity>,
+    pub identity: Option<AuthIdentity>,
     /// The packages that may be used in a silent sign-in; an identity has a list of its own.
     pub packages: PackageList,
     /// `SECPKG_CRED_AUTOLOGON_RESTRICTED`: no silent sign-in.
@@ -51,8 +51,8 @@ impl AcquireRequest {
 
     /// Signs in with this identity.
     #[must_use]
-    pub fn with_identity(mut self, identity: Identity) -> Self {
-        self.identity = Some(identity);
+    pub fn with_identity(mut self, identity: impl Into<AuthIdentity>) -> Self {
+        self.identity = Some(identity.into());
         self
     }
 

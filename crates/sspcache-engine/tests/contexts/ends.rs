@@ -1,7 +1,7 @@
 //! Both ends of a handshake in one process.
 
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Engine, EngineBuilder, Identity, Name, PackageInfo,
+    AcquireRequest, AuthIdentity, CredentialHandle, Engine, EngineBuilder, Name, PackageInfo,
     context::{
         AcceptRequest, ContextFlags, ContextHandle, ContextInfo, InitializeRequest, Progress, Refusal, Step,
     },
@@ -9,8 +9,8 @@ use sspcache_engine::{
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
-pub(crate) fn alice() -> Identity {
-    Identity::password("alice", "CONTOSO", PASSWORD)
+pub(crate) fn alice() -> AuthIdentity {
+    AuthIdentity::password("alice", "CONTOSO", PASSWORD)
 }
 
 /// An engine with one package, for which alice has an account.
@@ -40,11 +40,11 @@ impl<'e> Ends<'e> {
         Self::of(ssp, alice())
     }
 
-    pub(crate) fn of(ssp: &'e Engine, identity: Identity) -> Self {
+    pub(crate) fn of(ssp: &'e Engine, identity: AuthIdentity) -> Self {
         Self::between(ssp, ssp, identity)
     }
 
-    pub(crate) fn between(client: &'e Engine, server: &'e Engine, identity: Identity) -> Self {
+    pub(crate) fn between(client: &'e Engine, server: &'e Engine, identity: AuthIdentity) -> Self {
         let package = |ssp: &Engine| ssp.packages()[0].name.clone();
         let outbound = AcquireRequest::outbound(package(client)).with_identity(identity);
         let inbound = AcquireRequest::inbound(package(server));

@@ -10,7 +10,7 @@ mod flags;
 mod lives;
 
 use sspcache_engine::{
-    AcquireRequest, Direction, Engine, EngineBuilder, Event, EventKind, Identity, Name, PackageInfo,
+    AcquireRequest, AuthIdentity, Direction, Engine, EngineBuilder, Event, EventKind, Name, PackageInfo,
     PackageList, Principal, SecurityStatus,
     context::{ContextFlags as F, Progress, Role},
 };
@@ -46,7 +46,7 @@ fn a_handshake_is_done_after_three_legs_and_with_mutual_authentication_after_fou
 #[test]
 fn both_ends_agree_on_names_flags_and_key() {
     let user = Name::from_units(&[0xD83D, 0xDE00, 0x00E9, 0xD800]);
-    let identity = || Identity::password(user.clone(), "CONTOSO", "x");
+    let identity = || AuthIdentity::password(user.clone(), "CONTOSO", "x");
     let client = engine("Kerberos").build();
     let server = engine("Kerberos").account(user.clone(), "contoso", "x").build();
     let inbound = AcquireRequest::inbound("Kerberos").with_principal(r"CONTOSO\web$");
@@ -78,10 +78,10 @@ fn both_ends_agree_on_names_flags_and_key() {
 #[test]
 fn a_wrong_password_and_an_unknown_account_are_both_denied_by_the_acceptor() {
     for identity in [
-        Identity::password("alice", "CONTOSO", "wrong"),
-        Identity::password("alice", "CONTOSO", ""),
-        Identity::password("mallory", "CONTOSO", ends::PASSWORD),
-        Identity::password("alice", "FABRIKAM", ends::PASSWORD),
+        AuthIdentity::password("alice", "CONTOSO", "wrong"),
+        AuthIdentity::password("alice", "CONTOSO", ""),
+        AuthIdentity::password("mallory", "CONTOSO", ends::PASSWORD),
+        AuthIdentity::password("alice", "FABRIKAM", ends::PASSWORD),
     ] {
         let ssp = engine("MSN").build();
         let mut ends = Ends::of(&ssp, identity);
@@ -237,7 +237,7 @@ fn channel_bindings_of_the_first_step_are_kept() {
 /// S3: nobody, by an anonymous credential or because a null session was asked for.
 #[test]
 fn a_null_session_needs_the_acceptors_leave_and_names_nobody() {
-    let nobody = || Identity::password("", "", "");
+    let nobody = || AuthIdentity::password("", "", "");
     for (identity, asked) in
         [(nobody(), F::empty()), (alice(), F::NULL_SESSION), (nobody(), F::MUTUAL_AUTH | F::DELEGATE)]
     {
@@ -298,7 +298,7 @@ fn a_handshake_is_told_in_events_that_hold_no_secret() {
     ends.run().unwrap();
     let (client, server) = (ends.client_context.unwrap(), ends.server_context.unwrap());
     ssp.delete_context(client).unwrap();
-    let mut failing = Ends::of(&ssp, Identity::password("alice", "CONTOSO", "hunter2"));
+    let mut failing = Ends::of(&ssp, AuthIdentity::password("alice", "CONTOSO", "hunter2"));
     failing.run().unwrap_err();
     let failed = failing.server_context.unwrap().word();
     let (client, server) = (client.word(), server.word());

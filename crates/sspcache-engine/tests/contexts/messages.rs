@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, thread, time::Duration};
 
 use sspcache_engine::{
-    AcquireRequest, Effect, Engine, EventKind, Fault, Identity, Name, Operation, PackageInfo, SecurityStatus,
+    AcquireRequest, AuthIdentity, Effect, Engine, EventKind, Fault, Name, Operation, PackageInfo,
+    SecurityStatus,
     clock::ManualClock,
     context::{ContextFlags as F, ContextHandle, ExportOptions, MESSAGE_TOKEN, Part, Role, WRAP_NO_ENCRYPT},
 };
@@ -259,7 +260,7 @@ fn a_context_that_negotiate_chose_is_imported_under_either_name() {
         .into_iter()
         .fold(engine("Negotiate"), |builder, package| builder.package(PackageInfo::named(package)));
     let ssp = builder.build();
-    let identity = Identity::password("alice", "CONTOSO", ends::PASSWORD);
+    let identity = AuthIdentity::password("alice", "CONTOSO", ends::PASSWORD);
     let outbound = AcquireRequest::outbound("Negotiate").with_identity(identity);
     let mut ends = Ends::with(&ssp, &outbound, &ssp, &AcquireRequest::inbound("Negotiate"));
     ends.run().unwrap();

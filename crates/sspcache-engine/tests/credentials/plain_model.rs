@@ -7,8 +7,8 @@ use std::{env, num::NonZeroU32, time::Duration};
 
 use proptest::{collection, prelude::*};
 use sspcache_engine::{
-    AcquireRequest, Acquired, CredentialHandle, Direction, Ended, Ending, Engine, EventKind, HandlePolicy,
-    Identity, PackageInfo, Secret, SecurityStatus, Source, clock::ManualClock,
+    AcquireRequest, Acquired, AuthIdentity, CredentialHandle, Direction, Ended, Ending, Engine, EventKind,
+    HandlePolicy, PackageInfo, Secret, SecurityStatus, Source, clock::ManualClock,
 };
 
 /// Each user's name, in writings that Windows takes for the same.
@@ -153,7 +153,7 @@ impl Pair {
             Step::Anonymous { package } => {
                 let request = AcquireRequest::outbound(PACKAGES[package][0]);
                 let acquired =
-                    engine.acquire(&request.with_identity(Identity::password("", "", ""))).unwrap();
+                    engine.acquire(&request.with_identity(AuthIdentity::password("", "", ""))).unwrap();
                 assert_eq!(acquired.source, Source::Anonymous);
                 model.handles.push(Handle { real: acquired.handle, inbound: false, credential: None });
             }
@@ -182,9 +182,9 @@ impl Pair {
                 let (user_name, domain_name) =
                     (written(USERS[user], writing), written(DOMAINS[domain], writing / 3));
                 let identity = match writing % 3 {
-                    0 => Identity::password(user_name, domain_name, SECRETS[secret]),
-                    1 => Identity::password(format!("{domain_name}\\{user_name}"), "", SECRETS[secret]),
-                    _ => Identity::password(format!("{user_name}@{domain_name}"), "", SECRETS[secret]),
+                    0 => AuthIdentity::password(user_name, domain_name, SECRETS[secret]),
+                    1 => AuthIdentity::password(format!("{domain_name}\\{user_name}"), "", SECRETS[secret]),
+                    _ => AuthIdentity::password(format!("{user_name}@{domain_name}"), "", SECRETS[secret]),
                 };
                 let request = AcquireRequest::new(written(PACKAGES[package], writing), direction);
                 let acquired = engine.acquire(&request.with_identity(identity)).unwrap();

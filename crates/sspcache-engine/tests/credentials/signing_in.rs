@@ -9,8 +9,8 @@ use std::{
 };
 
 use sspcache_engine::{
-    AcquireRequest, Config, Direction, Effect, Engine, EngineBuilder, EventKind, Fault, FileTime,
-    HandlePolicy, Identity, Name, Operation, PackageInfo, PackageList, Principal, Secret, SecurityStatus,
+    AcquireRequest, AuthIdentity, Config, Direction, Effect, Engine, EngineBuilder, EventKind, Fault,
+    FileTime, HandlePolicy, Name, Operation, PackageInfo, PackageList, Principal, Secret, SecurityStatus,
     Source, clock::ManualClock,
 };
 
@@ -20,8 +20,8 @@ fn msn() -> EngineBuilder {
     Engine::builder("MSNSSPC.dll")
 }
 
-fn alice() -> Identity {
-    Identity::password("alice", "CONTOSO", PASSWORD)
+fn alice() -> AuthIdentity {
+    AuthIdentity::password("alice", "CONTOSO", PASSWORD)
 }
 
 fn explicit() -> AcquireRequest {
@@ -41,7 +41,7 @@ fn a_sign_in_needs_credentials_explicit_or_cached() {
     let listed = |list: &str| {
         AcquireRequest::outbound("MSN").with_identity(alice().with_packages(PackageList::parse(list)))
     };
-    let anonymous = AcquireRequest::outbound("MSN").with_identity(Identity::password("", "", ""));
+    let anonymous = AcquireRequest::outbound("MSN").with_identity(AuthIdentity::password("", "", ""));
     let named = |name: &str| silent().with_principal(name);
     let both = AcquireRequest::new("MSN", Direction::Both);
     let inbound = AcquireRequest::inbound("MSN");
@@ -89,7 +89,7 @@ fn a_sign_in_needs_credentials_explicit_or_cached() {
 /// M2
 #[test]
 fn a_cached_credential_outlives_its_handle_and_the_most_recent_one_is_taken() {
-    let ssp = msn().preload("MSN", alice()).preload("MSN", Identity::password("bob", "", "x")).build();
+    let ssp = msn().preload("MSN", alice()).preload("MSN", AuthIdentity::password("bob", "", "x")).build();
     let who = |request: &AcquireRequest| {
         let acquired = ssp.acquire(request).unwrap();
         let principal = ssp.principal(acquired.handle).unwrap();
@@ -106,7 +106,7 @@ fn a_cached_credential_outlives_its_handle_and_the_most_recent_one_is_taken() {
 #[test]
 fn an_acceptor_verifies_against_accounts_and_never_against_the_cache() {
     let ssp = msn().account("Bob", "CONTOSO", PASSWORD).preload("MSN", alice()).build();
-    let bob = |password: &str| Identity::password("bob", "contoso", password);
+    let bob = |password: &str| AuthIdentity::password("bob", "contoso", password);
     assert_eq!(ssp.verify(&bob(PASSWORD)), Ok(()));
     assert_eq!(ssp.verify(&bob("wrong")), Err(SecurityStatus::LOGON_DENIED));
     assert_eq!(ssp.verify(&alice()), Err(SecurityStatus::LOGON_DENIED), "cached, but no account");
@@ -123,7 +123,7 @@ fn a_hundred_instances_at_once_do_not_see_each_other() {
                 let ssp = msn().build();
                 for round in 0..20 {
                     let user = format!("user{index}-{round}");
-                    let identity = Identity::password(user.as_str(), "", PASSWORD);
+                    let identity = AuthIdentity::password(user.as_str(), "", PASSWORD);
                     let acquired = ssp.acquire(&silent().with_identity(identity)).unwrap();
                     assert_eq!(ssp.principal(acquired.handle).unwrap(), Principal::new(user, ""));
                     assert_eq!(ssp.cached(), 1);
@@ -152,13 +152,13 @@ fn a_live_handle_is_revoked_or_keeps_its_copy_whatever_took_its_credential() {
     let losses: [(&str, Loss); 4] = [
         ("flushed", |ssp, _| assert!(ssp.flush())),
         ("replaced", |ssp, _| {
-            let other = Identity::password("alice", "CONTOSO", "another");
+            let other = AuthIdentity::password("alice", "CONTOSO", "another");
             ssp.acquire(&silent().with_identity(other)).unwrap();
         }),
         ("expired", |_, clock| clock.advance(Duration::from_mins(1))),
         ("evicted", |ssp, _| {
             for user in ["bob", "carol"] {
-                ssp.acquire(&silent().with_identity(Identity::password(user, "", "x"))).unwrap();
+                ssp.acquire(&silent().with_identity(AuthIdentity::password(user, "", "x"))).unwrap();
             }
         }),
     ];
@@ -378,7 +378,7 @@ fn a_configuration_sets_up_what_the_builder_does() {
     assert_eq!(ssp.retained(), 1);
     ssp.free(bob.handle).unwrap();
     for user in ["a", "b", "c"] {
-        let identity = Identity::password(user, "", "x");
+        let identity = AuthIdentity::password(user, "", "x");
         ssp.acquire(&AcquireRequest::outbound("NTLM").with_identity(identity)).unwrap();
     }
     assert_eq!(ssp.cached(), 2);
@@ -477,7 +477,7 @@ fn events_of_one_story_come_in_order() {
     let ssp = msn().build();
     let first = ssp.acquire(&explicit()).unwrap().handle;
     ssp.acquire(&explicit()).unwrap();
-    ssp.acquire(&silent().with_identity(Identity::password("alice", "CONTOSO", "new"))).unwrap();
+    ssp.acquire(&silent().with_identity(AuthIdentity::password("alice", "CONTOSO", "new"))).unwrap();
     ssp.free(first).unwrap();
     ssp.flush();
     ssp.acquire(&silent()).unwrap_err();

@@ -1,7 +1,7 @@
 //! What a handle is given after it was acquired: further credentials, and a proxy for Kerberos.
 
 use sspcache_engine::{
-    AcquireRequest, Direction, Engine, EngineBuilder, EventKind, HandlePolicy, Identity, KdcProxy,
+    AcquireRequest, AuthIdentity, Direction, Engine, EngineBuilder, EventKind, HandlePolicy, KdcProxy,
     PackageInfo, PackageList, SecurityStatus, Source,
     context::{ContextFlags as F, Role},
 };
@@ -17,11 +17,11 @@ fn negotiating() -> EngineBuilder {
         .account("bob", "CONTOSO", PASSWORD)
 }
 
-fn bob() -> Identity {
-    Identity::password("bob", "CONTOSO", PASSWORD)
+fn bob() -> AuthIdentity {
+    AuthIdentity::password("bob", "CONTOSO", PASSWORD)
 }
 
-fn outbound(package: &str, identity: Identity) -> AcquireRequest {
+fn outbound(package: &str, identity: AuthIdentity) -> AcquireRequest {
     AcquireRequest::outbound(package).with_identity(identity)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Ending, Engine, EventKind, HandlePolicy, Identity, PackageInfo,
+    AcquireRequest, AuthIdentity, CredentialHandle, Ending, Engine, EventKind, HandlePolicy, PackageInfo,
     SecurityStatus,
     clock::ManualClock,
     context::{AcceptRequest, ContextFlags as F, ContextHandle, InitializeRequest, Progress, Refusal, Step},
@@ -35,7 +35,7 @@ fn a_half_open_context_is_revoked_or_keeps_its_copy_whatever_took_its_credential
         (
             "replaced",
             |ssp, _, _| {
-                let other = Identity::password("alice", "CONTOSO", "another");
+                let other = AuthIdentity::password("alice", "CONTOSO", "another");
                 ssp.acquire(&AcquireRequest::outbound("MSN").with_identity(other)).unwrap();
             },
             true,
@@ -226,7 +226,7 @@ fn an_unfinished_or_failed_context_can_only_go_on_or_be_deleted() {
         assert_eq!(ssp.apply_control_token(context), invalid);
         assert_eq!(ssp.sign(context, 0, &[b"x"], &mut [0; 64]).map(|_| ()), invalid);
     };
-    let mut ends = Ends::of(&ssp, Identity::password("alice", "CONTOSO", "wrong")).asking(F::MUTUAL_AUTH);
+    let mut ends = Ends::of(&ssp, AuthIdentity::password("alice", "CONTOSO", "wrong")).asking(F::MUTUAL_AUTH);
     let hello = ends.initialize(None).unwrap().token;
     refuse_all(ends.client_context.unwrap());
     let challenge = ends.accept(&hello).unwrap().token;
@@ -390,7 +390,7 @@ fn who_asked_for_extended_errors_tells_the_other_side_why_it_gave_up() {
     package.capabilities.0 |= sspi::SECPKG_FLAG_EXTENDED_ERROR | sspi::SECPKG_FLAG_MUTUAL_AUTH;
     let ssp = || engine("MSN").package(package.clone());
     let (client, server) = (ssp().build(), ssp().accepted_targets(["HTTP/web"]).build());
-    let wrong = || Identity::password("alice", "CONTOSO", "wrong");
+    let wrong = || AuthIdentity::password("alice", "CONTOSO", "wrong");
     let told = |ends: &mut Ends<'_>| {
         let refusal = ends.run().unwrap_err();
         let token = refusal.token.expect("the other side is told");
@@ -427,7 +427,7 @@ fn an_error_token_is_never_taken_for_a_success() {
     package.capabilities.0 |= sspi::SECPKG_FLAG_EXTENDED_ERROR;
     let ssp = engine("MSN").package(package).build();
     let mut ends =
-        Ends::of(&ssp, Identity::password("alice", "CONTOSO", "wrong")).demanding(F::EXTENDED_ERROR);
+        Ends::of(&ssp, AuthIdentity::password("alice", "CONTOSO", "wrong")).demanding(F::EXTENDED_ERROR);
     let token = ends.run().unwrap_err().token.unwrap();
     let said = |code: i32| {
         let mut token = token.clone();
