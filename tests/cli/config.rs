@@ -1,6 +1,6 @@
 //! `sspcache config check`: points at the line, says what is allowed there, and quotes nothing.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use serde_json::json;
 use sspcache_tests::program::{Ran, fixture, sspcache};
@@ -47,6 +47,26 @@ fn a_mistake_is_pointed_at_and_what_is_allowed_is_said() {
             "{file}"
         );
         assert!(error["allowed"].as_str().unwrap().starts_with(allowed), "{file}: {error}");
+    }
+}
+
+#[test]
+fn the_full_configuration_has_every_key() {
+    let text = fs::read_to_string(fixture("config/full.toml")).unwrap();
+    let file: toml::Table = text.parse().unwrap();
+    let mut used = BTreeSet::new();
+    for (name, value) in &file {
+        used.insert(name.clone());
+        let tables: Vec<_> = match value {
+            toml::Value::Array(tables) => tables.iter().filter_map(toml::Value::as_table).collect(),
+            value => value.as_table().into_iter().collect(),
+        };
+        used.extend(tables.into_iter().flat_map(toml::Table::keys).map(|key| format!("{name}.{key}")));
+    }
+    let known: BTreeSet<_> = sspcache_engine::config::keys().map(|(path, ..)| path.to_owned()).collect();
+    assert_eq!(used, known);
+    for (path, allowed, meaning) in sspcache_engine::config::keys() {
+        assert!(!allowed.is_empty() && !meaning.is_empty(), "{path}");
     }
 }
 

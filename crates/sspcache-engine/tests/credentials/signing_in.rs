@@ -411,6 +411,10 @@ fn a_refused_configuration_is_located_and_never_quoted() {
         // Of several the first, whatever their names are.
         ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),
         ("other = 1\nhunter2 = 1", "line 1, column 1: there is no such key"),
+        // Paths of other keys are no names of keys.
+        ("'cache.capacity' = 1", "line 1, column 1: there is no such key"),
+        ("'cache[0]' = 1", "line 1, column 1: there is no such key"),
+        ("'' = 1", "line 1, column 1: there is no such key"),
         (
             "[context]\nexport-key = ['hunter2']",
             "line 2, column 14: context.export-key: not valid here; allowed is a string that is not empty",
