@@ -115,8 +115,6 @@ mod loader;
 mod ssp;
 
 pub use interface::MockInterface;
-#[cfg(not(feature = "contexts"))]
-pub use interface::NoContext;
 pub use loader::{MockModule, MockProcess};
 pub use ssp::MockSsp;
 #[cfg(feature = "journal")]
