@@ -34,8 +34,7 @@ pub fn initialize_security_context<E: Encoding>(
         context: step.context,
         target,
         flags: step.flags,
-        // In the first step nobody has answered yet: what some clients pass then means nothing.
-        token: step.token()?.filter(|_| step.context.is_some()),
+        token: step.token()?,
         bindings: step.bindings.as_deref(),
         room: step.room(),
     });

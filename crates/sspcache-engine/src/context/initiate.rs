@@ -64,9 +64,7 @@ impl State {
         nonce: Nonce,
         now: FileTime,
     ) -> Result<Opening, Halt> {
-        if request.token.is_some_and(|token| !token.is_empty()) {
-            return Err(Halt::Keep(SecurityStatus::INVALID_TOKEN));
-        }
+        // A token in the first step is not the acceptor's answer: a server's hint, as SMB clients pass it.
         if !self.handshakes.settings.knows(request.target.as_ref()) {
             return Err(Halt::Keep(SecurityStatus::TARGET_UNKNOWN));
         }
