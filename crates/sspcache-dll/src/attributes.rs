@@ -33,7 +33,7 @@ use crate::{
 
 /// `QueryContextAttributes` (clause S4). What it hands out is freed with `FreeContextBuffer`, a pointer at a time.
 ///
-/// What only Schannel has, and what nobody knows, gives `SEC_E_UNSUPPORTED_FUNCTION`.
+/// Schannel's own attributes and unknown ones give `SEC_E_UNSUPPORTED_FUNCTION`.
 ///
 /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
 pub fn query_context_attributes<E: Encoding>(

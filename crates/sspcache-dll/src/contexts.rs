@@ -121,7 +121,7 @@ impl<'c> Ends<'c> {
         Ok(step.progress.code())
     }
 
-    /// Puts a token where the caller wants it. The engine was told how much room there is.
+    /// Puts a token where the caller wants it. The engine has checked that it fits.
     fn send(&mut self, ssp: &Ssp, token: &[u8]) {
         if self.buffers.room().is_none() {
             return;

@@ -105,28 +105,28 @@ macro_rules! __ssp {
                 = add_credentials::<abi::Wide>(handle, [principal, package], credential_use, auth, expiry);
             /// Gives a credential handle back.
             fn FreeCredentialsHandle(handle: *mut abi::SecHandle) -> i32 = free_credentials_handle(handle);
-            /// Tells whom a credential handle stands for.
+            /// Returns the principal of a credential handle.
             fn QueryCredentialsAttributesA(handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
                 = query_credentials_attributes::<abi::Ansi>(handle, (attribute, buffer));
-            /// Tells whom a credential handle stands for.
+            /// Returns the principal of a credential handle.
             fn QueryCredentialsAttributesW(handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
                 = query_credentials_attributes::<abi::Wide>(handle, (attribute, buffer));
-            /// Tells whom a credential handle stands for.
+            /// Returns the principal of a credential handle.
             fn QueryCredentialsAttributesExA(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
                 = query_credentials_attributes::<abi::Ansi>(handle, (attribute, buffer, size));
-            /// Tells whom a credential handle stands for.
+            /// Returns the principal of a credential handle.
             fn QueryCredentialsAttributesExW(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
                 = query_credentials_attributes::<abi::Wide>(handle, (attribute, buffer, size));
-            /// Tells a credential handle of a proxy.
+            /// Sets a credential handle's proxy for Kerberos.
             fn SetCredentialsAttributesA(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
                 = set_credentials_attributes(handle, attribute, (buffer, size));
-            /// Tells a credential handle of a proxy.
+            /// Sets a credential handle's proxy for Kerberos.
             fn SetCredentialsAttributesW(
                 handle: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
@@ -191,18 +191,18 @@ macro_rules! __ssp {
                 package: *mut u16, packed: *mut abi::SecBuffer, _token: *mut c_void, context: *mut abi::SecHandle
             ) -> i32
                 = import_security_context::<abi::Wide>(package, packed, context);
-            /// Tells about a context.
+            /// Returns an attribute of a context.
             fn QueryContextAttributesA(context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
                 = query_context_attributes::<abi::Ansi>(context, (attribute, buffer));
-            /// Tells about a context.
+            /// Returns an attribute of a context.
             fn QueryContextAttributesW(context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void) -> i32
                 = query_context_attributes::<abi::Wide>(context, (attribute, buffer));
-            /// Tells about a context.
+            /// Returns an attribute of a context.
             fn QueryContextAttributesExA(
                 context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
                 = query_context_attributes::<abi::Ansi>(context, (attribute, buffer, size));
-            /// Tells about a context.
+            /// Returns an attribute of a context.
             fn QueryContextAttributesExW(
                 context: *mut abi::SecHandle, attribute: u32, buffer: *mut c_void, size: u32
             ) -> i32
@@ -390,7 +390,7 @@ macro_rules! __export_detach {
     () => {
         #[cfg(unix)]
         extern "C" fn detach() {
-            // A destructor runs at dlclose and at the process's end, and can't tell which.
+            // A destructor runs at dlclose and at the process's end, and can't distinguish them.
             SSP.detach(abi::Ending::Unloaded);
         }
 

@@ -57,10 +57,10 @@ pub mod abi {
     /// The entry of a function that the table has under another type.
     ///
     /// # Safety
-    /// `T` is the type of a function, or an `Option` of one, that C can't tell from this one's.
+    /// `T` is the type of a function, or an `Option` of one, which C can't distinguish from this one's.
     pub const unsafe fn entry<T: Copy>(function: *const std::ffi::c_void) -> T {
         const { assert!(size_of::<T>() == size_of::<*const std::ffi::c_void>(), "a function's address") };
-        // SAFETY: the caller promises that C can't tell the types apart; both are as large as an address.
+        // SAFETY: the caller promises that C can't distinguish the types; both are as large as an address.
         unsafe { std::mem::transmute_copy(&function) }
     }
 

@@ -25,7 +25,7 @@ pub(crate) enum FreedBy {
 #[derive(Debug)]
 struct Block(*mut [u64]);
 
-// SAFETY: the slice is owned; whoever holds this may free it from any thread.
+// SAFETY: the slice is owned; the owner may free it from any thread.
 unsafe impl Send for Block {}
 
 impl Block {
@@ -117,7 +117,8 @@ impl HandedOut {
     /// Overwrites and frees what this function is to free.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`] for an address that was not handed out, was freed, or is another function's to free.
+    /// [`SecurityStatus::INVALID_HANDLE`] for an address that was not handed out, was freed, or is another function's
+    /// to free.
     pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<(), SecurityStatus> {
         let taken = {
             let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);

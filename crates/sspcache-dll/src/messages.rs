@@ -7,7 +7,7 @@
 //! | the same, `SECBUFFER_READONLY_WITH_CHECKSUM` | signed | signed |
 //! | the same, `SECBUFFER_READONLY` | left out | left out |
 //! | `SECBUFFER_PADDING` | left out | nothing is padded: its length becomes 0 |
-//! | `SECBUFFER_STREAM` | left out | decrypting: trailer and data in one piece; an empty `SECBUFFER_DATA` is pointed at the data |
+//! | `SECBUFFER_STREAM` | left out | decrypting: trailer and data in one; an empty `SECBUFFER_DATA` then points at the data |
 //!
 //! Others are left out. Buffers that overlap are refused.
 #![forbid(unsafe_code)]

@@ -12,7 +12,7 @@ pub(crate) fn write_to_standard_error(text: &str) {
         let written = unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
         match usize::try_from(written) {
             Ok(written @ 1..) => rest = &rest[written..],
-            // Closed, or full: there is nobody left to tell.
+            // Closed or full: there is no other place for the message.
             _ => return,
         }
     }
@@ -34,7 +34,7 @@ pub(crate) fn write_to_standard_error(text: &str) {
     }
     // SAFETY: the handle is open, and never closed here.
     let mut file = ManuallyDrop::new(unsafe { File::from_raw_handle(handle.cast()) });
-    // Closed, or full: there is nobody left to tell.
+    // Closed or full: there is no other place for the message.
     let _ = file.write_all(text.as_bytes());
 }
 

@@ -26,7 +26,7 @@ pub struct Ssp {
 
 #[derive(Debug)]
 enum State {
-    /// The configuration or the journal can't be used; somebody was told.
+    /// The configuration or the journal can't be used; a message was printed.
     Broken,
     Ready(Arc<Engine>),
     Unused,

@@ -60,8 +60,8 @@ fn flush() -> bool {
     unsafe { ssp::CleanupCredentialCache() != 0 }
 }
 
-/// M3, M6, S5: whatever the others do, a sign-in with a password succeeds, a silent one finds a credential or none, each handle is
-/// freed once, and after the last flush nobody is signed in.
+/// M3, M6, S5: whatever the others do, a sign-in with a password succeeds, a silent one finds a credential or none,
+/// each handle is freed once, and after the last flush no user is signed in.
 #[test]
 fn many_threads_sign_in_and_flush_one_ssp() {
     let seconds = env::var("SSPCACHE_TEST_STRESS").ok();

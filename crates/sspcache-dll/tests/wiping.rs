@@ -26,8 +26,8 @@ mod identities {
     sspcache_dll::link_ssp!("MSNSSPC.dll");
 }
 
-/// The system's allocator, which counts the blocks that come back with [`MARK`] in them, as bytes or as UTF-16. It leaves
-/// them as they are: what is tested has to overwrite them by itself.
+/// The system's allocator, which counts the blocks that come back with [`MARK`] in them, as bytes or as UTF-16. It
+/// leaves them as they are: what is tested has to overwrite them by itself.
 struct Witness;
 
 #[global_allocator]
@@ -46,7 +46,8 @@ unsafe impl GlobalAlloc for Witness {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's contract is the same. What nobody writes to later may still be read in `dealloc`.
+        // SAFETY: the caller's contract is the same. Memory that is not written to later may still be read in
+        // `dealloc`.
         unsafe { System.alloc_zeroed(layout) }
     }
 

@@ -163,7 +163,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Tells this sink of every event.
+    /// Sends every event to this sink.
     pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
         self.0.sinks.0.push(Box::new(sink));
         self

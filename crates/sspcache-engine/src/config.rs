@@ -250,8 +250,8 @@ impl<'t> Section<'t> {
         let section = Self { text, key, span, table };
         let is_unknown = |name: &str| !keys::is_known(&section.key, name);
         let unknown = table.keys().filter(|name| is_unknown(name.get_ref())).map(Spanned::span);
-        // Of several, report the first in the file. The name of an unknown key is text of the file, so the error names the
-        // table only.
+        // Of several, report the first in the file. The name of an unknown key is text of the file, so the error names
+        // the table only.
         match unknown.min_by_key(|span| span.start) {
             None => Ok(section),
             Some(span) => {

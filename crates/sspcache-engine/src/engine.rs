@@ -21,7 +21,8 @@ use crate::{
 /// In the child of a `fork` an instance starts empty.
 ///
 /// # Panics
-/// Every function of SSPI here panics when a [`Fault`](crate::Fault) with [`Effect::Panic`](crate::Effect::Panic) says so.
+/// Every function of SSPI here panics when a [`Fault`](crate::Fault) with [`Effect::Panic`](crate::Effect::Panic) says
+/// so.
 pub struct Engine {
     pub(crate) instance: Instance,
 }
@@ -53,7 +54,7 @@ impl Engine {
     /// Verifies an identity as an acceptor does: against the configured accounts, never against the cache.
     ///
     /// # Errors
-    /// [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong secret; which of them is not told.
+    /// [`SecurityStatus::LOGON_DENIED`] for an unknown account or a wrong secret. The status is the same.
     #[cfg(feature = "contexts")]
     pub fn verify(&self, identity: &crate::AuthIdentity) -> Result<(), SecurityStatus> {
         self.instance.verify(identity)
@@ -67,8 +68,8 @@ impl Engine {
         self.instance.flush()
     }
 
-    /// Begins a call of this operation: counts it, waits and panics as the [`Fault`](crate::Fault)s say. The operations above call
-    /// it themselves; the C ABI calls it for those that the engine has no part in.
+    /// Begins a call of this operation: counts it, waits and panics as the [`Fault`](crate::Fault)s say. The operations
+    /// above call it themselves; the C ABI calls it for those that the engine has no part in.
     ///
     /// # Errors
     /// The status that a fault says; FALSE is [`SecurityStatus::INTERNAL_ERROR`].
@@ -84,9 +85,9 @@ impl Engine {
         self.instance.is_missing(operation)
     }
 
-    /// Ends the instance as unloading its module does: wipes everything and says in an [`EventKind::Ended`](crate::EventKind::Ended) event how
-    /// many credentials were still cached. While another thread is inside a call nothing is touched, since waiting here could hang
-    /// a process's exit.
+    /// Ends the instance as unloading its module does: wipes everything and says in an
+    /// [`EventKind::Ended`](crate::EventKind::Ended) event how many credentials were still cached. While another thread
+    /// is inside a call nothing is touched, since waiting here could hang a process's exit.
     pub fn end(&self, how: Ending) -> Ended {
         self.instance.end(how)
     }
@@ -107,7 +108,8 @@ impl Engine {
         self.instance.cached_credentials()
     }
 
-    /// What the cache takes of the system's memory, and whether the system refused to lock some of it in physical memory.
+    /// What the cache takes of the system's memory, and whether the system refused to lock some of it in physical
+    /// memory.
     ///
     /// # Platform-specific behaviour
     /// How much a process may lock is the system's to say: see [`Memory::lock_refused`].

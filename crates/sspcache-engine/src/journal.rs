@@ -6,8 +6,8 @@
 //! file of its own, since several writers of one file lose lines (seen under Wine, with file locks too); a forked
 //! child opens its own. [`find`] and [`Journal::read`] put them together again.
 //!
-//! Where a disk is full, a line may end in its middle: what is written next begins a line of its own, so that a disk which has
-//! room again costs the events of the time between, and no others.
+//! Where a disk is full, a line may end in its middle: what is written next begins a line of its own, so that a disk
+//! which has room again costs the events of the time between, and no others.
 //!
 //! There is no secret in it: [`Event`] has no place for one.
 //!
@@ -91,12 +91,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal file. A last line that was cut short is no error: see [`Journal::cut`]. Nor is another line that was,
-    /// as a full disk cuts it, with the events that had no room: see [`Journal::incomplete`].
+    /// Reads a journal file. A last line that was cut short is no error: see [`Journal::cut`]. Nor is another line that
+    /// was, as a full disk cuts it, with the events that had no room: see [`Journal::incomplete`].
     ///
     /// # Errors
-    /// [`JournalError`] when the file can't be read or a line of it is no event, nor the beginning of one; the line's text is
-    /// not quoted.
+    /// [`JournalError`] when the file can't be read or a line of it is no event, nor the beginning of one; the line's
+    /// text is not quoted.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         let text =
             fs::read(path).map_err(|source| JournalError::Unreadable { path: path.to_owned(), source })?;

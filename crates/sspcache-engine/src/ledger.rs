@@ -129,8 +129,8 @@ impl Ledger {
         }
     }
 
-    /// Keeps a copy for a credential's handles. When there is no room for it, they are revoked, as under the other policy:
-    /// whatever overwrites the credential must not fail for it.
+    /// Keeps a copy for a credential's handles. When there is no room for it, they are revoked, as under the other
+    /// policy: whatever overwrites the credential must not fail for it.
     fn retain(&mut self, slot: Slot, entry: Entry<'_>) {
         if let Ok(copy) = self.copies.store(entry.secret()) {
             self.retained.insert(slot, (entry.kind(), copy));
@@ -146,7 +146,10 @@ impl Ledger {
     /// The event that cached a credential.
     pub(crate) fn cached_by(&self, slot: Slot) -> Option<u64> {
         let wanted = slot.to_u64();
-        let caching = |event: &&Event| matches!(event.kind, EventKind::Cached { credential, .. } if credential == wanted);
+        let caching = |event: &&Event| match event.kind {
+            EventKind::Cached { credential, .. } => credential == wanted,
+            _ => false,
+        };
         self.events.iter().rev().find(caching).map(|event| event.seq)
     }
 
@@ -197,7 +200,7 @@ impl Ledger {
     }
 }
 
-/// A map whose keys nobody outside chooses, so that any quick hash will do.
+/// A map whose keys the engine chooses itself, so that any quick hash will do.
 type BySlot<T> = HashMap<Slot, T, foldhash::fast::FixedState>;
 
 /// The file name of the program that this process runs.

@@ -35,8 +35,8 @@ impl PackageInfo {
     /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | what Wine 8's `EnumerateSecurityPackages` lists (0x82B37, 0x83BB3 and 0x8F3BBF); the token sizes are those that Microsoft's pages give as usual (2,888, 48,000 and 48,000 bytes) |
     /// | any other | 0xFFFF, `SECPKG_ID_NONE` | the mock's own |
     ///
-    /// So NTLM has no mutual authentication, the peers of Kerberos and Negotiate can send each other the reason of a failed handshake, and
-    /// Kerberos delegates.
+    /// So NTLM has no mutual authentication, the peers of Kerberos and Negotiate can send each other the reason of a
+    /// failed handshake, and Kerberos delegates.
     pub fn named(name: impl Into<Name>) -> Self {
         let name = name.into();
         let known = DEFAULTS.iter().find(|known| Name::from(known.name) == name).unwrap_or(&OTHERS);
@@ -77,7 +77,7 @@ impl Capabilities {
     }
 }
 
-/// What a connection-oriented package that signs and seals has; for the two SSPs nobody verified it.
+/// What a connection-oriented package that signs and seals has; not verified for the two SSPs.
 impl Default for Capabilities {
     fn default() -> Self {
         UNVERIFIED

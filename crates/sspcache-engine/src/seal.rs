@@ -18,7 +18,7 @@ pub enum SealedFor {
     Process,
 }
 
-/// What tells that nothing was changed since, and has to be kept with what was encrypted.
+/// The proof that nothing was changed since; it has to be kept with what was encrypted.
 pub type Seal = [u8; 32];
 
 impl Instance {

@@ -1,6 +1,7 @@
 //! What there is of an instance: its state behind one lock, and how calls begin. Operations import it.
 //!
-//! Two more kinds of locks come before this one, never after it: that of a [context](crate::context), and the one of a flush.
+//! Two more kinds of locks come before this one, never after it: that of a [context](crate::context), and the one of a
+//! flush.
 
 use std::{
     num::NonZeroU32,
@@ -44,7 +45,7 @@ pub(crate) struct Setup {
 /// One instance: the state, the locks, and what never changes.
 pub(crate) struct Instance {
     pub(crate) module: String,
-    /// What acceptors tell of themselves: the module's name in UTF-16.
+    /// The acceptors' description of themselves: the module's name in UTF-16.
     pub(crate) target_information: Vec<u8>,
     clock: Arc<dyn Clock>,
     /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
@@ -100,7 +101,7 @@ impl Instance {
             thread::sleep(delay);
         }
         match effect {
-            // What is missing, the emulated module leaves out; whoever calls it anyway may.
+            // The emulated module leaves out what is missing. A direct call of the engine may still succeed.
             Effect::Delay | Effect::Missing => Ok(()),
             Effect::False => Err(SecurityStatus::INTERNAL_ERROR),
             Effect::Panic => {

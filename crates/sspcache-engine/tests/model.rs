@@ -63,7 +63,7 @@ fn a_flush_is_never_followed_by_what_it_flushed() {
     );
 }
 
-/// M3, M6, M9, M12: whatever order they come in, the events tell one story, and in the end nothing is left.
+/// M3, M6, M9, M12: whatever order they come in, the events agree, and in the end nothing is left.
 #[test]
 fn concurrent_sign_ins_flushes_and_expiry_tell_one_story() {
     shuttle::check_random(

@@ -42,7 +42,8 @@
 //! # signing_out_leaves_nothing_cached().unwrap();
 //! ```
 //!
-//! In production, `Session` gets [`sspcache::native()`]. In the test it gets an emulated process that has loaded a mock SSP.
+//! In production, `Session` gets [`sspcache::native()`]. In the test it gets an emulated process that has loaded a mock
+//! SSP.
 //!
 //! # Both ends of a sign-in
 //!
@@ -87,17 +88,17 @@
 //!
 //! # What is emulated
 //!
-//! - The module loader: names, references, exports, the loader lock. So a flush from inside a loader callback is refused, as on
-//!   Windows ([`MockProcess::in_loader_callback`]); an SSP that isn't loaded has no cache; and several modules can have one
-//!   name.
+//! - The module loader: names, references, exports, the loader lock. So a flush from inside a loader callback is
+//!   refused, as on Windows ([`MockProcess::in_loader_callback`]); an SSP that isn't loaded has no cache; and several
+//!   modules can have one name.
 //! - The SSP: its cache, its packages, its handles.
 //! - The window station, as far as the protocol asks for it ([`MockProcess::set_window_station`]).
 //!
-//! The protocol is not emulated: it is the code that production runs. Each [`MockProcess`] is a process of its own, and each
-//! [`MockSsp`] has a cache of its own, so tests run in parallel.
+//! The protocol is not emulated: it is the code that production runs. Each [`MockProcess`] is a process of its own, and
+//! each [`MockSsp`] has a cache of its own, so tests run in parallel.
 //!
-//! A mock can't show what the real SSPs do where nothing is documented. It is not documented whether a credential handle
-//! survives a flush: test with both values of [`HandlePolicy`].
+//! A mock can't show what the real SSPs do where nothing is documented. It is not documented whether a credential
+//! handle survives a flush: test with both values of [`HandlePolicy`].
 //!
 //! # Features
 //!

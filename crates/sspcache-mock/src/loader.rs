@@ -84,8 +84,8 @@ impl MockProcess {
         self.modules.load(name).map(|_| ())
     }
 
-    /// `FreeLibrary`: frees one reference to the module. The last one unloads it, which wipes the SSP's cache. That is no
-    /// flush: the [`Ended`](crate::EventKind::Ended) event says how many credentials were left.
+    /// `FreeLibrary`: frees one reference to the module. The last one unloads it, which wipes the SSP's cache. That is
+    /// no flush: the [`Ended`](crate::EventKind::Ended) event says how many credentials were left.
     ///
     /// # Errors
     /// When no module of that name is loaded.
@@ -93,8 +93,8 @@ impl MockProcess {
         self.modules.free(self.modules.find(name)?)
     }
 
-    /// Calls a closure inside a loader callback, as DllMain and constructors of global objects are called. A flush is refused
-    /// there.
+    /// Calls a closure inside a loader callback, as DllMain and constructors of global objects are called. A flush is
+    /// refused there.
     ///
     /// ```
     /// use sspcache::{CredentialProvider, Error};
@@ -113,8 +113,8 @@ impl MockProcess {
         *self.window_station.lock() = station;
     }
 
-    /// The SSPs of this process, for the application under test: a [`dyn Sspi`](sspcache::Sspi), as [`sspcache::native()`] is
-    /// in production. It runs the same protocol, with this process's modules.
+    /// The SSPs of this process, for the application under test: a [`dyn Sspi`](sspcache::Sspi), as
+    /// [`sspcache::native()`] is in production. It runs the same protocol, with this process's modules.
     ///
     /// To register a third party's SSP, pass the process to [`SspCaches::builder`] instead.
     pub fn provider(&self) -> SspCaches<Self> {

@@ -76,15 +76,16 @@ impl MockSsp {
         self.set_up(|setup| setup.account(user, domain, password))
     }
 
-    /// Sets the targets that a server accepts, such as `HTTP/web.contoso.example`. It refuses sign-ins to others. Without
-    /// this, it accepts any.
+    /// Sets the targets that a server accepts, such as `HTTP/web.contoso.example`. It refuses sign-ins to others.
+    /// Without this, it accepts any.
     #[cfg(feature = "contexts")]
     #[must_use]
     pub fn accepted_targets<'a>(self, targets: impl IntoIterator<Item = &'a str>) -> Self {
         self.set_up(|setup| setup.accepted_targets(targets))
     }
 
-    /// Limits the cache to this many credentials. Beyond it, the least recently used one is dropped. Without this, there is no limit.
+    /// Limits the cache to this many credentials. Beyond it, the least recently used one is dropped. Without this,
+    /// there is no limit.
     #[must_use]
     pub fn capacity(self, credentials: NonZeroU32) -> Self {
         self.set_up(|setup| setup.capacity(credentials))
@@ -147,8 +148,8 @@ impl MockSsp {
         self.set_up(|setup| setup.preload(package, AuthIdentity::password(user, domain, password)))
     }
 
-    /// Sets whether a server's impersonation of its client is simulated. Without this, it is refused. The thread's rights in the operating
-    /// system don't change.
+    /// Sets whether a server's impersonation of its client is simulated. Without this, it is refused. The thread's
+    /// rights in the operating system don't change.
     #[cfg(feature = "contexts")]
     #[must_use]
     pub fn simulate_impersonation(self, simulate: bool) -> Self {
@@ -161,11 +162,11 @@ impl MockSsp {
         self.set_up(|setup| setup.sink(sink))
     }
 
-    /// Expects a sign-in and a sign-out. Dropping this value panics when there was no sign-in, or when a credential is still
-    /// cached or was left when the SSP was unloaded. So a test that forgets to assert still fails.
+    /// Expects a sign-in and a sign-out. Dropping this value panics when there was no sign-in, or when a credential is
+    /// still cached or was left when the SSP was unloaded. So a test that forgets to assert still fails.
     ///
-    /// Keep the value in a variable until the end of the test. Its clones check nothing. Nothing is checked while the thread is
-    /// panicking already.
+    /// Keep the value in a variable until the end of the test. Its clones check nothing. Nothing is checked while the
+    /// thread is panicking already.
     ///
     /// ```should_panic
     /// use sspcache::SignIn;
@@ -240,7 +241,8 @@ impl MockSsp {
         self.engine().open_contexts()
     }
 
-    /// The number of credentials that were flushed and of which open handles keep a copy, under [`HandlePolicy::Retain`].
+    /// The number of credentials that were flushed and of which open handles keep a copy, under
+    /// [`HandlePolicy::Retain`].
     pub fn retained(&self) -> usize {
         self.engine().retained()
     }

@@ -16,7 +16,7 @@ fn msn() -> MockSsp {
     MockSsp::msn().config(&config)
 }
 
-/// Tells a story, and sees to it that it left no handle behind.
+/// Runs a story, and checks that it left no handle behind.
 fn tell(story: fn(&Place<'_>)) {
     let msn = msn();
     let ssps = MockProcess::with_loaded([&msn]).provider();

@@ -1,6 +1,6 @@
-//! The whole sign-out over the emulated loader and the mock SSP from several threads, under a model checker that tries their
-//! interleavings: clauses C4, C6, L8, L9, M6 and M10, and that nobody waits for somebody who waits. The loader's lock and the
-//! engine's meet here.
+//! The whole sign-out over the emulated loader and the mock SSP from several threads, under a model checker that tries
+//! their interleavings: clauses C4, C6, L8, L9, M6 and M10, and that no thread waits for ever. The loader's lock and
+//! the engine's meet here.
 //!
 //! `cargo test -p sspcache-mock --features shuttle --test model`
 
@@ -33,7 +33,8 @@ fn spawn<R: Send + 'static>(
     thread::spawn(move || body(&process))
 }
 
-/// C6, L9: a thread inside a loader callback is refused while others load, flush and unload; and it holds nobody up for ever.
+/// C6, L9: a thread inside a loader callback is refused while others load, flush and unload; and it holds no other
+/// thread up for ever.
 #[test]
 fn a_flush_from_inside_a_notification_is_refused_while_others_go_on() {
     shuttle::check_random(
@@ -65,8 +66,8 @@ fn a_flush_from_inside_a_notification_is_refused_while_others_go_on() {
     );
 }
 
-/// C4, L8, M10: the last reference goes while others flush and sign in: what is flushed is loaded, what is signed in with keeps
-/// its SSP loaded, and in the end nothing is left.
+/// C4, L8, M10: the last reference goes while others flush and sign in: what is flushed is loaded, what is signed in
+/// with keeps its SSP loaded, and in the end nothing is left.
 #[test]
 fn a_module_that_goes_is_flushed_or_not_loaded_and_never_half() {
     shuttle::check_random(
@@ -94,8 +95,8 @@ fn a_module_that_goes_is_flushed_or_not_loaded_and_never_half() {
     );
 }
 
-/// M6: through the provider, too, a sign-in that begins after a flush has returned never sees what that flushed, while handles are
-/// dropped meanwhile.
+/// M6: through the provider, too, a sign-in that begins after a flush has returned never sees what that flushed, while
+/// handles are dropped meanwhile.
 #[test]
 fn a_silent_sign_in_after_a_sign_out_is_refused() {
     shuttle::check_random(

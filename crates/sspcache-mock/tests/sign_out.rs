@@ -1,5 +1,5 @@
-//! The documented sign-out over the emulated loader and the mock SSP: what production's code does when the process around
-//! it is made up.
+//! The documented sign-out over the emulated loader and the mock SSP: what production's code does when the process
+//! around it is made up.
 
 #![forbid(unsafe_code)]
 
@@ -173,7 +173,7 @@ fn a_third_party_ssp_is_flushed_once_it_is_registered() {
     third.assert_clean();
 }
 
-/// M10: unloading wipes and is told as what it is; a package that is held keeps its module loaded.
+/// M10: unloading wipes and is recorded as such; a package that is held keeps its module loaded.
 #[test]
 fn unloading_wipes_and_is_no_flush() {
     let msn = MockSsp::msn();

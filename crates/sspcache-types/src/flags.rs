@@ -8,10 +8,11 @@ use crate::Role;
 bitflags! {
     /// Requirements and properties of a context, under one name for both sides.
     ///
-    /// The initiator's `ISC_REQ_…` and `ISC_RET_…` bits and the acceptor's `ASC_REQ_…` and `ASC_RET_…` bits have different
-    /// numbers for the same thing: integrity, extended errors, streams, identification and null sessions.
+    /// The initiator's `ISC_REQ_…` and `ISC_RET_…` bits and the acceptor's `ASC_REQ_…` and `ASC_RET_…` bits have
+    /// different numbers for the same thing: integrity, extended errors, streams, identification and null sessions.
     ///
-    /// Reference: [Context requirements](https://learn.microsoft.com/en-us/windows/win32/secauthn/context-requirements).
+    /// Reference: [Context
+    /// requirements](https://learn.microsoft.com/en-us/windows/win32/secauthn/context-requirements).
     ///
     /// ```
     /// use sspcache_types::{ContextFlags, Role};

@@ -1,5 +1,5 @@
-//! SSPI's types, one set for `sspcache` and its mock SSP: statuses, flags, roles, identities, and names as Windows compares
-//! them.
+//! SSPI's types, one set for `sspcache` and its mock SSP: statuses, flags, roles, identities, and names as Windows
+//! compares them.
 //!
 //! Nothing here does anything: the types have no pointers, and depend on none of the other crates.
 //!

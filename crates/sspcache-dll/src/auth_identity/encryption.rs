@@ -3,9 +3,9 @@
 //! | option | flag that is set | who can decrypt it |
 //! | --- | --- | --- |
 //! | `…_ENCRYPT_SAME_PROCESS` | `…_PROCESS_ENCRYPTED` | this instance of the SSP |
-//! | `…_ENCRYPT_SAME_LOGON` | `…_USER_PROTECTED` | those with the same `export-key` in their configuration; without one, as above |
+//! | `…_ENCRYPT_SAME_LOGON` | `…_USER_PROTECTED` | instances with the same configured `export-key`; without one, as above |
 //! | both | both | this instance of the SSP |
-//! | `…_ENCRYPT_FOR_SYSTEM` | | nobody: `SEC_E_UNSUPPORTED_FUNCTION` |
+//! | `…_ENCRYPT_FOR_SYSTEM` | | no instance: `SEC_E_UNSUPPORTED_FUNCTION` |
 //!
 //! An identity of this family has room for that. A caller's own `SEC_WINNT_AUTH_IDENTITY_EX2` has it if 32 bytes of its
 //! length are unused, else `SEC_E_BUFFER_TOO_SMALL`; the forms with pointers can't be encrypted:
@@ -41,8 +41,8 @@ pub fn encrypt_auth_identity(
     identity::seal(&engine, block, flags)
 }
 
-/// `SspiDecryptAuthIdentity` and `SspiDecryptAuthIdentityEx`. What isn't encrypted stays as it is; what is encrypted in
-/// another way than asked, by somebody else, or was changed, gives `SEC_E_DECRYPT_FAILURE`.
+/// `SspiDecryptAuthIdentity` and `SspiDecryptAuthIdentityEx`. An identity that isn't encrypted stays as it is. One
+/// that was encrypted in another way or by another instance, or was changed since, gives `SEC_E_DECRYPT_FAILURE`.
 ///
 /// Reference: [SspiDecryptAuthIdentityEx](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspidecryptauthidentityex).
 pub fn decrypt_auth_identity(

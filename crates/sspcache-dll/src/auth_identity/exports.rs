@@ -16,7 +16,7 @@ macro_rules! __export_auth_identity {
                 identity: *const c_void, user: *mut *const u16, domain: *mut *const u16, packed: *mut *const u16
             ) -> i32
                 = encode_auth_identity_as_strings(identity, [user, domain, packed]);
-            /// Tells whether an identity is one.
+            /// Checks the form of an identity.
             fn SspiValidateAuthIdentity(identity: *const c_void) -> i32 = validate_auth_identity(identity);
             /// Copies an identity.
             fn SspiCopyAuthIdentity(identity: *const c_void, copy: *mut *mut c_void) -> i32
@@ -39,7 +39,7 @@ macro_rules! __export_auth_identity {
             /// Decrypts an identity.
             fn SspiDecryptAuthIdentityEx(options: u32, identity: *mut c_void) -> i32
                 = decrypt_auth_identity(options, identity);
-            /// Tells whether an identity is encrypted.
+            /// Checks whether an identity is encrypted.
             fn SspiIsAuthIdentityEncrypted(identity: *const c_void) -> bool = is_auth_identity_encrypted(identity);
             /// Compares two identities.
             fn SspiCompareAuthIdentities(
@@ -55,29 +55,29 @@ macro_rules! __export_auth_identity {
             /// Keeps an identity from a package.
             fn SspiExcludePackage(identity: *const c_void, package: *const u16, new: *mut *mut c_void) -> i32
                 = exclude_package(identity, package, new);
-            /// Tells the host that a target names.
+            /// Returns the host that a target names.
             fn SspiGetTargetHostName(target: *const u16, host: *mut *mut u16) -> i32
                 = get_target_host_name(target, host);
-            /// Tells what CredRead is to be called with.
+            /// Returns the arguments for CredRead.
             fn SspiPrepareForCredRead(
                 identity: *const c_void, target: *const u16, credential_type: *mut u32, credman_target: *mut *const u16
             ) -> i32
                 = prepare_for_cred_read(identity, target, credential_type, credman_target);
-            /// Tells what CredWrite is to be called with.
+            /// Returns the arguments for CredWrite.
             fn SspiPrepareForCredWrite(
                 identity: *const c_void, target: *const u16, credential_type: *mut u32,
                 credman_target: *mut *const u16, user: *mut *const u16, blob: *mut *mut u8, size: *mut u32
             ) -> i32
                 = prepare_for_cred_write(identity, target, (credential_type, credman_target, user, blob, size));
-            /// Tells whether other credentials could help.
+            /// Checks whether other credentials could help.
             fn SspiIsPromptingNeeded(error: u32) -> bool = is_prompting_needed(error);
-            /// Asks nobody.
+            /// Returns "cancelled": the mock shows no prompt.
             fn SspiPromptForCredentialsA(
                 _target: *const i8, _ui: *const c_void, _error: u32, _package: *const i8, _input: *const c_void,
                 identity: *mut *mut c_void, _save: *mut i32, flags: u32
             ) -> u32
                 = prompt_for_credentials(identity, flags);
-            /// Asks nobody.
+            /// Returns "cancelled": the mock shows no prompt.
             fn SspiPromptForCredentialsW(
                 _target: *const u16, _ui: *const c_void, _error: u32, _package: *const u16, _input: *const c_void,
                 identity: *mut *mut c_void, _save: *mut i32, flags: u32

@@ -99,7 +99,8 @@ pub fn compare_auth_identities(
 }
 
 /// `SspiExcludePackage`: a copy that this package may not be used for. If the identity is encrypted, so is the copy. A
-/// null pointer is whoever is signed in already: the new identity signs in silently, over the other packages.
+/// null pointer stands for the user who is signed in already: the new identity signs in silently, over the other
+/// packages.
 ///
 /// A name that can't stand in a list of packages gives `SEC_E_SECPKG_NOT_FOUND`; any other one is left out, also if
 /// there is no such package.

@@ -30,8 +30,8 @@ pub fn is_prompting_needed(ssp: &Ssp, error: u32) -> Result<bool, SecurityStatus
     Ok(statuses.contains(&error.cast_signed()) || errors.contains(&error) || NT_STATUSES.contains(&error))
 }
 
-/// `SspiPromptForCredentials`: there is nobody to ask, so the answer is the one of somebody who cancels,
-/// `ERROR_CANCELLED`. A flag that the page doesn't know is `ERROR_INVALID_FLAGS`.
+/// `SspiPromptForCredentials`: the mock shows no prompt and returns `ERROR_CANCELLED`, as when the user cancels. A flag
+/// that the page doesn't list gives `ERROR_INVALID_FLAGS`.
 ///
 /// Reference: [SspiPromptForCredentials](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspipromptforcredentialsw).
 pub fn prompt_for_credentials(

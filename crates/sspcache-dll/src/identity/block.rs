@@ -158,7 +158,8 @@ pub(crate) fn build(parts: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>, SecuritySta
 /// Encrypts a block in place, for those that the flags name.
 ///
 /// # Errors
-/// [`SecurityStatus::BUFFER_TOO_SMALL`] for a block without room for a seal; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for none.
+/// [`SecurityStatus::BUFFER_TOO_SMALL`] for a block without room for a seal; [`SecurityStatus::UNKNOWN_CREDENTIALS`]
+/// for none.
 pub(crate) fn seal(engine: &Engine, bytes: &mut [u8], flags: u32) -> Result<(), SecurityStatus> {
     let block = Block::of(bytes)?;
     if !block.has_room() {

@@ -1,6 +1,6 @@
 //! Explicit identities: `SEC_WINNT_AUTH_IDENTITY` in its forms (clause S7).
 //!
-//! | form | told by its first word | strings |
+//! | form | first word | strings |
 //! | --- | --- | --- |
 //! | `SEC_WINNT_AUTH_IDENTITY` | neither of those below | pointers; lengths in characters |
 //! | `SEC_WINNT_AUTH_IDENTITY_EX` | 0x200 | the same, and a list of packages |

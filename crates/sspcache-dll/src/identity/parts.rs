@@ -23,7 +23,7 @@ pub(crate) struct Parts<'t> {
     pub(crate) credential: Credential<'t>,
     /// Names, separated by commas.
     pub(crate) packages: Units,
-    /// Those flags that don't tell how the identity is written.
+    /// The flags, without those for the form of the identity.
     pub(crate) flags: u32,
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn read(ssp: &Ssp, data: &AuthData<'_>) -> Result<Option<AuthIdentity
 /// The parts of authentication data; `None` for a null pointer.
 ///
 /// # Errors
-/// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is no identity, as far as it can be told.
+/// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is recognizably no identity.
 pub(crate) fn parts<'i>(ssp: &Ssp, data: &'i AuthData<'_>) -> Result<Option<Parts<'i>>, SecurityStatus> {
     match data.form()? {
         None => Ok(None),

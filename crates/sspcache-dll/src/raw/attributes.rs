@@ -47,8 +47,8 @@ impl AttributeBuffer<'_> {
     /// vain.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_PARAMETER`] without a buffer, [`SecurityStatus::BUFFER_TOO_SMALL`] for one that is too small, the
-    /// structure's own, and [`SecurityStatus::INTERNAL_ERROR`] for another attribute's structure.
+    /// [`SecurityStatus::INVALID_PARAMETER`] without a buffer, [`SecurityStatus::BUFFER_TOO_SMALL`] for one that is too
+    /// small, the structure's own, and [`SecurityStatus::INTERNAL_ERROR`] for another attribute's structure.
     pub(crate) fn put<T: Structure>(
         self,
         make: impl FnOnce() -> Result<T, SecurityStatus>,

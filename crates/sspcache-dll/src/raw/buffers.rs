@@ -28,7 +28,8 @@ impl<'c> Descriptor<'c> {
     /// Reads a descriptor; a null pointer is one without buffers.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_PARAMETER`] for another version; [`SecurityStatus::INVALID_TOKEN`] for a descriptor or buffers at no place.
+    /// [`SecurityStatus::INVALID_PARAMETER`] for another version; [`SecurityStatus::INVALID_TOKEN`] for a descriptor or
+    /// buffers at no place.
     pub(crate) fn read(self) -> Result<BufferDesc<'c>, SecurityStatus> {
         let mut buffers = SmallVec::new();
         if let Some(descriptor) = self.0.optional(SecurityStatus::INVALID_TOKEN)? {
@@ -67,7 +68,8 @@ impl<'c> InBuffer<'c> {
     /// What is in it.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_PARAMETER`] when there is no buffer, [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    /// [`SecurityStatus::INVALID_PARAMETER`] when there is no buffer, [`SecurityStatus::INVALID_TOKEN`] for a length at
+    /// no place.
     pub(crate) fn bytes(self) -> Result<&'c [u8], SecurityStatus> {
         let buffer = Buffer::read(self.0).ok_or(SecurityStatus::INVALID_PARAMETER)?;
         Piece { memory: buffer.memory, caller: PhantomData }.bytes()
@@ -89,7 +91,7 @@ pub(crate) struct Buffer {
     memory: Memory,
 }
 
-/// A piece of the caller's memory, which nobody else uses as long as it is borrowed.
+/// A piece of the caller's memory, with no other users as long as it is borrowed.
 #[derive(Debug)]
 pub(crate) struct Piece<'b> {
     memory: Memory,
@@ -161,8 +163,8 @@ impl BufferDesc<'_> {
     /// The buffers that are used, each as a piece of its own.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_PARAMETER`] when two of them lie in one another: what one is written to must not be what another
-    /// is read from.
+    /// [`SecurityStatus::INVALID_PARAMETER`] when two of them lie in one another: what one is written to must not be
+    /// what another is read from.
     pub(crate) fn apart(&mut self) -> Result<impl Iterator<Item = Piece<'_>>, SecurityStatus> {
         for (index, one) in self.buffers.iter().enumerate() {
             if self.buffers[index + 1..].iter().any(|other| one.memory.overlaps(other.memory)) {
@@ -266,7 +268,7 @@ impl Buffer {
         if self.memory.is_somewhere() { self.memory.length } else { 0 }
     }
 
-    /// Tells the caller where the buffer is, and how much is in it.
+    /// Gives the caller the buffer's address and its length.
     fn set(&self, data: *mut u8, length: usize) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         // SAFETY: the descriptor's array, from which this buffer was read, is the caller's to have written to.
@@ -312,8 +314,8 @@ impl<'b> Piece<'b> {
         if self.memory.length == 0 {
             return Ok(&mut []);
         }
-        // SAFETY: the caller's buffer has as many bytes, which may be written to; whoever made this piece saw to it
-        // that no other one has a part of them.
+        // SAFETY: the caller's buffer has as many bytes, which may be written to. The code that made this piece
+        // checked that no other one overlaps it.
         Ok(unsafe { slice::from_raw_parts_mut(self.memory.data, self.memory.length) })
     }
 }
@@ -337,7 +339,8 @@ impl<'b> Other<'b> {
     /// What is in it.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_PARAMETER`] when it lies in the one that is split, [`SecurityStatus::INVALID_TOKEN`] for a length at no place.
+    /// [`SecurityStatus::INVALID_PARAMETER`] when it lies in the one that is split, [`SecurityStatus::INVALID_TOKEN`]
+    /// for a length at no place.
     pub(crate) fn bytes(self) -> Result<&'b [u8], SecurityStatus> {
         if self.buffer.memory.overlaps(self.split) {
             return Err(SecurityStatus::INVALID_PARAMETER);

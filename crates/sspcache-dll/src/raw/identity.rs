@@ -74,7 +74,7 @@ impl AuthData<'_> {
     /// The identity in its form; `None` for a null pointer.
     ///
     /// # Errors
-    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is none, as far as it can be told.
+    /// [`SecurityStatus::UNKNOWN_CREDENTIALS`] for what is recognizably none.
     pub(crate) fn form(&self) -> Result<Option<Form<'_>>, SecurityStatus> {
         let Some(start) = self.0.optional(SecurityStatus::UNKNOWN_CREDENTIALS)? else { return Ok(None) };
         // SAFETY: each form begins with a version, or with a pointer, which isn't smaller.
@@ -157,7 +157,8 @@ impl<'i> Counted<'i> {
     /// The text; `None` for a null pointer.
     ///
     /// # Errors
-    /// As [`Encoding::decode`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a length at no place, or one that no string has.
+    /// As [`Encoding::decode`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a length at no place, or one that no string
+    /// has.
     pub(crate) fn text(&self) -> Result<Option<Text<'i>>, SecurityStatus> {
         if self.length == 0 {
             return Ok((!self.start.is_null()).then(Text::default));

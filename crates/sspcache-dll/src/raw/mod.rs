@@ -5,12 +5,12 @@
 //!
 //! # What the caller promises
 //!
-//! [`Raw::from_raw`] is unsafe, because only the caller of the C function can keep its contract, for as long as the call
-//! lasts:
+//! [`Raw::from_raw`] is unsafe, because only the caller of the C function can keep its contract, for as long as the
+//! call lasts:
 //!
 //! - a pointer that is not null is to what the function's page says, wherever it is aligned; strings and arrays of
 //!   units are aligned as their units;
-//! - strings, identities and bytes that are read are written to by nobody, neither by another thread nor through
+//! - strings, identities and bytes that are read are not written to, neither by another thread nor through
 //!   another parameter;
 //! - descriptors and their arrays lie apart from the buffers that they describe. Those buffers may lie in one another:
 //!   [`BufferDesc`] and [`StepBuffers`] take care of that.

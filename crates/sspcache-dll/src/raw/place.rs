@@ -57,7 +57,7 @@ impl<T> Place<'_, T> {
         self.pointer.addr()
     }
 
-    /// The pointer, if it may be followed. Whoever follows a caller's pointer asks this first.
+    /// The pointer, if it may be followed. Code that follows a caller's pointer calls this first.
     pub(super) fn get(self) -> Option<NonNull<T>> {
         NonNull::new(self.pointer).filter(|pointer| pointer.addr().get() >= LOWEST)
     }

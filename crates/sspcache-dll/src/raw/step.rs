@@ -74,8 +74,8 @@ impl<'c> StepCall<'c> {
         if nowhere { Err(SecurityStatus::INVALID_PARAMETER) } else { Ok(()) }
     }
 
-    /// The credential, which the first step needs. On a later step the context says which it is, and the parameter isn't read:
-    /// Wine's Negotiate passes small numbers there (clause R1).
+    /// The credential, which the first step needs. On a later step the context says which it is, and the parameter
+    /// isn't read: Wine's Negotiate passes small numbers there (clause R1).
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`] for a pointer that is never followed.

@@ -8,8 +8,8 @@ use std::{
 
 use super::keys::allowed_at;
 
-/// The reason why a configuration is refused. It names the place, the key and what is allowed there, and never quotes the
-/// file's text.
+/// The reason why a configuration is refused. It names the place, the key and what is allowed there, and never quotes
+/// the file's text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigError {
     file: Option<PathBuf>,

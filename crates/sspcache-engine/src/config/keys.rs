@@ -54,8 +54,8 @@ struct Row {
     meaning: &'static str,
 }
 
-/// The tables and their keys: each key becomes a constant for the code that reads it, and a row of [`KEYS`]. Messages list
-/// keys in this order.
+/// The tables and their keys: each key becomes a constant for the code that reads it, and a row of [`KEYS`]. Messages
+/// list keys in this order.
 macro_rules! keys {
     ($($table_path:literal, $many:ident, $table_meaning:literal {
         $($name:ident: $type:ty = $path:literal, $value:ident, $meaning:literal;)+

@@ -180,8 +180,8 @@ fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
     }
 }
 
-/// Checks that the initiator knows its account's secret. Neither the status nor the time tells an unknown account
-/// from a wrong secret.
+/// Checks that the initiator knows its account's secret. An unknown account and a wrong secret give the same
+/// status, after the same time.
 fn authenticate(
     instance: &Instance,
     proof: &Proof,
@@ -202,7 +202,8 @@ fn authenticate(
     if proved && known { Ok(proofs) } else { Err(SecurityStatus::LOGON_DENIED) }
 }
 
-/// Whether an initiator is told why a step of this call fails. An error is not answered by another.
+/// Whether the acceptor sends the initiator the reason when a step of this call fails. It never answers an error by an
+/// error.
 fn tells(request: &AcceptRequest<'_>, package: &PackageInfo) -> bool {
     grant(request.flags, package.capabilities).contains(ContextFlags::EXTENDED_ERROR)
         && !request.token.is_some_and(token::is_error)

@@ -65,7 +65,7 @@ impl Instance {
             if options.delete_old {
                 state.contexts.remove(context.word());
                 state.ledger.record(now, EventKind::ContextDeleted { context: context.word() });
-                // Whoever is about to send another message in it has it still.
+                // Another thread's call may still hold it.
                 *held = Context::Failed;
             }
             Ok(packed)
@@ -204,8 +204,8 @@ impl Established {
     }
 }
 
-/// The beginning of an export, with a number that it draws, and room for everything, so that no growth leaves a copy of the
-/// key behind.
+/// The beginning of an export, with a number that it draws, and room for everything, so that no growth leaves a copy of
+/// the key behind.
 fn begin(long: usize) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
     let mut packed = Zeroizing::new(Vec::with_capacity(long + SHORT));
     packed.extend_from_slice(MAGIC);
@@ -393,7 +393,7 @@ mod tests {
 
     /// S4
     ///
-    /// The sealed bytes come from the implementation in Python that `protection.rs` tells of.
+    /// The sealed bytes come from the implementation in Python that `protection.rs` names.
     #[test]
     fn exports_are_sealed_as_an_independent_implementation_does() {
         const SEALED: [u8; 25] = [

@@ -12,7 +12,7 @@ use super::proof::keyed;
 pub(crate) struct ExportKey(Zeroizing<[u8; 32]>);
 
 impl ExportKey {
-    /// A key that nobody else has.
+    /// A random key, for one instance alone.
     ///
     /// # Panics
     /// When the operating system gives no random numbers.

@@ -10,7 +10,7 @@ use crate::package::Capabilities;
 /// | asked for | granted |
 /// | --- | --- |
 /// | what [`NEEDS`] lists | when the package has the capability; what needs none always |
-/// | `CONFIDENTIALITY`, `REPLAY_DETECT`, `SEQUENCE_DETECT` | bring `INTEGRITY` with them, unless `NO_INTEGRITY` was asked for |
+/// | `CONFIDENTIALITY`, `REPLAY_DETECT`, `SEQUENCE_DETECT` | bring `INTEGRITY`, unless `NO_INTEGRITY` was asked for |
 /// | `NO_INTEGRITY` | `INTEGRITY` is ignored, and replays and gaps are detected in encrypted messages alone |
 /// | `CONFIDENTIALITY_ONLY` | brings `CONFIDENTIALITY` with it, and no integrity |
 /// | `DELEGATE` | with `MUTUAL_AUTH` only |
@@ -47,7 +47,7 @@ pub(super) fn grant_acceptor(requested: ContextFlags, package: Capabilities) -> 
     requested & (own | grant(F::EXTENDED_ERROR, package))
 }
 
-/// What the initiator of a null session has: nobody is authenticated.
+/// What the initiator of a null session has: no user is authenticated.
 pub(super) fn of_nobody(granted: ContextFlags) -> ContextFlags {
     (granted - ContextFlags::MUTUAL_AUTH - ContextFlags::DELEGATE) | ContextFlags::NULL_SESSION
 }

@@ -48,7 +48,7 @@ pub(super) enum Halt {
     /// The handshake has failed.
     Fail {
         status: SecurityStatus,
-        /// Whether the other side is told why.
+        /// Whether the other side gets the reason.
         tell: bool,
     },
     /// The call was wrong, or has too little room: the context is as it was.

@@ -120,7 +120,7 @@ impl State {
         Some(Choice { package, client, expires })
     }
 
-    /// The key of whoever initiates, as long as its credential is there (clause M4).
+    /// The initiator's key, as long as its credential is there (clause M4).
     fn key_of(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
         match client {
             Client::Nobody => Ok(null_key()),
@@ -219,7 +219,7 @@ impl Confirming {
     fn check(&self, received: Option<&[u8]>, now_local: FileTime) -> Result<Advance, SecurityStatus> {
         match Token::parse(received.ok_or(SecurityStatus::INVALID_TOKEN)?)? {
             Token::Confirm(mac) if self.proofs.is_confirmation(&mac) => {}
-            // Whoever accepted doesn't know the account.
+            // The acceptor doesn't have the account's key.
             Token::Confirm(_) => return Err(SecurityStatus::LOGON_DENIED),
             Token::Error(status) => return Err(status),
             _ => return Err(SecurityStatus::INVALID_TOKEN),

@@ -45,7 +45,7 @@ impl Instance {
         state.settle(handle);
         state.ledger.record(now, EventKind::ContextDeleted { context: handle.word() });
         drop(state);
-        // Whoever is in the middle of a call has it still; its keys must not outlive this.
+        // A call that is running still holds the context; its keys must not outlive this.
         *context.lock().unwrap_or_else(PoisonError::into_inner) = Context::Failed;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Security contexts: the handshake between an initiator and an acceptor, and the messages that follow it.
 //!
-//! The handshake is the mock's own; `docs/handshake.md` describes it. It proves that the initiator knows the secret of an
-//! account that the acceptor is configured with, and nothing else.
+//! The handshake is the mock's own; `docs/handshake.md` describes it. It proves that the initiator knows the secret of
+//! an account that the acceptor is configured with, and nothing else.
 
 mod accept;
 mod established;
@@ -156,7 +156,7 @@ pub struct ContextInfo {
     pub server: Principal,
     /// The target that the initiator named. Both sides agree.
     pub target: Option<Name>,
-    /// What the acceptor told of itself in the handshake: `SECPKG_ATTR_TARGET_INFORMATION`.
+    /// The acceptor's description of itself in the handshake: `SECPKG_ATTR_TARGET_INFORMATION`.
     pub target_information: Vec<u8>,
     /// The session key. Both sides agree.
     pub session_key: SessionKey,

@@ -64,7 +64,7 @@ impl Proofs {
     }
 }
 
-/// The key of nobody's account, which everybody knows: for null sessions.
+/// The key of null sessions, which is no secret.
 pub(super) fn null_key() -> AccountKey {
     AccountKey::from_bytes([0; 32])
 }

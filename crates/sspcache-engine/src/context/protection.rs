@@ -553,7 +553,7 @@ mod tests {
                 let result = initiator.encrypt(qop, &mut [Part::Data(&mut data)], &mut token);
                 assert_eq!(result, expected, "{flags:?}, {qop:#x}");
                 if result.is_err() {
-                    // Somebody else's token, of a kind that this context never has.
+                    // The token of another kind of context.
                     (data, token) = (*b"text", [0; MESSAGE_TOKEN]);
                     let (mut able, _) = both(INTEGRITY | CONFIDENTIALITY);
                     able.encrypt(qop, &mut [Part::Data(&mut data)], &mut token).unwrap();
@@ -749,8 +749,9 @@ mod tests {
             *bytes[at] ^= change;
             let arrived = altered.clone();
             let result = acceptor.decrypt(&mut parts(&mut altered), &altered_token);
-            // Of the byte that says what kind of token it is, most values say nothing.
-            prop_assert!(result == Err(SecurityStatus::MESSAGE_ALTERED) || in_kind && result == Err(SecurityStatus::INVALID_TOKEN));
+            // Most values of the byte for the token's kind stand for no kind.
+            let no_kind = in_kind && result == Err(SecurityStatus::INVALID_TOKEN);
+            prop_assert!(no_kind || result == Err(SecurityStatus::MESSAGE_ALTERED));
             prop_assert_eq!(altered, arrived);
 
             prop_assert_eq!(acceptor.decrypt(&mut parts(&mut sent.clone()), &token), Ok(qop));

@@ -13,8 +13,8 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Takes note of a message that came, or refuses it: one out of order where order is asked for, one that came before
-    /// (or is so old that nobody knows) where replays are looked for.
+    /// Takes note of a message that came, or refuses it: one out of order where order is asked for, one that came
+    /// before (or is too old to be known) where replays are looked for.
     pub(crate) fn accept(&mut self, number: u64, flags: ContextFlags) -> Result<(), SecurityStatus> {
         if flags.contains(ContextFlags::SEQUENCE_DETECT) {
             if number != self.next {

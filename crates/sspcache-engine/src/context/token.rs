@@ -50,7 +50,7 @@ pub(super) struct Challenge {
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) flags: ContextFlags,
-    /// Nobody, for a null session.
+    /// `None` for a null session.
     pub(super) client: Option<Principal>,
     pub(super) bindings: Option<Digest>,
     pub(super) mac: Digest,
@@ -156,7 +156,7 @@ pub(super) fn confirm(mac: &Digest) -> Vec<u8> {
     })
 }
 
-/// Tells the other side why this one gave up.
+/// The token that gives the other side the reason of a failure.
 pub(super) fn error(status: SecurityStatus) -> Vec<u8> {
     written(ERROR, |to| {
         to.bytes(&told(status).code().to_le_bytes());
@@ -180,7 +180,7 @@ pub(super) fn prove(proof: &mut [u8], mac: &Digest) {
     }
 }
 
-/// What one side tells the other of a failure; never a success, whatever a token says.
+/// The status of a failure, as one side sends it to the other; never a success, whatever a token says.
 fn told(status: SecurityStatus) -> SecurityStatus {
     const TOLD: [SecurityStatus; 9] = [
         SecurityStatus::BAD_BINDINGS,

@@ -24,7 +24,7 @@ impl Instance {
             ledger.record_emptied(now, EventKind::Flushed);
             emptied
         };
-        // Nobody who signs in meanwhile waits for this.
+        // Sign-ins don't wait for this.
         emptied.wipe();
         let unused = self.lock().vault.reuse(emptied);
         drop(unused);

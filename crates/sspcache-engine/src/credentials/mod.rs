@@ -349,8 +349,8 @@ impl State {
         self.negotiate == Some(package)
     }
 
-    /// The credential of a handle for contexts over this package: the one added last, or its own. One for Negotiate is for
-    /// all that its package list allows.
+    /// The credential of a handle for contexts over this package: the one added last, or its own. One for Negotiate is
+    /// for all that its package list allows.
     pub(crate) fn credential_over<'a>(
         &self,
         held: &'a Held,

@@ -13,7 +13,7 @@ pub struct AcquireRequest {
     pub package: Name,
     /// What the handle is for.
     pub direction: Direction,
-    /// Whose cached credential is wanted; any, if nobody's.
+    /// The principal whose cached credential is wanted; `None` for any.
     pub principal: Option<Principal>,
     /// Authentication data, for an explicit sign-in.
     pub identity: Option<AuthIdentity>,

@@ -44,10 +44,10 @@ impl Engine {
     /// | --- | --- |
     /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an initiator's |
     /// | [`SecurityStatus::NO_CREDENTIALS`] | an outbound credential |
-    /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS`, which exclude each other |
-    /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; one of another package; an established context |
+    /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS` |
+    /// | [`SecurityStatus::INVALID_TOKEN`] | no token, an unexpected one, one of another package; an established context |
     /// | [`SecurityStatus::WRONG_PRINCIPAL`] | the initiator named a target that this is none of |
-    /// | [`SecurityStatus::LOGON_DENIED`] | a wrong secret, an unknown account, or nobody where a null session is not allowed |
+    /// | [`SecurityStatus::LOGON_DENIED`] | a wrong secret, an unknown account, or a null session that is not allowed |
     /// | [`SecurityStatus::BAD_BINDINGS`] | the initiator's channel bindings are others, or missing |
     /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
     /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
@@ -66,7 +66,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::CONTEXT_EXPIRED`] when the handshake took too long;
-    /// [`SecurityStatus::INVALID_TOKEN`] for another token; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when there is none to complete.
+    /// [`SecurityStatus::INVALID_TOKEN`] for another token; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when there is none
+    /// to complete.
     ///
     /// Reference: [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
     pub fn complete(&self, handle: ContextHandle, token: &mut [u8]) -> Result<(), SecurityStatus> {
@@ -107,8 +108,9 @@ impl Engine {
     /// operating system changes; the journal has it.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_IMPERSONATION`] unless the configuration asks to simulate it, and for an
-    /// initiator's context, a package without the capability, or a context without a token (`ASC_REQ_NO_TOKEN`).
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_IMPERSONATION`] unless the configuration asks to
+    /// simulate it, and for an initiator's context, a package without the capability, or a context without a token
+    /// (`ASC_REQ_NO_TOKEN`).
     ///
     /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
     pub fn impersonate(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
@@ -149,10 +151,11 @@ impl Engine {
     /// it is divided doesn't matter.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any quality but 0, and
-    /// without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only;
-    /// [`SecurityStatus::INVALID_TOKEN`] without any part; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less than
-    /// [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
+    /// for any quality but 0, and without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for
+    /// encryption only; [`SecurityStatus::INVALID_TOKEN`] without any part; [`SecurityStatus::BUFFER_TOO_SMALL`] for a
+    /// token of less than [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has
+    /// expired.
     ///
     /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
     pub fn sign(
@@ -168,10 +171,11 @@ impl Engine {
     /// `VerifySignature`: verifies a signed message; returns the quality of protection.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] without integrity;
-    /// [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only; [`SecurityStatus::INVALID_TOKEN`] without any
-    /// part, and for what is no token of a signature; [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where
-    /// the context detects it. A message that is refused changes nothing.
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
+    /// without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for encryption only;
+    /// [`SecurityStatus::INVALID_TOKEN`] without any part, and for what is no token of a signature;
+    /// [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where the context detects it. A
+    /// message that is refused changes nothing.
     ///
     /// Reference: [VerifySignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-verifysignature).
     pub fn verify_signature(
@@ -184,13 +188,14 @@ impl Engine {
     }
 
     /// `EncryptMessage`: encrypts the parts of a message in place and makes its token; returns the token's length. With
-    /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) it signs only. Parts of one kind that follow each other are one: how
-    /// they are divided doesn't matter.
+    /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) it signs only. Parts of one kind that follow each other are
+    /// one: how they are divided doesn't matter.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] for any other quality, and in a
-    /// context with neither integrity nor confidentiality; [`SecurityStatus::UNSUPPORTED_FUNCTION`] in a context that has the
-    /// other of the two; [`SecurityStatus::INVALID_TOKEN`] without any data; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
+    /// for any other quality, and in a context with neither integrity nor confidentiality;
+    /// [`SecurityStatus::UNSUPPORTED_FUNCTION`] in a context that has the other of the two;
+    /// [`SecurityStatus::INVALID_TOKEN`] without any data; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less
     /// than [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
     ///
     /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-encryptmessage).
@@ -208,10 +213,10 @@ impl Engine {
     /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) when it was only signed. On failure they are as they were.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`] in a context with neither
-    /// integrity nor confidentiality; [`SecurityStatus::INVALID_TOKEN`] without any data, and for what is no token of an
-    /// encrypted message in such a context; [`SecurityStatus::MESSAGE_ALTERED`]; then [`SecurityStatus::OUT_OF_SEQUENCE`], where the context
-    /// detects it. A message that is refused changes nothing.
+    /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
+    /// in a context with neither integrity nor confidentiality; [`SecurityStatus::INVALID_TOKEN`] without any data, and
+    /// for what is no token of an encrypted message in such a context; [`SecurityStatus::MESSAGE_ALTERED`]; then
+    /// [`SecurityStatus::OUT_OF_SEQUENCE`], where the context detects it. A message that is refused changes nothing.
     ///
     /// Reference: [DecryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-decryptmessage).
     pub fn decrypt(
@@ -223,10 +228,11 @@ impl Engine {
         self.instance.decrypt(context, parts, token)
     }
 
-    /// `ExportSecurityContext`: packs an established context, sealed under the configuration's key, or else under one of this instance.
+    /// `ExportSecurityContext`: packs an established context, sealed under the configuration's key, or else under one
+    /// of this instance.
     ///
-    /// Unless it is deleted, the context stays usable here. It and its copies then have one sequence of messages each, of
-    /// which a peer that detects sequences accepts one; they never encrypt under the same nonce.
+    /// Unless it is deleted, the context stays usable here. It and its copies then have one sequence of messages each,
+    /// of which a peer that detects sequences accepts one; they never encrypt under the same nonce.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too.
@@ -243,7 +249,8 @@ impl Engine {
     /// `ImportSecurityContext`: makes a context of a packed one. It may be imported more than once.
     ///
     /// # Errors
-    /// [`SecurityStatus::SECPKG_NOT_FOUND`]; [`SecurityStatus::INVALID_TOKEN`] for what was not packed under the same key for this package;
+    /// [`SecurityStatus::SECPKG_NOT_FOUND`]; [`SecurityStatus::INVALID_TOKEN`] for what was not packed under the same
+    /// key for this package;
     /// [`SecurityStatus::INSUFFICIENT_MEMORY`] when there is no handle left.
     ///
     /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).

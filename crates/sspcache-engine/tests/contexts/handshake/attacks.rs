@@ -181,7 +181,7 @@ fn an_initiator_cannot_claim_what_it_was_not_granted() {
         let mut proof = hello[..15].to_vec();
         proof.push(3);
         proof.extend_from_slice(&claimed.bits().to_le_bytes());
-        proof.extend_from_slice(&[0, 0]); // nobody, without bindings
+        proof.extend_from_slice(&[0, 0]); // no client, without bindings
         let transcript = Sha256::new_with_prefix(b"sspcache handshake 1");
         let transcript =
             transcript.chain_update(&hello).chain_update(&challenge).chain_update(&proof).finalize();

@@ -280,7 +280,7 @@ fn a_step_out_of_turn_is_refused() {
     assert_eq!(status(ssp.accept(&accept)), Err(SecurityStatus::INVALID_TOKEN));
 }
 
-/// S3: a handshake that nobody goes on with has failed after its time, and holds nothing from then on.
+/// S3: a handshake that its caller leaves half-open has failed after its time, and holds nothing from then on.
 #[test]
 fn an_abandoned_handshake_ends_and_lets_its_credential_go() {
     let clock = ManualClock::default();
@@ -381,7 +381,7 @@ fn a_token_that_is_to_be_completed_proves_nothing_before() {
     }
 }
 
-/// S3: with extended errors, the other side is told; it never takes what it is told for a success.
+/// S3: with extended errors, the other side gets the reason; it never takes it for a success.
 #[test]
 fn who_asked_for_extended_errors_tells_the_other_side_why_it_gave_up() {
     let mut package = PackageInfo::named("MSN");
@@ -401,14 +401,14 @@ fn who_asked_for_extended_errors_tells_the_other_side_why_it_gave_up() {
     assert_eq!(told(&mut ends), SecurityStatus::LOGON_DENIED);
     let mut ends = Ends::between(&client, &server, alice()).demanding(F::EXTENDED_ERROR).to("HTTP/other");
     assert_eq!(told(&mut ends), SecurityStatus::WRONG_PRINCIPAL);
-    // The initiator's own, told to the acceptor.
+    // The initiator's own, sent to the acceptor.
     let mut ends = Ends::between(&client, &server, alice()).asking(F::EXTENDED_ERROR);
     let hello = ends.initialize(None).unwrap().token;
     ends.accept(&hello).unwrap();
     let refusal = ends.initialize(Some(&hello)).unwrap_err();
     assert_eq!(refusal.status, SecurityStatus::INVALID_TOKEN);
     assert_eq!(status(ends.accept(&refusal.token.unwrap())), Err(SecurityStatus::INVALID_TOKEN));
-    // Not asked for, not told; nor where there is no room for it.
+    // Not sent when not asked for, nor where there is no room for it.
     let mut ends = Ends::between(&client, &server, wrong());
     assert_eq!(ends.run().unwrap_err().token, None);
     let mut ends = Ends::between(&client, &server, wrong()).demanding(F::EXTENDED_ERROR);
@@ -441,7 +441,7 @@ fn an_error_token_is_never_taken_for_a_success() {
     for told in [SecurityStatus::BAD_BINDINGS, SecurityStatus::INTERNAL_ERROR] {
         assert_eq!(said(told.code()), told);
     }
-    // What no side tells of is no token of theirs.
+    // A status that no side sends is no valid token.
     for untold in [
         0,
         SecurityStatus::CONTINUE_NEEDED.code(),
