@@ -37,7 +37,7 @@ impl Engine {
     ///
     /// Reference: [EnumerateSecurityPackages](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-enumeratesecuritypackagesw).
     pub fn packages(&self) -> Vec<PackageInfo> {
-        self.instance.lock().packages.iter().map(|package| PackageInfo::clone(package)).collect()
+        self.instance.lock().packages().iter().map(|package| PackageInfo::clone(package)).collect()
     }
 
     /// `QuerySecurityPackageInfo`: one package.
@@ -48,7 +48,7 @@ impl Engine {
     /// Reference: [QuerySecurityPackageInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritypackageinfow).
     pub fn package(&self, name: &Name) -> Result<PackageInfo, SecurityStatus> {
         let state = self.instance.lock();
-        Ok(PackageInfo::clone(&state.packages[usize::from(state.package_id(name)?)]))
+        Ok(PackageInfo::clone(state.package(state.package_id(name)?)))
     }
 
     /// Verifies an identity as an acceptor does: against the configured accounts, never against the cache.
@@ -100,7 +100,7 @@ impl Engine {
 
     /// How many credentials are cached.
     pub fn cached(&self) -> usize {
-        self.instance.lock_at_now().0.vault.len()
+        self.instance.lock_at_now().0.usage().0
     }
 
     /// Which credentials are cached.
@@ -114,7 +114,7 @@ impl Engine {
     /// # Platform-specific behaviour
     /// How much a process may lock is the system's to say: see [`Memory::lock_refused`].
     pub fn memory(&self) -> Memory {
-        self.instance.lock_at_now().0.vault.memory()
+        self.instance.lock_at_now().0.usage().1
     }
 
     /// How many copies live handles keep although their credential has left the cache (clause M4).
@@ -124,12 +124,12 @@ impl Engine {
 
     /// How many handles are not freed yet.
     pub fn open_handles(&self) -> usize {
-        self.instance.lock().handles.len()
+        self.instance.lock().open_handles().0
     }
 
     /// How many contexts are not deleted yet: established, half-open and failed ones.
     pub fn open_contexts(&self) -> usize {
-        self.instance.lock().contexts.len()
+        self.instance.lock().open_handles().1
     }
 
     /// The events so far, in order; none unless they are recorded.

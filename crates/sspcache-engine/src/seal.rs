@@ -58,8 +58,8 @@ impl Instance {
     fn sealing_key(&self, reach: SealedFor) -> ExportKey {
         let state = self.lock();
         match reach {
-            SealedFor::Logon => state.export_key.clone(),
-            SealedFor::Process => state.process_key.clone(),
+            SealedFor::Logon => state.export_key().clone(),
+            SealedFor::Process => state.process_key().clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What there is of an instance: its state behind one lock, and how calls begin. Operations import it.
+//! The state of an instance behind one lock, and the beginning of calls. Operations import it.
 //!
-//! Two more kinds of locks come before this one, never after it: that of a [context](crate::context), and the one of a
-//! flush.
+//! Two more kinds of locks are taken before this one, never after it: that of a [context](crate::context), and the one
+//! of a flush.
 
 use std::{
     num::NonZeroU32,
@@ -11,16 +11,24 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "contexts")]
+mod contexts;
+
 use crate::{
-    AuthIdentity, Clock, Effect, Ending, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
+    AuthIdentity, Clock, CredentialHandle, Effect, Ending, EventKind, FileTime, Name, Operation, PackageInfo,
+    SecurityStatus,
     context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
-    credentials::{held::Held, request::AcquireRequest},
+    credentials::{
+        KdcProxy,
+        held::{Credential, Held},
+        request::AcquireRequest,
+    },
     event::Ended,
     fault::Fault,
     handle::HandleTable,
     ledger::{HandlePolicy, Ledger, Sinks},
     sync::{Mutex, MutexGuard},
-    vault::{Limits, Vault},
+    vault::{Emptied, Entry, Inserted, KeyRef, Limits, Memory, NewCredential, OutOfMemory, Slot, Vault},
 };
 
 /// What an instance is set up with: plain data, which the builder collects.
@@ -189,20 +197,23 @@ impl Instance {
 }
 
 /// Everything behind the lock.
+///
+/// What is private changes by methods alone, which keep two promises: the ledger records each credential that enters or
+/// leaves the cache, and it counts each credential that a handle or a half-open context holds.
 pub(crate) struct State {
-    pub(crate) vault: Vault,
+    vault: Vault,
     limits: Limits,
-    pub(crate) handles: HandleTable<Held>,
-    pub(crate) contexts: Contexts,
+    handles: HandleTable<Held>,
+    contexts: Contexts,
     pub(crate) handshakes: Handshakes,
-    pub(crate) packages: Vec<Arc<PackageInfo>>,
+    packages: Vec<Arc<PackageInfo>>,
     /// Negotiate's place among them.
-    pub(crate) negotiate: Option<u16>,
+    negotiate: Option<u16>,
     pub(crate) accounts: Accounts,
-    pub(crate) export_key: ExportKey,
-    /// What identities are encrypted under that only this instance is to decrypt.
-    pub(crate) process_key: ExportKey,
-    pub(crate) lifetime: Option<Duration>,
+    export_key: ExportKey,
+    /// The key of identities that only this instance can decrypt.
+    process_key: ExportKey,
+    lifetime: Option<Duration>,
     faults: Vec<Fault>,
     pub(crate) ledger: Ledger,
 }
@@ -210,6 +221,134 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn package_id(&self, name: &Name) -> Result<u16, SecurityStatus> {
         position(&self.packages, name).ok_or(SecurityStatus::SECPKG_NOT_FOUND)
+    }
+
+    /// The packages, in the order they were configured.
+    pub(crate) fn packages(&self) -> &[Arc<PackageInfo>] {
+        &self.packages
+    }
+
+    /// The package of an id that [`Self::package_id`] returned.
+    pub(crate) fn package(&self, id: u16) -> &Arc<PackageInfo> {
+        &self.packages[usize::from(id)]
+    }
+
+    /// Whether a package is Negotiate, which chooses among the others.
+    pub(crate) fn is_negotiate(&self, package: u16) -> bool {
+        self.negotiate == Some(package)
+    }
+
+    /// What a credential handle stands for.
+    ///
+    /// # Errors
+    /// [`SecurityStatus::INVALID_HANDLE`] for any other handle.
+    pub(crate) fn held(&self, handle: CredentialHandle) -> Result<&Held, SecurityStatus> {
+        self.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)
+    }
+
+    /// Sets the proxy of a handle.
+    pub(crate) fn set_proxy(
+        &mut self,
+        handle: CredentialHandle,
+        proxy: KdcProxy,
+    ) -> Result<(), SecurityStatus> {
+        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        held.kdc_proxy = Some(Box::new(proxy));
+        Ok(())
+    }
+
+    /// Gives out a handle, which holds its credential.
+    pub(crate) fn open(&mut self, held: Held) -> Result<CredentialHandle, SecurityStatus> {
+        let slot = held.own.slot;
+        let word = self.handles.insert(held).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
+        if let Some(slot) = slot {
+            self.ledger.hold(slot);
+        }
+        Ok(CredentialHandle::from_word(word))
+    }
+
+    /// Adds a credential to a handle, which then holds it in the place of the one before.
+    pub(crate) fn add(
+        &mut self,
+        handle: CredentialHandle,
+        credential: Credential,
+    ) -> Result<(), SecurityStatus> {
+        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        if let Some(slot) = credential.slot {
+            self.ledger.hold(slot);
+        }
+        let replaced = held.add(credential);
+        replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.ledger.release(slot));
+        Ok(())
+    }
+
+    /// Takes a handle back, and releases what it held.
+    pub(crate) fn close(&mut self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
+        let held = self.handles.remove(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        held.slots().for_each(|slot| self.ledger.release(slot));
+        Ok(())
+    }
+
+    /// The number of handles and of contexts that are open.
+    pub(crate) fn open_handles(&self) -> (usize, usize) {
+        (self.handles.len(), self.contexts.len())
+    }
+
+    /// A credential that is in the cache.
+    pub(crate) fn cached(&self, slot: Slot) -> Option<Entry<'_>> {
+        self.vault.get(slot)
+    }
+
+    /// Every credential in the cache.
+    pub(crate) fn all_cached(&self) -> impl Iterator<Item = (Slot, Entry<'_>)> {
+        self.vault.iter()
+    }
+
+    /// The number of credentials in the cache, and the memory that they take.
+    pub(crate) fn usage(&self) -> (usize, Memory) {
+        (self.vault.len(), self.vault.memory())
+    }
+
+    /// The cached credential of this key, which then counts as used.
+    pub(crate) fn find(&mut self, key: KeyRef<'_>) -> Option<Slot> {
+        self.vault.find(key)
+    }
+
+    /// The credential of a package that was used last.
+    pub(crate) fn most_recent(&mut self, package: u16) -> Option<Slot> {
+        self.vault.most_recent(package)
+    }
+
+    /// When a credential expires that is cached now.
+    pub(crate) fn expiry_from(&self, now: FileTime) -> FileTime {
+        self.lifetime.map_or(FileTime::NEVER, |lifetime| now.after(lifetime))
+    }
+
+    /// Caches a credential. The caller records how it got in; what left the cache for it is recorded here.
+    ///
+    /// # Errors
+    /// [`SecurityStatus::INSUFFICIENT_MEMORY`].
+    pub(crate) fn insert(
+        &mut self,
+        new: NewCredential<'_>,
+        now: FileTime,
+    ) -> Result<Inserted, SecurityStatus> {
+        let Self { vault, ledger, .. } = self;
+        let inserted = vault.insert(new, &mut |gone| ledger.gone(&gone, now));
+        inserted.map_err(|OutOfMemory| SecurityStatus::INSUFFICIENT_MEMORY)
+    }
+
+    /// Takes every credential out of the cache, for the caller to wipe once the instance is unlocked.
+    pub(crate) fn empty(&mut self, now: FileTime) -> Emptied {
+        self.ledger.retain_from(&self.vault);
+        let emptied = self.vault.empty();
+        self.ledger.record_emptied(now, EventKind::Flushed);
+        emptied
+    }
+
+    /// Reuses wiped memory, or returns what the cache has no use for.
+    pub(crate) fn reuse(&mut self, emptied: Emptied) -> Option<Emptied> {
+        self.vault.reuse(emptied)
     }
 
     pub(crate) fn sweep(&mut self, now: FileTime) {

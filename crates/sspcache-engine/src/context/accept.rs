@@ -32,7 +32,7 @@ impl Instance {
             let information = self.target_information.clone();
             return self.begin(&call, |state, held, nonce, now| {
                 state.challenge(request, held, nonce, information, now).map_err(|status| {
-                    let package = &state.packages[usize::from(held.own.package)];
+                    let package = state.package(held.own.package);
                     Halt::Fail { status, tell: tells(request, package) }
                 })
             });

@@ -1,7 +1,5 @@
 //! Doing something with a context whose handshake is done.
 
-use std::sync::PoisonError;
-
 use super::{
     ContextHandle,
     stage::{Context, Established},
@@ -19,16 +17,12 @@ impl Instance {
         handle: ContextHandle,
         body: impl FnOnce(&mut Established, FileTime) -> Result<T, SecurityStatus>,
     ) -> Result<T, SecurityStatus> {
-        let (found, now) = {
-            let (state, now) = self.lock_at_now();
-            (state.contexts.get(handle.word()).cloned(), now)
-        };
-        let result = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|context| {
-            match &mut *context.lock().unwrap_or_else(PoisonError::into_inner) {
+        let (found, now) = self.find_context(handle);
+        let result =
+            found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|context| match &mut *context.lock() {
                 Context::Established(established) => body(established, now),
                 _ => Err(SecurityStatus::INVALID_HANDLE),
-            }
-        });
+            });
         if let Err(status) = result {
             self.lock().refused(operation, status, None, now);
         }

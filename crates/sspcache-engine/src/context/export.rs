@@ -2,8 +2,6 @@
 //!
 //! `docs/messages.md` says what is in one.
 
-use std::sync::{Arc, PoisonError};
-
 use chacha20poly1305::{AeadInOut, Nonce, Tag};
 use zeroize::Zeroizing;
 
@@ -16,8 +14,7 @@ use super::{
     wire::{Reader, Writer},
 };
 use crate::{
-    EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus, package::Capabilities,
-    state::Instance, sync::Mutex,
+    EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus, package::Capabilities, state::Instance,
 };
 
 impl ExportKey {
@@ -52,10 +49,10 @@ impl Instance {
         self.enter(operation)?;
         let (found, key, now) = {
             let (state, now) = self.lock_at_now();
-            (state.contexts.get(context.word()).cloned(), state.export_key.clone(), now)
+            (state.context(context), state.export_key().clone(), now)
         };
         let packed = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|shared| {
-            let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = shared.lock();
             let Context::Established(established) = &*held else {
                 return Err(SecurityStatus::INVALID_HANDLE);
             };
@@ -63,7 +60,7 @@ impl Instance {
             let mut state = self.lock();
             state.ledger.record(now, EventKind::ContextExported { context: context.word() });
             if options.delete_old {
-                state.contexts.remove(context.word());
+                state.remove_context(context);
                 state.ledger.record(now, EventKind::ContextDeleted { context: context.word() });
                 // Another thread's call may still hold it.
                 *held = Context::Failed;
@@ -79,21 +76,20 @@ impl Instance {
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
         let imported = state.package_id(package).and_then(|_| {
-            let established = Established::unpack(packed, &state.export_key)?;
+            let established = Established::unpack(packed, state.export_key())?;
             if !established.info.is_of(package) {
                 return Err(SecurityStatus::INVALID_TOKEN);
             }
             let ContextInfo { role, package, client, .. } = &established.info;
             let (role, package, principal) = (*role, package.name.clone(), client.clone());
-            let shared = Arc::new(Mutex::new(Context::Established(Box::new(established))));
-            let context = state.contexts.insert(shared).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
+            let context = state.add_context(Context::Established(Box::new(established)))?;
             state.ledger.record_with(now, || EventKind::ContextImported {
-                context,
+                context: context.word(),
                 role,
                 package: package.to_string(),
                 principal: principal.to_string(),
             });
-            Ok(ContextHandle(context))
+            Ok(context)
         });
         if let Err(status) = imported {
             state.refused(operation, status, None, now);
@@ -240,7 +236,7 @@ mod tests {
     /// An engine of another process that is configured with the same key.
     fn engine_with(key: &ExportKey) -> Engine {
         let engine = engine();
-        engine.instance.lock().export_key = key.clone();
+        engine.instance.lock().set_export_key(key.clone());
         engine
     }
 
@@ -267,7 +263,7 @@ mod tests {
     }
 
     fn insert(engine: &Engine, context: Context) -> ContextHandle {
-        ContextHandle(engine.instance.lock().contexts.insert(Arc::new(Mutex::new(context))).unwrap())
+        engine.instance.lock().add_context(context).unwrap()
     }
 
     /// An initiator and an acceptor.
@@ -294,7 +290,7 @@ mod tests {
     #[test]
     fn an_imported_context_goes_on_where_the_exported_one_stopped() {
         let here = engine();
-        let there = engine_with(&here.instance.lock().export_key);
+        let there = engine_with(here.instance.lock().export_key());
         let (initiator, acceptor) = both(&here);
         for _ in 0..3 {
             assert_eq!(receive(&here, acceptor, send(&here, initiator)), Ok(*b"text"));
@@ -321,7 +317,7 @@ mod tests {
             let before = established(role);
             let context = insert(&engine, Context::Established(Box::new(established(role))));
             let packed = engine.export(context, ExportOptions::default()).unwrap();
-            let after = Established::unpack(&packed, &engine.instance.lock().export_key).unwrap();
+            let after = Established::unpack(&packed, engine.instance.lock().export_key()).unwrap();
             assert_eq!(format!("{:?}", after.info), format!("{:?}", before.info));
             assert_eq!(after.info.session_key.bytes(), before.info.session_key.bytes());
             assert_eq!(after.info.target.unwrap().units(), [0xDFFF; 300]);
@@ -440,7 +436,7 @@ mod tests {
         let engine = engine();
         let packed = engine.export(both(&engine).0, ExportOptions::default()).unwrap();
         assert!(packed.windows(4).all(|window| window != [7; 4]));
-        assert_eq!(format!("{:?}", engine.instance.lock().export_key), "ExportKey");
+        assert_eq!(format!("{:?}", engine.instance.lock().export_key()), "ExportKey");
     }
 
     proptest! {

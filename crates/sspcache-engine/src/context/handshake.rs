@@ -1,11 +1,11 @@
 //! What the steps of both sides have in common: who may take one, and what becomes of a context.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{
     ContextFlags, ContextHandle, Progress, Refusal, Role, Step,
     half_open::Slots,
-    stage::Context,
+    stage::{Context, SharedContext},
     token,
     token::{Digest, Nonce},
 };
@@ -13,7 +13,6 @@ use crate::{
     CredentialHandle, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
     credentials::held::{Credential, Held},
     state::{Instance, Locked, State},
-    sync::Mutex,
     vault::Slot,
 };
 
@@ -79,10 +78,10 @@ impl Instance {
     ) -> Result<Step, Refusal> {
         let (found, now) = {
             let (state, now) = self.lock_for_step();
-            (state.context_for(handle), now)
+            (state.context(handle), now)
         };
-        let gone_on = found.map_err(Halt::Keep).and_then(|shared| {
-            let mut context = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone_on = found.ok_or(Halt::Keep(SecurityStatus::INVALID_HANDLE)).and_then(|shared| {
+            let mut context = shared.lock();
             let advance = context
                 .check_step(call)
                 .and_then(|()| advance(&context, now))
@@ -138,7 +137,7 @@ impl Instance {
             }
             drop(state);
             for context in abandoned {
-                let mut context = context.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut context = context.lock();
                 if context.is_half_open() {
                     *context = Context::Abandoned;
                 }
@@ -161,30 +160,24 @@ impl State {
             return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
         }
         let next = std::mem::replace(&mut advance.next, Context::Failed);
-        let word = self.contexts.insert(Arc::new(Mutex::new(next)));
-        let word = word.ok_or(Halt::Keep(SecurityStatus::INSUFFICIENT_MEMORY))?;
+        let context = self.add_context(next).map_err(Halt::Keep)?;
         slots.iter().for_each(|slot| self.ledger.hold(slot));
         let deadline = now.after(self.handshakes.settings.handshake);
-        self.handshakes.half_open.add(word, slots, deadline);
+        self.handshakes.half_open.add(context.word(), slots, deadline);
         let role = call.role;
         self.ledger.record_with(now, || EventKind::ContextStarted {
-            context: word,
+            context: context.word(),
             role,
             package: package.to_string(),
         });
-        Ok((ContextHandle(word), advance))
+        Ok((context, advance))
     }
 
     /// The credential of a first step.
     fn credential_for(&self, call: &Call) -> Result<&Held, SecurityStatus> {
         let credential = call.credential.ok_or(SecurityStatus::INVALID_HANDLE)?;
-        let held = self.handles.get(credential.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        let held = self.held(credential)?;
         if held.is_for(call.role) { Ok(held) } else { Err(SecurityStatus::NO_CREDENTIALS) }
-    }
-
-    /// The context of a later step.
-    fn context_for(&self, handle: ContextHandle) -> Result<Arc<Mutex<Context>>, SecurityStatus> {
-        self.contexts.get(handle.word()).cloned().ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
     /// Takes note of where a half-open context will be; what it needs no more is let go.
@@ -195,7 +188,7 @@ impl State {
         now: FileTime,
     ) -> Result<(), SecurityStatus> {
         if !self.handshakes.half_open.contains(handle.word()) {
-            let is_there = self.contexts.get(handle.word()).is_some();
+            let is_there = self.context(handle).is_some();
             return Err(if is_there {
                 SecurityStatus::CONTEXT_EXPIRED
             } else {
@@ -220,7 +213,7 @@ impl State {
     }
 
     /// A context's handshake is over, whatever came of it. Whether it was not before.
-    pub(super) fn settle(&mut self, handle: ContextHandle) -> bool {
+    pub(crate) fn settle(&mut self, handle: ContextHandle) -> bool {
         let settled = self.handshakes.half_open.settle(handle.word());
         let slots = settled.iter().flat_map(|waiting| waiting.credentials.iter());
         slots.for_each(|slot| self.ledger.release(slot));
@@ -234,11 +227,11 @@ impl State {
     }
 
     /// Contexts whose time for a handshake is up, to be ended once the instance is not locked any more.
-    fn take_abandoned(&mut self, now: FileTime) -> Vec<Arc<Mutex<Context>>> {
+    fn take_abandoned(&mut self, now: FileTime) -> Vec<SharedContext> {
         let mut abandoned = Vec::new();
         while let Some(word) = self.handshakes.half_open.next_overdue(now) {
             self.fail_context(ContextHandle(word), SecurityStatus::CONTEXT_EXPIRED, now);
-            abandoned.extend(self.contexts.get(word).cloned());
+            abandoned.extend(self.context(ContextHandle(word)));
         }
         abandoned
     }
@@ -248,7 +241,7 @@ impl State {
         if let Some(lifetime) = self.handshakes.settings.lifetime {
             return now.after(lifetime);
         }
-        let credential = credential.and_then(|slot| self.vault.get(slot));
+        let credential = credential.and_then(|slot| self.cached(slot));
         credential.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
     }
 
@@ -259,7 +252,7 @@ impl State {
         if !self.is_negotiate(own) {
             let credential = held.credentials().find(|credential| credential.direction.is_for(role));
             return credential
-                .map(|credential| (self.packages[usize::from(own)].clone(), credential))
+                .map(|credential| (self.package(own).clone(), credential))
                 .into_iter()
                 .collect();
         }
@@ -267,14 +260,14 @@ impl State {
         let with_credential = |package: Arc<PackageInfo>| {
             self.credential_over(held, &package.name, role).map(|credential| (package, credential))
         };
-        let mut choices: Vec<_> = if let [_] = &*self.packages {
+        let mut choices: Vec<_> = if let [_] = self.packages() {
             [kerberos.clone(), ntlm.clone()]
                 .into_iter()
                 .map(|name| Arc::new(PackageInfo::named(name)))
                 .filter_map(with_credential)
                 .collect()
         } else {
-            let others = (0_u16..).zip(&self.packages).filter(|(at, _)| *at != own);
+            let others = (0_u16..).zip(self.packages()).filter(|(at, _)| *at != own);
             others.filter_map(|(_, package)| with_credential(package.clone())).collect()
         };
         let at = |name: &Name| choices.iter().position(|(package, _)| package.name == *name);

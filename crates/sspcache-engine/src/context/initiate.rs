@@ -85,7 +85,7 @@ impl State {
             target: request.target.clone(),
         };
         let token = hello.write();
-        let package = self.packages[usize::from(held.own.package)].name.clone();
+        let package = self.package(held.own.package).name.clone();
         let Hello { requested, negotiated, target, .. } = hello;
         let initiating = Initiating {
             choices,

@@ -1,7 +1,5 @@
 //! What else is done with a context: completing, deleting, asking, impersonating.
 
-use std::sync::PoisonError;
-
 use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
 
 use super::{ContextFlags, ContextHandle, ContextInfo, Role, stage::Context, token};
@@ -14,10 +12,10 @@ impl Instance {
         self.enter(operation)?;
         let (found, now) = {
             let (state, now) = self.lock_for_step();
-            (state.contexts.get(handle.word()).cloned(), now)
+            (state.context(handle), now)
         };
         let completed = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|shared| {
-            let mut context = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut context = shared.lock();
             let Context::Completing(completing) = &mut *context else {
                 return Err(context.not_completing());
             };
@@ -38,15 +36,14 @@ impl Instance {
         let operation = Operation::DeleteSecurityContext;
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
-        let Some(context) = state.contexts.remove(handle.word()) else {
+        let Some(context) = state.remove_context(handle) else {
             state.refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
             return Err(SecurityStatus::INVALID_HANDLE);
         };
-        state.settle(handle);
         state.ledger.record(now, EventKind::ContextDeleted { context: handle.word() });
         drop(state);
         // A call that is running still holds the context; its keys must not outlive this.
-        *context.lock().unwrap_or_else(PoisonError::into_inner) = Context::Failed;
+        *context.lock() = Context::Failed;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The stages of a context's life, as data. What leads from one to the next is in `initiate` and `accept`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -10,11 +10,31 @@ use super::{
     protection::Protection,
     token::{Digest, Nonce},
 };
-use crate::{FileTime, Name, PackageInfo, Principal, handle::HandleTable, sync::Mutex, vault::Slot};
+use crate::{
+    FileTime, Name, PackageInfo, Principal,
+    handle::HandleTable,
+    sync::{Mutex, MutexGuard},
+    vault::Slot,
+};
 
-/// Every context of an engine. Each has a lock of its own, so that messages of different contexts don't wait for
-/// each other; the engine's own lock may be taken while a context's is held, and never the other way round.
-pub(crate) type Contexts = HandleTable<Arc<Mutex<Context>>>;
+/// Every context of an engine.
+pub(crate) type Contexts = HandleTable<SharedContext>;
+
+/// A context with its own lock, so that messages of different contexts don't wait for each other. The engine's own lock
+/// may be taken while a context's is held, and never the other way round.
+#[derive(Clone)]
+pub(crate) struct SharedContext(Arc<Mutex<Context>>);
+
+impl SharedContext {
+    pub(crate) fn new(context: Context) -> Self {
+        Self(Arc::new(Mutex::new(context)))
+    }
+
+    /// Locks the context. A panic of an earlier call leaves nothing half-done.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Context> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A context, in any stage of its life.
 pub(crate) enum Context {

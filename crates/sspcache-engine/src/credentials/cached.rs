@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::principal_of;
 use crate::{
-    EventKind, FileTime, Name, Operation, Principal,
-    state::{Instance, State},
+    FileTime, Name, Operation, Principal,
+    state::Instance,
     vault::{Entry, Slot},
 };
 
@@ -18,15 +18,11 @@ impl Instance {
         let _flushing = self.flushing();
         let mut emptied = {
             let (mut state, now) = self.lock_at_now();
-            let State { vault, ledger, .. } = &mut *state;
-            ledger.retain_from(vault);
-            let emptied = vault.empty();
-            ledger.record_emptied(now, EventKind::Flushed);
-            emptied
+            state.empty(now)
         };
         // Sign-ins don't wait for this.
         emptied.wipe();
-        let unused = self.lock().vault.reuse(emptied);
+        let unused = self.lock().reuse(emptied);
         drop(unused);
         true
     }
@@ -34,15 +30,14 @@ impl Instance {
     /// See [`Engine::cached_credentials`](crate::Engine::cached_credentials).
     pub(crate) fn cached_credentials(&self) -> Vec<CachedCredential> {
         let (state, _) = self.lock_at_now();
-        let State { vault, packages, ledger, .. } = &*state;
         let describe = |(slot, entry): (Slot, Entry<'_>)| CachedCredential {
-            package: packages[usize::from(entry.package())].name.clone(),
+            package: state.package(entry.package()).name.clone(),
             principal: principal_of(&entry),
             cached_at: FileTime(entry.cached_at()),
             expires: FileTime(entry.expires()),
-            since: ledger.cached_by(slot),
+            since: state.ledger.cached_by(slot),
         };
-        vault.iter().map(describe).collect()
+        state.all_cached().map(describe).collect()
     }
 
     /// See [`Engine::check_clean`](crate::Engine::check_clean).

@@ -8,8 +8,8 @@ pub(crate) struct Held {
     /// What it was acquired with.
     pub(crate) own: Credential,
     /// What `AddCredentials` added, the latest last.
-    pub(super) added: Vec<Credential>,
-    pub(super) kdc_proxy: Option<Box<KdcProxy>>,
+    pub(crate) added: Vec<Credential>,
+    pub(crate) kdc_proxy: Option<Box<KdcProxy>>,
 }
 
 /// One of a handle's credentials.
@@ -26,7 +26,7 @@ pub(crate) struct Credential {
 
 impl Held {
     /// The cached credentials that it uses.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
         self.credentials().filter_map(|credential| credential.slot)
     }
 
@@ -41,7 +41,7 @@ impl Held {
     }
 
     /// Adds a credential; those that it stands in for are given back.
-    pub(super) fn add(&mut self, credential: Credential) -> Vec<Credential> {
+    pub(crate) fn add(&mut self, credential: Credential) -> Vec<Credential> {
         let (package, direction) = (credential.package, credential.direction);
         let replaced = |old: &mut Credential| {
             old.package == package && (direction == Direction::Both || direction == old.direction)

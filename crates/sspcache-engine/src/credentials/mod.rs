@@ -15,7 +15,7 @@ use crate::{
     SecurityStatus, Source,
     context::Role,
     state::{Instance, State},
-    vault::{Entry, Inserted, KeyRef, NewCredential, OutOfMemory, Slot},
+    vault::{Entry, Inserted, KeyRef, NewCredential, Slot},
 };
 
 impl Instance {
@@ -40,30 +40,28 @@ impl Instance {
     pub(crate) fn free(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         self.enter(Operation::FreeCredentialsHandle)?;
         let (mut state, now) = self.lock_at_now();
-        let Some(held) = state.handles.remove(handle.word()) else {
-            state.refused(Operation::FreeCredentialsHandle, SecurityStatus::INVALID_HANDLE, None, now);
-            return Err(SecurityStatus::INVALID_HANDLE);
-        };
-        held.slots().for_each(|slot| state.ledger.release(slot));
-        state.ledger.record(now, EventKind::Freed { handle: handle.word() });
-        Ok(())
+        let closed = state.close(handle);
+        match closed {
+            Ok(()) => state.ledger.record(now, EventKind::Freed { handle: handle.word() }),
+            Err(status) => state.refused(Operation::FreeCredentialsHandle, status, None, now),
+        }
+        closed
     }
 
     /// See [`Engine::principal`](crate::Engine::principal).
     pub(crate) fn principal(&self, handle: CredentialHandle) -> Result<Principal, SecurityStatus> {
         self.enter(Operation::QueryCredentialsAttributes)?;
         let (mut state, now) = self.lock_at_now();
-        let found = state.handles.get(handle.word()).map(|held| held.own.principal.clone());
-        found.ok_or_else(|| {
-            state.refused(Operation::QueryCredentialsAttributes, SecurityStatus::INVALID_HANDLE, None, now);
-            SecurityStatus::INVALID_HANDLE
+        let found = state.held(handle).map(|held| held.own.principal.clone());
+        found.inspect_err(|&status| {
+            state.refused(Operation::QueryCredentialsAttributes, status, None, now);
         })
     }
 
     /// See [`Engine::check_usable`](crate::Engine::check_usable).
     pub(crate) fn check_usable(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         let (state, _) = self.lock_at_now();
-        let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        let held = state.held(handle)?;
         if !held.own.direction.is_outbound() {
             return Err(SecurityStatus::NO_CREDENTIALS);
         }
@@ -80,7 +78,7 @@ impl Instance {
         secret: &Secret,
     ) -> Result<bool, SecurityStatus> {
         let (state, _) = self.lock_at_now();
-        let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        let held = state.held(handle)?;
         let kept = held.own.slot.and_then(|slot| state.secret(slot)).ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok(kept == secret.bytes())
     }
@@ -118,7 +116,7 @@ impl Instance {
     /// See [`Engine::kdc_proxy`](crate::Engine::kdc_proxy).
     pub(crate) fn kdc_proxy(&self, handle: CredentialHandle) -> Result<Option<KdcProxy>, SecurityStatus> {
         let (state, _) = self.lock_at_now();
-        let held = state.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
+        let held = state.held(handle)?;
         Ok(held.kdc_proxy.as_deref().cloned())
     }
 
@@ -143,24 +141,19 @@ impl State {
     fn acquire(&mut self, request: &AcquireRequest, now: FileTime) -> Result<Acquired, SecurityStatus> {
         let package = self.package_id(&request.package)?;
         let (own, source) = self.sign_in(package, request, now)?;
-        let slot = own.slot;
+        let (slot, principal) = (own.slot, own.principal.clone());
         let expires = self.expiry(slot);
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
-        let handle = self.handles.insert(held).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
-        if let Some(slot) = slot {
-            self.ledger.hold(slot);
-        }
-        let Self { ledger, handles, packages, .. } = self;
-        let principal =
-            || handles.get(handle).map_or_else(String::new, |held| held.own.principal.to_string());
-        ledger.record_with(now, || EventKind::Acquired {
-            handle,
-            package: packages[usize::from(package)].name.to_string(),
-            principal: principal(),
+        let handle = self.open(held)?;
+        let package = self.package(package).clone();
+        self.ledger.record_with(now, || EventKind::Acquired {
+            handle: handle.word(),
+            package: package.name.to_string(),
+            principal: principal.to_string(),
             credential: slot.map(Slot::to_u64),
             source,
         });
-        Ok(Acquired { handle: CredentialHandle::from_word(handle), source, expires, expires_local: expires })
+        Ok(Acquired { handle, source, expires, expires_local: expires })
     }
 
     fn add_credentials(
@@ -169,24 +162,18 @@ impl State {
         request: &AcquireRequest,
         now: FileTime,
     ) -> Result<Acquired, SecurityStatus> {
-        let held = self.handles.get(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
-        let own = held.own.package;
+        let own = self.held(handle)?.own.package;
         let package = self.package_id(&request.package)?;
         if package != own && !self.is_negotiate(own) {
             return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
         let (credential, source) = self.sign_in(package, request, now)?;
         let (slot, principal) = (credential.slot, credential.principal.clone());
-        if let Some(slot) = slot {
-            self.ledger.hold(slot);
-        }
-        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
-        let replaced = held.add(credential);
-        replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.ledger.release(slot));
-        let name = &self.packages[usize::from(package)].name;
+        self.add(handle, credential)?;
+        let package = self.package(package).clone();
         self.ledger.record_with(now, || EventKind::CredentialsAdded {
             handle: handle.word(),
-            package: name.to_string(),
+            package: package.name.to_string(),
             principal: principal.to_string(),
             credential: slot.map(Slot::to_u64),
             source,
@@ -201,14 +188,13 @@ impl State {
         settings: impl FnOnce() -> Result<KdcProxy, SecurityStatus>,
         now: FileTime,
     ) -> Result<(), SecurityStatus> {
-        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
-        let package = &self.packages[usize::from(held.own.package)].name;
+        let package = &self.package(self.held(handle)?.own.package).name;
         if !["Kerberos", "Negotiate"].into_iter().any(|known| *package == Name::from(known)) {
             return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         }
         let proxy = settings()?;
         let (server, force) = (proxy.server.to_string(), proxy.force);
-        held.kdc_proxy = Some(Box::new(proxy));
+        self.set_proxy(handle, proxy)?;
         self.ledger.record_with(now, || EventKind::KdcProxySet { handle: handle.word(), server, force });
         Ok(())
     }
@@ -240,7 +226,7 @@ impl State {
     }
 
     fn expiry(&self, slot: Option<Slot>) -> FileTime {
-        let entry = slot.and_then(|slot| self.vault.get(slot));
+        let entry = slot.and_then(|slot| self.cached(slot));
         entry.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
     }
 
@@ -264,12 +250,12 @@ impl State {
     /// others it may choose: those that are offered beside it, or else the two that Windows' own knows.
     fn may_use(&self, list: &PackageList, package: u16) -> bool {
         if !self.is_negotiate(package) {
-            return list.allows(&self.packages[usize::from(package)].name);
+            return list.allows(&self.package(package).name);
         }
-        if let [_] = &*self.packages {
+        if let [_] = self.packages() {
             return ["Kerberos", "NTLM"].into_iter().any(|name| list.allows(&Name::from(name)));
         }
-        let mut others = (0..).zip(&self.packages).filter(|(at, _)| *at != package);
+        let mut others = (0..).zip(self.packages()).filter(|(at, _)| *at != package);
         others.any(|(_, other)| list.allows(&other.name))
     }
 
@@ -279,11 +265,11 @@ impl State {
         wanted: Option<&Principal>,
     ) -> Result<(Principal, Source, Option<Slot>), SecurityStatus> {
         let slot = match wanted {
-            None => self.vault.most_recent(package),
-            Some(principal) => self.vault.find(key(package, principal)),
+            None => self.most_recent(package),
+            Some(principal) => self.find(key(package, principal)),
         };
         let slot = slot.ok_or(SecurityStatus::NO_CREDENTIALS)?;
-        let entry = self.vault.get(slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        let entry = self.cached(slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok((principal_of(&entry), Source::Cache, Some(slot)))
     }
 
@@ -295,8 +281,7 @@ impl State {
         source: Source,
         now: FileTime,
     ) -> Result<Slot, SecurityStatus> {
-        let expires = self.lifetime.map_or(FileTime::NEVER, |lifetime| now.after(lifetime));
-        let Self { vault, ledger, packages, .. } = self;
+        let expires = self.expiry_from(now);
         let secret = &identity.secret;
         let new = NewCredential {
             key: key(package, &identity.principal),
@@ -305,8 +290,9 @@ impl State {
             cached_at: now.0,
             expires: expires.0,
         };
-        let inserted = vault.insert(new, &mut |gone| ledger.gone(&gone, now));
-        let Inserted { slot, how } = inserted.map_err(|OutOfMemory| SecurityStatus::INSUFFICIENT_MEMORY)?;
+        let Inserted { slot, how } = self.insert(new, now)?;
+        let package = self.package(package).clone();
+        let ledger = &mut self.ledger;
         let credential = slot.to_u64();
         match how {
             crate::vault::How::Refreshed => {
@@ -318,10 +304,9 @@ impl State {
             }
             crate::vault::How::Added => {}
         }
-        let name = &packages[usize::from(package)].name;
         ledger.record_cached(now, || EventKind::Cached {
             credential,
-            package: name.to_string(),
+            package: package.name.to_string(),
             principal: identity.principal.to_string(),
             source,
             expires,
@@ -336,17 +321,12 @@ impl State {
 
     /// The secret of a credential, and the tag of its kind.
     pub(crate) fn kind_and_secret(&self, slot: Slot) -> Option<(u8, &[u8])> {
-        match self.vault.get(slot) {
+        match self.cached(slot) {
             Some(entry) => Some((entry.kind(), entry.secret())),
             None => {
                 self.ledger.retained.get(&slot).map(|(kind, copy)| (*kind, self.ledger.copies.bytes(copy)))
             }
         }
-    }
-
-    /// Whether a package is Negotiate, which chooses among the others.
-    pub(crate) fn is_negotiate(&self, package: u16) -> bool {
-        self.negotiate == Some(package)
     }
 
     /// The credential of a handle for contexts over this package: the one added last, or its own. One for Negotiate is
@@ -361,7 +341,7 @@ impl State {
             if self.is_negotiate(credential.package) {
                 credential.allowed.allows(package)
             } else {
-                self.packages[usize::from(credential.package)].name == *package
+                self.package(credential.package).name == *package
             }
         })
     }
