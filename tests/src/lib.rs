@@ -18,7 +18,7 @@ pub mod both_ends;
 pub mod context;
 pub mod dll;
 #[cfg(miri)]
-mod linked;
+pub mod linked;
 pub mod program;
 pub mod residue;
 pub mod stage;

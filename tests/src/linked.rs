@@ -1,4 +1,5 @@
 //! The mock SSPs without a DLL: linked into the test, and called through the same pointers. For Miri, which can't load files.
+#![allow(unsafe_code, reason = "pointers to functions, as a loaded library gives them")]
 
 use std::{
     collections::HashMap,
@@ -12,7 +13,7 @@ use std::{
 use sspcache_dll::Ending;
 
 /// Stands for [`libloading::Library`]: one SSP of its own as long as it is there.
-pub(crate) struct Library {
+pub struct Library {
     exports: HashMap<&'static str, *const c_void>,
     slot: usize,
 }
@@ -89,7 +90,7 @@ unsafe impl Send for Library {}
 unsafe impl Sync for Library {}
 
 /// Stands for [`libloading::Symbol`].
-pub(crate) struct Symbol<T>(T);
+pub struct Symbol<T>(T);
 
 impl<T> Deref for Symbol<T> {
     type Target = T;
@@ -101,7 +102,7 @@ impl<T> Deref for Symbol<T> {
 
 /// There is no export of this name.
 #[derive(Debug)]
-pub(crate) struct Missing;
+pub struct Missing;
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
