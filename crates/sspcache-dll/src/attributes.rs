@@ -158,7 +158,7 @@ impl Query<'_> {
     }
 }
 
-/// What can't be done in this context needs no room.
+/// The sizes of tokens; 0 for a function that this context doesn't have.
 fn sizes(info: &ContextInfo) -> SecPkgContext_Sizes {
     let token = u32::try_from(MESSAGE_TOKEN).unwrap_or(u32::MAX);
     let room_if = |flag| if info.flags.contains(flag) { token } else { 0 };

@@ -58,7 +58,7 @@ pub fn accept_security_context(ssp: &Ssp, call: StepCall<'_>) -> Result<i32, Sec
     step.finish(ssp, result)
 }
 
-/// What a step is given, and where what it gives goes.
+/// The inputs of a step, and the places for its outputs.
 struct Ends<'c> {
     role: Role,
     call: StepCall<'c>,

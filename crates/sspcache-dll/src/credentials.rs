@@ -55,7 +55,7 @@ pub fn add_credentials<E: Encoding>(
     Ok(())
 }
 
-/// What the parameters of `AcquireCredentialsHandle` and `AddCredentials` ask for.
+/// The request that the parameters of `AcquireCredentialsHandle` and `AddCredentials` make.
 fn request<E: Encoding>(
     ssp: &Ssp,
     [principal, package]: [Str<'_, E>; 2],

@@ -383,7 +383,7 @@ macro_rules! __export_table {
     };
 }
 
-/// What ends the SSP: a destructor of the ELF or Mach-O file, or DllMain.
+/// The code that ends the SSP: a destructor of the ELF or Mach-O file, or DllMain.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_detach {

@@ -1,4 +1,4 @@
-//! What a call comes to at the ABI. Panics stop here (clause M11).
+//! Results of calls at the ABI. Panics stop here (clause M11).
 #![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,9 +11,9 @@ pub fn answer<T: Answer<R>, R>(call: impl FnOnce() -> T) -> R {
     T::answer(caught(call))
 }
 
-/// What an exported function returns.
+/// The result of an exported function.
 pub trait Answer<R>: Sized {
-    /// What the C function returns for it; `None` is a panic.
+    /// The C function's return value; `None` is a panic.
     fn answer(outcome: Option<Self>) -> R;
 }
 

@@ -51,7 +51,7 @@ pub use allocator::WipingAllocator;
 pub use sspcache_engine::Ending;
 pub use state::Ssp;
 
-/// What the macros' expansion names.
+/// The names in the macros' expansion.
 #[doc(hidden)]
 pub mod abi {
     /// The entry of a function that the table has under another type.

@@ -108,7 +108,7 @@ impl HandedOut {
         self.keep(freed_by, block).cast()
     }
 
-    /// How many bytes a caller got at this address, if it is one that was handed out.
+    /// The number of bytes that a caller got at this address, if it was handed out.
     pub(crate) fn size_at(&self, address: usize) -> Option<usize> {
         let blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         blocks.get(&address).map(|(_, block)| block.size())

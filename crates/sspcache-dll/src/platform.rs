@@ -1,4 +1,4 @@
-//! What the operating system is asked for: standard error, and local time.
+//! Functions of the operating system: standard error, and local time.
 
 #[cfg(unix)]
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,7 +38,7 @@ pub(crate) fn write_to_standard_error(text: &str) {
     let _ = file.write_all(text.as_bytes());
 }
 
-/// How far local time is ahead of UTC now, in seconds.
+/// The difference between local time and UTC now, in seconds; positive east of Greenwich.
 #[cfg(unix)]
 pub(crate) fn seconds_east_of_utc() -> i32 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -52,7 +52,7 @@ pub(crate) fn seconds_east_of_utc() -> i32 {
     i32::try_from(unsafe { local.assume_init() }.tm_gmtoff).unwrap_or(0)
 }
 
-/// How far local time is ahead of UTC now, in seconds.
+/// The difference between local time and UTC now, in seconds; positive east of Greenwich.
 #[cfg(windows)]
 pub(crate) fn seconds_east_of_utc() -> i32 {
     use windows_sys::Win32::System::Time::{

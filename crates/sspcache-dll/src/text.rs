@@ -50,7 +50,7 @@ impl From<Units> for Text<'_> {
     }
 }
 
-/// How a function's strings are encoded, and the structures that follow from it.
+/// The encoding of a function's strings, and the structures that follow from it.
 pub trait Encoding {
     /// What a string is an array of.
     type Unit: Copy + Default + PartialEq;

@@ -1,4 +1,4 @@
-//! How an engine is set up.
+//! The set-up of an engine.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -63,7 +63,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a context is good for. Without it, as long as its credential.
+    /// Sets how long a context is valid. Without it, as long as its credential.
     #[cfg(feature = "contexts")]
     pub fn context_lifetime(mut self, lifetime: Duration) -> Self {
         self.0.contexts.lifetime = Some(lifetime);
@@ -84,7 +84,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a handshake may take before it has failed: five minutes, unless this says otherwise.
+    /// Sets how long a handshake may take before it fails. Without it, five minutes.
     #[cfg(feature = "contexts")]
     pub fn handshake_time(mut self, time: Duration) -> Self {
         self.0.contexts.handshake = time;
@@ -137,7 +137,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a cached credential is good for. Without it, it never expires.
+    /// Sets how long a cached credential is valid. Without it, it never expires.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.0.lifetime = Some(lifetime);
         self

@@ -60,7 +60,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Now, in UTC.
     fn now(&self) -> FileTime;
 
-    /// How far local time is ahead of UTC, in seconds. Times at the ABI are local.
+    /// The difference between local time and UTC, in seconds; positive east of Greenwich. Times at the ABI are local.
     fn seconds_east_of_utc(&self) -> i32 {
         0
     }
@@ -69,7 +69,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
 /// The operating system's clock. Local time is taken to be UTC, unless an offset is given: `std` knows no time zone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock {
-    /// How far local time is ahead of UTC, in seconds.
+    /// The difference between local time and UTC, in seconds.
     pub seconds_east: i32,
 }
 

@@ -98,17 +98,17 @@ impl Engine {
         self.instance.restart();
     }
 
-    /// How many credentials are cached.
+    /// The number of cached credentials.
     pub fn cached(&self) -> usize {
         self.instance.lock_at_now().0.usage().0
     }
 
-    /// Which credentials are cached.
+    /// The cached credentials.
     pub fn cached_credentials(&self) -> Vec<CachedCredential> {
         self.instance.cached_credentials()
     }
 
-    /// What the cache takes of the system's memory, and whether the system refused to lock some of it in physical
+    /// The memory that the cache takes, and whether the system refused to lock some of it in physical
     /// memory.
     ///
     /// # Platform-specific behaviour
@@ -117,17 +117,17 @@ impl Engine {
         self.instance.lock_at_now().0.usage().1
     }
 
-    /// How many copies live handles keep although their credential has left the cache (clause M4).
+    /// The number of copies that live handles keep although their credential has left the cache (clause M4).
     pub fn retained(&self) -> usize {
         self.instance.lock_at_now().0.ledger.retained.len()
     }
 
-    /// How many handles are not freed yet.
+    /// The number of handles that are not freed yet.
     pub fn open_handles(&self) -> usize {
         self.instance.lock().open_handles().0
     }
 
-    /// How many contexts are not deleted yet: established, half-open and failed ones.
+    /// The number of contexts that are not deleted yet: established, half-open and failed ones.
     pub fn open_contexts(&self) -> usize {
         self.instance.lock().open_handles().1
     }

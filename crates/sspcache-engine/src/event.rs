@@ -1,4 +1,4 @@
-//! What happened in an SSP: ordered, typed events with counts (clause M12).
+//! The events of an SSP: ordered, typed, with counts (clause M12).
 
 use std::fmt;
 
@@ -22,12 +22,12 @@ pub struct Event {
     /// Copies that live handles keep although their credential has left the cache (clause M4), after the event.
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
     pub retained: u32,
-    /// What happened.
+    /// The kind of event.
     #[cfg_attr(feature = "journal", serde(flatten))]
     pub kind: EventKind,
 }
 
-/// What happened, with its details.
+/// The kinds of events, with their details.
 ///
 /// A `credential` is a number for one cached credential, unique in its instance; a replaced secret gets a new one.
 /// A `principal` is text for people: `DOMAIN\user`.
@@ -47,7 +47,7 @@ pub enum EventKind {
         /// The cached credential it uses, if it uses one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         credential: Option<u64>,
-        /// Where the credential came from.
+        /// The source of the credential.
         source: Source,
     },
     /// A credential entered the cache.
@@ -58,7 +58,7 @@ pub enum EventKind {
         package: String,
         /// Its principal.
         principal: String,
-        /// Where it came from.
+        /// Its source.
         source: Source,
         /// When it ends; `0x7FFFFFFFFFFFFFFF` for never.
         expires: FileTime,
@@ -124,7 +124,7 @@ pub enum EventKind {
         /// The cached credential it uses, if it uses one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         credential: Option<u64>,
-        /// Where it came from.
+        /// Its source.
         source: Source,
     },
     /// The SSP ended: unloaded, dropped, or its process ended. What it still held is wiped, and counts as left.
@@ -231,7 +231,7 @@ pub enum EventKind {
     },
 }
 
-/// Where a credential came from.
+/// The source of a credential.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "journal", serde(rename_all = "kebab-case"))]
@@ -275,7 +275,7 @@ pub trait EventSink: Send {
     fn forked(&mut self) {}
 }
 
-/// What came of ending an instance.
+/// The result of ending an instance.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
     /// It had ended already.

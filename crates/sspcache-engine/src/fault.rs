@@ -91,7 +91,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What an injected fault does.
+/// The effect of an injected fault.
 ///
 /// In a configuration and in the journal it is one word: `false`, `delay`, `missing`, `panic`, or a status's name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

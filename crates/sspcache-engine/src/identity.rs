@@ -1,4 +1,4 @@
-//! Who signs in: a principal, and the explicit identity that an application passes as authentication data.
+//! Principals, and the explicit identity that an application passes as authentication data.
 
 use std::fmt;
 

@@ -49,7 +49,7 @@ impl JournalFile {
     /// Creates a file for this process and module: in the folder `target`, or beginning with `target`.
     ///
     /// # Errors
-    /// What the operating system says when the file can't be created; the path is in the message.
+    /// The operating system's error when the file can't be created; the path is in the message.
     pub fn create(target: &Path, module: &str) -> io::Result<Self> {
         // Room for any usual line, so that the last one, written while the process ends, needs no memory.
         let line = Vec::with_capacity(1024);
@@ -76,7 +76,7 @@ impl EventSink for JournalFile {
     }
 }
 
-/// What one journal file says.
+/// The content of one journal file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Journal {

@@ -1,4 +1,4 @@
-//! What an instance keeps about its cache beside the cache: events, counts, and the copies that live handles keep.
+//! The records beside the cache: events, counts, and the copies that live handles keep.
 
 use hashbrown::HashMap;
 

@@ -1,4 +1,4 @@
-//! What an instance has in place of contexts and accounts where the feature `contexts` is off: nothing.
+//! Empty types in place of contexts and accounts, where the feature `contexts` is off.
 
 pub use sspcache_types::Role;
 

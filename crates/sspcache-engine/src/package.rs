@@ -14,7 +14,7 @@ use crate::Name;
 pub struct PackageInfo {
     /// The package's name.
     pub name: Name,
-    /// What `EnumerateSecurityPackages` shows beside it.
+    /// The comment that `EnumerateSecurityPackages` returns.
     pub comment: Name,
     /// Any of the `SECPKG_FLAG_…` bits.
     pub capabilities: Capabilities,
@@ -32,8 +32,11 @@ impl PackageInfo {
     /// | name | RPC id, of `rpcdce.h` | capabilities and token size |
     /// | --- | --- | --- |
     /// | `MSN`, `DPA` | `RPC_C_AUTHN_MSN` 18, `RPC_C_AUTHN_DPA` 17 | unverified: no public page states them |
-    /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | what Wine 8's `EnumerateSecurityPackages` lists (0x82B37, 0x83BB3 and 0x8F3BBF); the token sizes are those that Microsoft's pages give as usual (2,888, 48,000 and 48,000 bytes) |
+    /// | `NTLM`, `Negotiate`, `Kerberos` | 10, 9, 16 | those of Wine 8 and of Microsoft's pages, see below |
     /// | any other | 0xFFFF, `SECPKG_ID_NONE` | the mock's own |
+    ///
+    /// Wine 8's `EnumerateSecurityPackages` lists the capabilities 0x82B37, 0x83BB3 and 0x8F3BBF. Microsoft's pages
+    /// give 2,888, 48,000 and 48,000 bytes as the usual token sizes.
     ///
     /// So NTLM has no mutual authentication, the peers of Kerberos and Negotiate can send each other the reason of a
     /// failed handshake, and Kerberos delegates.
@@ -52,7 +55,7 @@ impl PackageInfo {
     }
 }
 
-/// What a package can do: `SECPKG_FLAG_…` bits.
+/// The capabilities of a package: `SECPKG_FLAG_…` bits.
 ///
 /// In a configuration each is written as in the header, without the prefix, in lower case and with dashes
 /// (`mutual-auth`).
@@ -144,7 +147,7 @@ const UNVERIFIED: Capabilities = Capabilities(
         | sspi::SECPKG_FLAG_MUTUAL_AUTH,
 );
 
-/// What NTLM, Negotiate and Kerberos have in common, as Wine 8 lists them.
+/// The capabilities that NTLM, Negotiate and Kerberos share, as Wine 8 lists them.
 const OF_ALL: u32 = sspi::SECPKG_FLAG_INTEGRITY
     | sspi::SECPKG_FLAG_PRIVACY
     | sspi::SECPKG_FLAG_CONNECTION

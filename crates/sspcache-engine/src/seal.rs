@@ -7,7 +7,7 @@ use chacha20poly1305::{AeadInOut, Nonce, Tag};
 
 use crate::{SecurityStatus, context::export_key::ExportKey, state::Instance};
 
-/// Who can decrypt again what was encrypted: a `SEC_WINNT_AUTH_IDENTITY_ENCRYPT_…` option.
+/// The instances that can decrypt an identity: a `SEC_WINNT_AUTH_IDENTITY_ENCRYPT_…` option.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SealedFor {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// What kind of bytes a [`Secret`] is.
+/// The kind of a [`Secret`]'s bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SecretKind {
@@ -56,7 +56,7 @@ impl Secret {
         Self { kind, bytes: Zeroizing::new(bytes.to_vec()) }
     }
 
-    /// What kind of secret this is.
+    /// The kind of this secret.
     pub fn kind(&self) -> SecretKind {
         self.kind
     }

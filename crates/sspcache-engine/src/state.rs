@@ -31,7 +31,7 @@ use crate::{
     vault::{Emptied, Entry, Inserted, KeyRef, Limits, Memory, NewCredential, OutOfMemory, Slot, Vault},
 };
 
-/// What an instance is set up with: plain data, which the builder collects.
+/// The settings of an instance: plain data, which the builder collects.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) module: String,

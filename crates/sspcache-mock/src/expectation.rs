@@ -1,4 +1,4 @@
-//! What a test expects of a sign-out, judged by a mock SSP's events.
+//! A test's expectation of a sign-out, checked against a mock SSP's events.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a context was asked for and has: the `ISC_…` and `ASC_…` bits, by name.
+//! The flags of a context: the `ISC_…` and `ASC_…` bits, by name.
 
 use bitflags::bitflags;
 use windows_sys::Win32::Security::Authentication::Identity as sspi;

@@ -28,7 +28,7 @@ impl Role {
     }
 }
 
-/// What this side of a handshake does next.
+/// The next thing that this side of a handshake does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Progress {
     /// This side is done: `SEC_E_OK`. Send the token, if there is one.

@@ -1,4 +1,4 @@
-//! What these functions share: identities in, copies out.
+//! Shared by these functions: reading identities, and handing out copies.
 
 use std::ptr;
 

@@ -1,4 +1,4 @@
-//! What the credential manager's functions are to be called with for an identity, and the host that a target names.
+//! The arguments for the credential manager's functions, and the host that a target names.
 
 use sspcache_engine::{Operation, SecretKind, SecurityStatus};
 use windows_sys::Win32::Security::Credentials::{

@@ -1,6 +1,6 @@
 //! The `Sspi…AuthIdentity` functions: identities as one opaque structure that a program makes, keeps and passes on.
 //!
-//! What they hand out is a `SEC_WINNT_AUTH_IDENTITY_EX2`, whatever form they were given. `SspiFreeAuthIdentity` and
+//! They hand out a `SEC_WINNT_AUTH_IDENTITY_EX2`, whatever form they were given. `SspiFreeAuthIdentity` and
 //! `SspiLocalFree` both take back all of it, strings too: pages and programs name the one or the other.
 //!
 //! A null pointer where something is to be, or to be put, gives `SEC_E_INVALID_PARAMETER`; what is no identity gives

@@ -1,4 +1,4 @@
-//! What asks a person, and what only Schannel has.
+//! Prompts, which the mock doesn't show, and Schannel's functions.
 
 use sspcache_engine::{Operation, SecurityStatus};
 use windows_sys::Win32::Foundation::{

@@ -63,7 +63,7 @@ pub fn encode_auth_identity_as_strings(
     Ok(SEC_E_OK)
 }
 
-/// What the third string says.
+/// Decodes the third string.
 fn decode<'t>(ssp: &Ssp, text: Option<Text<'t>>) -> Result<Parts<'t>, SecurityStatus> {
     let Some(text) = text else { return Ok(plain(Credential::Missing)) };
     match coded(&text) {
@@ -122,6 +122,6 @@ fn mark() -> [u16; MARK.len()] {
     MARK.map(u16::from)
 }
 
-/// What a string begins with that is more than a password.
+/// The beginning of a third string that is more than a password.
 const MARK: [u8; 14] = *b"@@sspcache:v1:";
 const DIGITS: [u8; 16] = *b"0123456789abcdef";

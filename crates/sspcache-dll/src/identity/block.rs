@@ -202,7 +202,7 @@ fn split(bytes: &mut [u8], header: usize) -> Result<[&mut [u8]; 3], SecurityStat
     Ok([header, body, place])
 }
 
-/// Whose key these flags ask for. For a process alone is the stricter one.
+/// The reach of the key that these flags ask for. The process alone is the stricter one.
 fn reach(flags: u32) -> Result<SealedFor, SecurityStatus> {
     match flags {
         FOR_LOGON => Ok(SealedFor::Logon),
@@ -225,7 +225,7 @@ fn number(value: usize) -> Result<u32, SecurityStatus> {
     u32::try_from(value).map_err(|_| SecurityStatus::INVALID_PARAMETER)
 }
 
-/// Where in the header a part's offset and length are.
+/// The place in the header of a part's offset and length.
 type Field = (usize, usize);
 const USER: Field = (offset_of!(Ex2, UserOffset), offset_of!(Ex2, UserLength));
 const DOMAIN: Field = (offset_of!(Ex2, DomainOffset), offset_of!(Ex2, DomainLength));
@@ -235,7 +235,7 @@ const PACKAGES: Field = (offset_of!(Ex2, PackageListOffset), offset_of!(Ex2, Pac
 const HEADER: usize = size_of::<Ex2>();
 const SEAL: usize = size_of::<Seal>();
 
-/// How this SSP writes blocks.
+/// The encoding in which this SSP writes blocks.
 const OWN_FORM: u32 = SEC_WINNT_AUTH_IDENTITY_UNICODE
     | SEC_WINNT_AUTH_IDENTITY_MARSHALLED
     | SEC_WINNT_AUTH_IDENTITY_FLAGS_RESERVED;

@@ -1,4 +1,4 @@
-//! What an identity signs in with, and the form it has in one block: `SEC_WINNT_AUTH_PACKED_CREDENTIALS`.
+//! The secret of an identity, and its form in one block: `SEC_WINNT_AUTH_PACKED_CREDENTIALS`.
 //!
 //! | bytes | field |
 //! | --- | --- |

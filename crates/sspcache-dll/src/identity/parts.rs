@@ -1,4 +1,4 @@
-//! What an identity consists of, whatever its form.
+//! The parts of an identity, whatever its form.
 
 use sspcache_engine::{AuthIdentity, Name, PackageList, Principal};
 use windows_sys::Win32::{
@@ -14,7 +14,7 @@ use windows_sys::Win32::{
 use super::packed::Credential;
 use crate::text::{Text, Units};
 
-/// What is in an identity, before anything is made of it.
+/// The parts of an identity, as they were read.
 #[derive(Default)]
 pub(crate) struct Parts<'t> {
     /// `None` where a pointer is null, or a flag says that it was.
@@ -28,7 +28,7 @@ pub(crate) struct Parts<'t> {
 }
 
 impl Parts<'_> {
-    /// What they come to as a sign-in.
+    /// The identity to sign in with.
     pub(crate) fn identity(&self) -> AuthIdentity {
         AuthIdentity::new(self.principal(), self.credential.secret()).with_packages(self.package_list())
     }

@@ -60,7 +60,7 @@ impl AttributeBuffer<'_> {
         Ok(())
     }
 
-    /// Where the structure of an attribute goes, which has this size.
+    /// The place for an attribute's structure, which has this size.
     #[inline(never)]
     fn place_for(self, attribute: u32, size: usize) -> Result<NonNull<u8>, SecurityStatus> {
         if self.attribute != attribute {

@@ -120,7 +120,7 @@ pub(crate) struct Other<'b> {
     split: Memory,
 }
 
-/// Where a buffer's memory is, and what it is for.
+/// A buffer's memory and kind.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
     /// `SECBUFFER_…`, without the bits that say how it is protected.
@@ -130,7 +130,7 @@ struct Memory {
     length: usize,
 }
 
-/// What a package does with a buffer, by the bits in its type.
+/// The access that a package has to a buffer, by the bits in its type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Access {
     /// `SECBUFFER_READONLY_WITH_CHECKSUM`: protected against changes, left readable.

@@ -2,7 +2,7 @@
 
 use super::place::{Out, Raw};
 
-/// Where what CredWrite is to be called with goes.
+/// The places for CredWrite's arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct CredWriteParameters<'c> {
     /// `pCredmanCredentialType`

@@ -231,7 +231,7 @@ pub(crate) fn check_lengths(header: usize, length: usize) -> Result<(), Security
 /// The longest block that is looked at: a header, and four parts of 64 KiB.
 const MAX_BLOCK: usize = 5 << 16;
 
-/// How an [`Ex2`] begins.
+/// The beginning of an [`Ex2`].
 #[repr(C)]
 struct Start {
     version: u32,

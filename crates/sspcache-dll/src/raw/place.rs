@@ -1,4 +1,4 @@
-//! Where a parameter points, and whether that may be followed.
+//! Places that parameters point to, and the check whether a pointer may be followed.
 //!
 //! The first 64 KiB of a process hold nothing: Windows reserves them, Linux maps nothing below `vm.mmap_min_addr`, and
 //! macOS has its page zero there. Numbers from that range are passed as pointers all the same, as marks of the caller's

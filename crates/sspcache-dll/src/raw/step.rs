@@ -12,7 +12,7 @@ use super::{
     place::{Out, Raw},
 };
 
-/// What `InitializeSecurityContext` and `AcceptSecurityContext` are both passed.
+/// The parameters that `InitializeSecurityContext` and `AcceptSecurityContext` share.
 #[derive(Clone, Copy, Debug)]
 pub struct StepCall<'c> {
     credential: InHandle<'c>,
@@ -22,9 +22,9 @@ pub struct StepCall<'c> {
     input: Descriptor<'c>,
     new_context: OutHandle<'c>,
     output: Descriptor<'c>,
-    /// Where `ISC_RET_…` or `ASC_RET_…` goes.
+    /// The place for `ISC_RET_…` or `ASC_RET_…`.
     pub(crate) attributes: Out<'c, u32>,
-    /// Where the local time goes at which the context expires.
+    /// The place for the local time at which the context expires.
     pub(crate) expiry: Out<'c, i64>,
 }
 
@@ -127,7 +127,7 @@ impl StepBuffers<'_> {
         self.input.first(kind).map(|buffer| buffer.bytes()).transpose()
     }
 
-    /// How much room there is for the token to send; `None` without a buffer for it.
+    /// The room for the token to send; `None` without a buffer for it.
     pub(crate) fn room(&self) -> Option<usize> {
         Some(self.output.first(SECBUFFER_TOKEN)?.room())
     }

@@ -171,7 +171,7 @@ impl Accepting {
     }
 }
 
-/// What the initiator awaits still, if it wants to know whom it talks to.
+/// The confirmation that the initiator still awaits, if it asked for mutual authentication.
 fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
     if proof.flags.contains(ContextFlags::MUTUAL_AUTH) {
         token::confirm(&proofs.confirmation())

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::proof::keyed;
 
-/// What exported contexts are sealed under.
+/// The key that exported contexts are sealed under.
 #[derive(Clone)]
 pub(crate) struct ExportKey(Zeroizing<[u8; 32]>);
 

@@ -5,7 +5,7 @@ use windows_sys::Win32::Security::Authentication::Identity as sspi;
 use super::ContextFlags;
 use crate::package::Capabilities;
 
-/// What an initiator gets of what it asked for, in a context of a package that can do so much.
+/// The flags that an initiator gets of those it asked for, with a package of these capabilities.
 ///
 /// | asked for | granted |
 /// | --- | --- |
@@ -40,7 +40,7 @@ pub(super) fn grant(requested: ContextFlags, package: Capabilities) -> ContextFl
     granted
 }
 
-/// What an acceptor gets of what it asked for itself; the rest of what it has is what the initiator asked for.
+/// The flags that an acceptor gets of those it asked for itself. Its other flags are the initiator's.
 pub(super) fn grant_acceptor(requested: ContextFlags, package: Capabilities) -> ContextFlags {
     use ContextFlags as F;
     let own = F::ALLOW_NON_USER_LOGONS | F::NO_TOKEN;

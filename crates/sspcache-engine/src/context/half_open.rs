@@ -1,4 +1,4 @@
-//! What an engine keeps of handshakes that are not done yet.
+//! Handshakes that are not done yet.
 
 use std::{collections::VecDeque, mem};
 
@@ -13,7 +13,7 @@ pub(crate) struct Handshakes {
     pub(crate) settings: Settings,
     pub(super) half_open: HalfOpen,
     pub(super) nonces: Nonces,
-    /// What a sign-in to no account is verified against, so that it takes as long as any other.
+    /// A sign-in to an unknown account is verified against this key, so that it takes as long as any other.
     pub(super) nobody: AccountKey,
 }
 

@@ -1,4 +1,4 @@
-//! What the steps of both sides have in common: who may take one, and what becomes of a context.
+//! The common part of both sides' steps: checking the call, and moving a context forward.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     vault::Slot,
 };
 
-/// What a caller wants of any step.
+/// The parameters that both sides' steps share.
 pub(super) struct Call {
     pub(super) operation: Operation,
     pub(super) role: Role,

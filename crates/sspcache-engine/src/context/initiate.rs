@@ -101,7 +101,7 @@ impl State {
         Ok(Opening { advance, slots, package })
     }
 
-    /// What there is for a package, unless its credential is gone.
+    /// The choice for a package, unless its credential is gone.
     fn choice(
         &self,
         package: Arc<PackageInfo>,
@@ -189,7 +189,7 @@ impl Initiating {
         Ok(Advance { next: Context::Completing(Box::new(completing)), progress, token, flags, expires })
     }
 
-    /// What the acceptor chose, and what the context will have.
+    /// The acceptor's choice, and the flags of the context.
     fn agree(&self, challenge: &Challenge) -> Result<(&Choice, ContextFlags), SecurityStatus> {
         let chosen = self.choices.iter().find(|choice| choice.package.name == challenge.package);
         let choice = chosen.ok_or(SecurityStatus::INVALID_TOKEN)?;

@@ -1,4 +1,4 @@
-//! What else is done with a context: completing, deleting, asking, impersonating.
+//! Other operations on a context: completing, deleting, querying, impersonating.
 
 use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
 

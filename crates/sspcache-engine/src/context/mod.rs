@@ -57,13 +57,13 @@ pub struct InitializeRequest<'a> {
     pub context: Option<ContextHandle>,
     /// Whom the initiator means to talk to.
     pub target: Option<Name>,
-    /// What is asked for.
+    /// The flags that the caller asks for.
     pub flags: ContextFlags,
     /// The acceptor's token; none in the first step.
     pub token: Option<&'a [u8]>,
     /// Channel bindings: the application data.
     pub bindings: Option<&'a [u8]>,
-    /// How long a token the caller has room for.
+    /// The length of the caller's buffer for a token.
     pub room: usize,
 }
 
@@ -74,13 +74,13 @@ pub struct AcceptRequest<'a> {
     pub credential: Option<CredentialHandle>,
     /// The context; none in the first step.
     pub context: Option<ContextHandle>,
-    /// What is asked for.
+    /// The flags that the caller asks for.
     pub flags: ContextFlags,
     /// The initiator's token.
     pub token: Option<&'a [u8]>,
     /// Channel bindings: the application data.
     pub bindings: Option<&'a [u8]>,
-    /// How long a token the caller has room for.
+    /// The length of the caller's buffer for a token.
     pub room: usize,
 }
 
@@ -113,16 +113,16 @@ impl<'a> AcceptRequest<'a> {
     }
 }
 
-/// What a step of a handshake gave.
+/// The result of a handshake's step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
     /// The context.
     pub context: ContextHandle,
-    /// What comes next.
+    /// The next thing to do.
     pub progress: Progress,
     /// The token to send; empty when there is nothing to send.
     pub token: Vec<u8>,
-    /// What the context has, as far as is known.
+    /// The context's flags, as far as they are known.
     pub flags: ContextFlags,
     /// When the context expires, in UTC.
     pub expires: FileTime,
@@ -144,13 +144,13 @@ pub enum Part<'a> {
 pub struct ContextInfo {
     /// Which side this is.
     pub role: Role,
-    /// What the context has.
+    /// The context's flags.
     pub flags: ContextFlags,
     /// The package that was used; for Negotiate, the one that it chose.
     pub package: Arc<PackageInfo>,
     /// Whether Negotiate chose the package.
     pub negotiated: bool,
-    /// Who initiated; empty for a null session. Both sides agree.
+    /// The initiator's principal; empty for a null session. Both sides agree.
     pub client: Principal,
     /// The account that accepted, as the acceptor's credential names it; may be empty.
     pub server: Principal,
@@ -183,7 +183,7 @@ impl std::fmt::Debug for SessionKey {
     }
 }
 
-/// What becomes of a context when it is exported.
+/// The options of an export.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ExportOptions {
     /// `SECPKG_CONTEXT_EXPORT_DELETE_OLD`: the exported context is deleted here.

@@ -1,4 +1,4 @@
-//! What proves a handshake: a hash of everything that was said, and MACs of it under the account's key.
+//! Proofs of a handshake: a hash of every token, and MACs of it under the account's key.
 
 use hmac::{Hmac, KeyInit, Mac, digest::FixedOutput};
 use sha2::{Digest as _, Sha256};
@@ -69,7 +69,7 @@ pub(super) fn null_key() -> AccountKey {
     AccountKey::from_bytes([0; 32])
 }
 
-/// What travels of channel bindings.
+/// The digest of channel bindings, which a proof carries.
 pub(super) fn bindings(application_data: &[u8]) -> Digest {
     Sha256::new_with_prefix(b"sspcache channel bindings 1").chain_update(application_data).finalize().into()
 }

@@ -21,7 +21,7 @@ pub(crate) struct Protection {
     received: Received,
 }
 
-/// Where a context stands in its two sequences of messages.
+/// A context's position in its two sequences of messages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Position {
     /// The number of the next message to send.

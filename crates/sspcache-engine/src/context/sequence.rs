@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    /// How many numbers below the highest one are remembered.
+    /// The number of remembered sequence numbers below the highest one.
     const WINDOW: u64 = 64;
 
     /// A list of everything that was accepted, which is searched from end to end.

@@ -1,13 +1,13 @@
-//! How contexts are configured.
+//! The configuration of contexts.
 
 use std::time::Duration;
 
 use crate::Name;
 
-/// What the configuration says of contexts.
+/// The settings of contexts.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// How long a context is good for; without it, as long as the credential.
+    /// How long a context is valid; without it, as long as the credential.
     pub(crate) lifetime: Option<Duration>,
     /// How long a handshake may take.
     pub(crate) handshake: Duration,
@@ -47,7 +47,7 @@ impl Default for Settings {
     }
 }
 
-/// Who names no target means any.
+/// An initiator that names no target means any.
 fn is_in(list: Option<&Vec<Name>>, target: Option<&Name>) -> bool {
     match (list, target) {
         (Some(list), Some(target)) => list.contains(target),
@@ -55,7 +55,7 @@ fn is_in(list: Option<&Vec<Name>>, target: Option<&Name>) -> bool {
     }
 }
 
-/// What a configuration file says of contexts; the rest stays as it is.
+/// The settings of contexts in a configuration file; the others stay as they are.
 #[cfg(feature = "config")]
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {

@@ -75,7 +75,7 @@ pub(crate) struct Accepting {
     pub(super) package: Arc<PackageInfo>,
     pub(super) negotiated: bool,
     pub(super) granted: ContextFlags,
-    /// What the acceptor asked for in its first step.
+    /// The flags that the acceptor asked for in its first step.
     pub(super) requested: ContextFlags,
     pub(super) target: Option<Name>,
     pub(super) information: Vec<u8>,
@@ -95,14 +95,14 @@ pub(crate) struct Initiating {
     pub(super) transcript: Transcript,
 }
 
-/// A package that the acceptor may choose, and who initiates then.
+/// A package that the acceptor may choose, and the client to sign in then.
 pub(super) struct Choice {
     pub(super) package: Arc<PackageInfo>,
     pub(super) client: Client,
     pub(super) expires: FileTime,
 }
 
-/// Who initiates.
+/// The principal that an initiator signs in as.
 pub(super) enum Client {
     Nobody,
     User { principal: Principal, slot: Slot },

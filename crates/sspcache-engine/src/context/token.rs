@@ -168,7 +168,7 @@ pub(super) fn is_error(token: &[u8]) -> bool {
     matches!(Token::parse(token), Ok(Token::Error(_)))
 }
 
-/// What a proof is made of: everything but the MAC at its end.
+/// The part of a proof that the MAC at its end covers.
 pub(super) fn unproved(proof: &[u8]) -> &[u8] {
     &proof[..proof.len().saturating_sub(size_of::<Digest>())]
 }

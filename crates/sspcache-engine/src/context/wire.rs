@@ -1,4 +1,4 @@
-//! How tokens and exports are written: little-endian, and what has no fixed length after its length.
+//! The encoding of tokens and exports: little-endian; a field without a fixed length follows its length.
 
 use super::ContextFlags;
 use crate::{Name, Principal, secret::append_units};

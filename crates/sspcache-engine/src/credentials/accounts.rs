@@ -1,4 +1,4 @@
-//! What is done with the configured accounts: verifying a sign-in, changing a password.
+//! Operations on the configured accounts: verifying a sign-in, changing a password.
 
 use crate::{
     AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus,

@@ -1,4 +1,4 @@
-//! What is cached: listing it, and flushing it.
+//! Listing the cached credentials, and flushing them.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl Instance {
 pub struct CachedCredential {
     /// The package that it is for.
     pub package: Name,
-    /// Whose it is.
+    /// Its principal.
     pub principal: Principal,
     /// When it was cached, in UTC.
     pub cached_at: FileTime,

@@ -1,13 +1,13 @@
-//! What a credential handle stands for.
+//! The credentials of a handle.
 
 use super::{Direction, KdcProxy};
 use crate::{PackageList, Principal, context::Role, vault::Slot};
 
-/// What a handle stands for.
+/// The credentials of a handle.
 pub(crate) struct Held {
-    /// What it was acquired with.
+    /// The credential that it was acquired with.
     pub(crate) own: Credential,
-    /// What `AddCredentials` added, the latest last.
+    /// The credentials that `AddCredentials` added, the latest last.
     pub(crate) added: Vec<Credential>,
     pub(crate) kdc_proxy: Option<Box<KdcProxy>>,
 }

@@ -199,7 +199,7 @@ impl State {
         Ok(())
     }
 
-    /// What a request signs in with (clause M2).
+    /// The credential that a request signs in with (clause M2).
     fn sign_in(
         &mut self,
         package: u16,

@@ -1,4 +1,4 @@
-//! What to sign in with, and what comes of it.
+//! Requests for a credential handle, and their results.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use zeroize::Zeroizing;
 
 use crate::{AuthIdentity, CredentialHandle, FileTime, Name, PackageList, Principal, Source, context::Role};
 
-/// What to acquire: the parameters of `AcquireCredentialsHandle`.
+/// The parameters of `AcquireCredentialsHandle`.
 #[derive(Clone, Debug)]
 pub struct AcquireRequest {
     /// The package's name.
     pub package: Name,
-    /// What the handle is for.
+    /// The use of the handle.
     pub direction: Direction,
     /// The principal whose cached credential is wanted; `None` for any.
     pub principal: Option<Principal>,
@@ -71,7 +71,7 @@ impl AcquireRequest {
     }
 }
 
-/// What a credential handle is for: `SECPKG_CRED_INBOUND`, `…_OUTBOUND` and `…_BOTH`.
+/// The use of a credential handle: `SECPKG_CRED_INBOUND`, `…_OUTBOUND` and `…_BOTH`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
     /// Accepting and initializing.
@@ -106,7 +106,7 @@ impl Direction {
 pub struct Acquired {
     /// The handle, to be freed with [`Engine::free`](crate::Engine::free).
     pub handle: CredentialHandle,
-    /// Where its credential came from.
+    /// The source of its credential.
     pub source: Source,
     /// When it expires, in UTC.
     pub expires: FileTime,

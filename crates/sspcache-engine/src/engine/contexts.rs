@@ -18,8 +18,8 @@ impl Engine {
     ///
     /// | status | when |
     /// | --- | --- |
-    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an acceptor's |
-    /// | [`SecurityStatus::NO_CREDENTIALS`] | an inbound credential, one that was flushed (clause M4), or no package left for it |
+    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a failed one, or an acceptor's |
+    /// | [`SecurityStatus::NO_CREDENTIALS`] | an inbound credential, a flushed one (clause M4), or no package left |
     /// | [`SecurityStatus::TARGET_UNKNOWN`] | not among the targets of the configuration |
     /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; an established context |
     /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
@@ -42,7 +42,7 @@ impl Engine {
     ///
     /// | status | when |
     /// | --- | --- |
-    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a context that failed, or is an initiator's |
+    /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a failed one, or an initiator's |
     /// | [`SecurityStatus::NO_CREDENTIALS`] | an outbound credential |
     /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS` |
     /// | [`SecurityStatus::INVALID_TOKEN`] | no token, an unexpected one, one of another package; an established context |
