@@ -253,7 +253,8 @@ fn show_library(shown: &mut Shown) {
     shown.show("ContextRequest", &request);
     let handshake = credential.initiate(request);
     shown.show("Handshake", &handshake);
-    shown.show("HandshakeError", &handshake.step(SECRET.as_bytes()).unwrap_err());
+    let refused = service.accept(ContextRequest::new()).step(SECRET.as_bytes());
+    shown.show("HandshakeError", &refused.unwrap_err());
     let (client, server) = sspcache::context::handshake(
         credential.initiate(ContextRequest::to("HTTP/web")),
         service.accept(ContextRequest::new()),
