@@ -5,7 +5,7 @@
 use zeroize::zeroize_bytes;
 
 use super::OutOfMemory;
-use super::slab::{Slab, Span};
+use super::slab::{CELL, Slab, Span};
 
 #[derive(Default)]
 pub(super) struct Secrets {
@@ -64,6 +64,3 @@ impl Secrets {
         [&self.cells, &self.long]
     }
 }
-
-/// A password of sixteen characters, or a hash.
-pub(super) const CELL: usize = 32;

@@ -14,7 +14,9 @@ use zeroize::zeroize_bytes;
 
 use super::OutOfMemory;
 use super::pages::{PageSize, SecretPages};
-use super::secrets::CELL;
+
+/// A password of sixteen characters, or a hash.
+pub(super) const CELL: usize = 32;
 
 /// Bytes in page memory, given out in [chunks](Chunk), wiped when released and when the slab is dropped.
 ///
