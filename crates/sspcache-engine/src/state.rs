@@ -19,9 +19,8 @@ use crate::{
     SecurityStatus,
     context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
     credentials::{
-        KdcProxy,
         held::{Credential, Held},
-        request::AcquireRequest,
+        request::{AcquireRequest, KdcProxy},
     },
     event::Ended,
     fault::Fault,
