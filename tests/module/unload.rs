@@ -210,3 +210,46 @@ fn hundreds_of_loads_and_unloads_leave_the_module_working() {
         assert!(!is_loaded(&file));
     }
 }
+
+/// S6: observed under Wine 8, secur32's `FreeContextBuffer` frees what an SSP handed out by itself, and the SSP isn't asked. When the
+/// SSP ends, that memory is somebody else's.
+#[test]
+#[cfg(windows)]
+fn memory_that_was_handed_out_is_left_alone_at_the_end() {
+    use windows_sys::Win32::{
+        Security::Authentication::Identity::SecPkgInfoW,
+        System::Memory::{GetProcessHeap, HeapAlloc, HeapFree, HeapSize},
+    };
+
+    type Enumerate = extern "system" fn(*mut u32, *mut *mut SecPkgInfoW) -> i32;
+
+    let (_folder, file) = dll::shipped("MSNSSPC");
+    let mock = Mock::at(&file);
+    let enumerate: Enumerate = mock.expect("EnumerateSecurityPackagesW");
+    let lists: Vec<_> = (0..64)
+        .map(|_| {
+            let (mut count, mut list) = (0, std::ptr::null_mut());
+            assert_eq!(enumerate(&raw mut count, &raw mut list), 0);
+            list
+        })
+        .collect();
+    // SAFETY: the lists lie in the process's heap, and are used no more. What is allocated there is written to within its size.
+    let ours: Vec<&[u8]> = unsafe {
+        let heap = GetProcessHeap();
+        let size = HeapSize(heap, 0, lists[0].cast());
+        for list in &lists {
+            assert_ne!(HeapFree(heap, 0, list.cast()), 0);
+        }
+        let allocate = |_| {
+            let block = HeapAlloc(heap, 0, size).cast::<u8>();
+            block.write_bytes(0xAB, size);
+            std::slice::from_raw_parts(block, size)
+        };
+        (0..256).map(allocate).collect()
+    };
+    let reused =
+        ours.iter().filter(|block| lists.iter().any(|list| list.addr() == block.as_ptr().addr())).count();
+    assert!(reused > 0, "the heap gives out again what was freed");
+    mock.unload();
+    assert!(ours.iter().all(|block| block.iter().all(|&byte| byte == 0xAB)), "written to by the SSP");
+}
