@@ -2,10 +2,11 @@
 //! run with the mock for this system.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+use sspcache_tests::valgrind;
 use sspcache_tests::{
     program::{Ran, fixture},
     stage::{Stage, words},
-    valgrind,
     win32::{self, COMPILERS},
 };
 use std::{ffi::OsString, fs};

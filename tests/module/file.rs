@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use object::Object as _;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use sspcache_tests::dll;
 use sspcache_tests::dll::{MODULES, built};
 

@@ -2,10 +2,11 @@
 //! program under Wine.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+use sspcache_tests::{program::Ran, stage, valgrind};
 use sspcache_tests::{
-    program::{Ran, fixture},
-    stage::{self, MINGW, Stage},
-    valgrind,
+    program::fixture,
+    stage::{MINGW, Stage},
     win32::{self, COMPILERS, Compiler},
 };
 use std::{ffi::OsString, fs, process::Command};
