@@ -211,8 +211,8 @@ fn hundreds_of_loads_and_unloads_leave_the_module_working() {
     }
 }
 
-/// S6: observed under Wine 8, secur32's `FreeContextBuffer` frees what an SSP handed out by itself, and the SSP isn't asked. When the
-/// SSP ends, that memory is somebody else's.
+/// S6: observed under Wine 8, secur32's `FreeContextBuffer` frees what an SSP handed out and doesn't call the SSP. When the
+/// SSP ends, that memory may have another owner.
 #[test]
 #[cfg(windows)]
 fn memory_that_was_handed_out_is_left_alone_at_the_end() {

@@ -133,7 +133,7 @@ impl HandedOut {
     /// Overwrites and frees everything, unless another thread is busy with it.
     ///
     /// On Windows it leaves alone what `FreeContextBuffer` frees: secur32's own function may have given it back by `HeapFree`,
-    /// without a word to the SSP (observed under Wine 8). What lies there now is somebody else's; writing to it corrupted the
+    /// without calling the SSP (observed under Wine 8). The address may have another owner by then: writing to it corrupted the
     /// heap, and the process then hung at its end.
     pub(crate) fn try_release_all(&self) {
         let Ok(mut blocks) = self.0.try_lock() else { return };
