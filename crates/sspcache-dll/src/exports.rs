@@ -17,7 +17,7 @@ macro_rules! export_ssp {
         #[global_allocator]
         static ALLOCATOR: $crate::WipingAllocator = $crate::WipingAllocator(::std::alloc::System);
 
-        $crate::__ssp!(__export, $module);
+        $crate::__ssp!(__export, __export, $module);
         $crate::__export_detach!();
     };
 }
@@ -39,7 +39,7 @@ macro_rules! export_ssp {
 #[macro_export]
 macro_rules! link_ssp {
     ($module:literal) => {
-        $crate::__ssp!(__link, $module);
+        $crate::__ssp!(__link, __link, $module);
 
         /// The exports, each by its name.
         pub fn exports() -> Vec<(&'static str, *const c_void)> {
@@ -53,13 +53,23 @@ macro_rules! link_ssp {
     };
 }
 
-/// An SSP of this file name: its state, its functions, its tables. The first argument is the macro that makes a list of
-/// functions.
+/// Makes the module that calls it the mock behind a `secur32.dll`: its functions of SSPI are not exported, since the DLL first asks
+/// whether a call is the system's. The functions for identities are.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __secur32_ssp {
+    ($module:literal) => {
+        $crate::__ssp!(__link, __export, $module);
+    };
+}
+
+/// An SSP of this file name: its state, its functions, its tables. The first argument is the macro that makes the
+/// functions of SSPI, the second the one that makes those for identities.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __ssp {
-    ($functions:ident, $module:literal) => {
-        static SSP: $crate::Ssp = $crate::Ssp::new($module);
+    ($functions:ident, $identities:ident, $module:literal) => {
+        pub(crate) static SSP: $crate::Ssp = $crate::Ssp::new($module);
 
         use ::core::ffi::c_void;
         use $crate::abi;
@@ -271,18 +281,9 @@ macro_rules! __ssp {
             fn InitSecurityInterfaceW() -> *const abi::SecurityFunctionTableW = init_security_interface(&TABLE_W.0);
         }
 
-        $crate::__export_auth_identity!($functions);
+        $crate::__export_auth_identity!($identities);
 
-        $crate::__export_table!(TABLE_A, SecurityFunctionTableA, ChangeAccountPasswordA,
-            EnumerateSecurityPackagesA, QueryCredentialsAttributesA, AcquireCredentialsHandleA,
-            InitializeSecurityContextA, QueryContextAttributesA, QuerySecurityPackageInfoA, ImportSecurityContextA,
-            AddCredentialsA, SetContextAttributesA, SetCredentialsAttributesA, QueryContextAttributesExA,
-            QueryCredentialsAttributesExA);
-        $crate::__export_table!(TABLE_W, SecurityFunctionTableW, ChangeAccountPasswordW,
-            EnumerateSecurityPackagesW, QueryCredentialsAttributesW, AcquireCredentialsHandleW,
-            InitializeSecurityContextW, QueryContextAttributesW, QuerySecurityPackageInfoW, ImportSecurityContextW,
-            AddCredentialsW, SetContextAttributesW, SetCredentialsAttributesW, QueryContextAttributesExW,
-            QueryCredentialsAttributesExW);
+        $crate::__tables!();
     };
 }
 
@@ -343,14 +344,57 @@ macro_rules! __link {
             }
         )*
 
+        #[allow(dead_code, reason = "the DLL that exports them has no need of the list")]
         fn $list() -> Vec<(&'static str, *const c_void)> {
             vec![$((stringify!($name), $name as *const c_void),)*]
         }
     };
 }
 
-/// A static table of functions (clause S2). The named functions are those that have an A and a W form, under the
-/// table's own names for them.
+/// Both tables of functions, A and W, of the functions that have those names where it is called.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tables {
+    () => {
+        $crate::__export_table!(
+            TABLE_A,
+            SecurityFunctionTableA,
+            ChangeAccountPasswordA,
+            EnumerateSecurityPackagesA,
+            QueryCredentialsAttributesA,
+            AcquireCredentialsHandleA,
+            InitializeSecurityContextA,
+            QueryContextAttributesA,
+            QuerySecurityPackageInfoA,
+            ImportSecurityContextA,
+            AddCredentialsA,
+            SetContextAttributesA,
+            SetCredentialsAttributesA,
+            QueryContextAttributesExA,
+            QueryCredentialsAttributesExA
+        );
+        $crate::__export_table!(
+            TABLE_W,
+            SecurityFunctionTableW,
+            ChangeAccountPasswordW,
+            EnumerateSecurityPackagesW,
+            QueryCredentialsAttributesW,
+            AcquireCredentialsHandleW,
+            InitializeSecurityContextW,
+            QueryContextAttributesW,
+            QuerySecurityPackageInfoW,
+            ImportSecurityContextW,
+            AddCredentialsW,
+            SetContextAttributesW,
+            SetCredentialsAttributesW,
+            QueryContextAttributesExW,
+            QueryCredentialsAttributesExW
+        );
+    };
+}
+
+/// A static table of functions (clause S2). The named functions are those that have an A and a W form, under the table's
+/// own names for them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_table {

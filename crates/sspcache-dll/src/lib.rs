@@ -87,13 +87,15 @@ pub mod abi {
         },
         ffi::answer,
         messages::{decrypt_message, encrypt_message, make_signature, verify_signature},
-        packages::{enumerate_security_packages, query_security_package_info},
+        packages::{
+            enumerate_security_packages, enumerate_with, offers, package_info, query_security_package_info,
+        },
         raw::Raw,
         security_packages::{add_security_package, delete_security_package},
-        state::{cleanup_credential_cache, free_context_buffer, init_security_interface},
+        state::{cleanup_credential_cache, free_context_buffer, has_handed_out, init_security_interface},
         text::{Ansi, Wide},
     };
-    pub use sspcache_engine::Ending;
+    pub use sspcache_engine::{Ending, PackageInfo};
     pub use windows_sys::Win32::Security::{
         Authentication::Identity::{
             SEC_GET_KEY_FN, SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS as SAME_PROCESS,

@@ -1,13 +1,14 @@
 //! `EnumerateSecurityPackages` and `QuerySecurityPackageInfo`.
 #![forbid(unsafe_code)]
 
-use sspcache_engine::{Operation, PackageInfo, SecurityStatus};
+use sspcache_engine::{Capabilities, Name, Operation, PackageInfo, SecurityStatus};
+use windows_sys::Win32::Security::Authentication::Identity::SecPkgInfoW;
 
 use crate::{
     memory::FreedBy,
     raw::{Out, Str, all_given},
     state::Ssp,
-    text::Encoding,
+    text::{Encoding, Wide},
 };
 
 /// `EnumerateSecurityPackages`: an array of every package, freed with `FreeContextBuffer`.
@@ -18,12 +19,33 @@ pub fn enumerate_security_packages<E: Encoding>(
     count: Out<'_, u32>,
     packages: Out<'_, *mut E::PackageInfo>,
 ) -> Result<(), SecurityStatus> {
+    enumerate_with::<E>(ssp, [], count, packages)
+}
+
+/// The same, with packages of somebody else's behind the mock's, but for those that have a name of the mock's.
+pub fn enumerate_with<E: Encoding>(
+    ssp: &Ssp,
+    others: impl IntoIterator<Item = PackageInfo>,
+    count: Out<'_, u32>,
+    packages: Out<'_, *mut E::PackageInfo>,
+) -> Result<(), SecurityStatus> {
     all_given([count.is_given(), packages.is_given()])?;
-    let infos = ssp.enter(Operation::EnumerateSecurityPackages)?.packages();
+    let mut infos = ssp.enter(Operation::EnumerateSecurityPackages)?.packages();
+    for other in others {
+        if infos.iter().all(|known| known.name != other.name) {
+            infos.push(other);
+        }
+    }
     let array = hand_out::<E>(ssp, &infos);
     count.write(u32::try_from(infos.len()).unwrap_or(u32::MAX));
     packages.write(array);
     Ok(())
+}
+
+/// Whether the mock has a package of this name. A name that can't be read is the mock's to refuse.
+pub fn offers<E: Encoding>(ssp: &Ssp, name: Str<'_, E>) -> Result<bool, SecurityStatus> {
+    let Ok(Some(name)) = name.name() else { return Ok(true) };
+    Ok(ssp.engine()?.package(&name).is_ok())
 }
 
 /// `QuerySecurityPackageInfo`: one package, freed with `FreeContextBuffer`.
@@ -40,6 +62,18 @@ pub fn query_security_package_info<E: Encoding>(
     let info = engine.package(&name)?;
     package.write(hand_out::<E>(ssp, &[info]));
     Ok(())
+}
+
+/// What a structure of another SSP's says of a package.
+pub fn package_info(info: &SecPkgInfoW, [name, comment]: [Str<'_, Wide>; 2]) -> PackageInfo {
+    let text = |text: Str<'_, Wide>| text.name().ok().flatten().unwrap_or_else(|| Name::from(""));
+    let mut package = PackageInfo::named(text(name));
+    package.comment = text(comment);
+    package.capabilities = Capabilities(info.fCapabilities);
+    package.rpc_id = info.wRPCID;
+    package.max_token = info.cbMaxToken;
+    package.version = info.wVersion;
+    package
 }
 
 /// The structures, and behind them their strings, in one block.

@@ -140,6 +140,11 @@ pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), SecuritySta
     ssp.handed_out().take_back(FreedBy::ContextBuffer, buffer.addr())
 }
 
+/// Whether memory at this address was handed out and not given back.
+pub fn has_handed_out(ssp: &Ssp, buffer: Address) -> bool {
+    ssp.handed_out().size_at(buffer.addr()).is_some()
+}
+
 fn set(variable: &str) -> Option<std::ffi::OsString> {
     env::var_os(variable).filter(|value| !value.is_empty())
 }

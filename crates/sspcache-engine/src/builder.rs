@@ -175,18 +175,19 @@ impl EngineBuilder {
     /// When the operating system gives no random numbers, or no memory for what is to be preloaded.
     pub fn build(mut self) -> Engine {
         if self.0.packages.is_empty() {
-            self.0.packages.push(PackageInfo::named(default_package(&self.0.module)));
+            self.0.packages.extend(default_packages(&self.0.module).into_iter().map(PackageInfo::named));
         }
         Engine::from(self.0)
     }
 }
 
-fn default_package(module: &str) -> &str {
+fn default_packages(module: &str) -> Vec<&str> {
     let stem = module.rsplit_once('.').map_or(module, |(stem, _)| stem);
     match stem.to_ascii_uppercase().as_str() {
-        "MSNSSPC" => "MSN",
-        "MSAPSSPC" => "DPA",
-        _ => stem,
+        "MSNSSPC" => vec!["MSN"],
+        "MSAPSSPC" => vec!["DPA"],
+        "SECUR32" => vec!["Negotiate", "Kerberos", "NTLM", "MSN", "DPA"],
+        _ => vec![stem],
     }
 }
 

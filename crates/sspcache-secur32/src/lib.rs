@@ -1,0 +1,60 @@
+//! The mock SSP as `secur32.dll`, which programs link to that use SSPI.
+//!
+//! On Windows, and under Wine, it stands in front of the system's own: calls for the mock's packages stay here; calls
+//! for other packages (Schannel, Digest) and everything that isn't SSPI (LSA, user names) go on to it.
+//!
+//! | file | its part |
+//! | --- | --- |
+//! | `system` | the system's own `secur32.dll`, and its functions |
+//! | `owner` | which credentials, contexts and buffers are the system's |
+//! | `route` | the functions of SSPI, each to the mock or to the system |
+//! | `packages` | the list of packages of both |
+//! | `pass` | the functions that are never the mock's |
+#![allow(non_snake_case, reason = "the documented names")]
+#![allow(unsafe_code, reason = "exports a C ABI: see sspcache-dll")]
+
+#[cfg(windows)]
+mod owner;
+#[cfg(windows)]
+mod packages;
+#[cfg(windows)]
+mod pass;
+#[cfg(windows)]
+mod route;
+#[cfg(windows)]
+mod system;
+
+#[cfg(windows)]
+#[global_allocator]
+static ALLOCATOR: sspcache_dll::WipingAllocator = sspcache_dll::WipingAllocator(std::alloc::System);
+
+/// The mock, linked in.
+#[cfg(windows)]
+mod ssp {
+    sspcache_dll::__secur32_ssp!("secur32.dll");
+
+    pub(crate) fn detach(how: sspcache_dll::Ending) {
+        SSP.detach(how);
+    }
+}
+
+#[cfg(not(windows))]
+sspcache_dll::export_ssp!("secur32.dll");
+
+/// Called by Windows' loader.
+#[cfg(windows)]
+#[unsafe(no_mangle)]
+pub extern "system" fn DllMain(
+    _: *mut std::ffi::c_void,
+    reason: u32,
+    reserved: *mut std::ffi::c_void,
+) -> i32 {
+    /// `DLL_PROCESS_DETACH`, of `winnt.h`.
+    const DETACH: u32 = 0;
+    if reason == DETACH {
+        let how =
+            if reserved.is_null() { sspcache_dll::Ending::Unloaded } else { sspcache_dll::Ending::Exit };
+        ssp::detach(how);
+    }
+    1
+}
