@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 
 use crate::{
     Event, EventKind, EventSink, FileTime,
+    credentials::stored::Stored,
     vault::{Chunk, Entry, Gone, Reason, Slab, Slot, Vault},
 };
 
@@ -86,14 +87,18 @@ impl Ledger {
     }
 
     /// A live handle more uses this credential.
-    pub(crate) fn hold(&mut self, slot: Slot) {
-        if self.policy == HandlePolicy::Retain {
-            *self.holders.entry(slot).or_insert(0) += 1;
+    pub(crate) fn hold(&mut self, stored: Stored) {
+        match stored {
+            Stored::Cached(slot) if self.policy == HandlePolicy::Retain => {
+                *self.holders.entry(slot).or_insert(0) += 1;
+            }
+            Stored::Cached(_) => {}
         }
     }
 
     /// A live handle fewer uses it; the last one's copy is wiped.
-    pub(crate) fn release(&mut self, slot: Slot) {
+    pub(crate) fn release(&mut self, stored: Stored, _now: FileTime) {
+        let Stored::Cached(slot) = stored;
         let Some(count) = self.holders.get_mut(&slot) else { return };
         *count -= 1;
         if *count == 0 {

@@ -258,10 +258,10 @@ impl State {
 
     /// Gives out a handle, which holds its credential.
     pub(crate) fn open(&mut self, held: Held) -> Result<CredentialHandle, SecurityStatus> {
-        let slot = held.own.slot;
+        let stored = held.own.stored;
         let word = self.handles.insert(held).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
-        if let Some(slot) = slot {
-            self.ledger.hold(slot);
+        if let Some(stored) = stored {
+            self.ledger.hold(stored);
         }
         Ok(CredentialHandle::from_word(word))
     }
@@ -271,20 +271,23 @@ impl State {
         &mut self,
         handle: CredentialHandle,
         credential: Credential,
+        now: FileTime,
     ) -> Result<(), SecurityStatus> {
         let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
-        if let Some(slot) = credential.slot {
-            self.ledger.hold(slot);
+        if let Some(stored) = credential.stored {
+            self.ledger.hold(stored);
         }
         let replaced = held.add(credential);
-        replaced.iter().filter_map(|credential| credential.slot).for_each(|slot| self.ledger.release(slot));
+        let replaced = replaced.iter().filter_map(|credential| credential.stored);
+        replaced.for_each(|stored| self.ledger.release(stored, now));
         Ok(())
     }
 
     /// Takes a handle back, and releases what it held.
-    pub(crate) fn close(&mut self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
+    pub(crate) fn close(&mut self, handle: CredentialHandle, now: FileTime) -> Result<(), SecurityStatus> {
         let held = self.handles.remove(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
-        held.slots().for_each(|slot| self.ledger.release(slot));
+        self.ledger.record(now, EventKind::Freed { handle: handle.word() });
+        held.stored().for_each(|stored| self.ledger.release(stored, now));
         Ok(())
     }
 

@@ -80,7 +80,7 @@ impl State {
         let token = challenge.write();
         let Challenge { granted, server, information, .. } = challenge;
         let flags = granted | grant_acceptor(request.flags, package.capabilities);
-        let expires = self.context_expiry(credential.slot, now);
+        let expires = self.context_expiry(credential.stored, now);
         let name = package.name.clone();
         let accepting = Accepting {
             server,

@@ -60,7 +60,7 @@ impl Instance {
             let mut state = self.lock();
             state.ledger.record(now, EventKind::ContextExported { context: context.word() });
             if options.delete_old {
-                state.remove_context(context);
+                state.remove_context(context, now);
                 state.ledger.record(now, EventKind::ContextDeleted { context: context.word() });
                 // Another thread's call may still hold it.
                 *held = Context::Failed;

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{settings::Settings, token::Nonce};
-use crate::{FileTime, account::AccountKey, vault::Slot};
+use crate::{FileTime, account::AccountKey, credentials::stored::Stored};
 
 /// Everything of an engine that handshakes alone need.
 pub(crate) struct Handshakes {
@@ -55,24 +55,24 @@ pub(super) struct Waiting {
     pub(super) credentials: Slots,
 }
 
-/// Cached credentials: mostly one; several where Negotiate has one for each package.
+/// The places of credentials: mostly one; several where Negotiate has one for each package.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Slots {
-    first: Option<Slot>,
-    others: Vec<Slot>,
+    first: Option<Stored>,
+    others: Vec<Stored>,
 }
 
 impl Slots {
     /// Adds one, unless it is there.
-    pub(super) fn add(&mut self, slot: Slot) {
+    pub(super) fn add(&mut self, stored: Stored) {
         match self.first {
-            None => self.first = Some(slot),
-            Some(first) if first == slot || self.others.contains(&slot) => {}
-            Some(_) => self.others.push(slot),
+            None => self.first = Some(stored),
+            Some(first) if first == stored || self.others.contains(&stored) => {}
+            Some(_) => self.others.push(stored),
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Stored> {
         self.first.into_iter().chain(self.others.iter().copied())
     }
 }

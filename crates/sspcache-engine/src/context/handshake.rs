@@ -11,9 +11,11 @@ use super::{
 };
 use crate::{
     CredentialHandle, EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus,
-    credentials::held::{Credential, Held},
+    credentials::{
+        held::{Credential, Held},
+        stored::Stored,
+    },
     state::{Instance, Locked, State},
-    vault::Slot,
 };
 
 /// The parameters that both sides' steps share.
@@ -161,7 +163,7 @@ impl State {
         }
         let next = std::mem::replace(&mut advance.next, Context::Failed);
         let context = self.add_context(next).map_err(Halt::Keep)?;
-        slots.iter().for_each(|slot| self.ledger.hold(slot));
+        slots.iter().for_each(|stored| self.ledger.hold(stored));
         let deadline = now.after(self.handshakes.settings.handshake);
         self.handshakes.half_open.add(context.word(), slots, deadline);
         let role = call.role;
@@ -198,10 +200,10 @@ impl State {
         let Context::Established(established) = next else {
             // With its proof made, an initiator has no use for its credential.
             let slots = self.handshakes.half_open.let_go(handle.word());
-            slots.iter().for_each(|slot| self.ledger.release(slot));
+            slots.iter().for_each(|stored| self.ledger.release(stored, now));
             return Ok(());
         };
-        self.settle(handle);
+        self.settle(handle, now);
         let info = &established.info;
         self.ledger.record_with(now, || EventKind::ContextEstablished {
             context: handle.word(),
@@ -213,15 +215,15 @@ impl State {
     }
 
     /// A context's handshake is over, whatever came of it. Whether it was not before.
-    pub(crate) fn settle(&mut self, handle: ContextHandle) -> bool {
+    pub(crate) fn settle(&mut self, handle: ContextHandle, now: FileTime) -> bool {
         let settled = self.handshakes.half_open.settle(handle.word());
         let slots = settled.iter().flat_map(|waiting| waiting.credentials.iter());
-        slots.for_each(|slot| self.ledger.release(slot));
+        slots.for_each(|stored| self.ledger.release(stored, now));
         settled.is_some()
     }
 
     fn fail_context(&mut self, handle: ContextHandle, status: SecurityStatus, now: FileTime) {
-        if self.settle(handle) {
+        if self.settle(handle, now) {
             self.ledger.record(now, EventKind::ContextFailed { context: handle.word(), status });
         }
     }
@@ -237,12 +239,11 @@ impl State {
     }
 
     /// When a context ends that is established now.
-    pub(super) fn context_expiry(&self, credential: Option<Slot>, now: FileTime) -> FileTime {
+    pub(super) fn context_expiry(&self, credential: Option<Stored>, now: FileTime) -> FileTime {
         if let Some(lifetime) = self.handshakes.settings.lifetime {
             return now.after(lifetime);
         }
-        let credential = credential.and_then(|slot| self.cached(slot));
-        credential.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
+        self.expiry(credential)
     }
 
     /// The packages that a context of this handle may use, the best one first, each with the credential for it: the

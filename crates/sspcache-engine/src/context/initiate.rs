@@ -16,9 +16,11 @@ use super::{
 use crate::{
     FileTime, Operation, PackageInfo, Principal, SecurityStatus,
     account::AccountKey,
-    credentials::held::{Credential, Held},
+    credentials::{
+        held::{Credential, Held},
+        stored::Stored,
+    },
     state::{Instance, State},
-    vault::Slot,
 };
 
 impl Instance {
@@ -71,12 +73,12 @@ impl State {
         // Those whose credential has left the cache are no choice any more (clause M4).
         let choices = self.choices(held, Role::Initiator).into_iter();
         let choices: Vec<_> = choices
-            .filter_map(|(package, credential)| self.choice(package, credential, request.flags, now))
+            .filter_map(|(package, credential)| self.choice(package, credential, request, now))
             .collect();
         let [best, ..] = &*choices else { return Err(Halt::Keep(SecurityStatus::NO_CREDENTIALS)) };
         let (flags, expires) = (best.grant(request.flags), best.expires);
         let mut slots = Slots::default();
-        choices.iter().filter_map(|choice| choice.client.slot()).for_each(|slot| slots.add(slot));
+        choices.iter().filter_map(|choice| choice.client.stored()).for_each(|stored| slots.add(stored));
         let hello = Hello {
             nonce,
             requested: request.flags - ContextFlags::ALLOCATE_MEMORY,
@@ -106,17 +108,18 @@ impl State {
         &self,
         package: Arc<PackageInfo>,
         credential: &Credential,
-        requested: ContextFlags,
+        request: &InitializeRequest<'_>,
         now: FileTime,
     ) -> Option<Choice> {
-        let client = match credential.slot {
-            Some(slot) if !requested.contains(ContextFlags::NULL_SESSION) => {
-                self.secret(slot)?;
-                Client::User { principal: credential.principal.clone(), slot }
+        let client = if request.flags.contains(ContextFlags::NULL_SESSION) {
+            Client::Nobody
+        } else {
+            match self.sign_in_over(credential, &package.name, request.target.as_ref()).ok()? {
+                Some((principal, stored)) => Client::User { principal, stored },
+                None => Client::Nobody,
             }
-            _ => Client::Nobody,
         };
-        let expires = self.context_expiry(client.slot(), now);
+        let expires = self.context_expiry(client.stored(), now);
         Some(Choice { package, client, expires })
     }
 
@@ -124,8 +127,8 @@ impl State {
     fn key_of(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
         match client {
             Client::Nobody => Ok(null_key()),
-            Client::User { principal, slot } => {
-                let (kind, secret) = self.kind_and_secret(*slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+            Client::User { principal, stored } => {
+                let (kind, secret) = self.kind_and_secret(*stored).ok_or(SecurityStatus::NO_CREDENTIALS)?;
                 Ok(AccountKey::derive(principal, kind, secret))
             }
         }
@@ -239,10 +242,10 @@ impl Client {
         }
     }
 
-    fn slot(&self) -> Option<Slot> {
+    fn stored(&self) -> Option<Stored> {
         match self {
             Self::Nobody => None,
-            Self::User { slot, .. } => Some(*slot),
+            Self::User { stored, .. } => Some(*stored),
         }
     }
 

@@ -36,7 +36,7 @@ impl Instance {
         let operation = Operation::DeleteSecurityContext;
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
-        let Some(context) = state.remove_context(handle) else {
+        let Some(context) = state.remove_context(handle, now) else {
             state.refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
             return Err(SecurityStatus::INVALID_HANDLE);
         };

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     FileTime, Name, PackageInfo, Principal,
+    credentials::stored::Stored,
     handle::HandleTable,
     sync::{Mutex, MutexGuard},
-    vault::Slot,
 };
 
 /// Every context of an engine.
@@ -105,7 +105,7 @@ pub(super) struct Choice {
 /// The principal that an initiator signs in as.
 pub(super) enum Client {
     Nobody,
-    User { principal: Principal, slot: Slot },
+    User { principal: Principal, stored: Stored },
 }
 
 /// An initiator whose proof is to be completed.

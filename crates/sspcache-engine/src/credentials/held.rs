@@ -1,7 +1,7 @@
 //! The credentials of a handle.
 
-use super::{Direction, KdcProxy};
-use crate::{PackageList, Principal, context::Role, vault::Slot};
+use super::{Direction, KdcProxy, stored::Stored};
+use crate::{PackageList, Principal, context::Role};
 
 /// The credentials of a handle.
 pub(crate) struct Held {
@@ -20,14 +20,14 @@ pub(crate) struct Credential {
     /// The packages that its identity allows.
     pub(crate) allowed: PackageList,
     pub(crate) principal: Principal,
-    /// The cached credential; none for anonymous and inbound ones.
-    pub(crate) slot: Option<Slot>,
+    /// The place of its secret; none for anonymous and inbound ones.
+    pub(crate) stored: Option<Stored>,
 }
 
 impl Held {
-    /// The cached credentials that it uses.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.credentials().filter_map(|credential| credential.slot)
+    /// The places of its secrets.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Stored> {
+        self.credentials().filter_map(|credential| credential.stored)
     }
 
     /// Its credentials, the one first that comes before the others.

@@ -5,10 +5,12 @@ mod accounts;
 mod cached;
 pub(crate) mod held;
 pub(crate) mod request;
+pub(crate) mod stored;
 
 pub use cached::{CachedCredential, Unclean};
 use held::{Credential, Held};
 pub use request::{AcquireRequest, Acquired, Direction, KdcProxy};
+use stored::Stored;
 
 use crate::{
     AuthIdentity, CredentialHandle, EventKind, FileTime, Name, Operation, PackageList, Principal, Secret,
@@ -40,12 +42,8 @@ impl Instance {
     pub(crate) fn free(&self, handle: CredentialHandle) -> Result<(), SecurityStatus> {
         self.enter(Operation::FreeCredentialsHandle)?;
         let (mut state, now) = self.lock_at_now();
-        let closed = state.close(handle);
-        match closed {
-            Ok(()) => state.ledger.record(now, EventKind::Freed { handle: handle.word() }),
-            Err(status) => state.refused(Operation::FreeCredentialsHandle, status, None, now),
-        }
-        closed
+        let closed = state.close(handle, now);
+        closed.inspect_err(|&status| state.refused(Operation::FreeCredentialsHandle, status, None, now))
     }
 
     /// See [`Engine::principal`](crate::Engine::principal).
@@ -65,9 +63,9 @@ impl Instance {
         if !held.own.direction.is_outbound() {
             return Err(SecurityStatus::NO_CREDENTIALS);
         }
-        match held.own.slot {
+        match held.own.stored {
             None => Ok(()),
-            Some(slot) => state.secret(slot).map(|_| ()).ok_or(SecurityStatus::NO_CREDENTIALS),
+            Some(stored) => state.secret(stored).map(|_| ()).ok_or(SecurityStatus::NO_CREDENTIALS),
         }
     }
 
@@ -79,7 +77,8 @@ impl Instance {
     ) -> Result<bool, SecurityStatus> {
         let (state, _) = self.lock_at_now();
         let held = state.held(handle)?;
-        let kept = held.own.slot.and_then(|slot| state.secret(slot)).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        let kept = held.own.stored.and_then(|stored| state.secret(stored));
+        let kept = kept.ok_or(SecurityStatus::NO_CREDENTIALS)?;
         Ok(kept == secret.bytes())
     }
 
@@ -141,8 +140,8 @@ impl State {
     fn acquire(&mut self, request: &AcquireRequest, now: FileTime) -> Result<Acquired, SecurityStatus> {
         let package = self.package_id(&request.package)?;
         let (own, source) = self.sign_in(package, request, now)?;
-        let (slot, principal) = (own.slot, own.principal.clone());
-        let expires = self.expiry(slot);
+        let (stored, principal) = (own.stored, own.principal.clone());
+        let expires = self.expiry(stored);
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
         let handle = self.open(held)?;
         let package = self.package(package).clone();
@@ -150,7 +149,7 @@ impl State {
             handle: handle.word(),
             package: package.name.to_string(),
             principal: principal.to_string(),
-            credential: slot.map(Slot::to_u64),
+            credential: stored.map(Stored::number),
             source,
         });
         Ok(Acquired { handle, source, expires, expires_local: expires })
@@ -168,17 +167,17 @@ impl State {
             return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
         let (credential, source) = self.sign_in(package, request, now)?;
-        let (slot, principal) = (credential.slot, credential.principal.clone());
-        self.add(handle, credential)?;
+        let (stored, principal) = (credential.stored, credential.principal.clone());
+        self.add(handle, credential, now)?;
         let package = self.package(package).clone();
         self.ledger.record_with(now, || EventKind::CredentialsAdded {
             handle: handle.word(),
             package: package.name.to_string(),
             principal: principal.to_string(),
-            credential: slot.map(Slot::to_u64),
+            credential: stored.map(Stored::number),
             source,
         });
-        let expires = self.expiry(slot);
+        let expires = self.expiry(stored);
         Ok(Acquired { handle, source, expires, expires_local: expires })
     }
 
@@ -206,7 +205,7 @@ impl State {
         request: &AcquireRequest,
         now: FileTime,
     ) -> Result<(Credential, Source), SecurityStatus> {
-        let (principal, source, slot) = if !request.direction.is_outbound() {
+        let (principal, source, stored) = if !request.direction.is_outbound() {
             (request.principal.clone().unwrap_or_default(), Source::Inbound, None)
         } else if request.process_policy_only {
             return Err(SecurityStatus::NO_CREDENTIALS);
@@ -222,11 +221,12 @@ impl State {
         };
         let allowed = request.identity.as_ref().map_or(&request.packages, |identity| &identity.packages);
         let allowed = allowed.clone();
-        Ok((Credential { direction: request.direction, package, allowed, principal, slot }, source))
+        Ok((Credential { direction: request.direction, package, allowed, principal, stored }, source))
     }
 
-    fn expiry(&self, slot: Option<Slot>) -> FileTime {
-        let entry = slot.and_then(|slot| self.cached(slot));
+    /// When a credential expires, as long as it is cached.
+    pub(crate) fn expiry(&self, stored: Option<Stored>) -> FileTime {
+        let entry = stored.and_then(|Stored::Cached(slot)| self.cached(slot));
         entry.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
     }
 
@@ -235,7 +235,7 @@ impl State {
         package: u16,
         identity: &AuthIdentity,
         now: FileTime,
-    ) -> Result<(Principal, Source, Option<Slot>), SecurityStatus> {
+    ) -> Result<(Principal, Source, Option<Stored>), SecurityStatus> {
         if !self.may_use(&identity.packages, package) {
             return Err(SecurityStatus::NO_CREDENTIALS);
         }
@@ -243,7 +243,7 @@ impl State {
             return Ok((Principal::default(), Source::Anonymous, None));
         }
         let slot = self.cache(package, identity, Source::Explicit, now)?;
-        Ok((identity.principal.clone(), Source::Explicit, Some(slot)))
+        Ok((identity.principal.clone(), Source::Explicit, Some(Stored::Cached(slot))))
     }
 
     /// Whether an identity's package list leaves a package for this request. What the list says to Negotiate is which
@@ -263,14 +263,14 @@ impl State {
         &mut self,
         package: u16,
         wanted: Option<&Principal>,
-    ) -> Result<(Principal, Source, Option<Slot>), SecurityStatus> {
+    ) -> Result<(Principal, Source, Option<Stored>), SecurityStatus> {
         let slot = match wanted {
             None => self.most_recent(package),
             Some(principal) => self.find(key(package, principal)),
         };
         let slot = slot.ok_or(SecurityStatus::NO_CREDENTIALS)?;
         let entry = self.cached(slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
-        Ok((principal_of(&entry), Source::Cache, Some(slot)))
+        Ok((principal_of(&entry), Source::Cache, Some(Stored::Cached(slot))))
     }
 
     /// The credential's place in the cache once it is in.
@@ -315,18 +315,34 @@ impl State {
     }
 
     /// The secret of a credential: the cached one, or the copy that its handles keep.
-    pub(crate) fn secret(&self, slot: Slot) -> Option<&[u8]> {
-        self.kind_and_secret(slot).map(|(_, secret)| secret)
+    pub(crate) fn secret(&self, stored: Stored) -> Option<&[u8]> {
+        self.kind_and_secret(stored).map(|(_, secret)| secret)
     }
 
     /// The secret of a credential, and the tag of its kind.
-    pub(crate) fn kind_and_secret(&self, slot: Slot) -> Option<(u8, &[u8])> {
+    pub(crate) fn kind_and_secret(&self, stored: Stored) -> Option<(u8, &[u8])> {
+        let Stored::Cached(slot) = stored;
         match self.cached(slot) {
             Some(entry) => Some((entry.kind(), entry.secret())),
             None => {
                 self.ledger.retained.get(&slot).map(|(kind, copy)| (*kind, self.ledger.copies.bytes(copy)))
             }
         }
+    }
+
+    /// What a context over this package signs in with; none is a null session.
+    ///
+    /// # Errors
+    /// [`SecurityStatus::NO_CREDENTIALS`] when the secret has left the cache (clause M4).
+    pub(crate) fn sign_in_over(
+        &self,
+        credential: &Credential,
+        _package: &Name,
+        _target: Option<&Name>,
+    ) -> Result<Option<(Principal, Stored)>, SecurityStatus> {
+        let Some(stored) = credential.stored else { return Ok(None) };
+        self.secret(stored).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        Ok(Some((credential.principal.clone(), stored)))
     }
 
     /// The credential of a handle for contexts over this package: the one added last, or its own. One for Negotiate is

@@ -34,9 +34,9 @@ impl State {
     }
 
     /// Takes out a context, and releases the credentials that its handshake held.
-    pub(crate) fn remove_context(&mut self, handle: ContextHandle) -> Option<SharedContext> {
+    pub(crate) fn remove_context(&mut self, handle: ContextHandle, now: FileTime) -> Option<SharedContext> {
         let removed = self.contexts.remove(handle.word())?;
-        self.settle(handle);
+        self.settle(handle, now);
         Some(removed)
     }
 
