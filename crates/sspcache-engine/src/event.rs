@@ -22,6 +22,10 @@ pub struct Event {
     /// Copies that live handles keep although their credential has left the cache (clause M4), after the event.
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
     pub retained: u32,
+    /// Credentials that the program passed and that handles alone hold (clause P2), after the event. In an `ended` event,
+    /// those that were still held.
+    #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
+    pub held: u32,
     /// The kind of event.
     #[cfg_attr(feature = "journal", serde(flatten))]
     pub kind: EventKind,
@@ -29,7 +33,8 @@ pub struct Event {
 
 /// The kinds of events, with their details.
 ///
-/// A `credential` is a number for one cached credential, unique in its instance; a replaced secret gets a new one.
+/// A `credential` is a number for one credential, cached or held by handles, unique in its instance; a replaced secret
+/// gets a new one.
 /// A `principal` is text for people: `DOMAIN\user`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
@@ -44,7 +49,7 @@ pub enum EventKind {
         package: String,
         /// The handle's principal; empty when anonymous.
         principal: String,
-        /// The cached credential it uses, if it uses one.
+        /// The credential it uses, if it uses one that is cached or held.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         credential: Option<u64>,
         /// The source of the credential.
@@ -121,7 +126,7 @@ pub enum EventKind {
         package: String,
         /// Its principal; empty when anonymous.
         principal: String,
-        /// The cached credential it uses, if it uses one.
+        /// The credential it uses, if it uses one that is cached or held.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         credential: Option<u64>,
         /// Its source.
@@ -159,6 +164,19 @@ pub enum EventKind {
     /// A credential handle was freed.
     Freed {
         /// The handle's value.
+        handle: usize,
+    },
+    /// A credential that the program passed came into a handle, for a package that doesn't cache.
+    Held {
+        /// The credential.
+        credential: u64,
+        /// Its package.
+        package: String,
+        /// Its principal.
+        principal: String,
+        /// Its source.
+        source: Source,
+        /// The value of the handle that holds it.
         handle: usize,
     },
     /// An acceptor impersonated its client, which was only simulated.
@@ -203,6 +221,11 @@ pub enum EventKind {
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
     },
+    /// A held credential was overwritten: the last handle or half-open context that held it let it go.
+    Released {
+        /// The credential.
+        credential: u64,
+    },
     /// A credential was overwritten because its principal signed in with another secret.
     Replaced {
         /// The credential that was replaced.
@@ -241,6 +264,8 @@ pub enum Source {
     Anonymous,
     /// The cache: a silent sign-in.
     Cache,
+    /// The logon session: its default credentials.
+    Default,
     /// Authentication data that the application passed.
     Explicit,
     /// None was needed: an inbound handle.

@@ -193,7 +193,7 @@ impl Ledger {
             return;
         }
         let retained = u32::try_from(self.retained.len()).unwrap_or(u32::MAX);
-        let event = Event { seq, time: now, before, after: self.cached, retained, kind: kind() };
+        let event = Event { seq, time: now, before, after: self.cached, retained, held: 0, kind: kind() };
         for sink in &mut self.sinks.0 {
             if sink.record(&event).is_err() {
                 self.lost += 1;
