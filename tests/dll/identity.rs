@@ -13,6 +13,7 @@ use windows_sys::Win32::{
         SEC_WINNT_AUTH_IDENTITY_EX2, SEC_WINNT_AUTH_IDENTITY_EXW as Ex,
         SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED as ENCRYPTED,
     },
+    System::Rpc::{SEC_WINNT_AUTH_IDENTITY_ANSI as ANSI, SEC_WINNT_AUTH_IDENTITY_UNICODE as UNICODE},
 };
 
 fn acquire<F: Form>(sspi: &Sspi<'_, F>, auth_data: *const c_void) -> i32 {
@@ -187,6 +188,28 @@ fn every_documented_form_brings_the_same_principal_and_the_same_secret() {
     let expected: Vec<_> =
         ["cached"].into_iter().chain(std::iter::repeat_n("refreshed", same)).chain(kinds).collect();
     assert_eq!(what_became_of_the_cache, expected);
+}
+
+/// S7: half of each name, as bytes, would be another name.
+#[test]
+fn utf_16_with_the_ansi_flag_is_no_identity() {
+    let mock = Mock::own("MSNSSPC");
+    for (user, domain, password) in [
+        ("alice", "CONTOSO", "correct horse"),
+        ("alice", "", ""),
+        ("", "CONTOSO", ""),
+        ("", "", "correct horse"),
+        ("al", "", "pw"),
+    ] {
+        let mut identity = Identity::<Wide>::new(user, domain, password);
+        for (flags, status) in [(ANSI, SEC_E_UNKNOWN_CREDENTIALS), (UNICODE, SEC_E_OK)] {
+            identity.data.Flags = flags;
+            assert_eq!(acquire(&mock.sspi::<Wide>(), identity.as_ptr()), status, "{user} {domain}");
+            let extended = ex(&identity.data, &mut []);
+            let status_of_ex = acquire(&mock.sspi::<Ansi>(), (&raw const extended).cast());
+            assert_eq!(status_of_ex, status, "{user} {domain}");
+        }
+    }
 }
 
 /// S7

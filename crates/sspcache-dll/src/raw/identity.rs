@@ -157,8 +157,9 @@ impl<'i> Counted<'i> {
     /// The text; `None` for a null pointer.
     ///
     /// # Errors
-    /// As [`Encoding::decode`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a length at no place, or one that no string
-    /// has.
+    /// As [`Encoding::decode`]; [`SecurityStatus::UNKNOWN_CREDENTIALS`] for a length at no place, one that no string
+    /// has, or a null in an ANSI string. The page counts characters without the final null, so a null is the half of a
+    /// character of UTF-16 whose flag is wrong: half of the name would sign in.
     pub(crate) fn text(&self) -> Result<Option<Text<'i>>, SecurityStatus> {
         if self.length == 0 {
             return Ok((!self.start.is_null()).then(Text::default));
@@ -167,7 +168,11 @@ impl<'i> Counted<'i> {
         let length = self.length as usize;
         let text = if self.is_ansi {
             // SAFETY: an ANSI string has as many bytes, which stay as they are for as long as the identity is read.
-            Ansi::decode(unsafe { slice::from_raw_parts(start.cast().as_ptr(), length) })
+            let bytes: &[u8] = unsafe { slice::from_raw_parts(start.cast().as_ptr(), length) };
+            if bytes.contains(&0) {
+                return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
+            }
+            Ansi::decode(bytes)
         } else {
             // SAFETY: a string of UTF-16 has as many units, which stay as they are for as long as the identity is read.
             Wide::decode(unsafe { slice::from_raw_parts(start.as_ptr(), length) })
