@@ -329,13 +329,36 @@ mod unix {
         let config = fixture("config/full.toml");
         let mut command = stage.exec();
         command.env("LD_LIBRARY_PATH", "/before").env("WINEPATH", "C:\\before");
+        command.env("LD_PRELOAD", "libm.so.6");
         command.args(["--preload=msapsspc", "--config"]).arg(&config).arg("--journal").arg(stage.path("run"));
         let variable = told(&mut command);
         assert_eq!(variable("LD_LIBRARY_PATH").unwrap(), format!("{home}:/before"));
-        assert_eq!(variable("LD_PRELOAD").unwrap(), format!("{home}/MSAPSSPC.dll"));
+        assert_eq!(variable("LD_PRELOAD").unwrap(), format!("libm.so.6:{home}/MSAPSSPC.dll"));
         assert_eq!(variable("SSPCACHE_JOURNAL").unwrap(), format!("{home}/run"));
         assert!(variable("SSPCACHE_CONFIG").unwrap().ends_with("config/full.toml"));
         assert_eq!(variable("WINEPATH").unwrap(), "C:\\before", "there are no mocks for Windows here");
+    }
+
+    /// The runtime of the sanitizer has to be the first of all libraries, and is preloaded for that.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_with_the_address_sanitizer_runs_with_a_mock_preloaded() {
+        let stage = Stage::new();
+        stage.compile("cc", "libsspi.so", &fixture("clients/sspi.c"), &["-shared", "-fPIC"]);
+        let folder = format!("-L{}", stage.path("programs").display());
+        let here = format!("-Wl,-rpath,{}", stage.path("programs").display());
+        let options = ["-DLINKED", "-fsanitize=address", &folder, &here, "-lsspi", "-ldl"];
+        let client = stage.compile("gcc", "sanitized", &fixture("clients/client.c"), &options);
+        let runtime = Command::new("gcc").arg("-print-file-name=libasan.so").output().expect("gcc compiled");
+        let runtime = String::from_utf8(runtime.stdout).expect("gcc writes UTF-8");
+        for (steps, status, said) in
+            [("sign-in alice flush", 0, "clean"), ("sign-in alice", 99, r"left CONTOSO\alice")]
+        {
+            let mut command = stage.exec();
+            command.env("LD_PRELOAD", runtime.trim()).args(["--expect-clean", "--preload", "--"]);
+            let ran = Ran::of(command.arg(&client).args(steps.split_whitespace())).exits_with(status);
+            assert!(ran.stderr.contains(said), "{steps}: {}", ran.stderr);
+        }
     }
 
     #[test]

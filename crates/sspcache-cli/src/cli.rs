@@ -97,7 +97,7 @@ pub(crate) struct ExecArgs {
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ERROR_EXITCODE, requires = "expect_clean")]
     pub(crate) error_exitcode: u8,
 
-    /// Preloads one mock (LD_PRELOAD), for programs that link to an SSPI library directly.
+    /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "msnsspc")]
     pub(crate) preload: Option<Mock>,
 

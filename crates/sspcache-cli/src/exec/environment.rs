@@ -63,15 +63,31 @@ const PATH_SEPARATOR: u8 = if cfg!(windows) { b';' } else { b':' };
 
 /// A variable's list with these folders before those that it has already.
 fn before(variable: &'static str, separator: u8, folders: &[&Path]) -> Result<OsString, ExecError> {
+    let mut list = list_of(variable, separator, folders)?;
+    if let Some(inherited) = inherited(variable) {
+        push(&mut list, separator, &inherited);
+    }
+    Ok(list)
+}
+
+/// A variable's list with this file behind those that it has already.
+fn behind(variable: &'static str, separator: u8, file: &Path) -> Result<OsString, ExecError> {
+    let mut list = inherited(variable).unwrap_or_default();
+    push(&mut list, separator, &list_of(variable, separator, &[file])?);
+    Ok(list)
+}
+
+fn inherited(variable: &str) -> Option<OsString> {
+    env::var_os(variable).filter(|inherited| !inherited.is_empty())
+}
+
+fn list_of(variable: &'static str, separator: u8, folders: &[&Path]) -> Result<OsString, ExecError> {
     let mut list = OsString::new();
     for folder in folders {
         if folder.as_os_str().as_encoded_bytes().contains(&separator) {
             return Err(ExecError::PathList { variable, folder: (*folder).to_owned() });
         }
         push(&mut list, separator, folder.as_os_str());
-    }
-    if let Some(inherited) = env::var_os(variable).filter(|inherited| !inherited.is_empty()) {
-        push(&mut list, separator, &inherited);
     }
     Ok(list)
 }
@@ -83,11 +99,12 @@ fn push(list: &mut OsString, separator: u8, part: &OsStr) {
     list.push(part);
 }
 
+/// Behind what is preloaded already: a sanitizer's runtime has to come first, and says so.
 fn preloaded(mock: &Path) -> Result<(&'static str, OsString), ExecError> {
     let variable = if cfg!(target_vendor = "apple") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
     // The dynamic linker of Linux splits LD_PRELOAD at blanks as well.
     if mock.as_os_str().as_encoded_bytes().contains(&b' ') {
         return Err(ExecError::PathList { variable, folder: mock.to_owned() });
     }
-    Ok((variable, before(variable, PATH_SEPARATOR, &[mock])?))
+    Ok((variable, behind(variable, PATH_SEPARATOR, mock)?))
 }
