@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use serde_json::json;
-use sspcache_tests::program::{Ran, fixture, sspcache};
+use sspcache_tests::program::{Ran, fixture, root, sspcache};
 
 fn check(file: &str) -> Ran {
     Ran::of(sspcache().args(["config", "check"]).arg(fixture("config").join(file)))
@@ -68,6 +68,42 @@ fn the_full_configuration_has_every_key() {
     for (path, allowed, meaning) in sspcache_engine::config::keys() {
         assert!(!allowed.is_empty() && !meaning.is_empty(), "{path}");
     }
+}
+
+#[test]
+fn the_page_of_the_configuration_lists_every_key() {
+    let mut rows = "| key | meaning | allowed |\n| --- | --- | --- |\n".to_owned();
+    for (path, allowed, meaning) in sspcache_engine::config::keys() {
+        rows += &match (path.contains('.'), allowed.starts_with("tables ")) {
+            (true, _) => format!("| `{path}` | {meaning} | {allowed} |\n"),
+            (false, true) => format!("| **`[[{path}]]`** | **{meaning}** | any number of tables |\n"),
+            (false, false) => format!("| **`[{path}]`** | **{meaning}** | one table |\n"),
+        };
+    }
+    let page = fs::read_to_string(root().join("docs/config.md")).unwrap();
+    assert!(page.contains(&rows), "docs/config.md has to contain exactly these rows:\n\n{rows}");
+}
+
+#[test]
+fn every_key_is_listed_with_its_meaning_and_what_is_allowed() {
+    let text = Ran::of(sspcache().args(["config", "keys"])).exits_with(0).stdout;
+    let json = Ran::of(sspcache().args(["config", "keys", "--format", "json"])).exits_with(0).json();
+    let keys: Vec<_> = sspcache_engine::config::keys().collect();
+    assert_eq!(json.as_array().unwrap().len(), keys.len());
+    for ((path, allowed, meaning), row) in keys.into_iter().zip(json.as_array().unwrap()) {
+        assert!(text.contains(&format!("{path}\n    {meaning}\n    allowed: {allowed}\n")), "{path}: {text}");
+        assert_eq!(*row, json!({ "key": path, "allowed": allowed, "meaning": meaning }));
+    }
+}
+
+#[test]
+fn the_example_is_a_valid_configuration() {
+    let example = Ran::of(sspcache().args(["config", "example"])).exits_with(0).stdout;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("example.toml");
+    fs::write(&file, &example).unwrap();
+    let ran = Ran::of(sspcache().args(["config", "check"]).arg(&file)).exits_with(0);
+    assert!(ran.stdout.contains("valid") && ran.stderr.is_empty(), "{ran:?}");
 }
 
 /// M8

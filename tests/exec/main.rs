@@ -1,5 +1,7 @@
 //! `sspcache exec`.
 
+/// Accounts of the command line.
+mod accounts;
 /// What the verdict says about one client, in each language.
 mod clients;
 /// The command and its surroundings: options, streams, signals, exit status, files that are written.

@@ -44,7 +44,14 @@ pub fn temporary_folder() -> TempDir {
 /// The program, with nothing from this environment that would change its output.
 pub fn sspcache() -> Command {
     let mut command = Command::new(program());
-    for variable in ["NO_COLOR", "CLICOLOR_FORCE", "SSPCACHE_HOME", "SSPCACHE_CONFIG", "SSPCACHE_JOURNAL"] {
+    for variable in [
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+        "SSPCACHE_HOME",
+        "SSPCACHE_CONFIG",
+        "SSPCACHE_JOURNAL",
+        "SSPCACHE_PASSWORD",
+    ] {
         command.env_remove(variable);
     }
     command

@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Reads the journals that mock SSPs write.
     #[command(subcommand)]
     Journal(JournalCommand),
-    /// Checks the configuration of the mocks.
+    /// Checks configurations of the mocks, and shows how to write one.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Prints a completion script for a shell.
@@ -77,9 +77,19 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = EXEC_EXAMPLES)]
 pub(crate) struct ExecArgs {
-    /// Configures the mocks from this TOML file (see `sspcache config check`).
+    /// Configures the mocks from this TOML file: see `sspcache config example`.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Adds an account that servers verify sign-ins against: 'DOMAIN\user' or user@realm. Its password is in the
+    /// variable SSPCACHE_PASSWORD, unless the name is followed by :env:VARIABLE or :file:PATH.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Vec<String>,
+
+    /// Adds default credentials, those of the user who is logged on: a name and a password as for `--account`. A name
+    /// that both options have needs its password once.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) logon: Vec<String>,
 
     /// Keeps the journals in this folder, or under names that begin with this path. Without it they are deleted.
     #[arg(long, value_name = "PATH")]
@@ -127,7 +137,10 @@ const EXEC_EXAMPLES: &str = "\
 Examples:
   sspcache exec --expect-clean -- ./client --sign-in --sign-out
   sspcache exec --expect-clean --junit report.xml -- python3 client.py
-  sspcache exec --expect-clean -- wine client.exe";
+  sspcache exec --expect-clean -- wine client.exe
+  sspcache exec --account 'CONTOSO\\alice:env:ALICE_PASSWORD' --logon 'CONTOSO\\alice' -- ./client
+
+`sspcache config example` prints a configuration with every key, `sspcache config keys` lists them.";
 
 /// One of the mock DLLs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -213,6 +226,14 @@ pub(crate) enum ConfigCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
 
+        /// The form of the result.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Prints a configuration with every key, and comments that say what it does.
+    Example,
+    /// Lists every key: what it means, and what is allowed there.
+    Keys {
         /// The form of the result.
         #[arg(long, value_enum, default_value_t)]
         format: Format,

@@ -1,4 +1,4 @@
-//! `sspcache config check`: whether a configuration is valid, and how it sets up the mocks.
+//! `sspcache config`: whether a configuration is valid and how it sets up the mocks, an example, and the list of keys.
 //!
 //! A configuration holds passwords. Errors name the place and what is allowed there, and never quote the file (clause
 //! M8).
@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Serialize;
-use sspcache_engine::{Config, ConfigError, Engine};
+use sspcache_engine::{Config, ConfigError, Engine, config};
 
 use crate::{
     cli::{Format, Mock},
@@ -95,6 +95,38 @@ fn check_file(file: &Path) -> Checked<'_> {
     }
 }
 
+/// A configuration with every key and comments.
+const EXAMPLE: &str = include_str!("config/example.toml");
+
+/// Prints [`EXAMPLE`].
+pub(crate) fn example() -> io::Result<()> {
+    io::stdout().write_all(EXAMPLE.as_bytes())
+}
+
+/// A key in its JSON form.
+#[derive(Debug, Serialize)]
+struct Key {
+    key: &'static str,
+    allowed: String,
+    meaning: &'static str,
+}
+
+/// Prints every key: what it means, and what is allowed there.
+pub(crate) fn keys(format: Format) -> io::Result<()> {
+    let keys = config::keys().map(|(key, allowed, meaning)| Key { key, allowed, meaning });
+    match format {
+        Format::Json => print_json(&keys.collect::<Vec<_>>()),
+        Format::Text => {
+            let mut out = anstream::stdout();
+            // Not a table: some keys allow dozens of words.
+            for Key { key, allowed, meaning } in keys {
+                writeln!(out, "{}\n    {meaning}\n    allowed: {allowed}", styled(STRONG, key))?;
+            }
+            Ok(())
+        }
+    }
+}
+
 /// Builds the mock and reads its settings, so that the output shows what it really does.
 fn configured(mock: Mock, config: &Config) -> Configured {
     let ssp = Engine::builder(mock.file_name()).config(config).build();
@@ -126,4 +158,34 @@ fn text(checked: &Checked<'_>) -> String {
             .expect("a string takes all text");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_valid_and_names_every_key() {
+        EXAMPLE.parse::<Config>().unwrap().check_for_dll().unwrap();
+        // What is commented out counts, and is valid as well.
+        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => rest,
+            _ => line,
+        });
+        let (mut table, mut named) = ("", Vec::new());
+        for line in lines.clone() {
+            if let Some((header, _)) = line.split_once(']').filter(|_| line.starts_with('[')) {
+                table = header.trim_start_matches('[');
+                named.push(table.to_owned());
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                named.push(format!("{table}.{key}"));
+            }
+        }
+        let missing: Vec<_> = config::keys()
+            .map(|(key, ..)| key)
+            .filter(|key| !named.iter().any(|named| named == key))
+            .collect();
+        assert!(missing.is_empty(), "config/example.toml lacks {missing:?}");
+        lines.collect::<Vec<_>>().join("\n").parse::<Config>().unwrap();
+    }
 }

@@ -50,6 +50,8 @@ fn run(command: &Command) -> Result<u8, Failure> {
     let passed = match command {
         Command::Completions { shell } => generate::completions(*shell).map(|()| true)?,
         Command::Config(ConfigCommand::Check { files, format }) => config::check(files, *format)?,
+        Command::Config(ConfigCommand::Example) => config::example().map(|()| true)?,
+        Command::Config(ConfigCommand::Keys { format }) => config::keys(*format).map(|()| true)?,
         Command::Demo(args) => demo::demo(args.format)?,
         Command::Exec(args) => return Ok(exec::exec(args)),
         Command::Inspect(args) => inspect::inspect(args)?,

@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `accounts` | adds the accounts of the command line to the configuration |
 //! | `find` | finds the mock DLLs |
 //! | `environment` | sets the variables through which the command finds them |
 //! | `wine` | handles commands that are Windows programs |
@@ -9,6 +10,7 @@
 //! | `registry` | reads and writes that list through `reg` |
 //! | `run` | starts the command, passes signals on, waits |
 
+mod accounts;
 mod environment;
 mod find;
 mod register;
@@ -28,7 +30,14 @@ use sspcache_engine::{
 };
 use tempfile::TempDir;
 
-use self::{environment::Environment, find::Mocks, register::Registration, run::Signals, wine::Wine};
+use self::{
+    accounts::{Accounts, Configuration, Table},
+    environment::Environment,
+    find::Mocks,
+    register::Registration,
+    run::Signals,
+    wine::Wine,
+};
 use crate::{
     cli::{self, ExecArgs},
     inspect::Format,
@@ -55,11 +64,14 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         wine.check(&mocks)?;
     }
     let config = args.config.as_deref().map(check_config).transpose()?;
-    let target = JournalTarget::open(args.journal.as_deref())?;
-
-    let environment = Environment::new(&mocks, wine.as_ref(), &target.path, config.as_deref(), args.preload)?;
-    // From here on Ctrl-C ends the command and not this process, which has to undo the registration.
+    let accounts = Accounts::of(args)?;
+    // From here on Ctrl-C ends the command and not this process, which has to delete files and undo the registration.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
+    let target = JournalTarget::open(args.journal.as_deref())?;
+    let config = accounts.configure(config.as_deref())?;
+
+    let config = config.as_ref().map(Configuration::path);
+    let environment = Environment::new(&mocks, wine.as_ref(), &target.path, config, args.preload)?;
     let registration =
         if args.register || wine.is_some() { Some(Registration::register(wine.as_ref())?) } else { None };
     let ended = run::run(&args.command, &environment, &mut signals);
@@ -139,6 +151,12 @@ impl JournalTarget {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ExecError {
+    #[error(
+        "{}: can't add the accounts of the command line: {source}. Write `account` and `logon` as [[account]] and \
+         [[logon]], not as lists in one line",
+        path.display()
+    )]
+    CannotAdd { path: PathBuf, source: Box<ConfigError> },
     #[error("can't run {command}: {source}")]
     CannotRun { command: String, source: io::Error },
     #[error(transparent)]
@@ -159,6 +177,13 @@ pub(crate) enum ExecError {
         folder.display()
     )]
     NoWindowsMocks { folder: PathBuf },
+    #[error("{option} is a user's name, such as 'CONTOSO\\alice' or alice@contoso.com")]
+    NoName { option: Table },
+    #[error(
+        "{option} {name}: there is no password: {reason}. Set SSPCACHE_PASSWORD, or write {name}:env:VARIABLE or \
+         {name}:file:PATH"
+    )]
+    NoPassword { option: Table, name: String, reason: String },
     #[error("{command}: no such command")]
     NotFound { command: String },
     #[error(transparent)]
@@ -167,6 +192,11 @@ pub(crate) enum ExecError {
     Output(#[from] io::Error),
     #[error("{}: {source}", path.display())]
     Path { path: PathBuf, source: io::Error },
+    #[error(
+        "{option} {name}: behind the name can stand env:VARIABLE or file:PATH, and no password: other users of the \
+         machine can read command lines, and logs keep them"
+    )]
+    PasswordOnCommandLine { option: Table, name: String },
     #[error("can't add {} to {variable}: the path contains a separator of that list", folder.display())]
     PathList { variable: &'static str, folder: PathBuf },
     #[error("can't register the mocks as security providers: {reason}")]
