@@ -400,29 +400,3 @@ mod unix {
         }
     }
 }
-
-#[cfg(windows)]
-mod windows {
-    use super::*;
-
-    /// Under Wine alone: no test changes the registry of somebody's computer.
-    #[test]
-    fn the_mocks_are_security_providers_while_the_command_runs() {
-        if std::env::var_os("WINEPREFIX").is_none() {
-            eprintln!("left out: this is no Wine prefix, and tests leave a computer's registry alone");
-            return;
-        }
-        let stage = Stage::new();
-        let query = [
-            "reg",
-            "query",
-            r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders",
-            "/v",
-            "SecurityProviders",
-        ];
-        let listed = Ran::of(stage.exec().args(["--register", "--"]).args(query)).exits_with(0);
-        assert!(listed.stdout.contains("MSNSSPC.dll, MSAPSSPC.dll"), "{}", listed.stdout);
-        let afterwards = Ran::of(Command::new(query[0]).args(&query[1..]));
-        assert!(!afterwards.stdout.contains("MSNSSPC.dll"), "{}", afterwards.stdout);
-    }
-}

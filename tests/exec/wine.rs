@@ -1,12 +1,17 @@
 //! `sspcache exec` on Windows programs under Wine: one that loads the mock by name, and one that only knows secur32.
+//! Each runs in a shadow of the prefix, which stays as it is.
 //!
 //! They are compiled here and run by the host's own `exec`, so a test that runs under Wine itself has no part in it.
 #![cfg(unix)]
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
-    io::{BufRead, BufReader},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::{BufRead, BufReader, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -15,7 +20,7 @@ use sspcache_tests::{
     stage::{Case, MINGW, Stage, words},
 };
 
-/// The mocks for both systems, in a Wine prefix of the test's own: it has one list of security providers.
+/// The mocks for both systems, and a Wine prefix of the test's own.
 struct WineStage {
     stage: Stage,
 }
@@ -37,19 +42,32 @@ impl WineStage {
         words(&[&"wine", &self.stage.compile(MINGW, "secur32.exe", &fixture("clients/client.c"), &options)])
     }
 
-    /// What the registry lists as security providers.
-    fn providers(&self) -> String {
-        let key = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders";
-        let mut reg = self.stage.wine();
-        let output =
-            reg.args(["reg", "query", key, "/v", "SecurityProviders"]).output().expect("wine starts");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+    /// The prefix.
+    fn prefix(&self) -> &Path {
+        self.stage.prefix()
+    }
+
+    /// Every file and link of the prefix, with what it holds.
+    fn files(&self) -> BTreeMap<PathBuf, u64> {
+        let mut files = BTreeMap::new();
+        collect(self.prefix(), &mut files);
+        assert!(files.len() > 100, "that is no prefix: {files:?}");
+        files
     }
 
     /// Starts a client that waits after its first steps, which print a line, for the end of its input.
     fn start(&self, client: &[OsString], steps: &str) -> Child {
         let mut command = self.stage.exec();
+        let temporary = self.stage.path("temporary");
+        if temporary.is_dir() {
+            command.env("TMPDIR", temporary);
+        }
         command.args(["--expect-clean", "--"]).args(client).args(steps.split_whitespace());
+        Self::started(&mut command)
+    }
+
+    /// Starts such a client, and waits for its line.
+    fn started(command: &mut Command) -> Child {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut exec = command.spawn().expect("it starts");
         let mut line = String::new();
@@ -91,60 +109,43 @@ fn a_windows_program_that_only_knows_secur32_is_judged_by_what_it_left() {
     wine.stage.judge(&wine.secur32(), CASES);
 }
 
-#[test]
-#[ignore = "needs Wine: cargo xtask test"]
-fn the_security_providers_are_as_before_however_the_command_ended() {
-    let Some(wine) = WineStage::new() else { return };
-    let before = wine.providers();
-    assert!(!before.contains("MSNSSPC.dll"), "{before}");
-    let client = wine.secur32();
-    let listed = Ran::of(wine.stage.exec().args(["--", "wine", "reg", "query"]).args([
-        r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders",
-        "/v",
-        "SecurityProviders",
-    ]));
-    assert!(listed.stdout.contains("MSNSSPC.dll, MSAPSSPC.dll"), "{listed:?}");
-    assert_eq!(wine.providers(), before, "after a command that succeeded");
-
-    wine.stage.expect_clean(&client, "sign-in alice kill").exits_with(137);
-    assert_eq!(wine.providers(), before, "after one that was killed");
-
-    let mut exec = wine.start(&client, "sign-in alice wait");
-    signal(&exec, "TERM");
-    drop(exec.stdin.take());
-    exec.wait().expect("it ends");
-    assert_eq!(wine.providers(), before, "after one that was told to end");
+/// Adds every file and link below a folder.
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let entry = entry.expect("readable");
+        let (kind, path) = (entry.file_type().expect("readable"), entry.path());
+        if kind.is_dir() {
+            files.insert(path.clone(), 0);
+            collect(&path, files);
+        } else {
+            let mut hasher = DefaultHasher::new();
+            if kind.is_symlink() {
+                fs::read_link(&path).expect("readable").hash(&mut hasher);
+            } else {
+                fs::read(&path).expect("readable").hash(&mut hasher);
+            }
+            files.insert(path, hasher.finish());
+        }
+    }
 }
 
-#[test]
-#[ignore = "needs Wine: cargo xtask test"]
-fn what_a_killed_run_left_listed_is_put_back_by_the_next_one() {
-    let Some(wine) = WineStage::new() else { return };
-    let before = wine.providers();
-    let client = wine.secur32();
-    let mut exec = wine.start(&client, "sign-in alice wait");
-    signal(&exec, "KILL");
-    // The command outlives it, until its input ends.
-    drop(exec.stdin.take());
-    exec.wait().expect("it ends");
-    assert!(wine.providers().contains("MSNSSPC.dll"), "nobody was left to put it back");
-    wine.stage.expect_clean(&client, "sign-in alice flush").exits_with(0);
-    assert_eq!(wine.providers(), before);
+/// Asserts that nothing was added, removed or changed but these files.
+#[track_caller]
+fn assert_changed(before: &BTreeMap<PathBuf, u64>, after: &BTreeMap<PathBuf, u64>, files: &[&Path]) {
+    let in_one = |one: &BTreeMap<PathBuf, u64>, other: &BTreeMap<PathBuf, u64>| -> BTreeSet<PathBuf> {
+        one.iter()
+            .filter(|(path, hash)| other.get(*path) != Some(hash))
+            .map(|(path, _)| path.clone())
+            .collect()
+    };
+    let changed: BTreeSet<_> = in_one(before, after).union(&in_one(after, before)).cloned().collect();
+    assert_eq!(changed, files.iter().map(|path| path.to_path_buf()).collect());
 }
 
-#[test]
-#[ignore = "needs Wine: cargo xtask test"]
-fn the_last_of_several_runs_puts_the_security_providers_back() {
-    let Some(wine) = WineStage::new() else { return };
-    let before = wine.providers();
-    let client = wine.secur32();
-    // The first has not asked secur32 for anything yet while the second comes and goes.
-    let mut first = wine.start(&client, "load wait sign-in alice flush");
-    wine.stage.expect_clean(&client, "sign-in bob flush").exits_with(0);
-    drop(first.stdin.take());
-    let first = Ran::from(first.wait_with_output().expect("it ends")).exits_with(0);
-    assert!(first.stderr.contains("clean: 1 credential"), "{first:?}");
-    assert_eq!(wine.providers(), before);
+/// The shadows of this test's runs that are there, in the folder that `TMPDIR` names.
+fn shadows(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("readable").flatten().map(|entry| entry.path());
+    entries.filter(|path| path.join("drive_c").is_dir()).collect()
 }
 
 fn signal(process: &Child, signal: &str) {
@@ -154,14 +155,171 @@ fn signal(process: &Child, signal: &str) {
 
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
-fn a_native_program_that_starts_windows_programs_gets_the_mocks_registered_on_request() {
+fn the_prefix_is_as_before_however_the_run_ended() {
+    let Some(wine) = WineStage::new() else { return };
+    let before = wine.files();
+    let client = wine.secur32();
+    wine.stage.expect_clean(&client, "sign-in alice flush").exits_with(0);
+    assert_changed(&before, &wine.files(), &[]);
+    wine.stage.expect_clean(&client, "sign-in alice kill").exits_with(137);
+    assert_changed(&before, &wine.files(), &[]);
+
+    let temporary = wine.stage.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    for interrupt in ["INT", "TERM"] {
+        let mut exec = wine.start(&client, "sign-in alice wait");
+        assert_eq!(shadows(&temporary).len(), 1);
+        signal(&exec, interrupt);
+        let status = exec.wait().expect("it ends");
+        drop(exec.stdin.take());
+        assert!(!status.success(), "{interrupt}: {status}");
+        assert_eq!(shadows(&temporary), <[PathBuf; 0]>::default(), "{interrupt}");
+        assert_changed(&before, &wine.files(), &[]);
+    }
+
+    let mut exec = wine.start(&client, "sign-in alice wait");
+    signal(&exec, "KILL");
+    exec.wait().expect("it ends");
+    assert_changed(&before, &wine.files(), &[]);
+    // The next run ends what was left running, and removes the shadow.
+    assert_eq!(shadows(&temporary).len(), 1);
+    let mut next = wine.stage.exec();
+    next.env("TMPDIR", &temporary).arg("--").args(&client).args(["sign-in", "bob", "flush"]);
+    Ran::of(&mut next).exits_with(0);
+    assert_eq!(shadows(&temporary), <[PathBuf; 0]>::default());
+    let mut rest = String::new();
+    exec.stdout.take().expect("piped").read_to_string(&mut rest).expect("nothing holds it open any more");
+    assert_changed(&before, &wine.files(), &[]);
+}
+
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn what_a_program_writes_to_files_stays_and_what_it_writes_to_the_registry_does_not() {
+    let Some(wine) = WineStage::new() else { return };
+    let before = wine.files();
+    let run = |line: &str| {
+        let command = ["wine", "cmd", "/c", line];
+        Ran::of(wine.stage.exec().arg("--").args(command)).exits_with(0).stdout
+    };
+    run(
+        r"echo root > C:\new.txt&& echo users > C:\users\new.txt&& echo system > C:\windows\system32\new.txt",
+    );
+    let drive = wine.prefix().join("drive_c");
+    let written = ["new.txt", "users/new.txt", "windows/system32/new.txt"].map(|name| drive.join(name));
+    assert_changed(&before, &wine.files(), &written.each_ref().map(PathBuf::as_path));
+    assert_eq!(fs::read_to_string(&written[0]).unwrap().trim(), "root");
+
+    let set = run(r"reg add HKCU\Software\Ours /v value /d 1 /f&& reg query HKCU\Software\Ours");
+    assert!(set.contains("value"), "{set}");
+    let gone = Ran::of(wine.stage.exec().args(["--", "wine", "reg", "query", r"HKCU\Software\Ours"]));
+    assert_ne!(gone.status, 0, "{gone:?}");
+}
+
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn several_runs_at_once_have_a_prefix_each() {
+    let Some(wine) = WineStage::new() else { return };
+    let before = wine.files();
+    let client = wine.secur32();
+    let waiting: Vec<_> =
+        (0..8).map(|number| wine.start(&client, &format!("sign-in user{number} wait flush"))).collect();
+    for mut exec in waiting {
+        drop(exec.stdin.take());
+        let ran = Ran::from(exec.wait_with_output().expect("it ends")).exits_with(0);
+        assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{ran:?}");
+    }
+    assert_changed(&before, &wine.files(), &[]);
+}
+
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn windows_programs_that_the_command_left_running_are_waited_for_and_judged() {
     let Some(wine) = WineStage::new() else { return };
     let client = wine.secur32();
-    let script = words(&[&"sh", &"-c", &r#"wine "$1" sign-in alice flush"#, &"sh", &client[1]]);
-    let run = |options: &[&str]| Ran::of(wine.stage.exec().args(options).arg("--").args(&script));
-    let unregistered = run(&["--expect-clean"]).exits_with(99);
-    assert!(unregistered.stderr.contains("not exercised"), "{}", unregistered.stderr);
-    run(&["--expect-clean", "--register"]).exits_with(0);
+    let script = words(&[&"sh", &"-c", &r#"wine "$1" load sign-in alice & true"#, &"sh", &client[1]]);
+    let ran = wine.stage.expect_clean(&script, "").exits_with(99);
+    assert!(ran.stderr.contains("LEFT at exit"), "{}", ran.stderr);
+    let detached = words(&[&"wine", &"cmd", &"/c", &"start", &"/b", &client[1]]);
+    let ran = wine.stage.expect_clean(&detached, "sign-in alice flush").exits_with(0);
+    assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+}
+
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_prefix_that_is_not_there_is_made_once() {
+    let Some(wine) = WineStage::new() else { return };
+    let client = wine.secur32();
+    let prefix = wine.stage.path("new prefix");
+    let start = || {
+        let mut exec = wine.stage.exec();
+        exec.env("WINEPREFIX", &prefix).env("WINEDLLOVERRIDES", "mscoree,mshtml=").env_remove("DISPLAY");
+        exec.args(["--expect-clean", "--"]).args(&client).args(["sign-in", "alice", "flush"]);
+        exec.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    for exec in [start(), start()] {
+        let ran = Ran::from(exec.wait_with_output().expect("it ends")).exits_with(0);
+        assert!(ran.stderr.contains("clean: 1 credential"), "{ran:?}");
+    }
+    let registry = fs::read_to_string(prefix.join("system.reg")).expect("the prefix stays");
+    assert!(registry.contains("#arch="), "{registry:.200}");
+}
+
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_prefix_as_it_is_has_the_mock_for_the_time_of_the_run() {
+    let Some(wine) = WineStage::new() else { return };
+    // Wine's own services run there, and write to the registry: only these files are looked at.
+    let system = wine.prefix().join("drive_c/windows/system32");
+    let files = || {
+        let mut files = BTreeMap::new();
+        collect(&system, &mut files);
+        files
+    };
+    let before = files();
+    let client = wine.secur32();
+    let as_is = |steps: &str| {
+        let mut exec = wine.stage.exec();
+        exec.args(["--expect-clean", "--prefix-as-is", "--"]).args(&client).args(steps.split_whitespace());
+        exec
+    };
+    Ran::of(&mut as_is("sign-in alice flush")).exits_with(0);
+    assert_changed(&before, &files(), &[]);
+
+    let mut exec = WineStage::started(&mut as_is("sign-in alice wait"));
+    assert_ne!(before, files());
+    signal(&exec, "KILL");
+    exec.wait().expect("it ends");
+    assert_ne!(before, files(), "nobody was left to restore it");
+    drop(exec.stdin.take());
+    Ran::of(&mut as_is("sign-in alice flush")).exits_with(0);
+    assert_changed(&before, &files(), &[]);
+    let mut registry = wine.stage.wine();
+    registry.args(["reg", "add", r"HKCU\Software\Ours", "/v", "value", "/d", "1", "/f"]);
+    Ran::of(&mut registry).exits_with(0);
+    let query = ["--prefix-as-is", "--", "wine", "reg", "query", r"HKCU\Software\Ours"];
+    let seen = Ran::of(wine.stage.exec().args(query)).exits_with(0);
+    assert!(seen.stdout.contains("value"), "{seen:?}");
+}
+
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_native_program_that_starts_windows_programs_gives_them_the_mock() {
+    let Some(wine) = WineStage::new() else { return };
+    let client = wine.secur32();
+    let script = wine.stage.path("run");
+    fs::write(&script, "#!/bin/sh\nexec wine \"$APP\" sign-in alice flush\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |options: &[&str], command: &[OsString]| {
+        let mut exec = wine.stage.exec();
+        exec.env("APP", &client[1]).args(["--expect-clean"]).args(options).arg("--").args(command);
+        Ran::of(&mut exec)
+    };
+    run(&[], &words(&[&"env", &"wine", &client[1], &"sign-in", &"alice", &"flush"])).exits_with(0);
+    run(&[], &words(&[&"sh", &"-c", &r#"wine "$APP" sign-in alice flush"#])).exits_with(0);
+    // Nothing shows that this one does.
+    let unknown = run(&[], &words(&[&script])).exits_with(99);
+    assert!(unknown.stderr.contains("not exercised"), "{}", unknown.stderr);
+    run(&["--wine"], &words(&[&script])).exits_with(0);
 }
 
 /// M12

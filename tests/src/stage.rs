@@ -82,7 +82,7 @@ impl Stage {
         let stage = Self::with_wine()?;
         let windows = stage.path("windows");
         fs::create_dir(&windows).expect("the folder is this test's own");
-        for mock in MOCKS {
+        for mock in MOCKS.iter().chain(&["secur32"]) {
             let file = format!("{mock}.dll");
             link(&windows_mocks().join(&file), &windows.join(&file));
         }
@@ -99,6 +99,12 @@ impl Stage {
     #[cfg(unix)]
     pub fn wine(&self) -> Command {
         self.wine.as_ref().expect("this stage was made with Wine").command("wine")
+    }
+
+    /// The folder of this stage's Wine prefix.
+    #[cfg(unix)]
+    pub fn prefix(&self) -> &Path {
+        self.wine.as_ref().expect("this stage was made with Wine").path()
     }
 
     /// A path in the folder.
@@ -284,7 +290,8 @@ fn windows_mocks() -> &'static Path {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root()).args(["build", "--quiet", "--target", TARGET]);
         cargo
-            .args(["--package", "sspcache-msnsspc", "--package", "sspcache-msapsspc", "--target-dir"])
+            .args(["--package", "sspcache-msnsspc", "--package", "sspcache-msapsspc"])
+            .args(["--package", "sspcache-secur32", "--target-dir"])
             .arg(&target_folder);
         let built = cargo.output().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
         assert!(

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use tempfile::TempDir;
@@ -25,6 +26,8 @@ pub fn is_left_out() -> bool {
 #[derive(Debug)]
 pub struct Prefix {
     folder: TempDir,
+    /// Set once the server runs: only what asks for it needs one.
+    started: OnceLock<()>,
 }
 
 impl Prefix {
@@ -41,12 +44,8 @@ impl Prefix {
             "there is no Wine prefix in {}, which this test needs: `cargo xtask setup` makes it",
             original.display()
         );
-        let prefix = Self { folder: temporary_folder() };
+        let prefix = Self { folder: temporary_folder(), started: OnceLock::new() };
         copy(&original, prefix.path());
-        // For as long as the test lasts, so that services start once; not for ever, should the test be killed.
-        prefix.run(Command::new("wineserver").arg("--persistent=60"));
-        // The first Windows program starts services that inherit its streams, and hold them open for seconds.
-        prefix.run(Command::new("wine").args(["cmd", "/c", "exit"]));
         Some(prefix)
     }
 
@@ -56,6 +55,12 @@ impl Prefix {
 
     /// A program of Wine's, in this prefix.
     pub fn command(&self, program: &str) -> Command {
+        self.started.get_or_init(|| {
+            // For as long as the test lasts, so that services start once; not for ever, should the test be killed.
+            self.run(Command::new("wineserver").arg("--persistent=60"));
+            // The first Windows program starts services that inherit its streams, and hold them open for seconds.
+            self.run(Command::new("wine").args(["cmd", "/c", "exit"]));
+        });
         let mut command = Command::new(program);
         command.env("WINEPREFIX", self.path());
         command
@@ -76,6 +81,9 @@ impl Prefix {
 
 impl Drop for Prefix {
     fn drop(&mut self) {
+        if self.started.get().is_none() {
+            return;
+        }
         // It may have ended by itself. Waited for: it writes to the folder as it ends.
         for option in ["--kill", "--wait"] {
             let mut server = self.command("wineserver");

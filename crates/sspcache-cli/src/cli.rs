@@ -74,6 +74,10 @@ pub(crate) struct DemoArgs {
 /// sspcache itself failed, 126 when the command can't be run, 127 when no such command exists.
 ///
 /// sspcache looks for the mock DLLs beside itself, where `cargo xtask dist` puts them, or in the folder SSPCACHE_HOME.
+///
+/// Under Wine the command runs in a shadow of the prefix (WINEPREFIX), in which secur32.dll is the mock. Files that it
+/// writes are in the prefix afterwards; what it writes to the registry is not. Windows programs that the command left
+/// running are waited for.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXEC_EXAMPLES)]
 pub(crate) struct ExecArgs {
@@ -111,10 +115,15 @@ pub(crate) struct ExecArgs {
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "msnsspc")]
     pub(crate) preload: Option<Mock>,
 
-    /// Registers the mocks as security providers while the command runs, for programs that use secur32. Automatic when
-    /// the command is Wine; on Windows it needs administrator rights.
+    /// Prepares for Windows programs that the command starts through Wine. Automatic when the command has `wine` or a
+    /// `.exe` file among its words.
     #[arg(long)]
-    pub(crate) register: bool,
+    pub(crate) wine: bool,
+
+    /// Runs in the Wine prefix itself, with the mock in it for the time of the run, for programs that have to meet others
+    /// that run there.
+    #[arg(long)]
+    pub(crate) prefix_as_is: bool,
 
     /// Writes a JUnit report to this file: one test case per process.
     #[arg(long, value_name = "FILE")]

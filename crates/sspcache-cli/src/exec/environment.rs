@@ -7,7 +7,11 @@ use std::{
     process::Command,
 };
 
-use super::{ExecError, find::Mocks, wine::Wine};
+use super::{
+    ExecError,
+    find::Mocks,
+    wine::{Session, Wine},
+};
 use crate::cli::Mock;
 
 /// Variables to set for the command, on top of the inherited environment.
@@ -19,6 +23,7 @@ impl Environment {
     pub(crate) fn new(
         mocks: &Mocks,
         wine: Option<&Wine>,
+        session: Option<&Session<'_>>,
         journal: &Path,
         config: Option<&Path>,
         preload: Option<Mock>,
@@ -38,8 +43,8 @@ impl Environment {
         }
         // The command uses it as an absolute path, which needs a drive letter in a Windows program.
         let dll_dir = match wine {
-            Some(wine) => wine.dos_path(&mocks.windows),
-            None => mocks.native.as_os_str().to_owned(),
+            Some(wine) if wine.is_command() => wine.dos_path(&mocks.windows),
+            _ => mocks.native.as_os_str().to_owned(),
         };
         variables.push(("SSPCACHE_DLL_DIR", dll_dir));
         // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one
@@ -48,6 +53,7 @@ impl Environment {
         if let Some(config) = config {
             variables.push(("SSPCACHE_CONFIG", config.as_os_str().to_owned()));
         }
+        variables.extend(session.into_iter().flat_map(Session::variables));
         if let Some(mock) = preload {
             variables.push(preloaded(&mocks.native.join(mock.file_name()))?);
         }

@@ -44,9 +44,16 @@ impl Mocks {
         Ok(Self { native, windows })
     }
 
-    /// Whether the mocks for Windows programs are there.
+    /// Whether the mocks for Windows programs are there, by each name that programs know.
     pub(crate) fn has_windows(&self) -> bool {
-        MOCKS.iter().all(|mock| self.windows.join(mock.file_name()).is_file())
+        let names = MOCKS.iter().map(|mock| mock.file_name()).chain([SECUR32]);
+        names.map(|name| self.windows.join(name)).all(|file| file.is_file())
+    }
+
+    /// The folder of the mocks for 32-bit Windows programs, which may be missing.
+    #[cfg(unix)]
+    pub(crate) fn windows_32(&self) -> PathBuf {
+        self.windows.join("x86")
     }
 
     /// The folder of DLLs that Wine lacks, which the loader has to search after the mocks. It lies beside the mocks for
@@ -55,6 +62,9 @@ impl Mocks {
         self.windows.join("wine")
     }
 }
+
+/// The mock under the name of Windows' own DLL, to which programs are linked.
+pub(crate) const SECUR32: &str = "secur32.dll";
 
 pub(crate) const MOCKS: [Mock; 2] = [Mock::Msnsspc, Mock::Msapsspc];
 

@@ -5,17 +5,17 @@
 //! | `accounts` | adds the accounts of the command line to the configuration |
 //! | `find` | finds the mock DLLs |
 //! | `environment` | sets the variables through which the command finds them |
-//! | `wine` | handles commands that are Windows programs |
-//! | `register` | registers the mocks as security providers, and restores the list afterwards |
-//! | `registry` | reads and writes that list through `reg` |
+//! | `wine` | handles commands that are Windows programs: gives them a prefix in which secur32.dll is the mock |
 //! | `run` | starts the command, passes signals on, waits |
 
 mod accounts;
 mod environment;
 mod find;
-mod register;
-mod registry;
 mod run;
+#[cfg(unix)]
+mod wine;
+#[cfg(not(unix))]
+#[path = "no_wine.rs"]
 mod wine;
 
 use std::{
@@ -34,7 +34,6 @@ use self::{
     accounts::{Accounts, Configuration, Table},
     environment::Environment,
     find::Mocks,
-    register::Registration,
     run::Signals,
     wine::Wine,
 };
@@ -59,24 +58,31 @@ pub(crate) fn exec(args: &ExecArgs) -> u8 {
 
 fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     let mocks = Mocks::find()?;
-    let wine = Wine::of(&args.command);
+    let wine = Wine::of(args);
     if let Some(wine) = &wine {
         wine.check(&mocks)?;
     }
     let config = args.config.as_deref().map(check_config).transpose()?;
     let accounts = Accounts::of(args)?;
-    // From here on Ctrl-C ends the command and not this process, which has to delete files and undo the registration.
+    // From here on Ctrl-C ends the command and not this process, which has to clean up after it.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
     let target = JournalTarget::open(args.journal.as_deref())?;
     let config = accounts.configure(config.as_deref())?;
-
-    let config = config.as_ref().map(Configuration::path);
-    let environment = Environment::new(&mocks, wine.as_ref(), &target.path, config, args.preload)?;
-    let registration =
-        if args.register || wine.is_some() { Some(Registration::register(wine.as_ref())?) } else { None };
+    let session = match &wine {
+        Some(wine) => wine.begin(&mocks, args.prefix_as_is, &mut signals)?,
+        None => None,
+    };
+    let environment = Environment::new(
+        &mocks,
+        wine.as_ref(),
+        session.as_ref(),
+        &target.path,
+        config.as_ref().map(Configuration::path),
+        args.preload,
+    )?;
     let ended = run::run(&args.command, &environment, &mut signals);
-    if let Some(registration) = registration {
-        registration.undo()?;
+    if let Some(session) = session {
+        session.end(&mut signals)?;
     }
     let status = ended?;
 
@@ -184,6 +190,8 @@ pub(crate) enum ExecError {
          {name}:file:PATH"
     )]
     NoPassword { option: Table, name: String, reason: String },
+    #[error("Wine can't make a prefix in {}: {reason}", prefix.display())]
+    NoPrefix { prefix: PathBuf, reason: String },
     #[error("{command}: no such command")]
     NotFound { command: String },
     #[error(transparent)]
@@ -199,8 +207,8 @@ pub(crate) enum ExecError {
     PasswordOnCommandLine { option: Table, name: String },
     #[error("can't add {} to {variable}: the path contains a separator of that list", folder.display())]
     PathList { variable: &'static str, folder: PathBuf },
-    #[error("can't register the mocks as security providers: {reason}")]
-    Register { reason: String },
+    #[error("can't run the command in a Wine prefix made of {}: {source}", prefix.display())]
+    Prefix { prefix: PathBuf, source: io::Error },
     #[error("can't watch for signals: {0}")]
     Signals(io::Error),
     #[error("can't write {}: {source}", path.display())]
@@ -215,9 +223,10 @@ pub(crate) enum ExecError {
 }
 
 impl ExecError {
-    #[allow(clippy::needless_pass_by_value, reason = "so that `map_err` takes it")]
-    fn register(reason: impl ToString) -> Self {
-        Self::Register { reason: reason.to_string() }
+    #[cfg(unix)]
+    #[allow(clippy::needless_pass_by_value, reason = "takes errors and texts")]
+    fn no_prefix(prefix: &Path, reason: impl ToString) -> Self {
+        Self::NoPrefix { prefix: prefix.to_owned(), reason: reason.to_string() }
     }
 
     fn status(&self) -> u8 {

@@ -14,8 +14,8 @@ pub(crate) fn run(
     environment: &Environment,
     signals: &mut Signals,
 ) -> Result<u8, ExecError> {
-    if let Some(status) = signals.pending() {
-        return Ok(status); // Interrupted before there was a command.
+    if let Some(status) = signals.interrupted() {
+        return Ok(status); // Before there was a command.
     }
     let (program, arguments) = command.split_first().expect("the command line requires a command");
     let mut command = Command::new(program);
@@ -39,12 +39,13 @@ impl Signals {
         imp::Signals::watch().map(Self)
     }
 
-    /// The exit status for a signal that has arrived, if one has.
-    fn pending(&mut self) -> Option<u8> {
-        self.0.pending()
+    /// The exit status for the first signal that has arrived, if one has.
+    pub(crate) fn interrupted(&mut self) -> Option<u8> {
+        self.0.interrupted()
     }
 
-    fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
+    /// Waits for a process, to which signals are passed on.
+    pub(crate) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
         self.0.wait(child)
     }
 }
@@ -78,18 +79,25 @@ mod imp {
     use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
     #[derive(Debug)]
-    pub(super) struct Signals(signal_hook::iterator::Signals);
+    pub(super) struct Signals {
+        watched: signal_hook::iterator::Signals,
+        /// The first that arrived.
+        received: Option<i32>,
+    }
 
     impl Signals {
         pub(super) fn watch() -> io::Result<Self> {
             let ignored = ignored_signals();
             let watched =
                 [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
-            signal_hook::iterator::Signals::new(watched.chain([SIGCHLD])).map(Self)
+            let watched = signal_hook::iterator::Signals::new(watched.chain([SIGCHLD]))?;
+            Ok(Self { watched, received: None })
         }
 
-        pub(super) fn pending(&mut self) -> Option<u8> {
-            self.0.pending().find(|&signal| signal != SIGCHLD).map(status_of_signal)
+        pub(super) fn interrupted(&mut self) -> Option<u8> {
+            let arrived = self.watched.pending().find(|&signal| signal != SIGCHLD);
+            self.received = self.received.or(arrived);
+            self.received.map(status_of_signal)
         }
 
         pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
@@ -99,8 +107,9 @@ mod imp {
                 if let Some(status) = child.try_wait()? {
                     return Ok(status);
                 }
-                for signal in self.0.wait() {
-                    if signal != SIGCHLD && !comes_from_terminal(signal) {
+                for signal in self.watched.wait().filter(|&signal| signal != SIGCHLD) {
+                    self.received = self.received.or(Some(signal));
+                    if !comes_from_terminal(signal) {
                         forward(signal, child);
                     }
                 }
@@ -161,7 +170,7 @@ mod imp {
             Ok(Self(interrupted))
         }
 
-        pub(super) fn pending(&mut self) -> Option<u8> {
+        pub(super) fn interrupted(&mut self) -> Option<u8> {
             self.0.load(Ordering::SeqCst).then_some(STATUS_INTERRUPTED)
         }
 

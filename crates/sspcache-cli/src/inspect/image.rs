@@ -171,6 +171,13 @@ pub(crate) fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
+/// Whether a file is a PE file for 32-bit machines, by its head alone.
+#[cfg(unix)]
+pub(crate) fn is_32_bit_program(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else { return false };
+    FileKind::parse(&ReadCache::new(file)).is_ok_and(|kind| kind == FileKind::Pe32)
+}
+
 /// Reads the images in a file: one, or one per machine in a universal Mach-O file.
 pub(crate) fn read(path: &Path) -> Result<Vec<Image>, ImageError> {
     let data = fs::read(path).map_err(|source| ImageError::Unreadable { path: path.to_owned(), source })?;

@@ -6,6 +6,8 @@ use std::{fmt::Write as _, io::Write, path::Path};
 
 use serde::Serialize;
 
+#[cfg(unix)]
+pub(crate) use self::image::is_32_bit_program;
 pub(crate) use self::image::{Format, format_of};
 use self::image::{Image, ImageError, read};
 use crate::{
