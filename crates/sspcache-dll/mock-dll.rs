@@ -12,7 +12,9 @@ fn main() {
     println!("cargo::rerun-if-changed=../sspcache-dll/mock-dll.rs");
     let variable = |name: &str| env::var(name).unwrap_or_default();
     let package = variable("CARGO_PKG_NAME");
-    let name = package.rsplit('-').next().unwrap_or_default().to_uppercase();
+    let name = package.rsplit('-').next().unwrap_or_default();
+    // The old SSPs have their names in upper case, Windows' own DLL has it in lower case.
+    let name = if name == "secur32" { name.to_owned() } else { name.to_uppercase() };
     let link = |argument: &str| println!("cargo::rustc-cdylib-link-arg={argument}");
     match (variable("CARGO_CFG_TARGET_FAMILY").as_str(), variable("CARGO_CFG_TARGET_VENDOR").as_str()) {
         ("unix", "apple") => link(&format!("-Wl,-install_name,{name}.dll")),
