@@ -8,18 +8,37 @@ use sha2::{Digest, Sha256};
 use sspcache_types::name::fold;
 use zeroize::Zeroizing;
 
-use crate::{AuthIdentity, Principal};
+use crate::{AuthIdentity, Principal, SecretKind};
 
-/// An account that sign-ins are verified against. It holds a key made from the secret, never the secret.
+/// An account that sign-ins are verified against. It holds keys made from its secrets, never a secret.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) principal: Principal,
-    pub(crate) key: AccountKey,
+    /// One for each kind of secret that it has.
+    keys: Vec<(SecretKind, AccountKey)>,
 }
 
 impl Account {
     pub(crate) fn new(identity: &AuthIdentity) -> Self {
-        Self { principal: identity.principal.clone(), key: AccountKey::of(identity) }
+        let keys = vec![(identity.secret.kind(), AccountKey::of(identity))];
+        Self { principal: identity.principal.clone(), keys }
+    }
+
+    /// The keys that sign in to it.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &AccountKey> {
+        self.keys.iter().map(|(_, key)| key)
+    }
+
+    /// Whether the secret of this identity is one of its own.
+    pub(crate) fn is_of(&self, identity: &AuthIdentity) -> bool {
+        let key = AccountKey::of(identity);
+        self.keys().any(|own| *own == key)
+    }
+
+    /// Takes over the secrets of another account of the principal, in the place of those of the same kinds.
+    fn update(&mut self, other: Self) {
+        self.keys.retain(|(kind, _)| other.keys.iter().all(|(new, _)| new != kind));
+        self.keys.extend(other.keys);
     }
 }
 
@@ -83,11 +102,11 @@ impl Accounts {
         self.table.find(self.hash(principal), |account| account.principal == *principal)
     }
 
-    /// Takes in an account, in the place of the one that the principal had.
+    /// Takes in an account. When the principal has one, that gets its secrets, and loses those of the same kinds.
     pub(crate) fn insert(&mut self, account: Account) {
         let hash = self.hash(&account.principal);
         if let Some(known) = self.table.find_mut(hash, |known| known.principal == account.principal) {
-            *known = account;
+            known.update(account);
             return;
         }
         let Self { table, hasher } = self;
@@ -112,7 +131,7 @@ fn hash_of(hasher: &FixedState, principal: &Principal) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SecretKind;
+    use crate::Secret;
 
     /// M1, M2
     #[test]
@@ -122,7 +141,7 @@ mod tests {
             accounts.insert(Account::new(&AuthIdentity::password(format!("user{number}"), "CONTOSO", "x")));
         }
         accounts.insert(Account::new(&AuthIdentity::password("USER7", "contoso", "y")));
-        let key = |name: &str| accounts.get(&Principal::parse(name)).map(|account| account.key.clone());
+        let key = |name: &str| accounts.get(&Principal::parse(name))?.keys().next().cloned();
         assert_eq!(
             key(r"contoso\User7"),
             Some(AccountKey::of(&AuthIdentity::password("user7", "CONTOSO", "y")))
@@ -133,6 +152,20 @@ mod tests {
         );
         assert_eq!(key("user8"), None);
         assert_eq!(accounts.table.len(), 100);
+    }
+
+    /// P6
+    #[test]
+    fn an_account_has_a_secret_of_each_kind() {
+        let mut accounts = Accounts::default();
+        let identities = [(SecretKind::Password, "a"), (SecretKind::Keytab, "b"), (SecretKind::Keytab, "c")]
+            .map(|(kind, secret)| {
+                AuthIdentity::new(Principal::new("web", ""), Secret::opaque(kind, secret.as_bytes()))
+            });
+        identities.iter().for_each(|identity| accounts.insert(Account::new(identity)));
+        let account = accounts.get(&Principal::new("WEB", "")).unwrap();
+        assert_eq!(identities.map(|identity| account.is_of(&identity)), [true, false, true]);
+        assert_eq!(account.keys().count(), 2);
     }
 
     #[test]

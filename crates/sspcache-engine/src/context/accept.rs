@@ -132,7 +132,7 @@ impl Accepting {
         };
         let requested = self.requested | request.flags;
         let transcript = self.transcript.clone().with(token::unproved(received));
-        let proofs = authenticate(instance, &proof, transcript, requested)?;
+        let proofs = authenticate(instance, &proof, &transcript, requested)?;
         if !self.may_have(&proof) {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
@@ -185,21 +185,22 @@ fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
 fn authenticate(
     instance: &Instance,
     proof: &Proof,
-    transcript: Transcript,
+    transcript: &Transcript,
     requested: ContextFlags,
 ) -> Result<Proofs, SecurityStatus> {
-    let (key, known) = match &proof.client {
-        None => (null_key(), requested.contains(ContextFlags::NULL_SESSION)),
+    let (keys, known) = match &proof.client {
+        None => (vec![null_key()], requested.contains(ContextFlags::NULL_SESSION)),
         Some(client) => {
             let state = instance.lock();
-            let account = state.accounts.get(client);
-            let key = account.map_or(&state.handshakes.nobody, |account| &account.key);
-            (key.clone(), account.is_some())
+            match state.accounts.get(client) {
+                None => (vec![state.handshakes.nobody.clone()], false),
+                Some(account) => (account.keys().cloned().collect(), true),
+            }
         }
     };
-    let proofs = Proofs::new(&key, transcript);
-    let proved = proofs.is_proof(&proof.mac);
-    if proved && known { Ok(proofs) } else { Err(SecurityStatus::LOGON_DENIED) }
+    let mut proofs = keys.iter().map(|key| Proofs::new(key, transcript.clone()));
+    let proved = proofs.find(|proofs| proofs.is_proof(&proof.mac));
+    proved.filter(|_| known).ok_or(SecurityStatus::LOGON_DENIED)
 }
 
 /// Whether the acceptor sends the initiator the reason when a step of this call fails. It never answers an error by an

@@ -1,18 +1,16 @@
 //! Operations on the configured accounts: verifying a sign-in, changing a password.
 
 use crate::{
-    AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus,
-    account::{Account, AccountKey},
+    AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus, account::Account,
     state::Instance,
 };
 
 impl Instance {
     /// See [`Engine::verify`](crate::Engine::verify).
     pub(crate) fn verify(&self, identity: &AuthIdentity) -> Result<(), SecurityStatus> {
-        let key = AccountKey::of(identity);
         let state = self.lock();
         let account = state.accounts.get(&identity.principal);
-        account.filter(|account| account.key == key).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
+        account.filter(|account| account.is_of(identity)).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
     }
 
     /// See [`Engine::change_password`](crate::Engine::change_password).
@@ -25,19 +23,19 @@ impl Instance {
     ) -> Result<(), SecurityStatus> {
         let operation = Operation::ChangeAccountPassword;
         self.enter(operation)?;
-        let [old, new] = [old, new].map(|secret| Account::new(&AuthIdentity::new(principal.clone(), secret)));
+        let [old, new] = [old, new].map(|secret| AuthIdentity::new(principal.clone(), secret));
         let (mut state, now) = self.lock_at_now();
         let changed = state.package_id(package).and_then(|_| {
             if !CHANGING.iter().any(|&known| *package == Name::from(known)) {
                 return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
             }
-            let account = state.accounts.get(&old.principal).filter(|account| account.key == old.key);
+            let account = state.accounts.get(&old.principal).filter(|account| account.is_of(&old));
             account.map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
         });
         match changed {
             Ok(()) => {
                 let principal = new.principal.to_string();
-                state.accounts.insert(new);
+                state.accounts.insert(Account::new(&new));
                 state.ledger.record_with(now, || EventKind::PasswordChanged { principal });
             }
             Err(status) => state.refused(operation, status, None, now),
