@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
-    AuthIdentity, Clock, Engine, EventSink, Fault, Name, PackageInfo, SystemClock,
+    AuthIdentity, Clock, Engine, EventSink, Fault, Logon, Name, PackageInfo, SystemClock,
     context::{Accounts, settings::Settings},
     ledger::{HandlePolicy, Sinks},
     state::Setup,
@@ -21,18 +21,20 @@ impl Engine {
     /// use std::time::Duration;
     /// use sspcache_engine::{Engine, PackageInfo};
     /// let ssp = Engine::builder("MSNSSPC.dll")
-    ///     .package(PackageInfo::named("MSN"))
-    ///     .package(PackageInfo::named("NTLM"))
+    ///     .package(PackageInfo::named("Contoso"))
     ///     .account("alice", "CONTOSO", "correct horse")
     ///     .lifetime(Duration::from_secs(8 * 3600))
     ///     .build();
-    /// assert_eq!(ssp.packages().len(), 2);
+    /// let names: Vec<_> = ssp.packages().iter().map(|package| package.name.to_string()).collect();
+    /// assert_eq!(names, ["MSN", "Negotiate", "Kerberos", "NTLM", "DPA", "Contoso"]);
     /// ```
     pub fn builder(module: &str) -> EngineBuilder {
         EngineBuilder(Setup {
             module: module.to_owned(),
             packages: Vec::new(),
+            only_packages: None,
             accounts: Accounts::default(),
+            logons: Vec::new(),
             preloads: Vec::new(),
             handle_policy: HandlePolicy::default(),
             lifetime: None,
@@ -143,15 +145,31 @@ impl EngineBuilder {
         self
     }
 
-    /// Offers this package. The first call replaces the module's own default (`MSN` for MSNSSPC.dll, `DPA` for
-    /// MSAPSSPC.dll, else one named after the module).
+    /// Adds default credentials of the logon session, which a sign-in without any takes. Of several that fit, the one for
+    /// the most special target counts, and then the first.
+    pub fn logon(mut self, logon: Logon) -> Self {
+        self.0.logons.push(logon);
+        self
+    }
+
+    /// Offers only these of the packages that it would offer otherwise, in the order that they have without this.
+    pub fn only_packages(mut self, names: impl IntoIterator<Item: Into<Name>>) -> Self {
+        self.0.only_packages = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Offers this package beside the others, or in the place of the one of this name.
+    ///
+    /// Every module offers `Negotiate`, `Kerberos`, `NTLM`, `MSN` and `DPA`, its own first: `MSN` for MSNSSPC.dll, `DPA`
+    /// for MSAPSSPC.dll, one named after the module for any other but secur32.dll.
     pub fn package(mut self, package: PackageInfo) -> Self {
         self.0.packages.retain(|known| known.name != package.name);
         self.0.packages.push(package);
         self
     }
 
-    /// Puts a credential into the cache before the first call: what a logged-on user's session would bring.
+    /// Puts a credential into the cache before the first call, for a package that caches. What a logged-on user's session
+    /// brings for any package is a [`logon`](Self::logon).
     pub fn preload(mut self, package: impl Into<Name>, identity: AuthIdentity) -> Self {
         self.0.preloads.push((package.into(), identity));
         self
@@ -172,23 +190,48 @@ impl EngineBuilder {
     /// Makes the engine.
     ///
     /// # Panics
-    /// When the operating system gives no random numbers, or no memory for what is to be preloaded.
+    /// When the operating system gives no random numbers, or no memory for what is to be preloaded; when something is to be
+    /// preloaded for a package that doesn't cache.
     pub fn build(mut self) -> Engine {
-        if self.0.packages.is_empty() {
-            self.0.packages.extend(default_packages(&self.0.module).into_iter().map(PackageInfo::named));
+        self.0.packages = self.0.offered();
+        for PackageInfo { name, .. } in self.0.packages.iter().filter(|package| !package.caching) {
+            let preloaded = self.0.preloads.iter().any(|(package, _)| package == name);
+            assert!(!preloaded, "{name} doesn't cache, so nothing is preloaded for it: use `logon` instead");
         }
         Engine::from(self.0)
     }
 }
 
-fn default_packages(module: &str) -> Vec<&str> {
-    let stem = module.rsplit_once('.').map_or(module, |(stem, _)| stem);
-    match stem.to_ascii_uppercase().as_str() {
-        "MSNSSPC" => vec!["MSN"],
-        "MSAPSSPC" => vec!["DPA"],
-        "SECUR32" => vec!["Negotiate", "Kerberos", "NTLM", "MSN", "DPA"],
-        _ => vec![stem],
+impl Setup {
+    /// The packages that the instance offers: the default ones, those that were set up, less those left out.
+    fn offered(&mut self) -> Vec<PackageInfo> {
+        let mut offered = default_packages(&self.module);
+        for package in std::mem::take(&mut self.packages) {
+            match offered.iter_mut().find(|known| known.name == package.name) {
+                Some(known) => *known = package,
+                None => offered.push(package),
+            }
+        }
+        if let Some(only) = &self.only_packages {
+            offered.retain(|package| only.contains(&package.name));
+        }
+        offered
     }
+}
+
+/// The packages that a module offers without any configuration (clause P1): its own first.
+fn default_packages(module: &str) -> Vec<PackageInfo> {
+    const ALL: [&str; 5] = ["Negotiate", "Kerberos", "NTLM", "MSN", "DPA"];
+    let stem = module.rsplit_once('.').map_or(module, |(stem, _)| stem);
+    let own = match stem.to_ascii_uppercase().as_str() {
+        "MSNSSPC" => Some("MSN"),
+        "MSAPSSPC" => Some("DPA"),
+        "SECUR32" => None,
+        _ => Some(stem),
+    };
+    let own = own.map(Name::from);
+    let others = ALL.into_iter().map(Name::from).filter(|name| Some(name) != own.as_ref());
+    own.iter().cloned().chain(others).map(PackageInfo::named).collect()
 }
 
 #[cfg(feature = "config")]
@@ -203,6 +246,9 @@ impl Setup {
             self.export_key = Some(key.clone());
         }
         let module = Name::from(self.module.as_str());
+        if let Some(only) = &config.only_packages {
+            self.only_packages = Some(only.clone());
+        }
         for package in config.packages.iter().filter_map(|package| package.of(&module)) {
             self.packages.retain(|known| known.name != package.name);
             self.packages.push(package.clone());
@@ -212,6 +258,13 @@ impl Setup {
             .accounts
             .iter()
             .for_each(|account| self.accounts.insert(crate::account::Account::new(account)));
-        self.preloads.extend(config.preloads.iter().cloned());
+        self.logons.extend(config.logons.iter().cloned());
+        let caches = |name: &Name| {
+            let known = self.packages.iter().find(|package| package.name == *name);
+            known.map_or_else(|| PackageInfo::named(name.clone()).caching, |package| package.caching)
+        };
+        // A preload for a package that only another module's configuration lets cache is none of this one's business.
+        let preloads = config.preloads.iter().filter(|(package, _)| caches(package));
+        self.preloads.extend(preloads.cloned());
     }
 }

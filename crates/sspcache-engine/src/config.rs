@@ -6,8 +6,12 @@
 //! lifetime-seconds = 28800      # without it, credentials never expire
 //! capacity = 1000               # without it, there is no limit
 //!
-//! [[package]]                   # replaces the module's own package
+//! [packages]
+//! only = ["NTLM"]               # offers no other package; without it, Negotiate, Kerberos, NTLM, MSN and DPA, too
+//!
+//! [[package]]                   # beside the others, or in the place of the one of this name
 //! name = "NTLM"
+//! caching = true                # what a program signs in with is cached; without it, NTLM keeps it in the handle
 //! module = "MSNSSPC.dll"        # offered by this mock alone; without it, by every one
 //! comment = "for tests"
 //! capabilities = ["integrity", "privacy", "connection"]
@@ -18,9 +22,18 @@
 //! user = "alice"
 //! domain = "CONTOSO"
 //! password = "correct horse"
+//! keytab = "BQIAAAA="           # in Base64; it signs in, too, and may stand alone
+//! certificate = "MIIB"          # likewise
 //!
-//! [[preload]]                   # cached from the start, as by a user's session
-//! package = "NTLM"
+//! [[logon]]                     # default credentials: what signing in without any takes
+//! user = "alice"
+//! domain = "CONTOSO"
+//! password = "correct horse"
+//! packages = ["Negotiate"]      # without it, every package
+//! target = "*.contoso.example"  # only for it, as an entry of the Credential Manager; without it, for any
+//!
+//! [[preload]]                   # cached from the start, for a package that caches
+//! package = "MSN"
 //! user = "alice"
 //! domain = "CONTOSO"
 //! password = "correct horse"
@@ -47,6 +60,7 @@
 //! A configuration holds passwords, so an error names line, column, key and what is allowed there, and never quotes the
 //! file's text (clause M8). The table of keys is in `config/keys.rs`.
 
+mod base64;
 mod error;
 mod keys;
 
@@ -64,7 +78,7 @@ use toml::{
 use zeroize::Zeroizing;
 
 use crate::{
-    AuthIdentity, Effect, Fault, Name, PackageInfo, Principal,
+    AuthIdentity, Effect, Fault, Logon, Name, PackageInfo, PackageList, Principal,
     context::{export_key::ExportKey, settings::Overrides},
     ledger::HandlePolicy,
 };
@@ -89,8 +103,10 @@ pub struct Config {
     pub(crate) capacity: Option<NonZeroU32>,
     pub(crate) contexts: Overrides,
     pub(crate) export_key: Option<ExportKey>,
+    pub(crate) only_packages: Option<Vec<Name>>,
     pub(crate) packages: Vec<ForModule<PackageInfo>>,
     pub(crate) accounts: Vec<AuthIdentity>,
+    pub(crate) logons: Vec<Logon>,
     pub(crate) preloads: Vec<(Name, AuthIdentity)>,
     pub(crate) faults: Vec<ForModule<Fault>>,
 }
@@ -159,6 +175,7 @@ impl Config {
             capabilities: package.optional(&keys::CAPABILITIES)?.unwrap_or(default.capabilities),
             max_token: package.optional(&keys::MAX_TOKEN)?.map_or(default.max_token, NonZeroU32::get),
             rpc_id: package.optional(&keys::RPC_ID)?.unwrap_or(default.rpc_id),
+            caching: package.optional(&keys::CACHING)?.unwrap_or(default.caching),
             ..default
         };
         self.packages.push(ForModule { module: package.optional(&keys::PACKAGE_MODULE)?, item });
@@ -168,13 +185,44 @@ impl Config {
     fn read_account(&mut self, account: &Section<'_>) -> Result<(), ConfigError> {
         let user = account.required(&keys::ACCOUNT_USER)?;
         let domain = account.optional(&keys::ACCOUNT_DOMAIN)?.unwrap_or_default();
-        let password = account.required(&keys::ACCOUNT_PASSWORD)?;
-        self.accounts.push(AuthIdentity::new(Principal::new(user, domain), password));
+        let opaque =
+            [account.optional(&keys::ACCOUNT_KEYTAB)?, account.optional(&keys::ACCOUNT_CERTIFICATE)?];
+        let password = if opaque.iter().any(Option::is_some) {
+            account.optional(&keys::ACCOUNT_PASSWORD)?
+        } else {
+            Some(account.required(&keys::ACCOUNT_PASSWORD)?)
+        };
+        let principal = Principal::new(user, domain);
+        let secrets = [password].into_iter().chain(opaque).flatten();
+        self.accounts.extend(secrets.map(|secret| AuthIdentity::new(principal.clone(), secret)));
+        Ok(())
+    }
+
+    fn read_logon(&mut self, logon: &Section<'_>) -> Result<(), ConfigError> {
+        let user = logon.required(&keys::LOGON_USER)?;
+        let domain = logon.optional(&keys::LOGON_DOMAIN)?.unwrap_or_default();
+        let password = logon.required(&keys::LOGON_PASSWORD)?;
+        let packages: PackageList =
+            logon.optional(&keys::LOGON_PACKAGES)?.unwrap_or_default().into_iter().collect();
+        let mut read = Logon::new(Principal::new(user, domain), password).with_packages(packages);
+        if let Some(target) = logon.optional(&keys::LOGON_TARGET)? {
+            read = read.to(target);
+        }
+        self.logons.push(read);
         Ok(())
     }
 
     fn read_preload(&mut self, preload: &Section<'_>) -> Result<(), ConfigError> {
         let package = preload.required(&keys::PRELOAD_PACKAGE)?;
+        let mut configured = self.packages.iter().filter(|known| known.item.name == package).peekable();
+        let caches = if configured.peek().is_some() {
+            configured.any(|known| known.item.caching)
+        } else {
+            PackageInfo::named(package.clone()).caching
+        };
+        if !caches {
+            return Err(preload.wrong(&keys::PRELOAD_PACKAGE, Problem::NotCaching));
+        }
         let user = preload.required(&keys::PRELOAD_USER)?;
         let domain = preload.optional(&keys::PRELOAD_DOMAIN)?.unwrap_or_default();
         let password = preload.required(&keys::PRELOAD_PASSWORD)?;
@@ -209,8 +257,13 @@ impl std::str::FromStr for Config {
         file.table("cache", |section| config.read_cache(section))?;
         file.table("context", |section| config.read_context(section))?;
         file.table("targets", |section| config.read_targets(section))?;
+        file.table("packages", |section| {
+            config.only_packages = section.optional(&keys::ONLY)?;
+            Ok(())
+        })?;
         file.tables("package", |section| config.read_package(section))?;
         file.tables("account", |section| config.read_account(section))?;
+        file.tables("logon", |section| config.read_logon(section))?;
         file.tables("preload", |section| config.read_preload(section))?;
         file.tables("fault", |section| config.read_fault(section))?;
         Ok(config)
@@ -270,6 +323,12 @@ impl<'t> Section<'t> {
 
     fn invalid(&self, key: String, span: Range<usize>) -> ConfigError {
         ConfigError::new(Problem::Invalid).with_key(key).located(self.text, span)
+    }
+
+    /// A problem of a key's value that the key alone doesn't show.
+    fn wrong<T>(&self, key: &Key<T>, problem: Problem) -> ConfigError {
+        let span = self.value(key.name()).map_or_else(|| self.span.clone(), Spanned::span);
+        ConfigError::new(problem).with_key(self.path(key.name())).located(self.text, span)
     }
 
     fn optional<T>(&self, key: &Key<T>) -> Result<Option<T>, ConfigError> {

@@ -7,7 +7,8 @@ mod credentials;
 use std::fmt;
 
 use crate::{
-    CachedCredential, Ended, Ending, Event, Name, Operation, PackageInfo, SecurityStatus, Unclean,
+    CachedCredential, Ended, Ending, Event, HeldCredential, Name, Operation, PackageInfo, SecurityStatus,
+    Unclean,
     state::{Instance, Setup},
     vault::Memory,
 };
@@ -108,6 +109,12 @@ impl Engine {
         self.instance.cached_credentials()
     }
 
+    /// The credentials that the program passed and that handles still hold, for packages that don't cache, in the order
+    /// in which they came. Inbound handles and default credentials hold nothing of the program's.
+    pub fn held_credentials(&self) -> Vec<HeldCredential> {
+        self.instance.held_credentials()
+    }
+
     /// The memory that the cache takes, and whether the system refused to lock some of it in physical
     /// memory.
     ///
@@ -137,10 +144,10 @@ impl Engine {
         self.instance.lock_at_now().0.ledger.events.clone()
     }
 
-    /// Asserts that no credential is cached.
+    /// Asserts that no credential is cached, and that none is held by a handle.
     ///
     /// # Panics
-    /// When one is: the message names each, and the event since which it is cached.
+    /// When one is: the message says which of the two, and names each with the event since which it is there.
     #[track_caller]
     pub fn assert_clean(&self) {
         if let Err(unclean) = self.check_clean() {
@@ -148,7 +155,7 @@ impl Engine {
         }
     }
 
-    /// Whether no credential is cached.
+    /// Whether no credential is cached, and none held by a handle.
     ///
     /// # Errors
     /// Names each that is.

@@ -60,7 +60,9 @@ impl fmt::Display for Principal {
 
 /// Which packages an identity may be used with: the `PackageList` of `SEC_WINNT_AUTH_IDENTITY_EX`.
 ///
-/// Names are separated by commas; `!name` excludes one. An empty list restricts nothing.
+/// Names are separated by commas; `!name` excludes one. Names that are not excluded are all that is allowed, in the order
+/// of preference; a list without any allows all others. `-name` is not a name, and excludes nothing. An empty list
+/// restricts nothing.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PackageList {
     allowed: Vec<Name>,
@@ -86,6 +88,8 @@ impl PackageList {
                 Some((&bang, name)) if bang == u16::from(b'!') => {
                     parsed.excluded.push(Name::from_units(trim(name)));
                 }
+                // Programs write it for `!`, in vain.
+                Some((&minus, _)) if minus == u16::from(b'-') => {}
                 Some(_) => parsed.allowed.push(Name::from_units(part)),
             }
         }
@@ -94,7 +98,25 @@ impl PackageList {
 
     /// Whether a package of this name may be used.
     pub fn allows(&self, package: &Name) -> bool {
-        !self.excluded.contains(package) && (self.allowed.is_empty() || self.allowed.contains(package))
+        !self.excludes(package) && (self.allowed.is_empty() || self.allowed.contains(package))
+    }
+
+    /// Whether the list names a package in order to exclude it.
+    pub fn excludes(&self, package: &Name) -> bool {
+        self.excluded.contains(package)
+    }
+
+    /// The place of a package in the order of preference, from 0. Those that the list doesn't name come last, all at one
+    /// place.
+    pub fn rank(&self, package: &Name) -> usize {
+        self.allowed.iter().position(|name| name == package).unwrap_or(self.allowed.len())
+    }
+}
+
+impl FromIterator<Name> for PackageList {
+    /// A list that allows these packages; of none, one that restricts nothing.
+    fn from_iter<I: IntoIterator<Item = Name>>(names: I) -> Self {
+        Self { allowed: names.into_iter().collect(), excluded: Vec::new() }
     }
 }
 
@@ -110,6 +132,7 @@ pub struct AuthIdentity {
     pub secret: Secret,
     /// The packages that may be used for it.
     pub packages: PackageList,
+    lacks_user: bool,
 }
 
 impl AuthIdentity {
@@ -123,7 +146,7 @@ impl AuthIdentity {
         // A name in one piece is taken apart, so that one principal is one key however it was written.
         let principal =
             if principal.domain.is_empty() { Principal::parse(principal.user) } else { principal };
-        Self { principal, secret, packages: PackageList::default() }
+        Self { principal, secret, packages: PackageList::default(), lacks_user: false }
     }
 
     /// Restricts the packages that the identity may be used with.
@@ -133,9 +156,22 @@ impl AuthIdentity {
         self
     }
 
+    /// Says that no user was given, which isn't an empty one: a handle is acquired, and no context can be begun with it
+    /// (clause P4).
+    #[must_use]
+    pub fn without_user(mut self) -> Self {
+        self.lacks_user = true;
+        self
+    }
+
+    /// Whether no user was given.
+    pub fn lacks_user(&self) -> bool {
+        self.lacks_user
+    }
+
     /// Whether every part is empty: an anonymous sign-in, which is never cached.
     pub fn is_anonymous(&self) -> bool {
-        self.principal.is_empty() && self.secret.is_empty()
+        self.principal.is_empty() && self.secret.is_empty() && !self.lacks_user
     }
 }
 

@@ -1,11 +1,12 @@
-//! The records beside the cache: events, counts, and the copies that live handles keep.
+//! The records beside the cache: events, counts, and the secrets that live handles keep.
 
 use hashbrown::HashMap;
 
 use crate::{
-    Event, EventKind, EventSink, FileTime,
+    AuthIdentity, Event, EventKind, EventSink, FileTime, Name, Source,
     credentials::stored::Stored,
-    vault::{Chunk, Entry, Gone, Reason, Slab, Slot, Vault},
+    holdings::Holdings,
+    vault::{Chunk, Entry, Gone, OutOfMemory, Reason, Slab, Slot, Vault},
 };
 
 /// What a handle acquired before a flush may still do (clause M4). Real SSPs don't document it; a caller must
@@ -29,12 +30,13 @@ impl std::fmt::Debug for Sinks {
     }
 }
 
-/// The log of events, the counts in them, and the copies.
+/// The log of events, the counts in them, the copies, and what handles hold.
 pub(crate) struct Ledger {
     module: String,
     policy: HandlePolicy,
     seq: u64,
     pub(crate) cached: u32,
+    pub(crate) held: u32,
     pub(crate) lost: u64,
     pub(crate) ended: bool,
     record: bool,
@@ -44,6 +46,9 @@ pub(crate) struct Ledger {
     holders: BySlot<u32>,
     /// With the tag of the secret's kind.
     pub(crate) retained: BySlot<(u8, Chunk)>,
+    /// What handles hold that no cache has.
+    pub(crate) holdings: Holdings,
+    /// The secrets of both.
     pub(crate) copies: Slab,
 }
 
@@ -54,6 +59,7 @@ impl Ledger {
             policy,
             seq: 0,
             cached: 0,
+            held: 0,
             lost: 0,
             ended: false,
             record,
@@ -61,6 +67,7 @@ impl Ledger {
             sinks,
             holders: BySlot::default(),
             retained: BySlot::default(),
+            holdings: Holdings::default(),
             copies: Slab::new(),
         }
     }
@@ -79,6 +86,7 @@ impl Ledger {
     pub(crate) fn start_over(&mut self, now: FileTime) {
         self.seq = 0;
         self.cached = 0;
+        self.held = 0;
         self.lost = 0;
         self.ended = false;
         self.events.clear();
@@ -92,13 +100,24 @@ impl Ledger {
             Stored::Cached(slot) if self.policy == HandlePolicy::Retain => {
                 *self.holders.entry(slot).or_insert(0) += 1;
             }
-            Stored::Cached(_) => {}
+            Stored::Cached(_) | Stored::Default | Stored::Logon(_) => {}
+            Stored::Held(number) => self.holdings.hold(number),
         }
     }
 
     /// A live handle fewer uses it; the last one's copy is wiped.
-    pub(crate) fn release(&mut self, stored: Stored, _now: FileTime) {
-        let Stored::Cached(slot) = stored;
+    pub(crate) fn release(&mut self, stored: Stored, now: FileTime) {
+        let slot = match stored {
+            Stored::Cached(slot) => slot,
+            Stored::Held(number) => {
+                if self.holdings.release(number, &mut self.copies) {
+                    self.held -= 1;
+                    self.record(now, EventKind::Released { credential: number.into() });
+                }
+                return;
+            }
+            Stored::Default | Stored::Logon(_) => return,
+        };
         let Some(count) = self.holders.get_mut(&slot) else { return };
         *count -= 1;
         if *count == 0 {
@@ -107,6 +126,38 @@ impl Ledger {
                 self.copies.release(copy);
             }
         }
+    }
+
+    /// Takes in the secret of a package that doesn't cache. It is overwritten once its last holder lets it go.
+    pub(crate) fn take_in(
+        &mut self,
+        package: u16,
+        identity: &AuthIdentity,
+        now: FileTime,
+    ) -> Result<Stored, OutOfMemory> {
+        self.holdings.add(package, identity, now, &mut self.copies).map(Stored::Held)
+    }
+
+    /// Overwrites what was [taken in](Self::take_in) for a handle that there is none of.
+    pub(crate) fn give_up(&mut self, stored: Option<Stored>) {
+        if let Some(Stored::Held(number)) = stored {
+            self.holdings.release(number, &mut self.copies);
+        }
+    }
+
+    /// Records that what was [taken in](Self::take_in) came into a handle.
+    pub(crate) fn came(&mut self, stored: Option<Stored>, handle: usize, package: &Name, now: FileTime) {
+        let Some(Stored::Held(number)) = stored else { return };
+        self.held += 1;
+        self.holdings.came(number, handle, self.seq);
+        let principal = self.holdings.get(number).map(|holding| holding.principal.clone());
+        self.record_with(now, || EventKind::Held {
+            credential: number.into(),
+            package: package.to_string(),
+            principal: principal.unwrap_or_default().to_string(),
+            source: Source::Explicit,
+            handle,
+        });
     }
 
     /// A credential is about to be overwritten.
@@ -145,6 +196,7 @@ impl Ledger {
     pub(crate) fn forget_copies(&mut self) {
         self.holders.clear();
         self.retained.clear();
+        self.holdings = Holdings::default();
         self.copies = Slab::new();
     }
 
@@ -181,6 +233,11 @@ impl Ledger {
         self.write(now, before, || kind);
     }
 
+    /// Whether events are kept in memory.
+    pub(crate) fn records(&self) -> bool {
+        self.record
+    }
+
     /// Whether anybody reads of events.
     pub(crate) fn is_read(&self) -> bool {
         self.record || !self.sinks.0.is_empty()
@@ -193,7 +250,8 @@ impl Ledger {
             return;
         }
         let retained = u32::try_from(self.retained.len()).unwrap_or(u32::MAX);
-        let event = Event { seq, time: now, before, after: self.cached, retained, held: 0, kind: kind() };
+        let event =
+            Event { seq, time: now, before, after: self.cached, retained, held: self.held, kind: kind() };
         for sink in &mut self.sinks.0 {
             if sink.record(&event).is_err() {
                 self.lost += 1;

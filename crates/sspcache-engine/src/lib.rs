@@ -61,6 +61,7 @@ mod credentials;
 mod engine;
 mod fault;
 mod handle;
+mod holdings;
 mod identity;
 mod ledger;
 mod name;
@@ -75,7 +76,9 @@ pub use builder::EngineBuilder;
 pub use clock::{Clock, FileTime, SystemClock};
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigError};
-pub use credentials::{AcquireRequest, Acquired, CachedCredential, Direction, KdcProxy, Unclean};
+pub use credentials::{
+    AcquireRequest, Acquired, CachedCredential, Direction, HeldCredential, KdcProxy, Logon, Unclean,
+};
 pub use engine::Engine;
 pub use event::{Ended, Ending, Event, EventKind, EventSink, Source};
 pub use fault::{Effect, Fault, Operation};

@@ -24,6 +24,8 @@ pub struct PackageInfo {
     pub max_token: u32,
     /// Version of the package's protocol.
     pub version: u16,
+    /// Whether the package caches what a program signs in with (clause P2). `SecPkgInfo` has no such field.
+    pub caching: bool,
 }
 
 impl PackageInfo {
@@ -38,6 +40,8 @@ impl PackageInfo {
     /// Wine 8's `EnumerateSecurityPackages` lists the capabilities 0x82B37, 0x83BB3 and 0x8F3BBF. Microsoft's pages
     /// give 2,888, 48,000 and 48,000 bytes as the usual token sizes.
     ///
+    /// `NTLM`, `Negotiate` and `Kerberos` don't cache: what a program signs in with is in its handle alone. All others do.
+    ///
     /// So NTLM has no mutual authentication, the peers of Kerberos and Negotiate can send each other the reason of a
     /// failed handshake, and Kerberos delegates.
     pub fn named(name: impl Into<Name>) -> Self {
@@ -51,7 +55,15 @@ impl PackageInfo {
             rpc_id: u16::try_from(known.rpc_id).unwrap_or(u16::MAX),
             max_token: known.max_token,
             version: 1,
+            caching: known.caching,
         }
+    }
+
+    /// Sets whether the package caches what a program signs in with.
+    #[must_use]
+    pub fn with_caching(mut self, caching: bool) -> Self {
+        self.caching = caching;
+        self
     }
 }
 
@@ -93,6 +105,7 @@ struct Defaults {
     rpc_id: u32,
     capabilities: Capabilities,
     max_token: u32,
+    caching: bool,
 }
 
 const DEFAULTS: &[Defaults] = &[
@@ -103,6 +116,7 @@ const DEFAULTS: &[Defaults] = &[
         rpc_id: rpc::RPC_C_AUTHN_WINNT,
         capabilities: Capabilities(OF_ALL | sspi::SECPKG_FLAG_TOKEN_ONLY),
         max_token: 2_888,
+        caching: false,
     },
     Defaults {
         name: "Negotiate",
@@ -111,6 +125,7 @@ const DEFAULTS: &[Defaults] = &[
             OF_ALL | sspi::SECPKG_FLAG_EXTENDED_ERROR | sspi::SECPKG_FLAG_GSS_COMPATIBLE,
         ),
         max_token: 48_000,
+        caching: false,
     },
     Defaults {
         name: "Kerberos",
@@ -127,6 +142,7 @@ const DEFAULTS: &[Defaults] = &[
                 | sspi::SECPKG_FLAG_TOKEN_ONLY,
         ),
         max_token: 48_000,
+        caching: false,
     },
 ];
 
@@ -135,6 +151,7 @@ const OTHERS: Defaults = Defaults {
     rpc_id: sspi::SECPKG_ID_NONE,
     capabilities: UNVERIFIED,
     max_token: DEFAULT_MAX_TOKEN,
+    caching: true,
 };
 
 const UNVERIFIED: Capabilities = Capabilities(

@@ -11,16 +11,19 @@ use std::{
     time::Duration,
 };
 
+use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_NEGOTIABLE;
+
 #[cfg(feature = "contexts")]
 mod contexts;
 
 use crate::{
-    AuthIdentity, Clock, CredentialHandle, Effect, Ending, EventKind, FileTime, Name, Operation, PackageInfo,
-    SecurityStatus,
+    AuthIdentity, Clock, CredentialHandle, Effect, Ending, EventKind, FileTime, Logon, Name, Operation,
+    PackageInfo, SecurityStatus,
     context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
     credentials::{
         held::{Credential, Held},
         request::{AcquireRequest, KdcProxy},
+        stored::Stored,
     },
     event::Ended,
     fault::Fault,
@@ -35,7 +38,10 @@ use crate::{
 pub(crate) struct Setup {
     pub(crate) module: String,
     pub(crate) packages: Vec<PackageInfo>,
+    /// Without it, all of them.
+    pub(crate) only_packages: Option<Vec<Name>>,
     pub(crate) accounts: Accounts,
+    pub(crate) logons: Vec<Logon>,
     pub(crate) preloads: Vec<(Name, AuthIdentity)>,
     pub(crate) handle_policy: HandlePolicy,
     pub(crate) lifetime: Option<Duration>,
@@ -84,6 +90,7 @@ impl Instance {
             negotiate: position(&packages, &Name::from("Negotiate")),
             packages,
             accounts: setup.accounts,
+            logons: setup.logons,
             export_key: setup.export_key.unwrap_or_else(ExportKey::random),
             process_key: ExportKey::random(),
             lifetime: setup.lifetime,
@@ -209,6 +216,8 @@ pub(crate) struct State {
     /// Negotiate's place among them.
     negotiate: Option<u16>,
     pub(crate) accounts: Accounts,
+    /// The logon session's default credentials. They outlive an end: they are not the SSP's.
+    pub(crate) logons: Vec<Logon>,
     export_key: ExportKey,
     /// The key of identities that only this instance can decrypt.
     process_key: ExportKey,
@@ -257,13 +266,23 @@ impl State {
     }
 
     /// Gives out a handle, which holds its credential.
-    pub(crate) fn open(&mut self, held: Held) -> Result<CredentialHandle, SecurityStatus> {
-        let stored = held.own.stored;
-        let word = self.handles.insert(held).ok_or(SecurityStatus::INSUFFICIENT_MEMORY)?;
+    pub(crate) fn open(&mut self, held: Held, now: FileTime) -> Result<CredentialHandle, SecurityStatus> {
+        let (package, stored) = (held.own.package, held.own.stored);
+        let Some(word) = self.handles.insert(held) else {
+            self.ledger.give_up(stored);
+            return Err(SecurityStatus::INSUFFICIENT_MEMORY);
+        };
+        let handle = CredentialHandle::from_word(word);
+        self.hold(handle, package, stored, now);
+        Ok(handle)
+    }
+
+    /// A handle holds a credential from now on.
+    fn hold(&mut self, handle: CredentialHandle, package: u16, stored: Option<Stored>, now: FileTime) {
         if let Some(stored) = stored {
             self.ledger.hold(stored);
         }
-        Ok(CredentialHandle::from_word(word))
+        self.ledger.came(stored, handle.word(), &self.packages[usize::from(package)].name, now);
     }
 
     /// Adds a credential to a handle, which then holds it in the place of the one before.
@@ -273,11 +292,13 @@ impl State {
         credential: Credential,
         now: FileTime,
     ) -> Result<(), SecurityStatus> {
-        let held = self.handles.get_mut(handle.word()).ok_or(SecurityStatus::INVALID_HANDLE)?;
-        if let Some(stored) = credential.stored {
-            self.ledger.hold(stored);
-        }
+        let (package, stored) = (credential.package, credential.stored);
+        let Some(held) = self.handles.get_mut(handle.word()) else {
+            self.ledger.give_up(stored);
+            return Err(SecurityStatus::INVALID_HANDLE);
+        };
         let replaced = held.add(credential);
+        self.hold(handle, package, stored, now);
         let replaced = replaced.iter().filter_map(|credential| credential.stored);
         replaced.for_each(|stored| self.ledger.release(stored, now));
         Ok(())
@@ -381,6 +402,20 @@ impl State {
         });
     }
 
+    /// The packages that Negotiate chooses among: those beside it that say that it may, or else the two that Windows'
+    /// own knows.
+    pub(crate) fn negotiable(&self) -> Vec<Arc<PackageInfo>> {
+        let may = |(at, package): &(u16, &Arc<PackageInfo>)| {
+            self.negotiate != Some(*at) && package.capabilities.0 & SECPKG_FLAG_NEGOTIABLE != 0
+        };
+        let offered: Vec<_> =
+            (0..).zip(&self.packages).filter(may).map(|(_, package)| package.clone()).collect();
+        if !offered.is_empty() {
+            return offered;
+        }
+        ["Kerberos", "NTLM"].into_iter().map(|name| Arc::new(PackageInfo::named(name))).collect()
+    }
+
     fn end(&mut self, how: Ending, now: FileTime) -> Ended {
         let first = !std::mem::replace(&mut self.ledger.ended, true);
         let left = self.ledger.cached;
@@ -389,12 +424,13 @@ impl State {
         self.contexts = Contexts::new(0);
         self.handshakes.start_over();
         self.ledger.forget_copies();
-        if !first {
-            return Ended::Already;
+        if first {
+            let lost = self.ledger.lost;
+            self.ledger.record_emptied(now, EventKind::Ended { how, left, lost });
         }
-        let lost = self.ledger.lost;
-        self.ledger.record_emptied(now, EventKind::Ended { how, left, lost });
-        Ended::Left(left)
+        // The event says how many were held until now.
+        self.ledger.held = 0;
+        if first { Ended::Left(left) } else { Ended::Already }
     }
 
     fn start_over_in_child(&mut self, now: FileTime) {

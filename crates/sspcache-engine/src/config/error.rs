@@ -47,7 +47,9 @@ impl ConfigError {
     /// What is allowed there, in words; empty when the problem is not a key's value.
     pub fn allowed(&self) -> String {
         match self.problem {
-            Problem::Unreadable(_) | Problem::NotUtf8 | Problem::Syntax => String::new(),
+            Problem::NotCaching | Problem::NotUtf8 | Problem::Syntax | Problem::Unreadable(_) => {
+                String::new()
+            }
             Problem::EmulationOnly | Problem::Invalid | Problem::Missing(_) | Problem::UnknownKey => {
                 allowed_at(&self.path())
             }
@@ -106,6 +108,7 @@ pub(super) enum Problem {
     EmulationOnly,
     Invalid,
     Missing(&'static str),
+    NotCaching,
     NotUtf8,
     Syntax,
     UnknownKey,
@@ -120,6 +123,10 @@ impl fmt::Display for Problem {
             }
             Self::Invalid => f.write_str("not valid here"),
             Self::Missing(field) => write!(f, "`{field}` is missing"),
+            Self::NotCaching => f.write_str(
+                "this package doesn't cache, so nothing can be preloaded for it: use [[logon]], or `caching = true` in its \
+                 [[package]]",
+            ),
             Self::NotUtf8 => f.write_str("not UTF-8"),
             Self::Syntax => f.write_str("not TOML from here on: look for a missing quote, bracket or `=`"),
             Self::UnknownKey => f.write_str("there is no such key"),

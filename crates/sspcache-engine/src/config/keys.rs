@@ -4,8 +4,9 @@ use std::{num::NonZeroU32, time::Duration};
 
 use toml::de::DeValue;
 
+use super::base64::decode;
 use crate::{
-    Effect, Name, Operation, Secret, context::export_key::ExportKey, ledger::HandlePolicy,
+    Effect, Name, Operation, Secret, SecretKind, context::export_key::ExportKey, ledger::HandlePolicy,
     package::Capabilities,
 };
 
@@ -90,18 +91,34 @@ keys! {
         KNOWN: Vec<Name> = "known", TARGETS, "the targets that an initiator finds; without it, any";
         ACCEPTED: Vec<Name> = "accepted", TARGETS, "the targets that an acceptor is; without it, any";
     }
-    "package", Tables, "replaces the module's own package" {
+    "packages", Table, "the packages that are offered" {
+        ONLY: Vec<Name> = "only", PACKAGES, "offers none but these; without it, all";
+    }
+    "package", Tables, "a package beside the others, or in the place of the one of its name" {
         PACKAGE_NAME: Name = "name", NTLM, "the package's name";
         PACKAGE_MODULE: Name = "module", MODULE, "the one module that offers it; without it, each";
         COMMENT: Name = "comment", TEXT, "its description";
         CAPABILITIES: Capabilities = "capabilities", CAPABILITY_LIST, "what it can do";
         MAX_TOKEN: NonZeroU32 = "max-token", BYTES, "the longest token";
         RPC_ID: u16 = "rpc-id", SHORT, "its number in RPC";
+        CACHING: bool = "caching", TRUTH,
+            "whether it caches what a program signs in with; without it, all but Negotiate, Kerberos and NTLM do";
     }
     "account", Tables, "the accounts that an acceptor verifies against" {
         ACCOUNT_USER: Name = "user", TEXT, "the user";
         ACCOUNT_DOMAIN: Name = "domain", TEXT, "the domain; without it, none";
-        ACCOUNT_PASSWORD: Secret = "password", PASSWORD, "the password";
+        ACCOUNT_PASSWORD: Secret = "password", PASSWORD,
+            "the password; not needed beside a keytab or a certificate";
+        ACCOUNT_KEYTAB: Secret = "keytab", KEYTAB, "the keytab that signs in to it, byte for byte";
+        ACCOUNT_CERTIFICATE: Secret = "certificate", CERTIFICATE,
+            "the certificate, or what stands for it, that signs in to it, byte for byte";
+    }
+    "logon", Tables, "default credentials: those of the logon session, which a sign-in without any takes" {
+        LOGON_USER: Name = "user", TEXT, "the user";
+        LOGON_DOMAIN: Name = "domain", TEXT, "the domain; without it, none";
+        LOGON_PASSWORD: Secret = "password", PASSWORD, "the password";
+        LOGON_PACKAGES: Vec<Name> = "packages", PACKAGES, "the packages that sign in with it; without it, all";
+        LOGON_TARGET: Name = "target", TARGET, "the one target that it is for; without it, any";
     }
     "preload", Tables, "the credentials that are cached from the start" {
         PRELOAD_PACKAGE: Name = "package", MSN, "the package that the credential is for";
@@ -129,6 +146,8 @@ const CAPABILITY_LIST: Value<Capabilities> = Value {
         })
     },
 };
+const CERTIFICATE: Value<Secret> =
+    Value { allowed: Allowed::Words(BASE64), read: |value| opaque(value, SecretKind::Certificate) };
 const COUNT: Value<u32> =
     Value { allowed: Allowed::Words("a whole number from 0 to 4294967295"), read: number };
 const CREDENTIALS: Value<NonZeroU32> =
@@ -139,6 +158,8 @@ const EFFECT_NAME: Value<Effect> = Value {
     ),
     read: |value| Effect::from_name(value.as_str()?),
 };
+const KEYTAB: Value<Secret> =
+    Value { allowed: Allowed::Words(BASE64), read: |value| opaque(value, SecretKind::Keytab) };
 const MILLISECONDS: Value<Duration> = Value {
     allowed: Allowed::Words("a whole number of milliseconds from 0 to 4294967295"),
     read: |value| number(value).map(|milliseconds| Duration::from_millis(milliseconds.into())),
@@ -149,6 +170,10 @@ const MSN: Value<Name> = Value { allowed: Allowed::Words("a package's name, such
 const NTLM: Value<Name> = Value { allowed: Allowed::Words("a package's name, such as \"NTLM\""), read: name };
 const OPERATION_NAME: Value<Operation> =
     Value { allowed: Allowed::Operation, read: |value| Operation::from_name(value.as_str()?) };
+const PACKAGES: Value<Vec<Name>> = Value {
+    allowed: Allowed::Words("a list of packages' names, such as [\"Negotiate\", \"NTLM\"]"),
+    read: |value| value.as_array()?.iter().map(|value| name(value.get_ref())).collect(),
+};
 const PASSPHRASE: Value<ExportKey> = Value {
     allowed: Allowed::Words("a string that is not empty"),
     read: |value| {
@@ -181,12 +206,24 @@ const SIMULATE: Value<bool> = Value {
         _ => None,
     },
 };
+const TARGET: Value<Name> = Value {
+    allowed: Allowed::Words(
+        "a service, a host, or a domain's hosts: \"HTTP/web\", \"web.contoso.example\", \"*.contoso.example\"",
+    ),
+    read: name,
+};
 const TARGETS: Value<Vec<Name>> = Value {
     allowed: Allowed::Words("a list of targets' names, such as [\"HTTP/web\"]"),
     read: |value| value.as_array()?.iter().map(|value| name(value.get_ref())).collect(),
 };
 const TEXT: Value<Name> = Value { allowed: Allowed::Words("a string"), read: name };
 const TRUTH: Value<bool> = Value { allowed: Allowed::Words("true or false"), read: |value| value.as_bool() };
+
+const BASE64: &str = "bytes in Base64, at least one";
+
+fn opaque(value: &DeValue<'_>, kind: SecretKind) -> Option<Secret> {
+    decode(value.as_str()?).map(|bytes| Secret::opaque(kind, &bytes))
+}
 
 fn name(value: &DeValue<'_>) -> Option<Name> {
     value.as_str().map(Name::from)

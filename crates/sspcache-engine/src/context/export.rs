@@ -121,7 +121,8 @@ impl Established {
             started_local,
             expires_local,
         } = info;
-        let PackageInfo { name, comment, capabilities, rpc_id, max_token, version } = &**package;
+        // An established context has no use for a cache.
+        let PackageInfo { name, comment, capabilities, rpc_id, max_token, version, caching: _ } = &**package;
         let names = [name, comment, &client.user, &client.domain, &server.user, &server.domain]
             .into_iter()
             .chain(target);
@@ -175,8 +176,10 @@ impl Established {
         let received = Received { next: from.number()?, seen: from.number()? };
         let expires = FileTime(from.number()?);
         let (started_local, expires_local) = (FileTime(from.number()?), FileTime(from.number()?));
+        let name = from.name()?;
         let package = PackageInfo {
-            name: from.name()?,
+            caching: PackageInfo::named(name.clone()).caching,
+            name,
             comment: from.name()?,
             capabilities: Capabilities(u32::from_le_bytes(from.array()?)),
             max_token: u32::from_le_bytes(from.array()?),
@@ -226,11 +229,7 @@ mod tests {
     use crate::{Engine, Principal};
 
     fn engine() -> Engine {
-        Engine::builder("MSNSSPC.dll")
-            .package(PackageInfo::named("Negotiate"))
-            .package(PackageInfo::named("NTLM"))
-            .package(PackageInfo::named("Kerberos"))
-            .build()
+        Engine::builder("MSNSSPC.dll").build()
     }
 
     /// An engine of another process that is configured with the same key.
@@ -369,7 +368,7 @@ mod tests {
             (&engine, "NTLM", None),
             (&engine, "negotiate", None), // which chose NTLM
             (&engine, "Kerberos", Some(SecurityStatus::INVALID_TOKEN)),
-            (&engine, "MSN", Some(SecurityStatus::SECPKG_NOT_FOUND)),
+            (&engine, "Digest", Some(SecurityStatus::SECPKG_NOT_FOUND)),
             (&stranger, "NTLM", Some(SecurityStatus::INVALID_TOKEN)),
             (
                 &engine_with(&ExportKey::from_secret(b"configured")),

@@ -247,7 +247,7 @@ impl State {
     }
 
     /// The packages that a context of this handle may use, the best one first, each with the credential for it: the
-    /// handle's own, or for Negotiate those that are offered beside it, or else the two that Windows' own knows.
+    /// handle's own, or for Negotiate those that it chooses among.
     pub(super) fn choices<'a>(&self, held: &'a Held, role: Role) -> Vec<(Arc<PackageInfo>, &'a Credential)> {
         let own = held.own.package;
         if !self.is_negotiate(own) {
@@ -261,19 +261,16 @@ impl State {
         let with_credential = |package: Arc<PackageInfo>| {
             self.credential_over(held, &package.name, role).map(|credential| (package, credential))
         };
-        let mut choices: Vec<_> = if let [_] = self.packages() {
-            [kerberos.clone(), ntlm.clone()]
-                .into_iter()
-                .map(|name| Arc::new(PackageInfo::named(name)))
-                .filter_map(with_credential)
-                .collect()
-        } else {
-            let others = (0_u16..).zip(self.packages()).filter(|(at, _)| *at != own);
-            others.filter_map(|(_, package)| with_credential(package.clone())).collect()
-        };
+        let mut choices: Vec<_> = self.negotiable().into_iter().filter_map(with_credential).collect();
         let at = |name: &Name| choices.iter().position(|(package, _)| package.name == *name);
         if let (Some(kerberos), Some(_)) = (at(&kerberos), at(&ntlm)) {
             choices[..=kerberos].rotate_right(1);
+        }
+        // The order of a list is that of preference.
+        let of_negotiate =
+            |credential: &&Credential| credential.package == own && credential.direction.is_for(role);
+        if let Some(credential) = held.credentials().find(of_negotiate) {
+            choices.sort_by_key(|(package, _)| credential.allowed.rank(&package.name));
         }
         choices
     }

@@ -124,13 +124,10 @@ impl State {
     }
 
     /// The initiator's key, as long as its credential is there (clause M4).
-    fn key_of(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
+    fn client_key(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
         match client {
             Client::Nobody => Ok(null_key()),
-            Client::User { principal, stored } => {
-                let (kind, secret) = self.kind_and_secret(*stored).ok_or(SecurityStatus::NO_CREDENTIALS)?;
-                Ok(AccountKey::derive(principal, kind, secret))
-            }
+            Client::User { principal, stored } => self.key_of(principal, *stored),
         }
     }
 }
@@ -152,7 +149,7 @@ impl Initiating {
         let (Choice { package, client, expires }, flags) = self.agree(&challenge)?;
         let (key, complete_later) = {
             let state = instance.lock();
-            (state.key_of(client)?, state.handshakes.settings.complete_tokens)
+            (state.client_key(client)?, state.handshakes.settings.complete_tokens)
         };
         let bindings = request.bindings.map(proof::bindings).or(self.bindings);
         let client = client.principal();

@@ -1,10 +1,11 @@
-//! Listing the cached credentials, and flushing them.
+//! Listing the credentials that a sign-out has to end, and flushing those that are cached.
 
 use std::fmt;
 
 use super::principal_of;
 use crate::{
-    FileTime, Name, Operation, Principal,
+    CredentialHandle, FileTime, Name, Operation, Principal,
+    holdings::Holding,
     state::Instance,
     vault::{Entry, Slot},
 };
@@ -42,8 +43,29 @@ impl Instance {
 
     /// See [`Engine::check_clean`](crate::Engine::check_clean).
     pub(crate) fn check_clean(&self) -> Result<(), Unclean> {
-        let left = self.cached_credentials();
-        if left.is_empty() { Ok(()) } else { Err(Unclean { module: self.module.clone(), left }) }
+        let (left, held) = (self.cached_credentials(), self.held_credentials());
+        if left.is_empty() && held.is_empty() {
+            return Ok(());
+        }
+        Err(Unclean { module: self.module.clone(), left, held })
+    }
+
+    /// See [`Engine::held_credentials`](crate::Engine::held_credentials).
+    pub(crate) fn held_credentials(&self) -> Vec<HeldCredential> {
+        let (state, _) = self.lock_at_now();
+        let describe = |holding: &Holding| {
+            let (handle, since) = holding.came?;
+            Some(HeldCredential {
+                package: state.package(holding.package).name.clone(),
+                principal: holding.principal.clone(),
+                acquired_at: holding.acquired_at,
+                handle: CredentialHandle::from_word(handle),
+                since: state.ledger.records().then_some(since),
+            })
+        };
+        let mut held: Vec<_> = state.ledger.holdings.iter().filter_map(describe).collect();
+        held.sort_unstable_by_key(|credential| (credential.acquired_at, credential.since));
+        held
     }
 }
 
@@ -62,26 +84,70 @@ pub struct CachedCredential {
     pub since: Option<u64>,
 }
 
-/// Credentials are still cached.
+/// A credential that the program passed and that a handle holds, for a package that doesn't cache. It shows everything but
+/// the secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeldCredential {
+    /// The package that it is for.
+    pub package: Name,
+    /// Its principal.
+    pub principal: Principal,
+    /// When it came into the handle, in UTC.
+    pub acquired_at: FileTime,
+    /// The handle that it came into. When that was freed, a half-open context still holds it.
+    pub handle: CredentialHandle,
+    /// The `seq` of the event that says so, when events are recorded.
+    pub since: Option<u64>,
+}
+
+/// Credentials are left that the program signed in with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unclean {
-    /// In the cache of which module.
+    /// In which module.
     pub module: String,
-    /// Which ones.
+    /// The credentials that are still cached.
     pub left: Vec<CachedCredential>,
+    /// The credentials that handles still hold.
+    pub held: Vec<HeldCredential>,
 }
 
 impl fmt::Display for Unclean {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.left.len() == 1 { "credential is" } else { "credentials are" };
-        write!(f, "{} {plural} still cached in {}:", self.left.len(), self.module)?;
-        for credential in &self.left {
-            write!(f, "\n  {} {}", credential.package, credential.principal)?;
-            if let Some(seq) = credential.since {
-                write!(f, ", since event {seq}")?;
+        if !self.left.is_empty() {
+            let plural = if self.left.len() == 1 { "credential is" } else { "credentials are" };
+            write!(f, "{} {plural} still cached in {}:", self.left.len(), self.module)?;
+            for CachedCredential { package, principal, since, .. } in &self.left {
+                line(f, package, principal, *since)?;
+            }
+        }
+        if !self.left.is_empty() && !self.held.is_empty() {
+            f.write_str("\n")?;
+        }
+        if !self.held.is_empty() {
+            let plural = if self.held.len() == 1 {
+                "credential is still held by a handle that was not freed"
+            } else {
+                "credentials are still held by handles that were not freed"
+            };
+            write!(f, "{} {plural}, in {}:", self.held.len(), self.module)?;
+            for HeldCredential { package, principal, since, .. } in &self.held {
+                line(f, package, principal, *since)?;
             }
         }
         Ok(())
+    }
+}
+
+fn line(
+    f: &mut fmt::Formatter<'_>,
+    package: &Name,
+    principal: &Principal,
+    since: Option<u64>,
+) -> fmt::Result {
+    write!(f, "\n  {package} {principal}")?;
+    match since {
+        Some(seq) => write!(f, ", since event {seq}"),
+        None => Ok(()),
     }
 }
 

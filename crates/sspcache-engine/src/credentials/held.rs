@@ -22,6 +22,8 @@ pub(crate) struct Credential {
     pub(crate) principal: Principal,
     /// The place of its secret; none for anonymous and inbound ones.
     pub(crate) stored: Option<Stored>,
+    /// Whether a context can be begun with it at all.
+    pub(crate) is_usable: bool,
 }
 
 impl Held {

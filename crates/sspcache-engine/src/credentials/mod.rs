@@ -3,21 +3,26 @@
 #[cfg(feature = "contexts")]
 mod accounts;
 mod cached;
+mod default;
 pub(crate) mod held;
+mod logon;
 pub(crate) mod request;
 pub(crate) mod stored;
 
-pub use cached::{CachedCredential, Unclean};
+pub use cached::{CachedCredential, HeldCredential, Unclean};
 use held::{Credential, Held};
+pub use logon::Logon;
 pub use request::{AcquireRequest, Acquired, Direction, KdcProxy};
 use stored::Stored;
 
+#[cfg(feature = "contexts")]
+use crate::account::AccountKey;
 use crate::{
     AuthIdentity, CredentialHandle, EventKind, FileTime, Name, Operation, PackageList, Principal, Secret,
-    SecurityStatus, Source,
+    SecretKind, SecurityStatus, Source,
     context::Role,
     state::{Instance, State},
-    vault::{Entry, Inserted, KeyRef, NewCredential, Slot},
+    vault::{Entry, Inserted, KeyRef, NewCredential, OutOfMemory, Slot},
 };
 
 impl Instance {
@@ -65,6 +70,7 @@ impl Instance {
         }
         match held.own.stored {
             None => Ok(()),
+            Some(Stored::Default | Stored::Logon(_)) => Ok(()),
             Some(stored) => state.secret(stored).map(|_| ()).ok_or(SecurityStatus::NO_CREDENTIALS),
         }
     }
@@ -143,13 +149,13 @@ impl State {
         let (stored, principal) = (own.stored, own.principal.clone());
         let expires = self.expiry(stored);
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
-        let handle = self.open(held)?;
+        let handle = self.open(held, now)?;
         let package = self.package(package).clone();
         self.ledger.record_with(now, || EventKind::Acquired {
             handle: handle.word(),
             package: package.name.to_string(),
             principal: principal.to_string(),
-            credential: stored.map(Stored::number),
+            credential: stored.and_then(Stored::number),
             source,
         });
         Ok(Acquired { handle, source, expires, expires_local: expires })
@@ -174,7 +180,7 @@ impl State {
             handle: handle.word(),
             package: package.name.to_string(),
             principal: principal.to_string(),
-            credential: stored.map(Stored::number),
+            credential: stored.and_then(Stored::number),
             source,
         });
         let expires = self.expiry(stored);
@@ -214,19 +220,21 @@ impl State {
         } else if request.autologon_restricted {
             return Err(SecurityStatus::NO_CREDENTIALS);
         } else {
-            if !self.may_use(&request.packages, package) {
-                return Err(SecurityStatus::NO_CREDENTIALS);
-            }
             self.silent(package, request.principal.as_ref())?
         };
         let allowed = request.identity.as_ref().map_or(&request.packages, |identity| &identity.packages);
         let allowed = allowed.clone();
-        Ok((Credential { direction: request.direction, package, allowed, principal, stored }, source))
+        let is_usable = !request.identity.as_ref().is_some_and(AuthIdentity::lacks_user);
+        let direction = request.direction;
+        Ok((Credential { direction, package, allowed, principal, stored, is_usable }, source))
     }
 
     /// When a credential expires, as long as it is cached.
     pub(crate) fn expiry(&self, stored: Option<Stored>) -> FileTime {
-        let entry = stored.and_then(|Stored::Cached(slot)| self.cached(slot));
+        let entry = match stored {
+            Some(Stored::Cached(slot)) => self.cached(slot),
+            Some(Stored::Held(_) | Stored::Default | Stored::Logon(_)) | None => None,
+        };
         entry.map_or(FileTime::NEVER, |entry| FileTime(entry.expires()).min(FileTime::NEVER))
     }
 
@@ -236,27 +244,31 @@ impl State {
         identity: &AuthIdentity,
         now: FileTime,
     ) -> Result<(Principal, Source, Option<Stored>), SecurityStatus> {
-        if !self.may_use(&identity.packages, package) {
-            return Err(SecurityStatus::NO_CREDENTIALS);
-        }
         if identity.is_anonymous() {
             return Ok((Principal::default(), Source::Anonymous, None));
         }
-        let slot = self.cache(package, identity, Source::Explicit, now)?;
-        Ok((identity.principal.clone(), Source::Explicit, Some(Stored::Cached(slot))))
+        if !can_use(&self.package(package).name, identity.secret.kind().tag()) {
+            return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
+        }
+        let stored = if !self.package(package).caching {
+            let taken_in = self.ledger.take_in(package, identity, now);
+            Some(taken_in.map_err(|OutOfMemory| SecurityStatus::INSUFFICIENT_MEMORY)?)
+        } else if identity.lacks_user() || !self.may_use(&identity.packages, package) {
+            // No context can be begun with it, and nothing is to be found in the cache later.
+            None
+        } else {
+            Some(Stored::Cached(self.cache(package, identity, Source::Explicit, now)?))
+        };
+        Ok((identity.principal.clone(), Source::Explicit, stored))
     }
 
     /// Whether an identity's package list leaves a package for this request. What the list says to Negotiate is which
-    /// others it may choose: those that are offered beside it, or else the two that Windows' own knows.
+    /// others it may choose.
     fn may_use(&self, list: &PackageList, package: u16) -> bool {
         if !self.is_negotiate(package) {
             return list.allows(&self.package(package).name);
         }
-        if let [_] = self.packages() {
-            return ["Kerberos", "NTLM"].into_iter().any(|name| list.allows(&Name::from(name)));
-        }
-        let mut others = (0..).zip(self.packages()).filter(|(at, _)| *at != package);
-        others.any(|(_, other)| list.allows(&other.name))
+        self.negotiable().iter().any(|other| list.allows(&other.name))
     }
 
     fn silent(
@@ -265,12 +277,15 @@ impl State {
         wanted: Option<&Principal>,
     ) -> Result<(Principal, Source, Option<Stored>), SecurityStatus> {
         let slot = match wanted {
+            _ if !self.package(package).caching => None,
             None => self.most_recent(package),
             Some(principal) => self.find(key(package, principal)),
         };
-        let slot = slot.ok_or(SecurityStatus::NO_CREDENTIALS)?;
-        let entry = self.cached(slot).ok_or(SecurityStatus::NO_CREDENTIALS)?;
-        Ok((principal_of(&entry), Source::Cache, Some(Stored::Cached(slot))))
+        if let Some((slot, entry)) = slot.and_then(|slot| Some((slot, self.cached(slot)?))) {
+            return Ok((principal_of(&entry), Source::Cache, Some(Stored::Cached(slot))));
+        }
+        let (principal, stored) = self.default_credential(package, wanted)?;
+        Ok((principal, Source::Default, Some(stored)))
     }
 
     /// The credential's place in the cache once it is in.
@@ -321,7 +336,12 @@ impl State {
 
     /// The secret of a credential, and the tag of its kind.
     pub(crate) fn kind_and_secret(&self, stored: Stored) -> Option<(u8, &[u8])> {
-        let Stored::Cached(slot) = stored;
+        let slot = match stored {
+            Stored::Cached(slot) => slot,
+            Stored::Held(number) => return self.ledger.holdings.secret(number, &self.ledger.copies),
+            // Of these there is a key alone.
+            Stored::Default | Stored::Logon(_) => return None,
+        };
         match self.cached(slot) {
             Some(entry) => Some((entry.kind(), entry.secret())),
             None => {
@@ -330,19 +350,45 @@ impl State {
         }
     }
 
-    /// What a context over this package signs in with; none is a null session.
+    /// What a context over this package signs in with to this target; none is a null session.
     ///
     /// # Errors
-    /// [`SecurityStatus::NO_CREDENTIALS`] when the secret has left the cache (clause M4).
+    /// [`SecurityStatus::NO_CREDENTIALS`] when the credential is not for this package, when its secret has left the cache
+    /// (clause M4), or when no default credential fits.
     pub(crate) fn sign_in_over(
         &self,
         credential: &Credential,
-        _package: &Name,
-        _target: Option<&Name>,
+        package: &Name,
+        target: Option<&Name>,
     ) -> Result<Option<(Principal, Stored)>, SecurityStatus> {
+        if !credential.is_usable || !credential.allowed.allows(package) {
+            return Err(SecurityStatus::NO_CREDENTIALS);
+        }
         let Some(stored) = credential.stored else { return Ok(None) };
-        self.secret(stored).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        match stored {
+            Stored::Default => {
+                return self.fitting_logon(package, self.is_negotiate(credential.package), target).map(Some);
+            }
+            Stored::Logon(_) => {}
+            Stored::Cached(_) | Stored::Held(_) => {
+                let (kind, _) = self.kind_and_secret(stored).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+                if !can_use(package, kind) {
+                    return Err(SecurityStatus::NO_CREDENTIALS);
+                }
+            }
+        }
         Ok(Some((credential.principal.clone(), stored)))
+    }
+
+    /// The key that a principal proves itself with, as long as its secret is there (clause M4).
+    #[cfg(feature = "contexts")]
+    pub(crate) fn key_of(&self, principal: &Principal, stored: Stored) -> Result<AccountKey, SecurityStatus> {
+        if let Stored::Logon(number) = stored {
+            let logon = self.logons.get(usize::from(number)).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+            return Ok(logon.key().clone());
+        }
+        let (kind, secret) = self.kind_and_secret(stored).ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        Ok(AccountKey::derive(principal, kind, secret))
     }
 
     /// The credential of a handle for contexts over this package: the one added last, or its own. One for Negotiate is
@@ -361,6 +407,11 @@ impl State {
             }
         })
     }
+}
+
+/// Whether a package can sign in with a secret of the kind that has this tag: NTLM with passwords alone (clause P6).
+fn can_use(package: &Name, kind: u8) -> bool {
+    kind == SecretKind::Password.tag() || *package != Name::from("NTLM")
 }
 
 fn key(package: u16, principal: &Principal) -> KeyRef<'_> {

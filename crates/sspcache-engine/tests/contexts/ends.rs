@@ -15,7 +15,8 @@ pub(crate) fn alice() -> AuthIdentity {
 
 /// An engine with one package, for which alice has an account.
 pub(crate) fn engine(package: &str) -> EngineBuilder {
-    Engine::builder("MSNSSPC.dll").package(PackageInfo::named(package)).account("alice", "CONTOSO", PASSWORD)
+    let builder = Engine::builder("MSNSSPC.dll").package(PackageInfo::named(package));
+    builder.only_packages([package]).account("alice", "CONTOSO", PASSWORD)
 }
 
 /// An initiator and an acceptor, which may belong to different engines.

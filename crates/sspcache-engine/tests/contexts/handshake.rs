@@ -10,8 +10,8 @@ mod flags;
 mod lives;
 
 use sspcache_engine::{
-    AcquireRequest, AuthIdentity, Direction, Engine, EngineBuilder, Event, EventKind, Name, PackageInfo,
-    PackageList, Principal, SecurityStatus,
+    AcquireRequest, AuthIdentity, Direction, Engine, Event, EventKind, Name, PackageInfo, PackageList,
+    Principal, SecurityStatus,
     context::{ContextFlags as F, Progress, Role},
 };
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
@@ -119,15 +119,17 @@ fn inbound_credentials_cannot_initialize_and_outbound_ones_cannot_accept() {
     }
 }
 
-/// S3: what Negotiate chooses, and when there is nothing to choose.
+/// P1, P5, S3: what Negotiate chooses, and when there is nothing to choose.
 #[test]
 fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
-    let none: &[&str] = &[];
+    let all: &[&str] = &[];
+    let nothing = Err(SecurityStatus::NO_CREDENTIALS);
     for (client, list, server, chosen) in [
         (&["Negotiate", "NTLM"][..], "", &["Negotiate", "NTLM"][..], Ok("NTLM")),
         (&["Negotiate", "NTLM", "Kerberos"], "", &["Negotiate", "NTLM", "Kerberos"], Ok("Kerberos")),
-        (&["Negotiate", "MSN", "DPA"], "", &["Negotiate", "DPA", "MSN"], Ok("MSN")),
-        (&["MSN", "NTLM", "Negotiate", "Kerberos"], "", &["Negotiate", "NTLM", "MSN"], Ok("MSN")),
+        // MSN and DPA don't say that Negotiate may choose them.
+        (&["Negotiate", "MSN", "DPA"], "", &["Negotiate", "DPA", "MSN"], Ok("Kerberos")),
+        (&["MSN", "NTLM", "Negotiate", "Kerberos"], "", &["Negotiate", "NTLM", "MSN"], Ok("NTLM")),
         (&["Negotiate", "NTLM", "Kerberos"], "", &["Negotiate", "NTLM"], Ok("NTLM")),
         (&["Negotiate", "NTLM", "Kerberos"], "ntlm", &["Negotiate", "NTLM", "Kerberos"], Ok("NTLM")),
         (&["Negotiate", "NTLM", "Kerberos"], "!Kerberos", &["Negotiate", "NTLM", "Kerberos"], Ok("NTLM")),
@@ -139,14 +141,21 @@ fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
         (&["DPA"], "", &["Negotiate", "Kerberos", "NTLM"], Err(SecurityStatus::INVALID_TOKEN)),
         (&["Negotiate", "NTLM"], "", &["NTLM"], Err(SecurityStatus::INVALID_TOKEN)),
         (&["NTLM"], "", &["Kerberos"], Err(SecurityStatus::INVALID_TOKEN)),
-        (none, "", none, Ok("MSN")),
+        (all, "", all, Ok("Kerberos")),
+        // The order of the list is the order of preference.
+        (all, "NTLM,Kerberos", all, Ok("NTLM")),
+        (all, "Kerberos, NTLM", all, Ok("Kerberos")),
+        (all, "Kerberos, !kerberos, NTLM", all, Ok("NTLM")),
+        (all, "-Kerberos", all, Ok("Kerberos")),
+        (all, "NTLM,-NTLM", all, Ok("NTLM")),
+        (all, "nosuch", all, nothing),
+        (all, "!NTLM,!Kerberos", all, nothing),
+        (&["NTLM"], "nosuch", &["NTLM"], nothing),
+        (&["MSN"], "!MSN", &["MSN"], nothing),
     ] {
         let engine = |names: &[&str]| {
-            let empty = Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", ends::PASSWORD);
-            names
-                .iter()
-                .fold(empty, |builder: EngineBuilder, name| builder.package(PackageInfo::named(*name)))
-                .build()
+            let builder = Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", ends::PASSWORD);
+            if names.is_empty() { builder } else { builder.only_packages(names.iter().copied()) }.build()
         };
         let credential = |ssp: &Engine| {
             let names: Vec<Name> = ssp.packages().into_iter().map(|package| package.name).collect();
@@ -295,7 +304,7 @@ fn impersonation_is_refused_unless_it_is_to_be_simulated() {
 /// M8, M12: what happened, in order, and no secret or key in it.
 #[test]
 fn a_handshake_is_told_in_events_that_hold_no_secret() {
-    let ssp = engine("Negotiate").package(PackageInfo::named("NTLM")).build();
+    let ssp = engine("Negotiate").only_packages(["Negotiate", "NTLM"]).build();
     let mut ends = Ends::new(&ssp);
     let before = ssp.events().len();
     ends.run().unwrap();

@@ -5,6 +5,8 @@
 // The two ends of a handshake, which all of these tests have.
 mod ends;
 
+// What contexts sign in with: default credentials, lists of packages, keytabs, and what handles alone hold. P2 to P6.
+mod credentials;
 // Handshakes between an initiator and an acceptor: M4, M5, S3, S5, S9. Below it stand flags, attacks on tokens, what is
 // added to a credential handle, and what contexts live through.
 mod handshake;

@@ -1,4 +1,5 @@
-//! Random sequences of operations agree with a plain model of the cache: clauses M1 to M4, M9, M10.
+//! Random sequences of operations agree with a plain model of the cache and of what handles hold: clauses M1 to M4, M9, M10,
+//! P2, P3.
 //!
 //! The model is a list that is searched from end to end; names are numbers in it, written in several ways for the
 //! engine, so that it can't share a mistake in how names compare. `SSPCACHE_TEST_CASES` gives the number of sequences.
@@ -8,7 +9,7 @@ use std::{env, num::NonZeroU32, time::Duration};
 use proptest::{collection, prelude::*};
 use sspcache_engine::{
     AcquireRequest, Acquired, AuthIdentity, CredentialHandle, Direction, Ended, Ending, Engine, EventKind,
-    HandlePolicy, PackageInfo, Secret, SecurityStatus, Source, clock::ManualClock,
+    HandlePolicy, Logon, Principal, Secret, SecurityStatus, Source, clock::ManualClock,
 };
 
 /// Each user's name, in writings that Windows takes for the same.
@@ -16,8 +17,12 @@ const USERS: &[&[&str]] =
     &[&["alice", "ALICE", "aLiCe"], &["élodie", "ÉLODIE"], &["straße"], &["strasse", "STRASSE"]];
 const DOMAINS: &[&[&str]] = &[&["CONTOSO", "contoso"], &["fabrikam.example", "Fabrikam.Example"]];
 const SECRETS: &[&str] = &["one", "two", ""];
-const PACKAGES: &[&[&str]] = &[&["MSN", "msn"], &["NTLM", "ntlm"]];
+const PACKAGES: &[&[&str]] = &[&["MSN", "msn"], &["DPA", "dpa"], &["NTLM", "ntlm"]];
+/// The one that doesn't cache.
+const NTLM: usize = 2;
 const LIFETIME: u64 = 100;
+/// Whom the session has logged on, where it has.
+const LOGGED_ON: &str = "zoe";
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -59,11 +64,12 @@ struct Setup {
     retain: bool,
     expires: bool,
     capacity: Option<u32>,
+    logged_on: bool,
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
-    (any::<bool>(), any::<bool>(), proptest::option::of(1..4u32))
-        .prop_map(|(retain, expires, capacity)| Setup { retain, expires, capacity })
+    (any::<bool>(), any::<bool>(), proptest::option::of(1..4u32), any::<bool>())
+        .prop_map(|(retain, expires, capacity, logged_on)| Setup { retain, expires, capacity, logged_on })
 }
 
 /// A credential of the model: the most recently used one comes last.
@@ -81,7 +87,18 @@ struct Cached {
 struct Handle {
     real: CredentialHandle,
     inbound: bool,
-    credential: Option<(usize, usize)>, // id and secret
+    credential: Credential,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Credential {
+    /// With its id and its secret.
+    Cached(usize, usize),
+    /// The logon session's.
+    Default,
+    /// With its secret, which nobody else finds.
+    Held(usize),
+    Nobody,
 }
 
 #[derive(Debug, Default)]
@@ -103,12 +120,19 @@ impl Model {
         let mut gone: Vec<usize> = self
             .handles
             .iter()
-            .filter_map(|handle| handle.credential.map(|(id, _)| id))
+            .filter_map(|handle| match handle.credential {
+                Credential::Cached(id, _) => Some(id),
+                _ => None,
+            })
             .filter(|id| self.cached.iter().all(|cached| cached.id != *id))
             .collect();
         gone.sort_unstable();
         gone.dedup();
         gone.len()
+    }
+
+    fn held(&self) -> usize {
+        self.handles.iter().filter(|handle| matches!(handle.credential, Credential::Held(_))).count()
     }
 }
 
@@ -127,8 +151,8 @@ impl Pair {
     fn new(setup: Setup) -> Self {
         let clock = ManualClock::default();
         let mut builder = Engine::builder("MSNSSPC.dll").clock(clock.clone());
-        for package in PACKAGES {
-            builder = builder.package(PackageInfo::named(package[0]));
+        if setup.logged_on {
+            builder = builder.logon(Logon::password(LOGGED_ON, "", "session"));
         }
         if setup.retain {
             builder = builder.handle_policy(HandlePolicy::Retain);
@@ -155,7 +179,8 @@ impl Pair {
                 let acquired =
                     engine.acquire(&request.with_identity(AuthIdentity::password("", "", ""))).unwrap();
                 assert_eq!(acquired.source, Source::Anonymous);
-                model.handles.push(Handle { real: acquired.handle, inbound: false, credential: None });
+                let credential = Credential::Nobody;
+                model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
             }
             Step::Check { handle } => {
                 if model.handles.is_empty() {
@@ -165,12 +190,13 @@ impl Pair {
                 let there = |id| setup.retain || model.cached.iter().any(|cached| cached.id == id);
                 let expected = match handle.credential {
                     _ if handle.inbound => Err(SecurityStatus::NO_CREDENTIALS),
-                    None => Ok(()),
-                    Some((id, _)) if there(id) => Ok(()),
-                    Some(_) => Err(SecurityStatus::NO_CREDENTIALS),
+                    Credential::Cached(id, _) if !there(id) => Err(SecurityStatus::NO_CREDENTIALS),
+                    _ => Ok(()),
                 };
                 assert_eq!(engine.check_usable(handle.real), expected);
-                if let (Some((_, secret)), Ok(())) = (handle.credential, expected) {
+                if let (Credential::Cached(_, secret) | Credential::Held(secret), Ok(())) =
+                    (handle.credential, expected)
+                {
                     for (index, text) in SECRETS.iter().enumerate() {
                         let holds = engine.holds_secret(handle.real, &Secret::password(text));
                         assert_eq!(holds, Ok(index == secret));
@@ -206,7 +232,8 @@ impl Pair {
             }
             Step::Inbound { package } => {
                 let acquired = engine.acquire(&AcquireRequest::inbound(PACKAGES[package][0])).unwrap();
-                model.handles.push(Handle { real: acquired.handle, inbound: true, credential: None });
+                let credential = Credential::Nobody;
+                model.handles.push(Handle { real: acquired.handle, inbound: true, credential });
             }
             Step::Restricted { package, policy_only } => {
                 let mut request = AcquireRequest::outbound(PACKAGES[package][0]);
@@ -226,7 +253,15 @@ impl Pair {
                 };
                 let result = engine.acquire(&request);
                 let Some(at) = model.cached.iter().rposition(wanted) else {
-                    assert_eq!(result, Err(SecurityStatus::NO_CREDENTIALS));
+                    if !setup.logged_on || of.is_some() {
+                        assert_eq!(result, Err(SecurityStatus::NO_CREDENTIALS));
+                        return;
+                    }
+                    let acquired = result.unwrap();
+                    assert_eq!(acquired.source, Source::Default);
+                    assert_eq!(engine.principal(acquired.handle).unwrap(), Principal::new(LOGGED_ON, ""));
+                    let credential = Credential::Default;
+                    model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
                     return;
                 };
                 let acquired = result.unwrap();
@@ -235,11 +270,11 @@ impl Pair {
                 let principal = engine.principal(acquired.handle).unwrap().to_string().to_lowercase();
                 let (user, domain) = (USERS[cached.user][0], DOMAINS[cached.domain][0].to_lowercase());
                 assert_eq!(principal, format!("{domain}\\{user}"));
-                let credential = Some((cached.id, cached.secret));
+                let credential = Credential::Cached(cached.id, cached.secret);
                 model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
             }
             Step::UnknownPackage => {
-                let result = engine.acquire(&AcquireRequest::outbound("Kerberos"));
+                let result = engine.acquire(&AcquireRequest::outbound("Digest"));
                 assert_eq!(result, Err(SecurityStatus::SECPKG_NOT_FOUND));
             }
         }
@@ -254,6 +289,11 @@ impl Pair {
         got: &Acquired,
     ) {
         let Self { model, setup, .. } = self;
+        if package == NTLM {
+            let credential = Credential::Held(secret);
+            model.handles.push(Handle { real: got.handle, inbound: false, credential });
+            return;
+        }
         let expires = if setup.expires { model.now + LIFETIME } else { u64::MAX };
         let same =
             |cached: &Cached| cached.package == package && cached.user == user && cached.domain == domain;
@@ -276,13 +316,15 @@ impl Pair {
                 id
             }
         };
-        model.handles.push(Handle { real: got.handle, inbound: false, credential: Some((id, secret)) });
+        let credential = Credential::Cached(id, secret);
+        model.handles.push(Handle { real: got.handle, inbound: false, credential });
     }
 
     fn compare(&self) {
         let Self { engine, model, setup, .. } = self;
         assert_eq!(engine.cached(), model.cached.len());
-        assert_eq!(engine.check_clean().is_ok(), model.cached.is_empty());
+        assert_eq!(engine.held_credentials().len(), model.held());
+        assert_eq!(engine.check_clean().is_ok(), model.cached.is_empty() && model.held() == 0);
         assert_eq!(engine.open_handles(), model.handles.len());
         assert_eq!(engine.retained(), if setup.retain { model.retained() } else { 0 });
     }
@@ -294,11 +336,17 @@ impl Pair {
             assert_eq!(event.seq, index as u64);
             assert_eq!(event.before, index.checked_sub(1).map_or(0, |last| events[last].after), "{event:?}");
         }
-        let left = u32::try_from(self.model.cached.len()).unwrap();
+        let [left, held] = [self.model.cached.len(), self.model.held()].map(|n| u32::try_from(n).unwrap());
         assert_eq!(self.engine.end(Ending::Unloaded), Ended::Left(left));
         let events = self.engine.events();
-        let ended = &events.last().unwrap().kind;
-        assert!(matches!(ended, EventKind::Ended { left: said, .. } if *said == left), "{ended:?}");
+        let ended = events.last().unwrap();
+        assert!(matches!(ended.kind, EventKind::Ended { left: said, .. } if said == left), "{ended:?}");
+        assert_eq!(ended.held, held);
+        let count = |is: fn(&EventKind) -> bool| events.iter().filter(|event| is(&event.kind)).count();
+        let came = count(|kind| matches!(kind, EventKind::Held { .. }));
+        let gone = count(|kind| matches!(kind, EventKind::Released { .. }));
+        assert_eq!(came - gone, held as usize);
+        assert!(self.engine.held_credentials().is_empty());
         assert_eq!((self.engine.cached(), self.engine.retained(), self.engine.open_handles()), (0, 0, 0));
     }
 }
@@ -312,7 +360,7 @@ fn cases() -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
-    /// M1, M2, M3, M4, M9, M10
+    /// M1, M2, M3, M4, M9, M10, P2, P3
     #[test]
     fn any_sequence_of_operations_agrees_with_a_plain_model(
         setup in setup(),

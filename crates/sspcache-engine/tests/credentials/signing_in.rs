@@ -10,8 +10,8 @@ use std::{
 
 use sspcache_engine::{
     AcquireRequest, AuthIdentity, Config, Direction, Effect, Engine, EngineBuilder, EventKind, Fault,
-    FileTime, HandlePolicy, Name, Operation, PackageInfo, PackageList, Principal, Secret, SecurityStatus,
-    Source, clock::ManualClock,
+    FileTime, HandlePolicy, Operation, PackageInfo, PackageList, Principal, Secret, SecurityStatus, Source,
+    clock::ManualClock,
 };
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -61,8 +61,14 @@ fn a_sign_in_needs_credentials_explicit_or_cached() {
         ),
         ("explicit, policy only", policy_only(explicit()), no, no),
         ("explicit, package allowed", listed("msn"), Ok(Source::Explicit), Ok(Source::Explicit)),
-        ("explicit, package excluded", listed("!MSN"), no, no),
-        ("explicit, other package allowed", listed("Kerberos,NTLM"), no, no),
+        // That nothing is left of the list shows in the first step of a context (clause P5).
+        ("explicit, package excluded", listed("!MSN"), Ok(Source::Explicit), Ok(Source::Explicit)),
+        (
+            "explicit, other package allowed",
+            listed("Kerberos,NTLM"),
+            Ok(Source::Explicit),
+            Ok(Source::Explicit),
+        ),
         ("anonymous", anonymous, Ok(Source::Anonymous), Ok(Source::Anonymous)),
         ("silent", silent(), no, Ok(Source::Cache)),
         ("silent, policy only", policy_only(silent()), no, no),
@@ -75,7 +81,7 @@ fn a_sign_in_needs_credentials_explicit_or_cached() {
         ("inbound", inbound, Ok(Source::Inbound), Ok(Source::Inbound)),
         (
             "unknown package",
-            AcquireRequest::outbound("Kerberos"),
+            AcquireRequest::outbound("Digest"),
             Err(SecurityStatus::SECPKG_NOT_FOUND),
             Err(SecurityStatus::SECPKG_NOT_FOUND),
         ),
@@ -320,17 +326,42 @@ fn assert_clean_names_who_is_cached_and_since_which_event() {
     assert_eq!(panic.downcast_ref::<String>(), Some(&message));
 }
 
-/// S1
+/// P1, S1
 #[test]
-fn the_two_modules_are_their_packages_and_others_can_be_configured() {
-    for (module, package, rpc_id) in [("MSNSSPC.dll", "MSN", 18), ("msapsspc.DLL", "DPA", 17)] {
-        let packages = Engine::builder(module).build().packages();
-        assert_eq!(packages.len(), 1);
-        assert_eq!((packages[0].name.clone(), packages[0].rpc_id), (Name::from(package), rpc_id));
+fn every_module_offers_all_packages_and_its_own_first() {
+    for (module, packages) in [
+        ("MSNSSPC.dll", &["MSN", "Negotiate", "Kerberos", "NTLM", "DPA"][..]),
+        ("msapsspc.DLL", &["DPA", "Negotiate", "Kerberos", "NTLM", "MSN"]),
+        ("secur32.dll", &["Negotiate", "Kerberos", "NTLM", "MSN", "DPA"]),
+        ("Contoso.dll", &["Contoso", "Negotiate", "Kerberos", "NTLM", "MSN", "DPA"]),
+        ("ntlm.dll", &["ntlm", "Negotiate", "Kerberos", "MSN", "DPA"]),
+    ] {
+        let ssp = Engine::builder(module).build();
+        assert_eq!(names(&ssp), packages, "{module}");
     }
-    let ssp = msn().package(PackageInfo::named("NTLM")).package(PackageInfo::named("Negotiate")).build();
-    assert_eq!(ssp.package(&"ntlm".into()).unwrap().max_token, 2_888);
+    let rpc_id = |name: &str| msn().build().package(&name.into()).unwrap().rpc_id;
+    assert_eq!(["MSN", "dpa", "ntlm", "Negotiate", "Kerberos"].map(rpc_id), [18, 17, 10, 9, 16]);
+}
+
+/// P1: what is configured comes beside the others, or in the place of the one of its name; a list restricts.
+#[test]
+fn packages_are_added_overridden_and_restricted() {
+    let mut ntlm = PackageInfo::named("ntlm");
+    ntlm.max_token = 1_000;
+    let builder = || msn().package(PackageInfo::named("Contoso")).package(ntlm.clone());
+    let ssp = builder().build();
+    assert_eq!(names(&ssp), ["MSN", "Negotiate", "Kerberos", "ntlm", "DPA", "Contoso"]);
+    assert_eq!(ssp.package(&"NTLM".into()).unwrap().max_token, 1_000);
+    let ssp = builder().only_packages(["contoso", "NTLM", "Digest"]).build();
+    assert_eq!(names(&ssp), ["ntlm", "Contoso"]);
     assert_eq!(ssp.package(&"MSN".into()), Err(SecurityStatus::SECPKG_NOT_FOUND));
+    let config = "[packages]\nonly = ['MSN', 'Contoso']\n[[package]]\nname = 'Contoso'";
+    let ssp = msn().config(&config.parse().unwrap()).build();
+    assert_eq!(names(&ssp), ["MSN", "Contoso"]);
+}
+
+fn names(ssp: &Engine) -> Vec<String> {
+    ssp.packages().iter().map(|package| package.name.to_string()).collect()
 }
 
 /// The same set-up as TOML.
@@ -346,10 +377,12 @@ fn a_configuration_sets_up_what_the_builder_does() {
         capabilities = ["integrity", "privacy"]
         max-token = 1000
         rpc-id = 7
+        caching = true
         comment = "for a test"
         [[package]]
         name = "DPA"
         module = "MSAPSSPC.dll"
+        comment = "another module's"
         [[account]]
         user = "alice"
         domain = "CONTOSO"
@@ -368,9 +401,11 @@ fn a_configuration_sets_up_what_the_builder_does() {
     let clock = ManualClock::default();
     let ssp = msn().config(&config).clock(clock.clone()).build();
     let packages = ssp.packages();
-    assert_eq!(packages.len(), 1, "the other one is another module's");
-    assert_eq!((packages[0].capabilities.0, packages[0].max_token, packages[0].rpc_id), (3, 1000, 7));
-    assert_eq!(packages[0].comment, "for a test".into());
+    assert_eq!(packages.len(), 5, "the other one is another module's");
+    let ntlm = ssp.package(&"NTLM".into()).unwrap();
+    assert_eq!((ntlm.capabilities.0, ntlm.max_token, ntlm.rpc_id, ntlm.caching), (3, 1000, 7, true));
+    assert_eq!(ntlm.comment, "for a test".into());
+    assert_ne!(ssp.package(&"DPA".into()).unwrap().comment, "another module's".into());
     assert_eq!(ssp.verify(&alice()), Ok(()));
     let bob = ssp.acquire(&AcquireRequest::outbound("NTLM")).unwrap();
     assert!(!ssp.flush());
@@ -398,7 +433,7 @@ fn a_refused_configuration_is_located_and_never_quoted() {
         ),
         (
             "[[account]]\nuser = 'a'\nhunter2 = 'x'\npassword = ''",
-            "line 3, column 1: account[0]: there is no such key; allowed is tables of user, domain, password",
+            "line 3, column 1: account[0]: there is no such key; allowed is tables of user, domain, password, keytab, certificate",
         ),
         (
             "[[account]]\npassword = 'hunter2'",
@@ -406,7 +441,7 @@ fn a_refused_configuration_is_located_and_never_quoted() {
         ),
         (
             "hunter2 = 1",
-            "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [[package]]",
+            "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [packages], [[package]]",
         ),
         // Of several the first, whatever their names are.
         ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),
@@ -466,6 +501,27 @@ fn a_refused_configuration_is_located_and_never_quoted() {
         (
             "[[package]]\nname = 'x'\nrpc-id = 70000",
             "line 3, column 10: package[0].rpc-id: not valid here; allowed is a whole number from 0 to 65535",
+        ),
+        (
+            "[[preload]]\npackage = 'ntlm'\nuser = 'a'\npassword = 'hunter2'",
+            "line 2, column 11: preload[0].package: this package doesn't cache, so nothing can be preloaded for it: use \
+             [[logon]]",
+        ),
+        (
+            "[[package]]\nname = 'hunter2'\ncaching = false\n[[preload]]\nuser = 'a'\npassword = ''\npackage = 'HUNTER2'",
+            "line 7, column 11: preload[0].package: this package doesn't cache",
+        ),
+        (
+            "[[account]]\nuser = 'a'\nkeytab = 'hunter2'",
+            "line 3, column 10: account[0].keytab: not valid here; allowed is bytes in Base64, at least one",
+        ),
+        (
+            "[packages]\nonly = 'hunter2'",
+            "line 2, column 8: packages.only: not valid here; allowed is a list of packages' names",
+        ),
+        (
+            "[[logon]]\nuser = 'a'\npassword = 'hunter2'\ntarget = ['b']",
+            "line 4, column 10: logon[0].target: not valid here; allowed is a service, a host",
         ),
     ] {
         let error = text.parse::<Config>().unwrap_err();

@@ -9,12 +9,13 @@ use sspcache_engine::{
 use crate::ends::{Ends, PASSWORD, alice};
 
 fn negotiating() -> EngineBuilder {
-    let packages = ["Negotiate", "Kerberos", "NTLM"].map(PackageInfo::named);
-    packages
-        .into_iter()
-        .fold(Engine::builder("MSNSSPC.dll"), EngineBuilder::package)
-        .account("alice", "CONTOSO", PASSWORD)
-        .account("bob", "CONTOSO", PASSWORD)
+    Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", PASSWORD).account("bob", "CONTOSO", PASSWORD)
+}
+
+/// The same, with packages that cache.
+fn caching() -> EngineBuilder {
+    let packages = ["Negotiate", "Kerberos", "NTLM"].map(|name| PackageInfo::named(name).with_caching(true));
+    packages.into_iter().fold(negotiating(), EngineBuilder::package)
 }
 
 fn bob() -> AuthIdentity {
@@ -44,10 +45,7 @@ fn negotiate_takes_the_credential_that_was_added_for_the_package_that_it_chose()
     let over_ntlm = |added: &[AcquireRequest]| {
         // An acceptor that has NTLM alone.
         let client = negotiating().build();
-        let server = Engine::builder("MSNSSPC.dll")
-            .package(PackageInfo::named("Negotiate"))
-            .package(PackageInfo::named("NTLM"));
-        let server = server.account("alice", "CONTOSO", PASSWORD).account("bob", "CONTOSO", PASSWORD).build();
+        let server = negotiating().only_packages(["Negotiate", "NTLM"]).build();
         let mut ends = Ends::with(&client, &own, &server, &AcquireRequest::inbound("Negotiate"));
         for request in added {
             client.add_credentials(ends.client_credential, request).unwrap();
@@ -85,7 +83,7 @@ fn an_added_credential_opens_a_package_that_the_list_left_out() {
 /// M2: added credentials are cached, or come from the cache, as acquired ones; and a handle can be given a direction.
 #[test]
 fn adding_credentials_follows_the_rules_of_acquiring_them() {
-    let ssp = negotiating().record_events(true).build();
+    let ssp = caching().record_events(true).build();
     let handle = ssp.acquire(&outbound("Negotiate", alice())).unwrap().handle;
     let silent = AcquireRequest::outbound("NTLM");
     assert_eq!(
@@ -133,7 +131,7 @@ fn adding_credentials_follows_the_rules_of_acquiring_them() {
 /// S5
 #[test]
 fn only_credentials_that_a_handle_has_a_use_for_can_be_added() {
-    let ssp = negotiating().build();
+    let ssp = caching().build();
     let ntlm = ssp.acquire(&outbound("NTLM", alice())).unwrap().handle;
     for (package, status) in [
         ("Kerberos", Some(SecurityStatus::UNKNOWN_CREDENTIALS)),
@@ -153,7 +151,7 @@ fn only_credentials_that_a_handle_has_a_use_for_can_be_added() {
 #[test]
 fn a_flush_leaves_of_a_handle_what_was_added_after_it() {
     for (policy, over) in [(HandlePolicy::Revoke, "NTLM"), (HandlePolicy::Retain, "Kerberos")] {
-        let ssp = negotiating().handle_policy(policy).build();
+        let ssp = caching().handle_policy(policy).build();
         let own = outbound("Negotiate", alice());
         let mut ends = Ends::with(&ssp, &own, &ssp, &AcquireRequest::inbound("Negotiate"));
         let handle = ends.client_credential;
@@ -173,7 +171,7 @@ fn a_flush_leaves_of_a_handle_what_was_added_after_it() {
 /// M4: a half-open handshake keeps the copies of all credentials that it may still need.
 #[test]
 fn a_handshake_keeps_what_was_added_to_a_handle_that_is_freed_meanwhile() {
-    let ssp = negotiating().handle_policy(HandlePolicy::Retain).build();
+    let ssp = caching().handle_policy(HandlePolicy::Retain).build();
     let own = outbound("Negotiate", alice());
     let mut ends = Ends::with(&ssp, &own, &ssp, &AcquireRequest::inbound("NTLM"));
     ssp.add_credentials(ends.client_credential, &outbound("NTLM", bob())).unwrap();
