@@ -7,21 +7,23 @@ use sspcache_engine::{Event, EventKind, Source, Unclean};
 /// Why an expected sign-out didn't happen.
 #[derive(Debug)]
 pub(crate) enum Unmet<'u> {
-    /// Credentials are still cached.
-    Cached(&'u Unclean),
-    /// Credentials were still cached when the SSP was unloaded: so many, at this event.
-    Left(u32, u64),
+    /// Credentials were still cached or held when the SSP was unloaded: so many of each, at this event.
+    Left { cached: u32, held: u32, event: u64 },
+    /// Credentials are still cached or held.
+    Unclean(&'u Unclean),
     /// There was no sign-in, so nothing was tested.
     Unused,
 }
 
 /// Checks that there was a sign-in, and that no credential was left.
-pub(crate) fn check<'u>(events: &[Event], cached: Option<&'u Unclean>) -> Result<(), Unmet<'u>> {
-    if let Some(unclean) = cached {
-        return Err(Unmet::Cached(unclean));
+pub(crate) fn check<'u>(events: &[Event], unclean: Option<&'u Unclean>) -> Result<(), Unmet<'u>> {
+    if let Some(unclean) = unclean {
+        return Err(Unmet::Unclean(unclean));
     }
     let left = |event: &Event| match event.kind {
-        EventKind::Ended { left, .. } if left > 0 => Some(Unmet::Left(left, event.seq)),
+        EventKind::Ended { left: cached, .. } if cached > 0 || event.held > 0 => {
+            Some(Unmet::Left { cached, held: event.held, event: event.seq })
+        }
         _ => None,
     };
     if let Some(unmet) = events.iter().find_map(left) {
@@ -33,7 +35,7 @@ pub(crate) fn check<'u>(events: &[Event], cached: Option<&'u Unclean>) -> Result
 fn is_sign_in(event: &Event) -> bool {
     match event.kind {
         EventKind::Acquired { source, .. } | EventKind::CredentialsAdded { source, .. } => {
-            matches!(source, Source::Cache | Source::Explicit | Source::Preloaded)
+            matches!(source, Source::Cache | Source::Default | Source::Explicit | Source::Preloaded)
         }
         _ => false,
     }
@@ -42,14 +44,18 @@ fn is_sign_in(event: &Event) -> bool {
 impl fmt::Display for Unmet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cached(unclean) => unclean.fmt(f),
-            Self::Left(credentials, event) => {
-                let plural = if *credentials == 1 { "credential was" } else { "credentials were" };
-                write!(
-                    f,
-                    "{credentials} {plural} still cached when the SSP was unloaded (event {event}), which is no flush"
-                )
+            Self::Left { cached, held, event } => {
+                let mut and = "";
+                for (credentials, how) in [(cached, "cached"), (held, "held by handles")] {
+                    if *credentials > 0 {
+                        let plural = if *credentials == 1 { "credential was" } else { "credentials were" };
+                        write!(f, "{and}{credentials} {plural} still {how}")?;
+                        and = " and ";
+                    }
+                }
+                write!(f, " when the SSP was unloaded (event {event}), which is no sign-out")
             }
+            Self::Unclean(unclean) => unclean.fmt(f),
             Self::Unused => f.write_str(
                 "no sign-in went through this mock; is it the one that the process has loaded, and is it kept in a \
                  variable until the end of the test?",
@@ -80,9 +86,17 @@ impl fmt::Display for List<'_> {
                 EventKind::CredentialsAdded { package, principal, source, .. } => {
                     write!(f, "CredentialsAdded {package} {principal} ({source:?})")?;
                 }
-                EventKind::Ended { how, left, .. } => write!(f, "Ended ({how}), {left} still cached")?,
+                EventKind::Ended { how, left, .. } => {
+                    write!(f, "Ended ({how}), {left} still cached")?;
+                    if event.held > 0 {
+                        write!(f, ", {} still held", event.held)?;
+                    }
+                }
                 EventKind::Faulted { operation, effect } => {
                     write!(f, "Faulted {} ({})", operation.name(), effect.name())?;
+                }
+                EventKind::Held { package, principal, source, .. } => {
+                    write!(f, "Held {package} {principal} ({source:?})")?;
                 }
                 EventKind::Refused { operation, status, package, principal } => {
                     write!(f, "Refused {} {package} {principal} ({status:?})", operation.name())?;

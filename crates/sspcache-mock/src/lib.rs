@@ -123,8 +123,8 @@ pub use sspcache_engine::journal;
 #[doc(hidden)]
 pub use sspcache_engine::{AcquireRequest, AuthIdentity, Engine, EngineBuilder, Secret};
 pub use sspcache_engine::{
-    CachedCredential, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy, Name, Operation,
-    PackageInfo, Principal, SecurityStatus, Source, clock,
+    CachedCredential, Effect, Ending, Event, EventKind, EventSink, Fault, HandlePolicy, HeldCredential,
+    Logon, Name, Operation, PackageInfo, PackageList, Principal, SecurityStatus, Source, clock,
 };
 #[cfg(feature = "config")]
 pub use sspcache_engine::{Config, ConfigError};

@@ -11,7 +11,7 @@ use std::{
 
 use sspcache_engine::{
     AuthIdentity, CachedCredential, Clock, Ending, Engine, EngineBuilder, Event, EventSink, Fault,
-    HandlePolicy, Operation, PackageInfo,
+    HandlePolicy, HeldCredential, Logon, Operation, PackageInfo,
 };
 use sspcache_loader::{ModuleFile, Reason};
 
@@ -46,18 +46,18 @@ struct Shared {
 }
 
 impl MockSsp {
-    /// MSNSSPC.dll, with the package `MSN`.
+    /// MSNSSPC.dll. Its packages are `MSN`, `Negotiate`, `Kerberos`, `NTLM` and `DPA`.
     pub fn msn() -> Self {
         Self::new("MSNSSPC.dll")
     }
 
-    /// MSAPSSPC.dll, with the package `DPA`.
+    /// MSAPSSPC.dll. Its packages are `DPA`, `Negotiate`, `Kerberos`, `NTLM` and `MSN`.
     pub fn dpa() -> Self {
         Self::new("MSAPSSPC.dll")
     }
 
-    /// An SSP whose module has this file name, such as a third party's. Its package has the name of the file without
-    /// `.dll`.
+    /// An SSP whose module has this file name, such as a third party's. Its first package has the name of the file
+    /// without `.dll`; `Negotiate`, `Kerberos`, `NTLM`, `MSN` and `DPA` follow.
     pub fn new(module: &str) -> Self {
         let setup = Mutex::new(Some(Box::new(Engine::builder(module))));
         let shared = Shared { module: module.to_owned(), setup, engine: OnceLock::new() };
@@ -136,13 +136,41 @@ impl MockSsp {
         self.set_up(|setup| setup.lifetime(lifetime))
     }
 
-    /// Adds a package. The first one replaces the package that the SSP has by default.
+    /// Adds default credentials: those of the logon session, which signing in silently takes. They are not the
+    /// program's, so they are never cached, and nothing of them is left.
+    ///
+    /// ```
+    /// use sspcache::SignIn;
+    /// use sspcache_mock::{Logon, MockProcess, MockSsp};
+    ///
+    /// # fn signs_in_as_the_user_who_is_logged_on() -> Result<(), sspcache::Error> {
+    /// let ssp = MockSsp::msn().logon(Logon::password("alice", "CONTOSO", "correct horse"));
+    /// let ssps = MockProcess::with_loaded([&ssp]).provider();
+    /// let credential = ssps.security_package("MSNSSPC.dll", "Negotiate")?.acquire(&SignIn::silent())?;
+    /// assert_eq!(credential.principal()?, r"CONTOSO\alice");
+    /// ssp.assert_clean();
+    /// # Ok(()) }
+    /// # signs_in_as_the_user_who_is_logged_on().unwrap();
+    /// ```
+    #[must_use]
+    pub fn logon(self, logon: Logon) -> Self {
+        self.set_up(|setup| setup.logon(logon))
+    }
+
+    /// Restricts the packages to those of these names.
+    #[must_use]
+    pub fn only_packages<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.set_up(|setup| setup.only_packages(names))
+    }
+
+    /// Adds a package, or replaces the one of its name.
     #[must_use]
     pub fn package(self, package: PackageInfo) -> Self {
         self.set_up(|setup| setup.package(package))
     }
 
-    /// Caches a credential for a package before the first call, as the session of a logged-on user does.
+    /// Caches a credential before the first call, for a package that caches: the first use panics for any other. What the
+    /// session of a logged-on user has for all packages is a [`logon`](Self::logon).
     #[must_use]
     pub fn preload(self, package: &str, user: &str, domain: &str, password: &str) -> Self {
         self.set_up(|setup| setup.preload(package, AuthIdentity::password(user, domain, password)))
@@ -163,7 +191,8 @@ impl MockSsp {
     }
 
     /// Expects a sign-in and a sign-out. Dropping this value panics when there was no sign-in, or when a credential is
-    /// still cached or was left when the SSP was unloaded. So a test that forgets to assert still fails.
+    /// still cached, is held by a handle that was not freed, or was left when the SSP was unloaded. So a test that forgets
+    /// to assert still fails.
     ///
     /// Keep the value in a variable until the end of the test. Its clones check nothing. Nothing is checked while the
     /// thread is panicking already.
@@ -215,10 +244,16 @@ impl MockSsp {
         self.engine().cached_credentials()
     }
 
-    /// Asserts that no credential is cached.
+    /// The credentials that handles hold, of packages that don't cache, without their secrets: what the program passed and
+    /// has not freed. Default credentials are not among them.
+    pub fn held_credentials(&self) -> Vec<HeldCredential> {
+        self.engine().held_credentials()
+    }
+
+    /// Asserts that no credential is cached, and that no handle holds one.
     ///
     /// # Panics
-    /// When a credential is cached. The message names each, and lists the events.
+    /// When there is one. The message names each, says which of the two it is, and lists the events.
     #[track_caller]
     pub fn assert_clean(&self) {
         if let Err(unclean) = self.engine().check_clean() {

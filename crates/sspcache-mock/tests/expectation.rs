@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache::{CredentialProvider, SignIn};
-use sspcache_mock::{MockProcess, MockSsp};
+use sspcache_mock::{Logon, MockProcess, MockSsp};
 
 const MSN: &str = "MSNSSPC.dll";
 
@@ -50,6 +50,43 @@ fn a_test_that_forgets_to_assert_fails_and_names_who_is_left() {
         assert!(message.contains(part), "{part:?} in {message}");
     }
     assert!(!message.contains("horse"), "{message}");
+}
+
+/// P2: a package that doesn't cache leaves what its handles hold.
+#[test]
+fn a_handle_that_is_not_freed_is_no_sign_out() {
+    let message = panic_of(|_, process| {
+        let package = process.provider().security_package(MSN, "Negotiate").unwrap();
+        let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+        assert!(process.provider().flush_all().is_success());
+        std::mem::forget(alice);
+    })
+    .unwrap();
+    for part in [
+        "1 credential is still held by a handle that was not freed, in MSNSSPC.dll:\n  Negotiate CONTOSO\\alice, since event 1",
+        "\n    1 Held Negotiate CONTOSO\\alice (Explicit)\n    2 Acquired Negotiate CONTOSO\\alice (Explicit)\n    3 Flushed",
+    ] {
+        assert!(message.contains(part), "{part:?} in {message}");
+    }
+    assert!(!message.contains("horse"), "{message}");
+
+    let panic = panic_of(|_, process| {
+        let package = process.provider().security_package(MSN, "Negotiate").unwrap();
+        drop(package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap());
+    });
+    assert_eq!(panic, None, "a handle that is freed takes its credential with it");
+}
+
+/// P3: signing in with the session's credentials is a sign-in, after which there is nothing to sign out of.
+#[test]
+fn default_credentials_are_a_sign_in_that_leaves_nothing() {
+    let msn = MockSsp::msn().logon(Logon::password("alice", "CONTOSO", "correct horse")).expect_sign_out();
+    let process = MockProcess::with_loaded([&msn]);
+    let package = process.provider().security_package(MSN, "NTLM").unwrap();
+    std::mem::forget(package.acquire(&SignIn::silent()).unwrap());
+    msn.assert_clean();
+    assert!(msn.held_credentials().is_empty());
+    assert_eq!(msn.open_handles(), 1);
 }
 
 #[test]
