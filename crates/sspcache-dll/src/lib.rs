@@ -88,7 +88,8 @@ pub mod abi {
         ffi::answer,
         messages::{decrypt_message, encrypt_message, make_signature, verify_signature},
         packages::{
-            enumerate_security_packages, enumerate_with, offers, package_info, query_security_package_info,
+            enumerate_security_packages, enumerate_with, is_named, offers, package_info,
+            query_security_package_info,
         },
         raw::Raw,
         security_packages::{add_security_package, delete_security_package},

@@ -48,6 +48,11 @@ pub fn offers<E: Encoding>(ssp: &Ssp, name: Str<'_, E>) -> Result<bool, Security
     Ok(ssp.engine()?.package(&name).is_ok())
 }
 
+/// Whether a name is that of this package, as the mock compares them.
+pub fn is_named<E: Encoding>(name: Str<'_, E>, package: &str) -> bool {
+    name.name().is_ok_and(|name| name == Some(Name::from(package)))
+}
+
 /// `QuerySecurityPackageInfo`: one package, freed with `FreeContextBuffer`.
 ///
 /// Reference: [QuerySecurityPackageInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritypackageinfow).

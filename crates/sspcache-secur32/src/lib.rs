@@ -5,14 +5,16 @@
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | `system` | the system's own `secur32.dll`, and its functions |
-//! | `owner` | which credentials, contexts and buffers are the system's |
-//! | `route` | the functions of SSPI, each to the mock or to the system |
+//! | `library` | the DLLs behind it: the system's own `secur32.dll`, the mocks `MSNSSPC.dll` and `MSAPSSPC.dll` |
+//! | `owner` | which credentials and contexts are theirs |
+//! | `route` | the functions of SSPI, each to the mock in here or to one of them |
 //! | `packages` | the list of packages of both |
 //! | `pass` | the functions that are never the mock's |
 #![allow(non_snake_case, reason = "the documented names")]
 #![allow(unsafe_code, reason = "exports a C ABI: see sspcache-dll")]
 
+#[cfg(windows)]
+mod library;
 #[cfg(windows)]
 mod owner;
 #[cfg(windows)]
@@ -21,8 +23,6 @@ mod packages;
 mod pass;
 #[cfg(windows)]
 mod route;
-#[cfg(windows)]
-mod system;
 
 #[cfg(windows)]
 #[global_allocator]

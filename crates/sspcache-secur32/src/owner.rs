@@ -1,63 +1,73 @@
-//! Which credentials and contexts are the system's. All others are the mock's to know or to refuse.
+//! Which credentials and contexts another DLL gave out. All others are the mock's to know or to refuse.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sspcache_dll::abi::SecHandle;
 
-/// Handles that the system gave out.
-#[derive(Debug)]
-pub(crate) struct Handles(Mutex<BTreeSet<(usize, usize)>>);
+use crate::library::Library;
 
-/// Credentials of the system's packages.
-pub(crate) static CREDENTIALS: Handles = Handles(Mutex::new(BTreeSet::new()));
-/// Contexts of the system's packages.
-pub(crate) static CONTEXTS: Handles = Handles(Mutex::new(BTreeSet::new()));
+/// A handle's two halves.
+type Key = (usize, usize);
+
+/// Handles with the DLL that gave them out.
+#[derive(Debug)]
+pub(crate) struct Handles(Mutex<BTreeMap<Key, &'static Library>>);
+
+/// The credentials of other DLLs.
+pub(crate) static CREDENTIALS: Handles = Handles(Mutex::new(BTreeMap::new()));
+/// The contexts of other DLLs.
+pub(crate) static CONTEXTS: Handles = Handles(Mutex::new(BTreeMap::new()));
 
 impl Handles {
-    /// Whether the handle that is at this place, if any, is one of these.
+    /// The DLL whose handle is at this place, if it is one of these.
     ///
     /// # Safety
     /// The pointer is to a handle, unless it is null.
-    pub(crate) unsafe fn has(&self, handle: *const SecHandle) -> bool {
+    pub(crate) unsafe fn owner(&self, handle: *const SecHandle) -> Option<&'static Library> {
         // SAFETY: by this function's contract.
-        unsafe { read(handle) }.is_some_and(|key| self.lock().contains(&key))
+        let key = unsafe { read(handle) }?;
+        self.lock().get(&key).copied()
     }
 
-    /// Takes in the handle that the system has just written.
+    /// Takes in the handle that a DLL has just written, and marks it as that DLL's.
     ///
     /// # Safety
-    /// The pointer is to a handle, unless it is null.
-    pub(crate) unsafe fn insert(&self, handle: *const SecHandle) {
+    /// The pointer is to a handle that may be written to, unless it is null.
+    pub(crate) unsafe fn insert(&self, library: &'static Library, handle: *mut SecHandle) {
         // SAFETY: by this function's contract.
-        if let Some(key) = unsafe { read(handle) } {
-            self.lock().insert(key);
+        let Some((lower, mut upper)) = (unsafe { read(handle) }) else { return };
+        if let Some(mark) = library.mark() {
+            upper = mark;
+            // SAFETY: by this function's contract; it was read just now.
+            unsafe { handle.write_unaligned(SecHandle { dwLower: lower, dwUpper: upper }) };
         }
+        self.lock().insert((lower, upper), library);
     }
 
-    /// Forgets the handle that is about to be given back; whether it was one of these.
+    /// Forgets the handle that is about to be freed; the DLL whose it was, if it was one of these.
     ///
     /// # Safety
     /// The pointer is to a handle, unless it is null.
-    pub(crate) unsafe fn take(&self, handle: *const SecHandle) -> bool {
+    pub(crate) unsafe fn take(&self, handle: *const SecHandle) -> Option<&'static Library> {
         // SAFETY: by this function's contract.
-        unsafe { read(handle) }.is_some_and(|key| self.lock().remove(&key))
+        let key = unsafe { read(handle) }?;
+        self.lock().remove(&key)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<(usize, usize)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, &'static Library>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Below this address nothing is ever mapped on Windows; some libraries pass small numbers where a page wants a handle
-/// (observed: Wine's Negotiate, on later steps).
-const LOWEST_ADDRESS: usize = 0x1_0000;
-
 /// # Safety
 /// The pointer is to a handle, or below [`LOWEST_ADDRESS`].
-unsafe fn read(handle: *const SecHandle) -> Option<(usize, usize)> {
+unsafe fn read(handle: *const SecHandle) -> Option<Key> {
+    /// Nothing is ever mapped below on Windows. Some libraries pass small numbers where a page wants a handle (observed:
+    /// Wine's Negotiate, on later steps).
+    const LOWEST_ADDRESS: usize = 0x1_0000;
     if handle.addr() < LOWEST_ADDRESS {
         return None;
     }

@@ -4,18 +4,22 @@ use std::{ffi::c_void, ptr, slice};
 
 use sspcache_dll::abi::{self, Ansi, SecPkgInfoA, SecPkgInfoW, Wide};
 
-use crate::{ssp, system};
+use crate::{
+    library::{self, SYSTEM},
+    route::UNSUPPORTED,
+    ssp,
+};
 
 /// Lists the packages.
 ///
 /// # Safety
 /// Pointers that are not null may be written to.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn EnumerateSecurityPackagesW(
+pub(crate) unsafe extern "system" fn EnumerateSecurityPackagesW(
     count: *mut u32,
     packages: *mut *mut SecPkgInfoW,
 ) -> i32 {
-    if system::is_inside() {
+    if library::is_inside() {
         // SAFETY: by this function's contract.
         return unsafe { systems::<SecPkgInfoW>(c"EnumerateSecurityPackagesW", count, packages) };
     }
@@ -36,11 +40,11 @@ pub unsafe extern "system" fn EnumerateSecurityPackagesW(
 /// # Safety
 /// Pointers that are not null may be written to.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn EnumerateSecurityPackagesA(
+pub(crate) unsafe extern "system" fn EnumerateSecurityPackagesA(
     count: *mut u32,
     packages: *mut *mut SecPkgInfoA,
 ) -> i32 {
-    if system::is_inside() {
+    if library::is_inside() {
         // SAFETY: by this function's contract.
         return unsafe { systems::<SecPkgInfoA>(c"EnumerateSecurityPackagesA", count, packages) };
     }
@@ -61,18 +65,11 @@ pub unsafe extern "system" fn EnumerateSecurityPackagesA(
 /// # Safety
 /// `T` is the function's structure; pointers that are not null may be written to.
 unsafe fn systems<T>(name: &std::ffi::CStr, count: *mut u32, packages: *mut *mut T) -> i32 {
-    let function = system::function(name);
-    if function.is_null() {
-        return crate::route::UNSUPPORTED;
-    }
     // SAFETY: the function's type, by its page.
-    let function = unsafe {
-        std::mem::transmute::<*const c_void, unsafe extern "system" fn(*mut u32, *mut *mut T) -> i32>(
-            function,
-        )
-    };
+    let enumerate = unsafe { SYSTEM.typed::<unsafe extern "system" fn(*mut u32, *mut *mut T) -> i32>(name) };
+    let Some(enumerate) = enumerate else { return UNSUPPORTED };
     // SAFETY: by this function's contract.
-    system::inside(|| unsafe { function(count, packages) })
+    SYSTEM.call(|| unsafe { enumerate(count, packages) })
 }
 
 /// The list of the system's packages, which goes back to the system when dropped.
@@ -101,9 +98,12 @@ impl Others {
             // SAFETY: the system gave as many as it says, and keeps them until they are freed.
             count => unsafe { slice::from_raw_parts(self.packages, count as usize) },
         };
-        // SAFETY: the structures' names end in a null.
         infos.iter().map(|info| {
-            abi::package_info(info, unsafe { [info.Name, info.Comment].map(|text| abi::Raw::from_raw(text)) })
+            let text = |text: *mut u16| {
+                // SAFETY: the structures' texts end in a null, and stay until the list is freed.
+                unsafe { abi::Raw::from_raw(text) }
+            };
+            abi::package_info(info, [text(info.Name), text(info.Comment)])
         })
     }
 }
@@ -113,14 +113,12 @@ impl Drop for Others {
         if self.packages.is_null() {
             return;
         }
-        let free = system::function(c"FreeContextBuffer");
-        if !free.is_null() {
-            // SAFETY: the function's type, by its page.
-            let free = unsafe {
-                std::mem::transmute::<*const c_void, unsafe extern "system" fn(*mut c_void) -> i32>(free)
-            };
+        // SAFETY: the function's type, by its page.
+        let free =
+            unsafe { SYSTEM.typed::<unsafe extern "system" fn(*mut c_void) -> i32>(c"FreeContextBuffer") };
+        if let Some(free) = free {
             // SAFETY: the list came from the system, and is used no more.
-            system::inside(|| unsafe { free(self.packages.cast()) });
+            SYSTEM.call(|| unsafe { free(self.packages.cast()) });
         }
     }
 }

@@ -8,12 +8,12 @@ use std::{
     ffi::{CStr, c_void},
 };
 
-use crate::system;
+use crate::library::SYSTEM;
 
 /// Where the jump goes: the system's function, or one that reports that there is none.
 extern "system" fn find(name: *const i8) -> *const c_void {
     // SAFETY: each caller below passes a constant that ends in a null.
-    let function = system::function(unsafe { CStr::from_ptr(name.cast()) });
+    let function = SYSTEM.function(unsafe { CStr::from_ptr(name.cast()) });
     if function.is_null() { missing as *const c_void } else { function }
 }
 
@@ -34,7 +34,7 @@ macro_rules! pass {
             #[unsafe(no_mangle)]
             #[unsafe(naked)]
             #[cfg(target_arch = "x86_64")]
-            pub unsafe extern "system" fn $name() {
+            pub(crate) unsafe extern "system" fn $name() {
                 // The parameters' registers are kept for the function that gets them; 16 bytes of each of the vector ones.
                 naked_asm!(
                     "push rcx", "push rdx", "push r8", "push r9",
@@ -60,7 +60,7 @@ macro_rules! pass {
             #[unsafe(no_mangle)]
             #[unsafe(naked)]
             #[cfg(target_arch = "x86")]
-            pub unsafe extern "system" fn $name() {
+            pub(crate) unsafe extern "system" fn $name() {
                 // Parameters lie on the stack; `find` takes its own off it.
                 naked_asm!(
                     "lea eax, {name}",
@@ -79,7 +79,7 @@ macro_rules! pass {
             #[unsafe(no_mangle)]
             #[unsafe(naked)]
             #[cfg(target_arch = "aarch64")]
-            pub unsafe extern "system" fn $name() {
+            pub(crate) unsafe extern "system" fn $name() {
                 naked_asm!(
                     "stp x29, x30, [sp, #-16]!", "stp x0, x1, [sp, #-16]!", "stp x2, x3, [sp, #-16]!",
                     "stp x4, x5, [sp, #-16]!", "stp x6, x7, [sp, #-16]!",
@@ -99,7 +99,7 @@ macro_rules! pass {
         mod names {
             /// A name in memory.
             #[repr(transparent)]
-            pub(super) struct Name<const N: usize>(#[expect(dead_code, reason = "read by address")] [u8; N]);
+            pub(super) struct Name<const N: usize>(#[allow(dead_code, reason = "read by address")] [u8; N]);
 
             $(
                 #[allow(non_upper_case_globals, reason = "the documented name")]
