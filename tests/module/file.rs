@@ -46,6 +46,7 @@ const EXPORTS: [&[&str]; 2] = [
         "SspiValidateAuthIdentity",
         "SspiZeroAuthIdentity",
         "VerifySignature",
+        "sspcache_signed_out",
     ],
     &[
         "AcquireCredentialsHandle",

@@ -31,7 +31,11 @@ pub fn acquire_credentials_handle<E: Encoding>(
 ) -> Result<(), SecurityStatus> {
     all_given([handle.is_given()])?;
     let engine = ssp.engine()?;
-    let acquired = engine.acquire(&request(ssp, names, credential_use, &auth_data)?)?;
+    let request = request(ssp, names, credential_use, &auth_data)?;
+    if request.identity.is_some() {
+        ssp.surroundings().note(&engine);
+    }
+    let acquired = engine.acquire(&request)?;
     handle.write(acquired.handle.word());
     expiry.write(acquired.expires_local.0.cast_signed());
     Ok(())
@@ -50,7 +54,11 @@ pub fn add_credentials<E: Encoding>(
 ) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
     let handle = handle.credential()?;
-    let added = engine.add_credentials(handle, &request(ssp, names, credential_use, &auth_data)?)?;
+    let request = request(ssp, names, credential_use, &auth_data)?;
+    if request.identity.is_some() {
+        ssp.surroundings().note(&engine);
+    }
+    let added = engine.add_credentials(handle, &request)?;
     expiry.write(added.expires_local.0.cast_signed());
     Ok(())
 }

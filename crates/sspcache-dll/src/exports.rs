@@ -43,7 +43,7 @@ macro_rules! link_ssp {
 
         /// The exports, each by its name.
         pub fn exports() -> Vec<(&'static str, *const c_void)> {
-            [security_functions(), auth_identity_functions()].concat()
+            [security_functions(), auth_identity_functions(), marks()].concat()
         }
 
         /// Ends the SSP: its cache is wiped and its journal says what was left. The next call begins another.
@@ -64,7 +64,7 @@ macro_rules! __secur32_ssp {
 }
 
 /// An SSP of this file name: its state, its functions, its tables. The first argument is the macro that makes the
-/// functions of SSPI, the second the one that makes those for identities.
+/// functions of SSPI, the second the one that makes those for identities and the marks in the journal.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __ssp {
@@ -282,6 +282,11 @@ macro_rules! __ssp {
         }
 
         $crate::__export_auth_identity!($identities);
+
+        $crate::$identities! { marks:
+            /// Says in the journal that the program has signed out. It flushes and frees nothing.
+            fn sspcache_signed_out() -> () = signed_out();
+        }
 
         $crate::__tables!();
     };

@@ -45,6 +45,7 @@ mod platform;
 mod raw;
 mod security_packages;
 mod state;
+mod surroundings;
 mod text;
 
 pub use allocator::WipingAllocator;
@@ -93,7 +94,10 @@ pub mod abi {
         },
         raw::Raw,
         security_packages::{add_security_package, delete_security_package},
-        state::{cleanup_credential_cache, free_context_buffer, has_handed_out, init_security_interface},
+        state::{
+            cleanup_credential_cache, free_context_buffer, has_handed_out, init_security_interface,
+            signed_out,
+        },
         text::{Ansi, Wide},
     };
     pub use sspcache_engine::{Ending, PackageInfo};

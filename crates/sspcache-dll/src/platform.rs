@@ -1,4 +1,4 @@
-//! Functions of the operating system: standard error, and local time.
+//! Functions of the operating system: standard error, local time, and what is loaded.
 
 #[cfg(unix)]
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -71,4 +71,74 @@ pub(crate) fn seconds_east_of_utc() -> i32 {
     let season = if id == TIME_ZONE_ID_DAYLIGHT { zone.DaylightBias } else { zone.StandardBias };
     // The bias is in minutes, and what is added to local time to get UTC.
     -(zone.Bias + season) * 60
+}
+
+/// Which of these modules are loaded: a bit for each, in their order.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub(crate) fn loaded_among(names: &[&str]) -> u32 {
+    use std::ffi::{CStr, c_int, c_void};
+
+    struct Search<'a> {
+        names: &'a [&'a str],
+        found: u32,
+    }
+
+    unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
+        // SAFETY: the linker passes a description that is valid for the call.
+        let name = unsafe { (*info).dlpi_name };
+        if name.is_null() {
+            return 0;
+        }
+        // SAFETY: it is a string of C, valid for the call.
+        let path = unsafe { CStr::from_ptr(name) };
+        // SAFETY: it is what was passed to `dl_iterate_phdr`, and nothing else refers to it meanwhile.
+        let search = unsafe { &mut *search.cast::<Search<'_>>() };
+        search.found |= bit_of(path.to_bytes(), search.names);
+        0
+    }
+
+    let mut search = Search { names, found: 0 };
+    // SAFETY: the function takes what is passed beside it, which is valid for the call.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
+    search.found
+}
+
+/// Which of these modules are loaded: a bit for each, in their order.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn loaded_among(names: &[&str]) -> u32 {
+    unsafe extern "C" {
+        safe fn _dyld_image_count() -> u32;
+        safe fn _dyld_get_image_name(index: u32) -> *const std::ffi::c_char;
+    }
+
+    let mut found = 0;
+    for index in 0.._dyld_image_count() {
+        let name = _dyld_get_image_name(index);
+        if !name.is_null() {
+            // SAFETY: it is a string of C, which stays while the image is loaded.
+            let path = unsafe { std::ffi::CStr::from_ptr(name) };
+            found |= bit_of(path.to_bytes(), names);
+        }
+    }
+    found
+}
+
+/// Which of these modules are loaded: a bit for each, in their order.
+#[cfg(windows)]
+pub(crate) fn loaded_among(names: &[&str]) -> u32 {
+    use windows_sys::Win32::System::LibraryLoader::GetModuleHandleW;
+
+    let is_loaded = |name: &str| {
+        let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+        // SAFETY: the name ends with a null. No reference to the module is taken, and its handle isn't used.
+        !unsafe { GetModuleHandleW(name.as_ptr()) }.is_null()
+    };
+    names.iter().enumerate().fold(0, |found, (bit, name)| found | u32::from(is_loaded(name)) << bit)
+}
+
+/// The bit of the name that is a path's last component.
+#[cfg(unix)]
+fn bit_of(path: &[u8], names: &[&str]) -> u32 {
+    let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    names.iter().position(|name| name.as_bytes() == file).map_or(0, |bit| 1 << bit)
 }

@@ -14,6 +14,7 @@ use crate::{
     memory::{FreedBy, HandedOut},
     platform,
     raw::Address,
+    surroundings::Surroundings,
 };
 
 /// The state of one DLL. It holds nothing until the first call.
@@ -22,6 +23,7 @@ pub struct Ssp {
     module: &'static str,
     state: Mutex<State>,
     handed_out: HandedOut,
+    surroundings: Surroundings,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,12 @@ enum State {
 impl Ssp {
     /// The SSP of the DLL with this file name.
     pub const fn new(module: &'static str) -> Self {
-        Self { module, state: Mutex::new(State::Unused), handed_out: HandedOut::new() }
+        Self {
+            module,
+            state: Mutex::new(State::Unused),
+            handed_out: HandedOut::new(),
+            surroundings: Surroundings::new(),
+        }
     }
 
     /// The engine; made now, if this is the first call.
@@ -74,6 +81,11 @@ impl Ssp {
         &self.handed_out
     }
 
+    /// The modules beside this one.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// A copy for the caller, which `FreeContextBuffer` frees.
     pub(crate) fn hand_out<T: Copy>(&self, items: &[T]) -> *mut T {
         self.handed_out.copy(FreedBy::ContextBuffer, items)
@@ -96,6 +108,7 @@ impl Ssp {
             std::mem::forget(engine);
             return;
         }
+        self.surroundings.reset();
         self.handed_out.try_release_all();
     }
 
@@ -122,6 +135,13 @@ impl Ssp {
 /// `CleanupCredentialCache`: TRUE or FALSE.
 pub fn cleanup_credential_cache(ssp: &Ssp) -> Result<bool, SecurityStatus> {
     Ok(ssp.engine()?.flush())
+}
+
+/// `sspcache_signed_out`: a mark in the journal, and nothing else. No SSP of Windows has this export; a program under test
+/// looks for it and calls it where it says that its user has signed out.
+pub fn signed_out(ssp: &Ssp) -> Result<(), SecurityStatus> {
+    ssp.engine()?.mark_signed_out();
+    Ok(())
 }
 
 /// What `InitSecurityInterface` returns: the table, or null.

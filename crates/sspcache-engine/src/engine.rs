@@ -7,8 +7,8 @@ mod credentials;
 use std::fmt;
 
 use crate::{
-    CachedCredential, Ended, Ending, Event, HeldCredential, Name, Operation, PackageInfo, SecurityStatus,
-    Unclean,
+    CachedCredential, Ended, Ending, Event, EventKind, HeldCredential, Name, Operation, PackageInfo,
+    SecurityStatus, Unclean,
     state::{Instance, Setup},
     vault::Memory,
 };
@@ -67,6 +67,17 @@ impl Engine {
     /// Reference: [CleanupCredentialCache](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache).
     pub fn flush(&self) -> bool {
         self.instance.flush()
+    }
+
+    /// Records that the program says to have signed out: from here on nothing may be left of what is there now. It
+    /// flushes and frees nothing.
+    pub fn mark_signed_out(&self) {
+        self.instance.note(EventKind::SignedOut);
+    }
+
+    /// Records that modules are loaded which free credentials in a way of their own, by their file names.
+    pub fn note_modules(&self, loaded: Vec<String>) {
+        self.instance.note(EventKind::Modules { loaded });
     }
 
     /// Begins a call of this operation: counts it, waits and panics as the [`Fault`](crate::Fault)s say. The operations

@@ -196,6 +196,11 @@ pub enum EventKind {
         /// Whether it has to be used.
         force: bool,
     },
+    /// Modules that free credentials in a way of their own are loaded, more than an earlier event of this kind names.
+    Modules {
+        /// Their file names, in lower case.
+        loaded: Vec<String>,
+    },
     /// The password of an account was changed.
     PasswordChanged {
         /// Its principal.
@@ -238,6 +243,8 @@ pub enum EventKind {
         /// The context handle's value.
         context: usize,
     },
+    /// The program says that it has signed out: from here on nothing may be left of what was there before.
+    SignedOut,
     /// The SSP started, at its first use.
     Started {
         /// The module's file name.
@@ -251,6 +258,12 @@ pub enum EventKind {
         /// Whether the process is the fork of one that had used the SSP.
         #[cfg_attr(feature = "journal", serde(default))]
         forked: bool,
+        /// The operating system that the mock is built for, by Rust's name; under Wine `windows`.
+        #[cfg_attr(feature = "journal", serde(default))]
+        os: String,
+        /// The packages that the SSP offers.
+        #[cfg_attr(feature = "journal", serde(default))]
+        packages: Vec<String>,
     },
 }
 

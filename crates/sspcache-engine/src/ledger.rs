@@ -33,6 +33,8 @@ impl std::fmt::Debug for Sinks {
 /// The log of events, the counts in them, the copies, and what handles hold.
 pub(crate) struct Ledger {
     module: String,
+    /// The packages' names.
+    packages: Vec<String>,
     policy: HandlePolicy,
     seq: u64,
     pub(crate) cached: u32,
@@ -53,9 +55,16 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(module: String, policy: HandlePolicy, record: bool, sinks: Sinks) -> Self {
+    pub(crate) fn new(
+        module: String,
+        packages: Vec<String>,
+        policy: HandlePolicy,
+        record: bool,
+        sinks: Sinks,
+    ) -> Self {
         Self {
             module,
+            packages,
             policy,
             seq: 0,
             cached: 0,
@@ -73,13 +82,15 @@ impl Ledger {
     }
 
     pub(crate) fn started(&mut self, now: FileTime, forked: bool) {
-        let module = self.module.clone();
+        let (module, packages) = (self.module.clone(), self.packages.clone());
         self.record_with(now, || EventKind::Started {
             module,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             program: program(),
             forked,
+            os: std::env::consts::OS.to_owned(),
+            packages,
         });
     }
 

@@ -81,6 +81,7 @@ impl Instance {
         let packages: Vec<_> = setup.packages.into_iter().map(Arc::new).collect();
         let has_faults = !setup.faults.is_empty();
         let module = setup.module;
+        let names = packages.iter().map(|package| package.name.to_string()).collect();
         let mut state = State {
             vault: Vault::new(limits),
             limits,
@@ -95,7 +96,7 @@ impl Instance {
             process_key: ExportKey::random(),
             lifetime: setup.lifetime,
             faults: setup.faults,
-            ledger: Ledger::new(module.clone(), setup.handle_policy, setup.record, setup.sinks),
+            ledger: Ledger::new(module.clone(), names, setup.handle_policy, setup.record, setup.sinks),
         };
         state.ledger.started(setup.clock.now(), false);
         Self {
@@ -160,6 +161,12 @@ impl Instance {
             state.ledger.ended = true;
         }
         state.end(how, self.clock.now())
+    }
+
+    /// Records an event that changes nothing.
+    pub(crate) fn note(&self, kind: EventKind) {
+        let (mut state, now) = self.lock_at_now();
+        state.ledger.record(now, kind);
     }
 
     /// See [`Engine::restart`](crate::Engine::restart).

@@ -20,7 +20,7 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
     let mut processes: Vec<Process> = Vec::new();
     let mut gaps: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     for journal in journals {
-        let Some(EventKind::Started { module, version, pid, program, forked }) = journal.started() else {
+        let Some(EventKind::Started { module, version, pid, program, forked, .. }) = journal.started() else {
             gaps.push(format!("{} doesn't begin with the event that an SSP started", journal.path.display()));
             continue;
         };
