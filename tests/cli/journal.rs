@@ -59,6 +59,146 @@ fn a_process_without_an_end_is_judged_by_what_it_still_held() {
     assert_eq!(killed["credentials"][0]["end"], serde_json::json!({ "how": "left", "when": "no-end" }));
 }
 
+/// Q1, Q1a, Q5, Q6: of what was held, and of what a process can't help.
+#[test]
+fn what_a_handle_held_is_judged_by_who_freed_it_and_what_the_process_said() {
+    for (journal, outcome, left, suppressed, status) in [
+        ("held", "left", 1, 0, 99),
+        ("held-freed", "clean", 0, 0, 0),
+        ("held-and-cached", "left", 2, 0, 99),
+        ("held-wininet", "left", 1, 0, 99),
+        ("default", "clean", 0, 0, 0),
+        // .NET frees nothing at exit. What is cached, it could have flushed.
+        ("dotnet", "clean", 0, 1, 0),
+        ("dotnet-cached", "left", 1, 0, 99),
+        ("dotnet-disposed", "clean", 0, 0, 0),
+        // It has not ended at all, or it has signed out.
+        ("dotnet-crashed", "left", 1, 0, 99),
+        ("dotnet-flushed", "left", 1, 0, 99),
+        ("dotnet-marked", "left", 1, 0, 99),
+        ("dotnet-unloaded", "left", 1, 0, 99),
+        // Held when another of its mocks was told that it had signed out, and freed later.
+        ("marked-elsewhere", "left", 1, 0, 99),
+        // An SSP that was loaded, listed and freed, before it was loaded in earnest.
+        ("listed", "clean", 0, 0, 0),
+        ("listed-and-left", "left", 1, 0, 99),
+        ("listed-only", "not-exercised", 0, 0, 99),
+        // A Windows program that flushed, and crashed after that.
+        ("crashed", "incomplete", 0, 0, 99),
+        ("refused", "not-exercised", 0, 0, 99),
+    ] {
+        check(journal).exits_with(status);
+        let verdict = check_json(journal);
+        assert_eq!(
+            serde_json::json!([verdict["outcome"], verdict["left"], verdict["suppressed"]]),
+            serde_json::json!([outcome, left, suppressed]),
+            "{journal}: {verdict}"
+        );
+    }
+}
+
+/// Q1
+#[test]
+fn the_verdict_says_what_a_handle_holds_and_the_advice_fits_the_holder() {
+    insta::assert_snapshot!(check("held-and-cached").exits_with(99).stdout, @r"
+     process           signed in  as             through                  what ended it
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────
+     client.exe (412)  +0.120 s   CONTOSO\alice  Negotiate (secur32.dll)  LEFT at exit, held by a handle
+                       +0.300 s   CONTOSO\bob    MSN (secur32.dll)        LEFT at exit
+
+    not clean: of 2 credentials, 2 were left. client.exe (412) left CONTOSO\alice and CONTOSO\bob.
+    Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.
+    Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.
+    ");
+    insta::assert_snapshot!(check("held-freed").exits_with(0).stdout, @r"
+     process           signed in  as             through                  what ended it
+    ───────────────────────────────────────────────────────────────────────────────────────────────
+     client.exe (412)  +0.120 s   CONTOSO\alice  Negotiate (secur32.dll)  freed +0.700 s (event 4)
+
+    note: client.exe (412) signed in with the default credentials once, which leaves nothing
+    clean: 1 credential was held in 1 process, and nothing was left.
+    ");
+    insta::assert_snapshot!(check("default").exits_with(0).stdout, @r"
+    note: client.exe (412) signed in with the default credentials twice, which leaves nothing
+    clean: 2 sign-ins with default credentials in 1 process, and nothing was left.
+    ");
+    insta::assert_snapshot!(check("held-wininet").exits_with(99).stdout, @r"
+     process            signed in  as             through                  what ended it
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────
+     browser.exe (412)  +0.120 s   CONTOSO\alice  Negotiate (secur32.dll)  LEFT at exit, held by a handle
+
+    not clean: of 1 held credential, 1 was left. browser.exe (412) left CONTOSO\alice.
+    Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.
+    WinINet is in the process: it frees what a request signed in with when the request's handle is closed (InternetCloseHandle).
+    ");
+    insta::assert_snapshot!(check("dotnet-marked").exits_with(99).stdout, @r"
+     process        signed in  as             through                  what ended it
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     app.exe (412)  +0.120 s   CONTOSO\alice  Negotiate (secur32.dll)  LEFT at the end of the sign-out, held by a handle
+
+    not clean: of 1 held credential, 1 was left. app.exe (412) left CONTOSO\alice.
+    Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.
+    .NET is in the process: dispose of what signs in (HttpClient, NegotiateAuthentication, NegotiateStream).
+    ");
+}
+
+/// Q1a
+#[test]
+fn what_is_suppressed_is_still_named_with_the_reason() {
+    insta::assert_snapshot!(check("dotnet").exits_with(0).stdout, @r"
+     process        signed in  as             through                  what ended it
+    ───────────────────────────────────────────────────────────────────────────────────────────────────
+     app.exe (412)  +0.120 s   CONTOSO\alice  Negotiate (secur32.dll)  still held at exit (suppressed)
+
+    note: still held at exit of app.exe (412): CONTOSO\alice for Negotiate (secur32.dll): .NET runs no finalizers at exit, so HttpClient, NegotiateStream and others that nobody disposed of free nothing
+    clean: 1 credential was held in 1 process, and nothing was left but what is suppressed.
+    ");
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.xml");
+    let mut command = sspcache();
+    command.args(["journal", "check", "--junit"]).arg(&report).arg(fixture("journal/dotnet"));
+    Ran::of(&mut command).exits_with(0);
+    insta::assert_snapshot!(std::fs::read_to_string(report).unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="sspcache" tests="1" skipped="0" failures="0" errors="0">
+        <testsuite name="credential caches" tests="1" skipped="0" errors="0" failures="0">
+            <testcase name="app.exe" classname="sspcache">
+                <properties>
+                    <property name="pid" value="412"/>
+                </properties>
+                <system-out>still held at exit of app.exe (412): CONTOSO\alice for Negotiate (secur32.dll): .NET runs no finalizers at exit, so HttpClient, NegotiateStream and others that nobody disposed of free nothing</system-out>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "#);
+}
+
+/// Q6
+#[test]
+fn a_windows_program_whose_journal_has_no_end_has_crashed() {
+    insta::assert_snapshot!(check("crashed").exits_with(99).stdout, @r"
+     process           signed in  as             through            what ended it
+    ───────────────────────────────────────────────────────────────────────────────────────────
+     client.exe (412)  +0.120 s   CONTOSO\alice  MSN (secur32.dll)  flushed +0.500 s (event 3)
+
+    note: client.exe (412) has no end in its journal: it crashed, was terminated, or still runs
+    incomplete: events are missing, so the journals don't show what was left.
+    ");
+}
+
+#[test]
+fn a_run_without_a_sign_in_says_what_was_refused() {
+    insta::assert_snapshot!(check("refused").exits_with(99).stdout, @r"
+    not exercised: 1 process used a mock SSP, but without a sign-in, so this run proves nothing.
+    client.exe (412) asked secur32.dll to sign in as CONTOSO\alice to the package Digest, and got SEC_E_SECPKG_NOT_FOUND; this mock offers Negotiate, Kerberos, NTLM, MSN and DPA.
+    client.exe (412) asked secur32.dll to sign in silently to the package Negotiate, and got SEC_E_NO_CREDENTIALS; this mock offers Negotiate, Kerberos, NTLM, MSN and DPA; `exec --logon` gives it default credentials.
+    ");
+    insta::assert_snapshot!(check("listed-only").exits_with(99).stdout, @r"
+    not exercised: 1 process used a mock SSP, but without a sign-in, so this run proves nothing.
+    client.exe (412) loaded MSNSSPC.dll and asked for no package: where the system's secur32.dll has a package of its own under the same name (Negotiate, Kerberos, NTLM), programs get that one.
+    ");
+}
+
 #[test]
 fn the_verdict_names_everyone_in_a_tree_and_says_in_words_what_it_comes_to() {
     let ran = check("tree").exits_with(99);
@@ -185,13 +325,15 @@ fn the_junit_report_has_a_test_case_per_process() {
                 <properties>
                     <property name="pid" value="413"/>
                 </properties>
-                <failure message="CONTOSO\bob is still cached for MSN (MSNSSPC.dll)" type="left">CONTOSO\bob is still cached for MSN (MSNSSPC.dll)</failure>
+                <failure message="CONTOSO\bob is still cached for MSN (MSNSSPC.dll)" type="left">CONTOSO\bob is still cached for MSN (MSNSSPC.dll)
+    Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.</failure>
             </testcase>
             <testcase name="worker.exe" classname="sspcache">
                 <properties>
                     <property name="pid" value="420"/>
                 </properties>
-                <failure message="carol is still cached for DPA (MSAPSSPC.dll)" type="left">carol is still cached for DPA (MSAPSSPC.dll)</failure>
+                <failure message="carol is still cached for DPA (MSAPSSPC.dll)" type="left">carol is still cached for DPA (MSAPSSPC.dll)
+    Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.</failure>
             </testcase>
             <testcase name="worker.exe #2" classname="sspcache">
                 <properties>

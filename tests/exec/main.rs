@@ -6,6 +6,8 @@ mod accounts;
 mod clients;
 /// The command and its surroundings: options, streams, signals, exit status, files that are written.
 mod command;
+/// What handles hold, and what a process can't help.
+mod held;
 /// Several processes: forked, in the background, killed.
 mod processes;
 /// Windows programs under Wine, by name and through secur32.

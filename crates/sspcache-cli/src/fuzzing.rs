@@ -39,7 +39,7 @@ pub struct Judged<'j> {
 impl<'j> Judged<'j> {
     /// Judges journals.
     pub fn of(journals: &'j [Journal]) -> Self {
-        Self { journals, verdict: verdict::judge(journals, &[]) }
+        Self { journals, verdict: verdict::judge(journals, &[], |_, _, _| false) }
     }
 
     /// The verdict for people.

@@ -1,5 +1,6 @@
 //! `sspcache journal`: prints or judges the journals of mock SSPs.
 
+mod running;
 mod show;
 
 use std::{
@@ -57,7 +58,7 @@ impl Journals {
     }
 
     pub(crate) fn judge(&self) -> Verdict {
-        judge(&self.read, &self.unreadable)
+        judge(&self.read, &self.unreadable, running::is_running)
     }
 }
 

@@ -119,6 +119,7 @@ fn describe(kind: &EventKind) -> String {
             let how = match source {
                 Source::Anonymous => "anonymously".to_owned(),
                 Source::Cache => format!("as {principal}, silently"),
+                Source::Default => format!("as {principal}, by default"),
                 Source::Inbound => "inbound".to_owned(),
                 _ => format!("as {principal}"),
             };
@@ -143,6 +144,8 @@ fn describe(kind: &EventKind) -> String {
             if *left > 0 { format!("{how}; {} left", count(*left, "credential")) } else { how }
         }
         EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
+        EventKind::Held { principal, package, .. } => format!("{principal} for {package}, by a handle"),
+        EventKind::Modules { loaded } => format!("loaded: {}", loaded.join(", ")),
         EventKind::KdcProxySet { server, force, .. } => {
             let server = if server.is_empty() { "none" } else { server };
             format!("proxy for Kerberos: {server}{}", if *force { ", and no other way" } else { "" })
@@ -153,6 +156,7 @@ fn describe(kind: &EventKind) -> String {
             let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
             format!("{operation}{whom}: {}", status.name())
         }
+        EventKind::SignedOut => "signed out".to_owned(),
         EventKind::Started { version, .. } => format!("mock {version}"),
         _ => String::new(),
     };
@@ -190,12 +194,16 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
         EventKind::Impersonated { .. } => "simulated",
+        EventKind::Held { .. } => "held",
         EventKind::KdcProxySet { .. } => "set",
+        EventKind::Modules { .. } => "modules",
         EventKind::PasswordChanged { .. } => "changed",
         EventKind::Refreshed { .. } => "refreshed",
         EventKind::Refused { .. } => "refused",
+        EventKind::Released { .. } => "released",
         EventKind::Replaced { .. } => "replaced",
         EventKind::Reverted { .. } => "reverted",
+        EventKind::SignedOut => "mark",
         EventKind::Started { .. } => "started",
         _ => "other",
     }

@@ -1,16 +1,24 @@
 //! Makes the verdict from journals.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sspcache_engine::{
-    Ending, Event, EventKind, FileTime, Operation, Source,
+    Ending, Event, EventKind, FileTime, Operation, SecurityStatus, Source,
     journal::{Journal, JournalError},
 };
 
-use super::{Credential, End, LeftWhen, Moment, Outcome, Process, Verdict};
+use super::{Credential, End, Kind, LeftWhen, Moment, Outcome, Process, Refusal, Verdict, suppressions};
 
-/// Judges a run by its journals, including those that can't be read.
-pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdict {
+/// Judges a run by its journals, including those that can't be read. `is_running` says of a process without an end, by its
+/// number, its program and the time of its first event, whether it still runs.
+pub(crate) fn judge(
+    journals: &[Journal],
+    unreadable: &[JournalError],
+    is_running: impl Fn(u32, &str, FileTime) -> bool,
+) -> Verdict {
     let mut journals: Vec<&Journal> = journals.iter().collect();
     // Sorted by time, so that processes come in the order in which they first used a mock.
     journals.sort_by_key(|journal| journal.events.first().map(|event| event.time));
@@ -18,6 +26,7 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
     let start = start.unwrap_or_default();
 
     let mut processes: Vec<Process> = Vec::new();
+    let mut replays: Vec<Vec<Replay<'_>>> = Vec::new();
     let mut gaps: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     for journal in journals {
         let Some(EventKind::Started { module, version, pid, program, forked, .. }) = journal.started() else {
@@ -25,21 +34,31 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
             continue;
         };
         let known = processes.iter().position(|process| (process.pid, &process.program) == (*pid, program));
-        let process = match known {
-            Some(index) => &mut processes[index],
-            None => processes.push_mut(Process {
+        let index = known.unwrap_or_else(|| {
+            processes.push(Process {
                 pid: *pid,
                 program: program.clone(),
                 forked: *forked,
                 modules: [].into(),
+                beside: [].into(),
                 credentials: Vec::new(),
                 left: 0,
+                suppressed: 0,
+                default_sign_ins: 0,
+                refused: Vec::new(),
+                asked: false,
+                is_windows: false,
+                signed_out: false,
                 retained: 0,
                 failed_flushes: 0,
                 gaps: Vec::new(),
-            }),
-        };
-        Replay::new(module, start).run(journal, process);
+            });
+            replays.push(Vec::new());
+            processes.len() - 1
+        });
+        let process = &mut processes[index];
+        process.modules.insert(module.clone());
+        replays[index].push(Replay::of(journal, module, start));
         if !is_understood(version) {
             process.gaps.push(format!(
                 "a mock of version {version} wrote {}, but this program reads journals of version {}: take both \
@@ -49,122 +68,374 @@ pub(crate) fn judge(journals: &[Journal], unreadable: &[JournalError]) -> Verdic
             ));
         }
     }
+    for (process, replays) in processes.iter_mut().zip(replays) {
+        conclude_process(process, replays, &is_running);
+    }
     conclude(processes, gaps)
 }
 
+/// Puts together what the journals of one process say.
+fn conclude_process(
+    process: &mut Process,
+    mut replays: Vec<Replay<'_>>,
+    is_running: impl Fn(u32, &str, FileTime) -> bool,
+) {
+    let last = replays.iter().filter_map(Replay::last).max().unwrap_or_default();
+    let marks: Vec<FileTime> = replays.iter().flat_map(|replay| &replay.marks).copied().collect();
+    process.signed_out = !marks.is_empty() || replays.iter().any(|replay| replay.signed_out(last));
+    let mut without_end = None;
+    for replay in &mut replays {
+        // What a mock in another file of the process had when the program said that it was signed out.
+        for entry in &mut replay.credentials {
+            let since = entry.credential.since.time;
+            let was_there =
+                |mark: &&FileTime| since < **mark && entry.ended.is_none_or(|ended| ended > **mark);
+            if marks.iter().any(|mark| was_there(&mark)) {
+                entry.credential.end = End::Left { when: LeftWhen::SignedOut };
+            }
+        }
+        if !replay.signed_in {
+            // An SSP that was loaded to list its packages, and freed, had nobody's secret (clause Q5).
+            replay.credentials.retain(|entry| !matches!(entry.credential.end, End::Left { .. }));
+        }
+        if replay.end.is_none() {
+            without_end = without_end.or(Some((replay.is_windows, replay.first())));
+        }
+    }
+    for replay in replays {
+        process.asked |= replay.asked;
+        process.is_windows |= replay.is_windows;
+        process.beside.extend(replay.beside);
+        process.credentials.extend(replay.credentials.into_iter().map(|entry| entry.credential));
+        process.default_sign_ins += replay.default_sign_ins;
+        process.refused.extend(replay.refused);
+        process.failed_flushes = process.failed_flushes.saturating_add(replay.failed_flushes);
+        process.retained = process.retained.saturating_add(replay.retained);
+        process.gaps.extend(replay.gaps);
+    }
+    for index in 0..process.credentials.len() {
+        let reason = match process.credentials[index].end {
+            End::Left { when: when @ (LeftWhen::Exit | LeftWhen::Unloaded) } if !process.signed_out => {
+                suppressions::reason(process, &process.credentials[index]).map(|why| (when, why))
+            }
+            _ => None,
+        };
+        if let Some((when, why)) = reason {
+            process.credentials[index].end = End::Suppressed { when, why: why.to_owned() };
+        }
+    }
+    let count =
+        |is: fn(&End) -> bool| process.credentials.iter().filter(|credential| is(&credential.end)).count();
+    process.left = count(|end| matches!(end, End::Left { .. }));
+    process.suppressed = count(|end| matches!(end, End::Suppressed { .. }));
+    match without_end {
+        Some((true, _)) => process.gaps.push(format!(
+            "{} has no end in its journal: it crashed, was terminated, or still runs",
+            process.name()
+        )),
+        Some((false, first)) if is_running(process.pid, &process.program, first) => {
+            process.gaps.push(format!("{} still runs", process.name()));
+        }
+        _ => {}
+    }
+}
+
 fn conclude(processes: Vec<Process>, gaps: Vec<String>) -> Verdict {
-    let cached = processes.iter().map(|process| process.credentials.len()).sum();
+    let count = |kind: Kind| {
+        let credentials = processes.iter().flat_map(|process| &process.credentials);
+        credentials.filter(|credential| credential.kind == kind).count()
+    };
+    let (cached, held) = (count(Kind::Cached), count(Kind::Held));
     let left = processes.iter().map(|process| process.left).sum();
-    let retained = processes.iter().map(|process| u64::from(process.retained)).sum();
     let outcome = if left > 0 {
         Outcome::Left
     } else if !gaps.is_empty() || processes.iter().any(|process| !process.gaps.is_empty()) {
         Outcome::Incomplete
-    } else if cached == 0 {
+    } else if !processes.iter().any(Process::is_exercised) {
         Outcome::NotExercised
     } else {
         Outcome::Clean
     };
-    Verdict { outcome, cached, left, retained, processes, gaps }
+    Verdict {
+        outcome,
+        cached,
+        held,
+        left,
+        suppressed: processes.iter().map(|process| process.suppressed).sum(),
+        default_sign_ins: processes.iter().map(|process| process.default_sign_ins).sum(),
+        retained: processes.iter().map(|process| u64::from(process.retained)).sum(),
+        hints: if outcome == Outcome::NotExercised { hints(&processes) } else { Vec::new() },
+        processes,
+        gaps,
+    }
 }
 
-/// One journal, event by event.
+/// Why no sign-in was seen, as far as the journals tell.
+fn hints(processes: &[Process]) -> Vec<String> {
+    const MOST: usize = 5;
+    let mut hints = Vec::new();
+    for process in processes {
+        for Refusal { module, package, principal, status, offered } in &process.refused {
+            let whom = if principal.is_empty() { "silently".to_owned() } else { format!("as {principal}") };
+            let help = match *status {
+                SecurityStatus::NO_CREDENTIALS if principal.is_empty() => {
+                    "; `exec --logon` gives it default credentials"
+                }
+                _ => "",
+            };
+            let hint = format!(
+                "{} asked {module} to sign in {whom} to the package {package}, and got {}; this mock offers {}{help}",
+                process.name(),
+                status.name(),
+                crate::output::join(offered),
+            );
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+    }
+    for process in processes {
+        let modules: Vec<String> = process.modules.iter().cloned().collect();
+        // Our own secur32.dll is asked before the system's.
+        if process.is_windows && !process.asked && !modules.iter().any(|module| module == "secur32.dll") {
+            hints.push(format!(
+                "{} loaded {} and asked for no package: where the system's secur32.dll has a package of its own under \
+                 the same name (Negotiate, Kerberos, NTLM), programs get that one",
+                process.name(),
+                crate::output::join(&modules),
+            ));
+        }
+    }
+    hints.truncate(MOST);
+    hints
+}
+
+/// What one journal says, event by event.
 struct Replay<'journal> {
+    journal: &'journal Journal,
     module: &'journal str,
+    offered: &'journal [String],
+    is_windows: bool,
     start: FileTime,
-    /// The cached credentials, with their places in the process's list.
-    cached: BTreeMap<u64, usize>,
+    credentials: Vec<Entry>,
+    /// The credentials that are there, with their places in the list.
+    live: BTreeMap<(Kind, u64), usize>,
+    beside: BTreeSet<String>,
+    /// When the program said that it had signed out.
+    marks: Vec<FileTime>,
+    flushed: bool,
+    asked: bool,
+    signed_in: bool,
+    default_sign_ins: usize,
+    refused: Vec<Refusal>,
+    failed_flushes: u32,
+    retained: u32,
+    end: Option<Ending>,
     /// Whether an event's count differs from the sum of the events before it.
     miscounted: bool,
+    gaps: Vec<String>,
+}
+
+struct Entry {
+    credential: Credential,
+    /// When it was gone, if that was before the end.
+    ended: Option<FileTime>,
 }
 
 impl<'journal> Replay<'journal> {
-    fn new(module: &'journal str, start: FileTime) -> Self {
-        Self { module, start, cached: BTreeMap::new(), miscounted: false }
+    fn of(journal: &'journal Journal, module: &'journal str, start: FileTime) -> Self {
+        let (os, offered) = match journal.started() {
+            Some(EventKind::Started { os, packages, .. }) => (os.as_str(), packages.as_slice()),
+            _ => ("", &[][..]),
+        };
+        let mut replay = Self {
+            journal,
+            module,
+            offered,
+            is_windows: os == "windows",
+            start,
+            credentials: Vec::new(),
+            live: BTreeMap::new(),
+            beside: BTreeSet::new(),
+            marks: Vec::new(),
+            flushed: false,
+            asked: false,
+            signed_in: false,
+            default_sign_ins: 0,
+            refused: Vec::new(),
+            failed_flushes: 0,
+            retained: 0,
+            end: None,
+            miscounted: false,
+            gaps: Vec::new(),
+        };
+        replay.run();
+        replay
     }
 
-    fn run(mut self, journal: &Journal, process: &mut Process) {
-        process.modules.insert(self.module.to_owned());
-        let mut retained = 0;
-        let mut ended = false;
+    fn run(&mut self) {
         let mut lost = 0;
-        for event in &journal.events {
-            self.step(event, process);
-            match event.kind {
+        for event in &self.journal.events {
+            let before = self.counts();
+            self.step(event);
+            let (cached, held) = self.counts();
+            let held = match event.kind {
                 // Ending wiped the copies; the verdict counts those that were there before.
-                EventKind::Ended { lost: missing, .. } => (ended, lost) = (true, missing),
-                _ => retained = event.retained,
-            }
-            self.miscounted |= usize::try_from(event.after) != Ok(self.cached.len());
+                EventKind::Ended { how, lost: missing, .. } => {
+                    (self.end, lost) = (Some(how), missing);
+                    before.1
+                }
+                _ => {
+                    self.retained = event.retained;
+                    held
+                }
+            };
+            self.miscounted |= (event.after, event.held) != (cached, held);
         }
-        if !ended {
-            self.leave(LeftWhen::NoEnd, process);
+        if self.end.is_none() {
+            self.leave(LeftWhen::NoEnd);
         }
-        process.retained = process.retained.saturating_add(retained);
-        let path = journal.path.display();
-        if journal.cut {
-            process.gaps.push(format!("{path} ends in the middle of an event"));
+        let path = self.journal.path.display();
+        if self.journal.cut {
+            self.gaps.push(format!("{path} ends in the middle of an event"));
         }
         if lost > 0 {
-            process.gaps.push(format!("the mock could not write {lost} of the events of {path}"));
-        } else if journal.incomplete || self.miscounted {
-            process.gaps.push(format!("events are missing from {path}"));
+            self.gaps.push(format!("the mock could not write {lost} of the events of {path}"));
+        } else if self.journal.incomplete || self.miscounted {
+            self.gaps.push(format!("events are missing from {path}"));
         }
     }
 
-    fn step(&mut self, event: &Event, process: &mut Process) {
+    fn step(&mut self, event: &Event) {
         let moment = self.moment(event);
         match &event.kind {
-            EventKind::Acquired { credential: Some(credential), source: Source::Cache, .. }
-            | EventKind::CredentialsAdded { credential: Some(credential), source: Source::Cache, .. } => {
-                if let Some(&index) = self.cached.get(credential) {
-                    process.credentials[index].silent_sign_ins += 1;
-                }
-            }
+            EventKind::Acquired { credential, source, .. }
+            | EventKind::CredentialsAdded { credential, source, .. } => self.acquired(*credential, *source),
             EventKind::Cached { credential, package, principal, source, .. } => {
-                self.cached.insert(*credential, process.credentials.len());
-                process.credentials.push(Credential {
+                self.signed_in |= *source == Source::Explicit;
+                self.enter(Kind::Cached, *credential, [package, principal], *source, moment);
+            }
+            EventKind::Ended { how, .. } => self.leave(left_when(*how)),
+            EventKind::Evicted { credential } => self.end(Kind::Cached, *credential, End::Evicted(moment)),
+            EventKind::Expired { credential } => self.end(Kind::Cached, *credential, End::Expired(moment)),
+            EventKind::Faulted { operation: Operation::CleanupCredentialCache, .. } => {
+                self.failed_flushes = self.failed_flushes.saturating_add(1);
+            }
+            EventKind::Flushed => {
+                self.flushed = true;
+                self.end_all(Kind::Cached, &End::Flushed(moment));
+            }
+            EventKind::Held { credential, package, principal, source, .. } => {
+                self.signed_in = true;
+                self.enter(Kind::Held, *credential, [package, principal], *source, moment);
+            }
+            EventKind::Modules { loaded } => self.beside.extend(loaded.iter().cloned()),
+            EventKind::Refused {
+                operation: Operation::AcquireCredentialsHandle | Operation::AddCredentials,
+                status,
+                package,
+                principal,
+            } => {
+                self.asked = true;
+                self.refused.push(Refusal {
                     module: self.module.to_owned(),
                     package: package.clone(),
                     principal: principal.clone(),
-                    source: *source,
-                    cached: moment,
-                    silent_sign_ins: 0,
-                    // Until a later event ends it.
-                    end: End::Left { when: LeftWhen::NoEnd },
+                    status: *status,
+                    offered: self.offered.to_vec(),
                 });
             }
-            EventKind::Ended { how, .. } => self.leave(left_when(*how), process),
-            EventKind::Evicted { credential } => self.end(*credential, End::Evicted(moment), process),
-            EventKind::Expired { credential } => self.end(*credential, End::Expired(moment), process),
-            EventKind::Faulted { operation: Operation::CleanupCredentialCache, .. } => {
-                process.failed_flushes += 1;
+            EventKind::Released { credential } => self.end(Kind::Held, *credential, End::Released(moment)),
+            EventKind::Replaced { credential, .. } => {
+                self.end(Kind::Cached, *credential, End::Replaced(moment));
             }
-            EventKind::Flushed => {
-                for index in std::mem::take(&mut self.cached).into_values() {
-                    process.credentials[index].end = End::Flushed(moment);
-                }
-            }
-            EventKind::Replaced { credential, .. } => self.end(*credential, End::Replaced(moment), process),
+            EventKind::SignedOut => self.marks.push(event.time),
             _ => {}
         }
     }
 
-    fn end(&mut self, credential: u64, end: End, process: &mut Process) {
-        if let Some(index) = self.cached.remove(&credential) {
-            process.credentials[index].end = end;
+    fn acquired(&mut self, credential: Option<u64>, source: Source) {
+        self.asked = true;
+        match source {
+            Source::Default => self.default_sign_ins += 1,
+            Source::Cache => {
+                let used = credential.and_then(|credential| self.live.get(&(Kind::Cached, credential)));
+                if let Some(&index) = used {
+                    self.credentials[index].credential.silent_sign_ins += 1;
+                }
+            }
+            Source::Explicit => {}
+            _ => return,
+        }
+        self.signed_in = true;
+    }
+
+    fn enter(
+        &mut self,
+        kind: Kind,
+        credential: u64,
+        [package, principal]: [&str; 2],
+        source: Source,
+        since: Moment,
+    ) {
+        self.live.insert((kind, credential), self.credentials.len());
+        let credential = Credential {
+            kind,
+            module: self.module.to_owned(),
+            package: package.to_owned(),
+            principal: principal.to_owned(),
+            source,
+            since,
+            silent_sign_ins: 0,
+            // Until a later event ends it.
+            end: End::Left { when: LeftWhen::NoEnd },
+        };
+        self.credentials.push(Entry { credential, ended: None });
+    }
+
+    fn end(&mut self, kind: Kind, credential: u64, end: End) {
+        if let Some(index) = self.live.remove(&(kind, credential)) {
+            let entry = &mut self.credentials[index];
+            entry.ended = end.moment().map(|moment| moment.time);
+            entry.credential.end = end;
         }
     }
 
-    fn leave(&mut self, when: LeftWhen, process: &mut Process) {
-        process.left += self.cached.len();
-        for index in std::mem::take(&mut self.cached).into_values() {
-            process.credentials[index].end = End::Left { when };
+    fn end_all(&mut self, kind: Kind, end: &End) {
+        let all: Vec<u64> = self.live.keys().filter(|key| key.0 == kind).map(|key| key.1).collect();
+        all.into_iter().for_each(|credential| self.end(kind, credential, end.clone()));
+    }
+
+    fn leave(&mut self, when: LeftWhen) {
+        for kind in [Kind::Cached, Kind::Held] {
+            self.end_all(kind, &End::Left { when });
         }
+    }
+
+    /// How many credentials are cached and held.
+    fn counts(&self) -> (u32, u32) {
+        let count = |kind: Kind| self.live.keys().filter(|key| key.0 == kind).count();
+        let count = |kind| u32::try_from(count(kind)).unwrap_or(u32::MAX);
+        (count(Kind::Cached), count(Kind::Held))
     }
 
     fn moment(&self, event: &Event) -> Moment {
-        Moment { event: event.seq, at: since(self.start, event.time) }
+        Moment { event: event.seq, at: since(self.start, event.time), time: event.time }
+    }
+
+    fn first(&self) -> FileTime {
+        self.journal.events.first().map(|event| event.time).unwrap_or_default()
+    }
+
+    fn last(&self) -> Option<FileTime> {
+        self.journal.events.last().map(|event| event.time)
+    }
+
+    /// Whether the process signed out here, other than by a mark: it flushed, or unloaded the SSP and went on until `last`.
+    fn signed_out(&self, last: FileTime) -> bool {
+        // Only Windows tells unloading from the end of a process. Elsewhere, what happened later in the process does.
+        let unloaded = self.end == Some(Ending::Unloaded) && (self.is_windows || self.last() < Some(last));
+        self.flushed || (self.signed_in && unloaded)
     }
 }
 

@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{End, Outcome, Process, Verdict, text::closing};
+use super::{
+    End, Kind, Outcome, Process, Verdict,
+    advice::advice,
+    text::{closing, still_held},
+};
 
 /// The verdict as a JUnit report.
 ///
@@ -23,6 +27,10 @@ pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
         };
         let mut case = case(&name, status(process));
         case.add_property(Property::new("pid", process.pid.to_string()));
+        let still_held = still_held(process);
+        if !still_held.is_empty() {
+            case.set_system_out(still_held.join("\n"));
+        }
         suite.add_test_case(case);
     }
     if verdict.outcome == Outcome::NotExercised && !allow_unused {
@@ -52,12 +60,20 @@ fn status(process: &Process) -> TestCaseStatus {
             .credentials
             .iter()
             .filter(|credential| matches!(credential.end, End::Left { .. }))
-            .map(|credential| {
-                let super::Credential { principal, package, module, .. } = credential;
-                format!("{principal} is still cached for {package} ({module})")
+            .map(|credential| match credential.kind {
+                Kind::Cached => format!(
+                    "{} is still cached for {} ({})",
+                    credential.principal, credential.package, credential.module
+                ),
+                Kind::Held => format!(
+                    "{} is still held by a handle for {} ({})",
+                    credential.principal, credential.package, credential.module
+                ),
             })
             .collect();
-        return failed(NonSuccessKind::Failure, "left", &left.join("\n"));
+        let advice = advice(process).into_iter().map(str::to_owned);
+        let description: Vec<String> = left.into_iter().chain(advice).collect();
+        return failed(NonSuccessKind::Failure, "left", &description.join("\n"));
     }
     if !process.gaps.is_empty() {
         return failed(NonSuccessKind::Error, "incomplete", &process.gaps.join("\n"));

@@ -1,17 +1,20 @@
-//! The verdict on a run: who signed in, when, what ended each cached credential, and which were left.
+//! The verdict on a run: who signed in, when, what ended each credential, and which were left.
 //!
-//! The judge reads journals and nothing else, so `journal check` repeats what `exec` said. It follows clause M10: only
-//! `CleanupCredentialCache` or expiry makes a process clean. Credentials that were wiped by unloading or by the end of
-//! the process count as left. A process without an end event is judged by what it still held.
+//! The judge reads journals and nothing else, so `journal check` repeats what `exec` said. It follows clauses M10 and Q1:
+//! what is cached is left unless `CleanupCredentialCache` or expiry ended it, what a handle holds is left unless the
+//! handle was freed. What was wiped by unloading or by the end of the process counts as left. A process without an end
+//! event is judged by what was still there.
 
+mod advice;
 mod judge;
 mod junit;
+mod suppressions;
 mod text;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Serialize, Serializer};
-use sspcache_engine::Source;
+use sspcache_engine::{FileTime, SecurityStatus, Source};
 
 pub(crate) use self::{judge::judge, junit::junit, text::text};
 
@@ -21,13 +24,21 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
     /// Credentials that were cached, in all processes.
     pub(crate) cached: usize,
-    /// Those of them that were left.
+    /// Credentials that handles alone held, in all processes.
+    pub(crate) held: usize,
+    /// Those of both that were left.
     pub(crate) left: usize,
+    /// Those that a suppression keeps from being left.
+    pub(crate) suppressed: usize,
+    /// Sign-ins with the default credentials of the logon session, which are never left.
+    pub(crate) default_sign_ins: usize,
     /// Copies that live handles still kept at the end (clause M4).
     pub(crate) retained: u64,
     pub(crate) processes: Vec<Process>,
     /// Which parts of the journals are missing, in words.
     pub(crate) gaps: Vec<String>,
+    /// Why no sign-in was seen, in words: as far as it can be told.
+    pub(crate) hints: Vec<String>,
 }
 
 impl Verdict {
@@ -41,13 +52,13 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// Credentials were still cached when their process ended.
+    /// Credentials were still cached or held when their process ended.
     Left,
     /// Events are missing, so the verdict is unknown.
     Incomplete,
-    /// No credential was ever cached: the run proves nothing.
+    /// No process signed in: the run proves nothing.
     NotExercised,
-    /// Every cached credential was flushed, or ended otherwise before its process did.
+    /// Every credential was flushed or freed, or ended otherwise before its process did.
     Clean,
 }
 
@@ -61,9 +72,25 @@ pub(crate) struct Process {
     pub(crate) forked: bool,
     /// The mocks it used.
     pub(crate) modules: BTreeSet<String>,
+    /// Other modules of the process that free credentials in a way of their own.
+    pub(crate) beside: BTreeSet<String>,
     pub(crate) credentials: Vec<Credential>,
     /// How many of them were left.
     pub(crate) left: usize,
+    /// How many of them a suppression keeps from being left.
+    pub(crate) suppressed: usize,
+    /// Sign-ins with the default credentials of the logon session.
+    pub(crate) default_sign_ins: usize,
+    /// Sign-ins that a mock refused.
+    pub(crate) refused: Vec<Refusal>,
+    /// Whether it asked a mock for a credential.
+    #[serde(skip)]
+    pub(crate) asked: bool,
+    /// Whether it is a Windows program.
+    #[serde(skip)]
+    pub(crate) is_windows: bool,
+    /// Whether it signed out: flushed a cache, unloaded the SSP while it went on, or said so.
+    pub(crate) signed_out: bool,
     /// Copies that live handles still kept at the end.
     pub(crate) retained: u32,
     /// Calls of `CleanupCredentialCache` that met an injected fault.
@@ -78,26 +105,42 @@ impl Process {
         let forked = if self.forked { ", forked" } else { "" };
         format!("{} ({}{forked})", self.program, self.pid)
     }
+
+    /// Whether it signed in, or flushed what was cached from the start.
+    pub(crate) fn is_exercised(&self) -> bool {
+        !self.credentials.is_empty() || self.default_sign_ins > 0
+    }
 }
 
-/// A credential that was cached: a sign-in with a secret.
-#[derive(Debug, Serialize)]
+/// A credential that was cached, or that a handle held: a sign-in with a secret.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Credential {
+    pub(crate) kind: Kind,
     pub(crate) module: String,
     pub(crate) package: String,
     pub(crate) principal: String,
     /// Where it came from.
     pub(crate) source: Source,
-    /// When it was cached.
-    pub(crate) cached: Moment,
+    /// Since when it was cached or held.
+    pub(crate) since: Moment,
     /// Silent sign-ins that used it, without a password.
     pub(crate) silent_sign_ins: u32,
     /// What ended it.
     pub(crate) end: End,
 }
 
-/// What ended a cached credential.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+/// Where an SSP keeps a credential.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, serde::Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// In the cache of a package that caches.
+    Cached,
+    /// In the credential handle that was acquired with it.
+    Held,
+}
+
+/// What ended a credential.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "how")]
 pub(crate) enum End {
     /// The mock evicted it to make room for another.
@@ -106,13 +149,36 @@ pub(crate) enum End {
     Expired(Moment),
     /// `CleanupCredentialCache` overwrote it.
     Flushed(Moment),
-    /// It was still cached.
+    /// It was still cached or held.
     Left {
         /// When the mock found it.
         when: LeftWhen,
     },
+    /// The last handle that held it was freed.
+    Released(Moment),
     /// Its principal signed in with a new secret.
     Replaced(Moment),
+    /// It was still there, and a suppression says why that is no fault of the program.
+    Suppressed {
+        /// When the mock found it.
+        when: LeftWhen,
+        /// The suppression's reason.
+        why: String,
+    },
+}
+
+impl End {
+    /// When it was, unless it was the end of the journal.
+    fn moment(&self) -> Option<Moment> {
+        match self {
+            Self::Evicted(moment)
+            | Self::Expired(moment)
+            | Self::Flushed(moment)
+            | Self::Released(moment)
+            | Self::Replaced(moment) => Some(*moment),
+            Self::Left { .. } | Self::Suppressed { .. } => None,
+        }
+    }
 }
 
 /// The moment at which a credential was left.
@@ -123,10 +189,23 @@ pub(crate) enum LeftWhen {
     Dropped,
     /// The process ended.
     Exit,
-    /// There is no end event: the process was killed, ended without running destructors, or still runs.
+    /// There is no end event: the process crashed, was killed, ended without running destructors, or still runs.
     NoEnd,
+    /// The program said that it had signed out.
+    SignedOut,
     /// The module was unloaded, or the process ended.
     Unloaded,
+}
+
+/// A sign-in that a mock refused.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct Refusal {
+    pub(crate) module: String,
+    pub(crate) package: String,
+    pub(crate) principal: String,
+    pub(crate) status: SecurityStatus,
+    /// The packages that the mock offers.
+    pub(crate) offered: Vec<String>,
 }
 
 /// An event's place and time.
@@ -137,6 +216,8 @@ pub(crate) struct Moment {
     /// Time since the first event of the run, in seconds.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub(crate) at: Duration,
+    #[serde(skip)]
+    pub(crate) time: FileTime,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

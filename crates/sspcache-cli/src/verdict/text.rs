@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use sspcache_engine::Source;
 
-use super::{Credential, End, LeftWhen, Outcome, Process, Verdict};
+use super::{Credential, End, Kind, LeftWhen, Outcome, Process, Verdict, advice::advice};
 use crate::output::{
-    BAD, GOOD, UNSURE, count, join, lines, marked, painted, quoted, since_start, styled, table,
+    BAD, GOOD, UNSURE, count, join, lines, marked, painted, quoted, since_start, styled, table, thousands,
 };
 
 /// The verdict as text, for a terminal of this width if there is one.
 pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
     let mut text = String::new();
-    if verdict.cached > 0 {
+    if verdict.cached + verdict.held > 0 {
         text += &credentials(verdict, width);
         text.push('\n');
     }
@@ -32,7 +32,11 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
         .flat_map(|process| process.credentials.iter().map(move |credential| (process, credential)))
         .collect();
     if rows.len() > MAX_ROWS {
-        rows.sort_by_key(|(_, credential)| !matches!(credential.end, End::Left { .. }));
+        rows.sort_by_key(|(_, credential)| match credential.end {
+            End::Left { .. } => 0,
+            End::Suppressed { .. } => 1,
+            _ => 2,
+        });
     }
     let mut table = table(&["process", "signed in", "as", "through", "what ended it"], width);
     let mut before = None;
@@ -41,12 +45,12 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
         let again = before.replace((process.pid, &process.program)) == Some((process.pid, &process.program));
         let cells = [
             if again { String::new() } else { process.name() },
-            since_start(credential.cached.at),
+            since_start(credential.since.at),
             principal(credential),
             format!("{} ({})", credential.package, credential.module),
         ];
         let cells = cells.each_ref().map(|cell| quoted(cell));
-        table.add_row(cells.into_iter().chain([end(credential.end).into()]));
+        table.add_row(cells.into_iter().chain([end(credential).into()]));
     }
     let mut text = painted(&lines(&table), BAD, LEFT);
     if rows.len() > MAX_ROWS {
@@ -70,13 +74,20 @@ fn principal(credential: &Credential) -> String {
     if remarks.is_empty() { name.to_owned() } else { format!("{name} ({})", remarks.join(", ")) }
 }
 
-fn end(end: End) -> String {
-    match end {
+fn end(credential: &Credential) -> String {
+    // Where it is kept is said of what was left: it decides who can help it.
+    let held = match credential.kind {
+        Kind::Cached => "",
+        Kind::Held => ", held by a handle",
+    };
+    match &credential.end {
         End::Evicted(moment) => format!("evicted {}, to make room", since_start(moment.at)),
         End::Expired(moment) => format!("expired {}", since_start(moment.at)),
         End::Flushed(moment) => format!("flushed {} (event {})", since_start(moment.at), moment.event),
-        End::Left { when } => format!("{} {}", marked(LEFT), left(when)),
+        End::Left { when } => format!("{} {}{held}", marked(LEFT), left(*when)),
+        End::Released(moment) => format!("freed {} (event {})", since_start(moment.at), moment.event),
         End::Replaced(moment) => format!("replaced {}, by a new secret", since_start(moment.at)),
+        End::Suppressed { when, .. } => format!("still {} {} (suppressed)", kept(credential), left(*when)),
     }
 }
 
@@ -85,8 +96,42 @@ fn left(when: LeftWhen) -> &'static str {
         LeftWhen::Dropped => "when the SSP was dropped",
         LeftWhen::Exit => "at exit",
         LeftWhen::NoEnd => "(killed, or still running)",
+        LeftWhen::SignedOut => "at the end of the sign-out",
         LeftWhen::Unloaded => "at unload or exit",
     }
+}
+
+fn kept(credential: &Credential) -> &'static str {
+    match credential.kind {
+        Kind::Cached => "cached",
+        Kind::Held => "held",
+    }
+}
+
+/// `CONTOSO\alice for Negotiate (secur32.dll)`.
+pub(crate) fn whose(credential: &Credential) -> String {
+    let Credential { principal, package, module, .. } = credential;
+    let principal = if principal.is_empty() { "(no name)" } else { principal };
+    format!("{principal} for {package} ({module})")
+}
+
+/// What a suppression covers, each once: `still held at exit: …, and why`.
+pub(crate) fn still_held(process: &Process) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for credential in &process.credentials {
+        if let End::Suppressed { why, .. } = &credential.end {
+            let line = format!(
+                "still {} at exit of {}: {}: {why}",
+                kept(credential),
+                process.name(),
+                whose(credential)
+            );
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
 }
 
 fn notes(verdict: &Verdict) -> Vec<String> {
@@ -110,8 +155,18 @@ fn notes(verdict: &Verdict) -> Vec<String> {
             ));
         }
     }
-    let idle = verdict.processes.iter().filter(|process| process.credentials.is_empty()).count();
-    if idle > 0 && verdict.cached > 0 {
+    for process in &verdict.processes {
+        notes.extend(still_held(process));
+        if process.default_sign_ins > 0 {
+            notes.push(format!(
+                "{} signed in with the default credentials {}, which leaves nothing",
+                process.name(),
+                times(process.default_sign_ins)
+            ));
+        }
+    }
+    let idle = verdict.processes.iter().filter(|process| !process.is_exercised()).count();
+    if idle > 0 && idle < verdict.processes.len() {
         notes.push(format!("{} used a mock without signing in", count(idle, "process")));
     }
     let gaps = verdict.processes.iter().flat_map(|process| &process.gaps).chain(&verdict.gaps);
@@ -121,45 +176,84 @@ fn notes(verdict: &Verdict) -> Vec<String> {
 
 /// The closing sentences.
 pub(crate) fn closing(verdict: &Verdict) -> String {
-    let signed_in = verdict.processes.iter().filter(|process| !process.credentials.is_empty()).count();
-    match verdict.outcome {
+    let signed_in = verdict.processes.iter().filter(|process| process.is_exercised()).count();
+    let mut text = match verdict.outcome {
         Outcome::Clean => format!(
-            "{}: {} cached in {}, and nothing was left.",
+            "{}: {} in {}, and nothing was left{}.",
             styled(GOOD, "clean"),
-            was(verdict.cached),
+            seen(verdict),
             count(signed_in, "process"),
+            if verdict.suppressed > 0 { " but what is suppressed" } else { "" },
         ),
         Outcome::Incomplete => format!(
             "{}: events are missing, so the journals don't show what was left.",
             styled(UNSURE, "incomplete"),
         ),
-        Outcome::Left => {
-            let who: Vec<String> = verdict
-                .processes
-                .iter()
-                .filter(|process| process.left > 0)
-                .map(|process| format!("{} left {}", process.name(), principals_left(process)))
-                .map(|who| quoted(&who).into_owned())
-                .collect();
-            format!(
-                "{}: of {}, {} left. {}.\nCall CleanupCredentialCache at sign-out; unloading the SSP or ending the \
-                 process is no substitute.",
-                styled(BAD, "not clean"),
-                count(verdict.cached, "cached credential"),
-                are(verdict.left),
-                join(&who),
-            )
-        }
+        Outcome::Left => not_clean(verdict),
         Outcome::NotExercised if verdict.processes.is_empty() => format!(
-            "{}: no process used a mock SSP, so this run proves nothing. Does the program load MSNSSPC.dll or \
-             MSAPSSPC.dll by name?",
+            "{}: no process used a mock SSP, so this run proves nothing.{}",
             styled(UNSURE, "not exercised"),
+            if verdict.hints.is_empty() {
+                " Does the program load MSNSSPC.dll or MSAPSSPC.dll by name?"
+            } else {
+                ""
+            },
         ),
         Outcome::NotExercised => format!(
             "{}: {} used a mock SSP, but without a sign-in, so this run proves nothing.",
             styled(UNSURE, "not exercised"),
             count(verdict.processes.len(), "process"),
         ),
+    };
+    for hint in &verdict.hints {
+        write!(text, "\n{}.", quoted(hint)).expect("a string takes all text");
+    }
+    text
+}
+
+fn not_clean(verdict: &Verdict) -> String {
+    let leavers = || verdict.processes.iter().filter(|process| process.left > 0);
+    let who: Vec<String> = leavers()
+        .map(|process| format!("{} left {}", process.name(), principals_left(process)))
+        .map(|who| quoted(&who).into_owned())
+        .collect();
+    let kind = match (verdict.cached, verdict.held) {
+        (_, 0) => "cached credential",
+        (0, _) => "held credential",
+        _ => "credential",
+    };
+    let mut text = format!(
+        "{}: of {}, {} left. {}.",
+        styled(BAD, "not clean"),
+        count(verdict.cached + verdict.held, kind),
+        are(verdict.left),
+        join(&who),
+    );
+    let mut given: Vec<&str> = Vec::new();
+    for line in leavers().flat_map(advice) {
+        if !given.contains(&line) {
+            given.push(line);
+            write!(text, "\n{line}").expect("a string takes all text");
+        }
+    }
+    text
+}
+
+/// `2 credentials were cached`, `1 credential was cached and 2 were held`.
+fn seen(verdict: &Verdict) -> String {
+    match (verdict.cached, verdict.held) {
+        (0, 0) => format!("{} with default credentials", count(verdict.default_sign_ins, "sign-in")),
+        (0, held) => format!("{} held", was(held)),
+        (cached, 0) => format!("{} cached", was(cached)),
+        (cached, held) => format!("{} cached and {} held", was(cached), are(held)),
+    }
+}
+
+fn times(number: usize) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{} times", thousands(more as u64)),
     }
 }
 
