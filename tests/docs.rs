@@ -42,9 +42,10 @@ fn texts(paths: &BTreeSet<String>, ending: &str) -> BTreeMap<String, String> {
     files.map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
 }
 
-/// A letter and a number.
+/// A letter and a number, and perhaps a letter that tells it from the clause before: `Q1a`.
 fn is_clause(word: &str) -> bool {
     let (letter, number) = word.split_at_checked(1).unwrap_or_default();
+    let number = number.strip_suffix(|last: char| last.is_ascii_lowercase()).unwrap_or(number);
     letter.chars().all(|letter| letter.is_ascii_uppercase()) && number.parse::<u8>().is_ok()
 }
 

@@ -81,7 +81,7 @@ mod unix {
         let from_file = format!(r"CONTOSO\alice:file:{}", password.display());
         for (account, password) in [(r"CONTOSO\alice", "correct horse"), (&from_file, "")] {
             let ran = run(account, password).exits_with(0);
-            assert_eq!(ran.stdout, fs::read_to_string(fixture("clients/both_ends.txt")).unwrap());
+            assert!(ran.stdout.starts_with("signed in: CONTOSO\\alice\n"), "{}", ran.stdout);
         }
         run(r"CONTOSO\alice", "another").exits_with(2);
         run(r"CONTOSO\bob", "correct horse").exits_with(2);
