@@ -80,6 +80,7 @@ pub(crate) struct DemoArgs {
 /// running are waited for.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXEC_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct ExecArgs {
     /// Configures the mocks from this TOML file: see `sspcache config example`.
     #[arg(long, value_name = "FILE")]

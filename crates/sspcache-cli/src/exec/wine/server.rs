@@ -27,22 +27,26 @@ impl Server {
     /// Wine.
     pub(crate) fn of(wine: &OsStr) -> Self {
         let named = env::var_os("WINESERVER").filter(|program| !program.is_empty());
-        let beside = || Some(path_of(wine)?.parent()?.join("wineserver").into()).filter(|it| exists(it));
+        let beside = || Some(path_of(wine)?.parent()?.join("wineserver").into()).filter(exists);
         Self { program: named.or_else(beside).unwrap_or_else(|| "wineserver".into()) }
     }
 
     /// Waits for the end of all Windows programs of a prefix that has a server of its own, then ends Wine's own services
     /// there. A signal ends the programs at once.
     pub(crate) fn wait(&self, prefix: &Path, signals: &mut Signals) -> io::Result<()> {
-        let Ok(mut waiting) = self.command(prefix, "--wait").spawn() else { return Ok(()) };
         loop {
-            if waiting.try_wait()?.is_some() {
-                return Ok(());
+            let Ok(mut waiting) = self.command(prefix, "--wait").spawn() else { return Ok(()) };
+            while waiting.try_wait()?.is_none() {
+                // Left to themselves the services take two seconds to notice.
+                if signals.interrupted().is_some() || running(prefix) == Some(Running::Services) {
+                    self.end(prefix);
+                    waiting.wait()?;
+                    break;
+                }
+                thread::sleep(PAUSE);
             }
-            // Left to themselves the services take two seconds to notice.
-            if signals.interrupted().is_some() || only_services_run(prefix) {
-                self.end(prefix);
-                waiting.wait()?;
+            // A program that the command left behind may not have come to starting the server yet.
+            if signals.interrupted().is_some() || running(prefix) != Some(Running::Programs) {
                 return Ok(());
             }
             thread::sleep(PAUSE);
@@ -82,40 +86,59 @@ fn exists(program: &OsString) -> bool {
     Path::new(program).is_file()
 }
 
-/// Whether Wine's own services are all that runs in a prefix. Only Linux shows it; elsewhere they are waited for.
-fn only_services_run(prefix: &Path) -> bool {
-    let Ok(processes) = fs::read_dir("/proc") else { return false };
+/// What runs in a prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Running {
+    Nothing,
+    Programs,
+    /// Wine's server, and what Wine starts by itself.
+    Services,
+}
+
+/// What runs in a prefix. Only Linux shows it.
+fn running(prefix: &Path) -> Option<Running> {
+    let processes = fs::read_dir("/proc").ok()?;
     let mut variable = OsString::from("WINEPREFIX=");
     variable.push(prefix);
-    let is_of_prefix = |process: &Path| {
+    let mut running = Running::Nothing;
+    for process in processes.flatten().map(|process| process.path()) {
         // Other users' can't be read.
-        let environment = fs::read(process.join("environ")).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|it| it == variable.as_bytes())
-    };
-    let programs: Vec<_> = processes
-        .flatten()
-        .map(|process| process.path())
-        .filter(|process| is_of_prefix(process))
-        .filter_map(|process| {
-            Some((fs::read_link(process.join("exe")).ok()?, fs::read(process.join("cmdline")).ok()?))
-        })
-        .collect();
-    // Where nothing can be seen, not even the server, nothing is known.
-    let is_named = |path: &Path, name: &str| {
-        path.file_name().is_some_and(|it| it.as_bytes().starts_with(name.as_bytes()))
-    };
-    programs.iter().any(|(exe, _)| is_named(exe, "wineserver"))
-        && programs.iter().all(|(exe, command)| {
-            is_named(exe, "wineserver") || !is_wine(exe, command) || is_service(command)
-        })
+        let Ok(environment) = fs::read(process.join("environ")) else { continue };
+        if !environment.split(|&byte| byte == 0).any(|it| it == variable.as_bytes()) {
+            continue;
+        }
+        // Those that have just ended can't either.
+        let (Ok(file), Ok(command)) = (fs::read_link(process.join("exe")), fs::read(process.join("cmdline")))
+        else {
+            continue;
+        };
+        if is_server(&file, &command) || is_service(&command) {
+            running = Running::Services;
+        } else if is_wine(&file, &command) {
+            return Some(Running::Programs);
+        }
+    }
+    Some(running)
+}
+
+/// Whether a process is Wine's server, or a script that is about to start it.
+fn is_server(file: &Path, command: &[u8]) -> bool {
+    const SERVER: &[u8] = b"wineserver";
+    file_name(file).starts_with(SERVER) || words(command).any(|word| file_name(word).starts_with(SERVER))
 }
 
 /// Whether a process is Wine, or a script that is about to start it.
-fn is_wine(exe: &Path, command: &[u8]) -> bool {
-    let is_named_so =
-        |path: &OsStr| Path::new(path).file_name().is_some_and(|name| name.as_bytes().starts_with(b"wine"));
-    is_named_so(exe.as_os_str())
-        || command.split(|&byte| byte == 0).take(2).any(|word| is_named_so(OsStr::from_bytes(word)))
+fn is_wine(file: &Path, command: &[u8]) -> bool {
+    file_name(file).starts_with(b"wine") || words(command).any(|word| super::is_wine(word.as_os_str()))
+}
+
+/// What a process runs, and where that is a shell its script.
+fn words(command: &[u8]) -> impl Iterator<Item = &Path> {
+    command.split(|&byte| byte == 0).take(2).map(|word| Path::new(OsStr::from_bytes(word)))
+}
+
+fn file_name(path: &Path) -> &[u8] {
+    path.file_name().unwrap_or_default().as_bytes()
 }
 
 /// Whether a process is one that Wine starts by itself in each prefix (seen under Wine 8 and 10).
