@@ -100,6 +100,22 @@ impl EngineBuilder {
         self
     }
 
+    /// What Negotiate offers first. Without it, Kerberos where the target has a name that Kerberos finds, and NTLM for
+    /// any other.
+    #[cfg(feature = "contexts")]
+    pub fn negotiate_first(mut self, first: crate::context::NegotiateFirst) -> Self {
+        self.0.contexts.negotiate_first = Some(first);
+        self
+    }
+
+    /// Makes an initiator of Negotiate say that it is done as soon as its mechanism is, before it was given the acceptor's
+    /// last token.
+    #[cfg(feature = "contexts")]
+    pub fn early_ok(mut self, early: bool) -> Self {
+        self.0.contexts.early_ok = early;
+        self
+    }
+
     /// Whether impersonation is pretended, instead of refused. No token of the operating system changes.
     #[cfg(feature = "contexts")]
     pub fn simulate_impersonation(mut self, simulate: bool) -> Self {

@@ -17,6 +17,7 @@
 //! capabilities = ["integrity", "privacy", "connection"]
 //! max-token = 2888
 //! rpc-id = 10
+//! token-size = 12000            # the length of an initiator's first token; without it, as long as it has to be
 //!
 //! [[account]]                   # what an acceptor verifies sign-ins against
 //! user = "alice"
@@ -48,6 +49,10 @@
 //! [targets]
 //! known = ["HTTP/web"]          # an initiator finds no other target; without it, any
 //! accepted = ["HTTP/web"]       # an acceptor refuses what is meant for another; without it, nothing
+//!
+//! [negotiate]
+//! first = "ntlm"                # or "kerberos"; without it, Kerberos where the target has a name that it finds
+//! early-ok = true               # an initiator is done before it was given the acceptor's last token
 //!
 //! [[fault]]
 //! operation = "CleanupCredentialCache"
@@ -168,6 +173,12 @@ impl Config {
         Ok(())
     }
 
+    fn read_negotiate(&mut self, negotiate: &Section<'_>) -> Result<(), ConfigError> {
+        self.contexts.negotiate_first = negotiate.optional(&keys::NEGOTIATE_FIRST)?;
+        self.contexts.early_ok = negotiate.optional(&keys::EARLY_OK)?;
+        Ok(())
+    }
+
     fn read_package(&mut self, package: &Section<'_>) -> Result<(), ConfigError> {
         let default = PackageInfo::named(package.required(&keys::PACKAGE_NAME)?);
         let item = PackageInfo {
@@ -176,6 +187,7 @@ impl Config {
             max_token: package.optional(&keys::MAX_TOKEN)?.map_or(default.max_token, NonZeroU32::get),
             rpc_id: package.optional(&keys::RPC_ID)?.unwrap_or(default.rpc_id),
             caching: package.optional(&keys::CACHING)?.unwrap_or(default.caching),
+            token_size: package.optional(&keys::TOKEN_SIZE)?,
             ..default
         };
         self.packages.push(ForModule { module: package.optional(&keys::PACKAGE_MODULE)?, item });
@@ -261,6 +273,7 @@ impl std::str::FromStr for Config {
             config.only_packages = section.optional(&keys::ONLY)?;
             Ok(())
         })?;
+        file.table("negotiate", |section| config.read_negotiate(section))?;
         file.tables("package", |section| config.read_package(section))?;
         file.tables("account", |section| config.read_account(section))?;
         file.tables("logon", |section| config.read_logon(section))?;

@@ -1,6 +1,6 @@
 //! Security packages: what `EnumerateSecurityPackages` lists.
 
-use std::slice;
+use std::{num::NonZeroU32, slice};
 
 use windows_sys::Win32::{Security::Authentication::Identity as sspi, System::Rpc as rpc};
 
@@ -26,6 +26,9 @@ pub struct PackageInfo {
     pub version: u16,
     /// Whether the package caches what a program signs in with (clause P2). `SecPkgInfo` has no such field.
     pub caching: bool,
+    /// How long an initiator's first token is, in bytes. Without it, as long as it has to be, and 260 bytes or more
+    /// where a parser expects as much.
+    pub token_size: Option<NonZeroU32>,
 }
 
 impl PackageInfo {
@@ -56,6 +59,7 @@ impl PackageInfo {
             max_token: known.max_token,
             version: 1,
             caching: known.caching,
+            token_size: None,
         }
     }
 

@@ -6,7 +6,9 @@ use toml::de::DeValue;
 
 use super::base64::decode;
 use crate::{
-    Effect, Name, Operation, Secret, SecretKind, context::export_key::ExportKey, ledger::HandlePolicy,
+    Effect, Name, Operation, Secret, SecretKind,
+    context::{NegotiateFirst, export_key::ExportKey},
+    ledger::HandlePolicy,
     package::Capabilities,
 };
 
@@ -91,6 +93,10 @@ keys! {
         KNOWN: Vec<Name> = "known", TARGETS, "the targets that an initiator finds; without it, any";
         ACCEPTED: Vec<Name> = "accepted", TARGETS, "the targets that an acceptor is; without it, any";
     }
+    "negotiate", Table, "what Negotiate chooses" {
+        NEGOTIATE_FIRST: NegotiateFirst = "first", FIRST, "what it offers first; without it, what fits the target";
+        EARLY_OK: bool = "early-ok", TRUTH, "whether an initiator is done before it has the acceptor's last token";
+    }
     "packages", Table, "the packages that are offered" {
         ONLY: Vec<Name> = "only", PACKAGES, "offers none but these; without it, all";
     }
@@ -103,6 +109,7 @@ keys! {
         RPC_ID: u16 = "rpc-id", SHORT, "its number in RPC";
         CACHING: bool = "caching", TRUTH,
             "whether it caches what a program signs in with; without it, all but Negotiate, Kerberos and NTLM do";
+        TOKEN_SIZE: NonZeroU32 = "token-size", TOKEN_BYTES, "the length of an initiator's first token";
     }
     "account", Tables, "the accounts that an acceptor verifies against" {
         ACCOUNT_USER: Name = "user", TEXT, "the user";
@@ -157,6 +164,14 @@ const EFFECT_NAME: Value<Effect> = Value {
         "\"false\", \"delay\", \"panic\", \"missing\" or a status such as \"SEC_E_INTERNAL_ERROR\"",
     ),
     read: |value| Effect::from_name(value.as_str()?),
+};
+const FIRST: Value<NegotiateFirst> = Value {
+    allowed: Allowed::Words("\"kerberos\" or \"ntlm\""),
+    read: |value| match value.as_str()? {
+        "kerberos" => Some(NegotiateFirst::Kerberos),
+        "ntlm" => Some(NegotiateFirst::Ntlm),
+        _ => None,
+    },
 };
 const KEYTAB: Value<Secret> =
     Value { allowed: Allowed::Words(BASE64), read: |value| opaque(value, SecretKind::Keytab) };
@@ -217,6 +232,10 @@ const TARGETS: Value<Vec<Name>> = Value {
     read: |value| value.as_array()?.iter().map(|value| name(value.get_ref())).collect(),
 };
 const TEXT: Value<Name> = Value { allowed: Allowed::Words("a string"), read: name };
+const TOKEN_BYTES: Value<NonZeroU32> = Value {
+    allowed: Allowed::Words("a whole number of bytes from 1 to 1048576"),
+    read: |value| positive(value).filter(|size| size.get() <= 1 << 20),
+};
 const TRUTH: Value<bool> = Value { allowed: Allowed::Words("true or false"), read: |value| value.as_bool() };
 
 const BASE64: &str = "bytes in Base64, at least one";

@@ -1,18 +1,24 @@
-//! The acceptor's steps: `AcceptSecurityContext`.
+//! The acceptor's steps: `AcceptSecurityContext`. The first one is here, the others in [`verify`](super::verify).
 
 use std::sync::Arc;
 
 use super::{
-    AcceptRequest, ContextFlags, ContextInfo, Progress, Refusal, Role, Step,
-    grant::{grant, grant_acceptor},
-    half_open::Slots,
-    handshake::{Advance, Call, Halt, Opening, check_bindings},
-    proof::{self, Proofs, Transcript, null_key},
-    stage::{Accepting, Context, Established},
-    token::{self, Challenge, Hello, Nonce, Proof, Token},
+    AcceptRequest, ContextFlags, ContextInfo, Refusal, Role, Step,
+    frame::{
+        self, Protocol, kerberos, ntlm,
+        spnego::{self, Init, Response, State as Negotiation},
+    },
+    grant::{grant_acceptor, grant_by},
+    half_open::{SKEW, Slots},
+    handshake::{Call, Halt, Opening, check_bindings},
+    leg::{Done, Made},
+    proof::{self, Proofs, Prover, Transcript, null_key},
+    stage::{Acceptance, Accepting, Context, Listed, Terms},
+    token::{self, Challenge, Digest, Hello, Nonce, Reply, Request, Token},
 };
 use crate::{
-    FileTime, Name, Operation, PackageInfo, SecurityStatus,
+    FileTime, Name, Operation, PackageInfo, Principal, SecurityStatus,
+    account::AccountKey,
     credentials::held::{Credential, Held},
     state::{Instance, State},
 };
@@ -29,183 +35,439 @@ impl Instance {
         };
         self.enter(call.operation)?;
         let Some(handle) = request.context else {
-            let information = self.target_information.clone();
+            let first = First::read(request.token);
+            let moment = |now| Moment { now, local: self.to_local(now) };
             return self.begin(&call, |state, held, nonce, now| {
-                state.challenge(request, held, nonce, information, now).map_err(|status| {
+                let opened =
+                    state.receive(request, &first, held, nonce, &self.target_information, moment(now));
+                opened.map_err(|status| {
                     let package = state.package(held.own.package);
-                    Halt::Fail { status, tell: tells(request, package) }
+                    let tell = tells(request, package);
+                    Halt::Fail { status, tell: tell.then(|| first.error(status, now, &held.own.principal)) }
                 })
             });
         };
         self.go_on(&call, handle, |context, now| {
             let Context::Accepting(accepting) = context else {
-                return Err(Halt::Fail { status: SecurityStatus::INVALID_TOKEN, tell: false });
+                return Err(Halt::Fail { status: SecurityStatus::INVALID_TOKEN, tell: None });
             };
-            accepting
-                .verify(self, request, now)
-                .map_err(|status| Halt::Fail { status, tell: tells(request, &accepting.package) })
+            accepting.verify(self, request, now).map_err(|status| {
+                let tell = tells(request, &accepting.terms.package);
+                Halt::Fail { status, tell: tell.then(|| accepting.error(status, now)) }
+            })
         })
     }
 }
 
+/// Now, in UTC and on the local clock.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: FileTime,
+    pub(super) local: FileTime,
+}
+
+/// An initiator's first token, as far as it says what it is.
+enum First<'t> {
+    Listed(Option<Init<'t>>),
+    Bare(Protocol, &'t [u8]),
+    Nothing,
+}
+
+impl<'t> First<'t> {
+    fn read(token: Option<&'t [u8]>) -> Self {
+        match token {
+            None => Self::Nothing,
+            Some(token) if ntlm::is_named(token) => Self::Bare(Protocol::Ntlm, token),
+            Some(token) if spnego::is_named(token) => Self::Listed(Init::read(token)),
+            Some(token) if kerberos::read(token).is_some() => Self::Bare(Protocol::Kerberos, token),
+            Some(token) => Self::Bare(Protocol::Own, token),
+        }
+    }
+
+    /// The token that tells the initiator why it was refused.
+    fn error(&self, status: SecurityStatus, now: FileTime, server: &Principal) -> Vec<u8> {
+        match self {
+            Self::Listed(_) => {
+                let token = Protocol::Own.error(status, now, server, false);
+                Response { state: Negotiation::Rejected, mechanism: None, token: Some(&token), mic: None }
+                    .write()
+            }
+            Self::Bare(protocol, _) => protocol.error(status, now, server, false),
+            Self::Nothing => token::error(status),
+        }
+    }
+}
+
+/// What an acceptor's mechanism makes of a token.
+pub(super) struct Received {
+    pub(super) token: Vec<u8>,
+    pub(super) flags: ContextFlags,
+    pub(super) next: Result<Acceptance, Done>,
+    /// What may not be taken again.
+    pub(super) takes: Option<Nonce>,
+}
+
 impl State {
     /// Answers an initiator's first token.
-    fn challenge(
+    fn receive(
         &self,
         request: &AcceptRequest<'_>,
+        first: &First<'_>,
         held: &Held,
         nonce: Nonce,
-        information: Vec<u8>,
-        now: FileTime,
+        information: &[u8],
+        moment: Moment,
     ) -> Result<Opening, SecurityStatus> {
         const EXCLUSIVE: ContextFlags =
             ContextFlags::ALLOW_MISSING_BINDINGS.union(ContextFlags::PROXY_BINDINGS);
         if request.flags.contains(EXCLUSIVE) {
             return Err(SecurityStatus::INVALID_PARAMETER);
         }
-        let received = request.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
-        let Token::Hello(hello) = Token::parse(received)? else { return Err(SecurityStatus::INVALID_TOKEN) };
-        let (package, credential) = self.choose(held, &hello)?;
-        if !self.handshakes.settings.accepts(hello.target.as_ref()) {
-            return Err(SecurityStatus::WRONG_PRINCIPAL);
-        }
-        let challenge = Challenge {
-            answers: hello.nonce,
-            nonce,
-            granted: grant(hello.requested, package.capabilities),
-            package: package.name.clone(),
+        let own = held.own.package;
+        let negotiated = self.is_negotiate(own);
+        let terms = |(package, credential): (Arc<PackageInfo>, &Credential)| Terms {
             server: credential.principal.clone(),
-            information,
-        };
-        let token = challenge.write();
-        let Challenge { granted, server, information, .. } = challenge;
-        let flags = granted | grant_acceptor(request.flags, package.capabilities);
-        let expires = self.context_expiry(credential.stored, now);
-        let name = package.name.clone();
-        let accepting = Accepting {
-            server,
             package,
-            negotiated: self.is_negotiate(held.own.package),
-            granted,
+            negotiated,
             requested: request.flags,
-            target: hello.target,
-            information,
+            information: information.to_vec(),
             bindings: request.bindings.map(proof::bindings),
-            transcript: Transcript::new(received).with(&token),
-            expires,
+            expires: self.context_expiry(credential.stored, moment.now),
         };
-        let next = Context::Accepting(Box::new(accepting));
-        let advance = Advance { next, progress: Progress::Continue, token, flags, expires };
-        Ok(Opening { advance, slots: Slots::default(), package: name })
+        let (terms, listed, received) = match first {
+            First::Nothing => return Err(SecurityStatus::INVALID_TOKEN),
+            First::Listed(_) if Protocol::of(&self.package(own).name) == Protocol::Kerberos => {
+                return Err(SecurityStatus::INSUFFICIENT_MEMORY);
+            }
+            First::Listed(Some(init)) if negotiated => {
+                let (listed, chosen) = self.choose_mechanism(held, init)?;
+                let terms = terms(chosen);
+                let received = if init.mechanisms.first() == Some(&Some(listed.mechanism)) {
+                    let token = init.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
+                    let protocol = Protocol::of(&terms.package.name);
+                    Some(self.take_first(
+                        &terms,
+                        protocol,
+                        token,
+                        &listed.transcript,
+                        request,
+                        nonce,
+                        moment,
+                    )?)
+                } else {
+                    None
+                };
+                (terms, Some(listed), received)
+            }
+            First::Listed(_) => return Err(SecurityStatus::INVALID_TOKEN),
+            First::Bare(protocol, token) => {
+                let terms = terms(self.choose(held, *protocol, token)?);
+                let received =
+                    self.take_first(&terms, *protocol, token, &Transcript::new(), request, nonce, moment)?;
+                (terms, None, Some(received))
+            }
+        };
+        let package = terms.package.name.clone();
+        let expires = terms.expires;
+        let Some(Received { token, flags, next, takes }) = received else {
+            // The initiator's first token is another mechanism's: it is asked for the one of this.
+            let flags = grant_acceptor(request.flags, &terms.package);
+            let mark = token::list_mac(None);
+            let token = listed.as_ref().map(|listed| {
+                Response {
+                    state: Negotiation::RequestMic,
+                    mechanism: Some(listed.mechanism),
+                    token: None,
+                    mic: Some(&mark),
+                }
+                .write()
+            });
+            let next = Context::Accepting(Box::new(Accepting { terms, listed, awaits: Acceptance::First }));
+            let advance = Made::whole(token.unwrap_or_default()).advance(next, flags, expires);
+            return Ok(Opening { advance, slots: Slots::default(), package, takes: None });
+        };
+        let token = match &listed {
+            Some(listed) => listed.respond(Some(listed.mechanism), &token, next.as_ref().err()),
+            None => token,
+        };
+        let next = match next {
+            Ok(awaits) => Context::Accepting(Box::new(Accepting { terms, listed, awaits })),
+            Err(done) => done.established(),
+        };
+        let advance = Made::whole(token).advance(next, flags, expires);
+        Ok(Opening { advance, slots: Slots::default(), package, takes })
     }
 
-    /// The first of the packages that an initiator offers which this credential may use. Negotiate takes the bare
-    /// token of any of them; a bare package takes its own alone.
+    /// The first mechanism of an initiator's list that this credential may use.
+    fn choose_mechanism<'a>(
+        &self,
+        held: &'a Held,
+        init: &Init<'_>,
+    ) -> Result<(Listed, (Arc<PackageInfo>, &'a Credential)), SecurityStatus> {
+        let mut choices = self.choices(held, Role::Acceptor);
+        let usable = |(at, mechanism): (usize, &Option<spnego::Mechanism>)| {
+            let mechanism = (*mechanism)?;
+            let protocol = mechanism.protocol()?;
+            let choice = choices.iter().position(|(package, _)| Protocol::of(&package.name) == protocol)?;
+            Some((at, mechanism, choice))
+        };
+        let (at, mechanism, choice) =
+            init.mechanisms.iter().enumerate().find_map(usable).ok_or(SecurityStatus::INVALID_TOKEN)?;
+        let transcript = Transcript::new().with(init.list);
+        let transcript = match init.token {
+            Some(token) if at > 0 => transcript.with(token),
+            _ => transcript,
+        };
+        Ok((Listed { list: init.list.to_vec(), mechanism, transcript }, choices.swap_remove(choice)))
+    }
+
+    /// The package of a bare token, which this credential may use. Negotiate takes those of all others; they take their
+    /// own alone.
     fn choose<'a>(
         &self,
         held: &'a Held,
-        hello: &Hello,
+        protocol: Protocol,
+        token: &[u8],
     ) -> Result<(Arc<PackageInfo>, &'a Credential), SecurityStatus> {
-        if hello.negotiated && !self.is_negotiate(held.own.package) {
-            return Err(SecurityStatus::INVALID_TOKEN);
-        }
         let mut choices = self.choices(held, Role::Acceptor);
-        let position = |offered: &Name| choices.iter().position(|(choice, _)| choice.name == *offered);
-        let found = hello.offered.iter().find_map(position);
+        let of_protocol = |package: &PackageInfo| Protocol::of(&package.name) == protocol;
+        let found = if protocol == Protocol::Own {
+            let Token::Hello(hello) = Token::parse(token)? else { return Err(SecurityStatus::INVALID_TOKEN) };
+            if hello.negotiated && !self.is_negotiate(held.own.package) {
+                return Err(SecurityStatus::INVALID_TOKEN);
+            }
+            let position = |offered: &Name| {
+                choices.iter().position(|(package, _)| package.name == *offered && of_protocol(package))
+            };
+            hello.offered.iter().find_map(position)
+        } else {
+            choices.iter().position(|(package, _)| of_protocol(package))
+        };
         found.map(|at| choices.swap_remove(at)).ok_or(SecurityStatus::INVALID_TOKEN)
     }
-}
 
-impl Accepting {
-    /// Verifies the initiator's proof.
-    fn verify(
+    /// Takes the first token of a mechanism.
+    #[allow(clippy::too_many_arguments, reason = "each is another thing that the token is checked against")]
+    pub(super) fn take_first(
         &self,
-        instance: &Instance,
+        terms: &Terms,
+        protocol: Protocol,
+        received: &[u8],
+        transcript: &Transcript,
         request: &AcceptRequest<'_>,
-        now: FileTime,
-    ) -> Result<Advance, SecurityStatus> {
-        let received = request.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
-        let proof = match Token::parse(received)? {
-            Token::Proof(proof) => proof,
-            Token::Error(status) => return Err(status),
-            _ => return Err(SecurityStatus::INVALID_TOKEN),
+        nonce: Nonce,
+        moment: Moment,
+    ) -> Result<Received, SecurityStatus> {
+        let message = match protocol {
+            Protocol::Kerberos => match kerberos::read(received) {
+                Some((kerberos::Kind::Request, message)) => message,
+                _ => return Err(SecurityStatus::INVALID_TOKEN),
+            },
+            Protocol::Ntlm => match ntlm::read(received) {
+                Some(read) if read.kind == ntlm::Kind::Negotiate => read.message,
+                _ => return Err(SecurityStatus::INVALID_TOKEN),
+            },
+            Protocol::Own => received,
         };
-        let requested = self.requested | request.flags;
-        let transcript = self.transcript.clone().with(token::unproved(received));
-        let proofs = authenticate(instance, &proof, &transcript, requested)?;
-        if !self.may_have(&proof) {
+        match (Token::parse(message)?, protocol) {
+            (Token::Request(asked), Protocol::Kerberos) => {
+                let transcript = transcript.clone().with(token::unproved(received));
+                self.take_request(terms, &asked, transcript, request, nonce, moment)
+            }
+            (Token::Hello(hello), Protocol::Ntlm | Protocol::Own)
+                if hello.offered.contains(&terms.package.name) =>
+            {
+                let transcript = transcript.clone().with(received);
+                self.challenge(terms, &hello, protocol, transcript, request, nonce, moment.now)
+            }
+            _ => Err(SecurityStatus::INVALID_TOKEN),
+        }
+    }
+
+    /// Challenges an initiator to prove who it is.
+    #[allow(clippy::too_many_arguments, reason = "each is another part of the challenge")]
+    fn challenge(
+        &self,
+        terms: &Terms,
+        hello: &Hello,
+        protocol: Protocol,
+        transcript: Transcript,
+        request: &AcceptRequest<'_>,
+        nonce: Nonce,
+        now: FileTime,
+    ) -> Result<Received, SecurityStatus> {
+        if !self.handshakes.settings.accepts(hello.target.as_ref()) {
+            return Err(SecurityStatus::WRONG_PRINCIPAL);
+        }
+        let granted = grant_by(&terms.package, hello.requested);
+        let challenge = Challenge {
+            answers: hello.nonce,
+            nonce,
+            granted,
+            package: terms.package.name.clone(),
+            server: terms.server.clone(),
+            information: terms.information.clone(),
+        };
+        let message = challenge.write();
+        let token = if protocol == Protocol::Ntlm {
+            ntlm::challenge(&ntlm::Challenge { granted, nonce: &nonce, server: &terms.server, now }, &message)
+        } else {
+            message
+        };
+        let transcript = transcript.with(&token);
+        let flags = granted | grant_acceptor(request.flags, &terms.package);
+        let next = Ok(Acceptance::Proof { granted, target: hello.target.clone(), transcript });
+        Ok(Received { token, flags, next, takes: None })
+    }
+
+    /// Takes a request that is the proof as well.
+    fn take_request(
+        &self,
+        terms: &Terms,
+        asked: &Request,
+        transcript: Transcript,
+        request: &AcceptRequest<'_>,
+        nonce: Nonce,
+        moment: Moment,
+    ) -> Result<Received, SecurityStatus> {
+        if !self.handshakes.settings.accepts(asked.target.as_ref()) {
+            return Err(SecurityStatus::WRONG_PRINCIPAL);
+        }
+        let requested = terms.requested | request.flags;
+        let (keys, known) = self.account_keys(asked.client.as_ref(), requested);
+        let proved = find_proof(&keys, &transcript, &asked.mac).filter(|_| known);
+        let (prover, proofs) = proved.ok_or(SecurityStatus::LOGON_DENIED)?;
+        let skew = asked.time.0.abs_diff(moment.now.0);
+        if FileTime(0).after(SKEW) < FileTime(skew) {
+            return Err(SecurityStatus::TIME_SKEW);
+        }
+        if self.handshakes.taken.contains(&asked.nonce) {
+            return Err(SecurityStatus::LOGON_DENIED);
+        }
+        if !may_have(asked.flags, asked.flags, asked.client.as_ref()) {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
-        let bindings = request.bindings.map(proof::bindings).or(self.bindings);
-        check_bindings(bindings.as_ref(), proof.bindings.as_ref(), requested)?;
-        let (token, flags, expires) = (confirm(&proof, &proofs), self.flags(&proof, requested), self.expires);
-        let info = ContextInfo {
+        let bindings = request.bindings.map(proof::bindings).or(terms.bindings);
+        check_bindings(bindings.as_ref(), asked.bindings.as_ref(), requested)?;
+        let nobody = asked.flags & ContextFlags::NULL_SESSION;
+        let granted = asked.flags & (grant_by(&terms.package, asked.flags) | nobody);
+        let flags = granted | grant_acceptor(requested, &terms.package);
+        let info = |session_key| ContextInfo {
             role: Role::Acceptor,
             flags,
-            package: self.package.clone(),
-            negotiated: self.negotiated,
-            client: proof.client.unwrap_or_default(),
-            server: self.server.clone(),
-            target: self.target.clone(),
-            target_information: self.information.clone(),
-            session_key: proofs.session_key(),
-            started_local: instance.to_local(now),
-            expires_local: instance.to_local(expires),
+            package: terms.package.clone(),
+            negotiated: terms.negotiated,
+            client: asked.client.clone().unwrap_or_default(),
+            server: terms.server.clone(),
+            target: asked.target.clone(),
+            target_information: terms.information.clone(),
+            session_key,
+            started_local: moment.local,
+            expires_local: moment.to_local(terms.expires),
         };
-        let next = Context::Established(Box::new(Established::new(info, expires)));
-        Ok(Advance { next, progress: Progress::Complete, token, flags, expires })
-    }
-
-    /// Whether an initiator may say that the context has so much.
-    fn may_have(&self, proof: &Proof) -> bool {
-        use ContextFlags as F;
-        let nobody = if proof.client.is_none() { F::NULL_SESSION } else { F::empty() };
-        let of_users = F::MUTUAL_AUTH | F::DELEGATE;
-        (self.granted | nobody).contains(proof.flags)
-            && proof.flags.contains(nobody)
-            && (proof.client.is_some() || !proof.flags.intersects(of_users))
-    }
-
-    fn flags(&self, proof: &Proof, requested: ContextFlags) -> ContextFlags {
-        proof.flags | grant_acceptor(requested, self.package.capabilities)
-    }
-}
-
-/// The confirmation that the initiator still awaits, if it asked for mutual authentication.
-fn confirm(proof: &Proof, proofs: &Proofs) -> Vec<u8> {
-    if proof.flags.contains(ContextFlags::MUTUAL_AUTH) {
-        token::confirm(&proofs.confirmation())
-    } else {
-        Vec::new()
-    }
-}
-
-/// Checks that the initiator knows its account's secret. An unknown account and a wrong secret give the same
-/// status, after the same time.
-fn authenticate(
-    instance: &Instance,
-    proof: &Proof,
-    transcript: &Transcript,
-    requested: ContextFlags,
-) -> Result<Proofs, SecurityStatus> {
-    let (keys, known) = match &proof.client {
-        None => (vec![null_key()], requested.contains(ContextFlags::NULL_SESSION)),
-        Some(client) => {
-            let state = instance.lock();
-            match state.accounts.get(client) {
-                None => (vec![state.handshakes.nobody.clone()], false),
-                Some(account) => (account.keys().cloned().collect(), true),
-            }
+        let dce = asked.flags.contains(ContextFlags::USE_DCE_STYLE);
+        let expires = terms.expires;
+        let takes = Some(asked.nonce);
+        if !dce && !asked.flags.contains(ContextFlags::MUTUAL_AUTH) {
+            let info = info(proofs.session_key());
+            return Ok(Received {
+                token: Vec::new(),
+                flags,
+                next: Err(Done { info, proofs, expires }),
+                takes,
+            });
         }
-    };
-    let mut proofs = keys.iter().map(|key| Proofs::new(key, transcript.clone()));
-    let proved = proofs.find(|proofs| proofs.is_proof(&proof.mac));
-    proved.filter(|_| known).ok_or(SecurityStatus::LOGON_DENIED)
+        let reply = Reply {
+            nonce,
+            granted,
+            server: terms.server.clone(),
+            information: terms.information.clone(),
+            mac: Digest::default(),
+        };
+        let mut token = kerberos::reply(dce, &reply.write());
+        let transcript = transcript.with(token::unproved(&token));
+        let proofs = prover.over(transcript.clone());
+        token::prove(&mut token, &proofs.confirmation());
+        let info = info(proofs.session_key());
+        let next = if dce {
+            Ok(Acceptance::Acknowledgement { prover, transcript, info })
+        } else {
+            Err(Done { info, proofs, expires })
+        };
+        Ok(Received { token, flags, next, takes })
+    }
+
+    /// The keys of an initiator's account, and whether it may sign in at all. An unknown account and a wrong secret give
+    /// the same status, after the same time.
+    pub(super) fn account_keys(
+        &self,
+        client: Option<&Principal>,
+        requested: ContextFlags,
+    ) -> (Vec<AccountKey>, bool) {
+        let Some(client) = client else {
+            return (vec![null_key()], requested.contains(ContextFlags::NULL_SESSION));
+        };
+        match self.accounts.get(client) {
+            None => (vec![self.handshakes.nobody.clone()], false),
+            Some(account) => (account.keys().cloned().collect(), true),
+        }
+    }
+}
+
+/// The first of these keys that a proof was made with.
+pub(super) fn find_proof(
+    keys: &[AccountKey],
+    transcript: &Transcript,
+    mac: &Digest,
+) -> Option<(Prover, Proofs)> {
+    keys.iter().find_map(|key| {
+        let prover = Prover::new(key);
+        let proofs = prover.over(transcript.clone());
+        proofs.is_proof(mac).then_some((prover, proofs))
+    })
+}
+
+impl Moment {
+    /// Another moment on the local clock.
+    fn to_local(self, time: FileTime) -> FileTime {
+        if time >= FileTime::NEVER {
+            return FileTime::NEVER;
+        }
+        FileTime(time.0.wrapping_add(self.local.0).wrapping_sub(self.now.0))
+    }
+}
+
+impl Listed {
+    /// A response with a mechanism's token; where the mechanism is done, one that ends the negotiation.
+    pub(super) fn respond(
+        &self,
+        mechanism: Option<spnego::Mechanism>,
+        token: &[u8],
+        done: Option<&Done>,
+    ) -> Vec<u8> {
+        let token = Some(token).filter(|token| !token.is_empty());
+        // Kerberos's reply proves as much; NTLM's last token and a request without a reply have nothing of the kind.
+        let mic = done.filter(|_| token.is_none());
+        let mic = mic.map(|done| token::list_mac(Some(&done.proofs.list(Role::Acceptor, &self.list))));
+        let state = if done.is_some() { Negotiation::Completed } else { Negotiation::Incomplete };
+        Response { state, mechanism, token, mic: mic.as_deref() }.write()
+    }
+}
+
+/// Whether an initiator may say that its context has so much, of what it was granted.
+pub(super) fn may_have(claimed: ContextFlags, granted: ContextFlags, client: Option<&Principal>) -> bool {
+    use ContextFlags as F;
+    let nobody = if client.is_none() { F::NULL_SESSION } else { F::empty() };
+    let of_users = F::MUTUAL_AUTH | F::DELEGATE;
+    (granted | nobody).contains(claimed)
+        && claimed.contains(nobody)
+        && (client.is_none() || !claimed.contains(F::NULL_SESSION))
+        && (client.is_some() || !claimed.intersects(of_users))
 }
 
 /// Whether the acceptor sends the initiator the reason when a step of this call fails. It never answers an error by an
 /// error.
 fn tells(request: &AcceptRequest<'_>, package: &PackageInfo) -> bool {
-    grant(request.flags, package.capabilities).contains(ContextFlags::EXTENDED_ERROR)
-        && !request.token.is_some_and(token::is_error)
+    grant_by(package, request.flags).contains(ContextFlags::EXTENDED_ERROR)
+        && !request.token.is_some_and(frame::is_error)
 }

@@ -121,8 +121,17 @@ impl Established {
             started_local,
             expires_local,
         } = info;
-        // An established context has no use for a cache.
-        let PackageInfo { name, comment, capabilities, rpc_id, max_token, version, caching: _ } = &**package;
+        // An established context has no use for a cache, nor for a first token.
+        let PackageInfo {
+            name,
+            comment,
+            capabilities,
+            rpc_id,
+            max_token,
+            version,
+            caching: _,
+            token_size: _,
+        } = &**package;
         let names = [name, comment, &client.user, &client.domain, &server.user, &server.domain]
             .into_iter()
             .chain(target);
@@ -185,6 +194,8 @@ impl Established {
             max_token: u32::from_le_bytes(from.array()?),
             rpc_id: u16::from_le_bytes(from.array()?),
             version: u16::from_le_bytes(from.array()?),
+            // Its handshake is over.
+            token_size: None,
         };
         let info = ContextInfo {
             role,
@@ -193,7 +204,7 @@ impl Established {
             negotiated,
             client: from.principal()?,
             server: from.principal()?,
-            target: if from.flag()? { Some(from.name()?) } else { None },
+            target: from.optional_name()?,
             target_information: from.field()?.to_vec(),
             session_key,
             started_local,

@@ -2,8 +2,18 @@
 
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
-use super::ContextFlags;
-use crate::package::Capabilities;
+use super::{ContextFlags, frame::Protocol};
+use crate::{PackageInfo, package::Capabilities};
+
+/// What [`grant`] grants with this package. NTLM's messages have no place for an acceptor's proof, whatever a
+/// configuration says.
+pub(super) fn grant_by(package: &PackageInfo, requested: ContextFlags) -> ContextFlags {
+    let granted = grant(requested, package.capabilities);
+    match Protocol::of(&package.name) {
+        Protocol::Ntlm => granted - ContextFlags::MUTUAL_AUTH - ContextFlags::DELEGATE,
+        Protocol::Kerberos | Protocol::Own => granted,
+    }
+}
 
 /// The flags that an initiator gets of those it asked for, with a package of these capabilities.
 ///
@@ -15,7 +25,7 @@ use crate::package::Capabilities;
 /// | `CONFIDENTIALITY_ONLY` | brings `CONFIDENTIALITY` with it, and no integrity |
 /// | `DELEGATE` | with `MUTUAL_AUTH` only |
 /// | anything else | not, whatever the package: it belongs to packages that the mock is none of |
-pub(super) fn grant(requested: ContextFlags, package: Capabilities) -> ContextFlags {
+fn grant(requested: ContextFlags, package: Capabilities) -> ContextFlags {
     use ContextFlags as F;
     let can = |capability: u32| package.0 & capability == capability;
     let mut granted: F =
@@ -41,10 +51,10 @@ pub(super) fn grant(requested: ContextFlags, package: Capabilities) -> ContextFl
 }
 
 /// The flags that an acceptor gets of those it asked for itself. Its other flags are the initiator's.
-pub(super) fn grant_acceptor(requested: ContextFlags, package: Capabilities) -> ContextFlags {
+pub(super) fn grant_acceptor(requested: ContextFlags, package: &PackageInfo) -> ContextFlags {
     use ContextFlags as F;
     let own = F::ALLOW_NON_USER_LOGONS | F::NO_TOKEN;
-    requested & (own | grant(F::EXTENDED_ERROR, package))
+    requested & (own | grant_by(package, F::EXTENDED_ERROR))
 }
 
 /// What the initiator of a null session has: no user is authenticated.

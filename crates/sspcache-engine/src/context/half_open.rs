@@ -1,9 +1,9 @@
 //! Handshakes that are not done yet.
 
-use std::{collections::VecDeque, mem};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::{settings::Settings, token::Nonce};
 use crate::{FileTime, account::AccountKey, credentials::stored::Stored};
@@ -13,6 +13,7 @@ pub(crate) struct Handshakes {
     pub(crate) settings: Settings,
     pub(super) half_open: HalfOpen,
     pub(super) nonces: Nonces,
+    pub(super) taken: Taken,
     /// A sign-in to an unknown account is verified against this key, so that it takes as long as any other.
     pub(super) nobody: AccountKey,
 }
@@ -27,6 +28,7 @@ impl Handshakes {
             settings,
             half_open: HalfOpen::default(),
             nonces: Nonces::default(),
+            taken: Taken::default(),
             nobody: AccountKey::from_bytes(nobody),
         })
     }
@@ -35,6 +37,7 @@ impl Handshakes {
     pub(crate) fn start_over(&mut self) {
         self.half_open = HalfOpen::default();
         self.nonces = Nonces::default();
+        self.taken = Taken::default();
     }
 }
 
@@ -133,6 +136,37 @@ impl Nonces {
     }
 }
 
+/// The requests that acceptors have taken: one is good for one context.
+///
+/// One that is out of date is refused for that, so it is forgotten then.
+#[derive(Default)]
+pub(super) struct Taken {
+    nonces: HashSet<Nonce, FixedState>,
+    queue: VecDeque<(FileTime, Nonce)>,
+}
+
+impl Taken {
+    pub(super) fn contains(&self, nonce: &Nonce) -> bool {
+        self.nonces.contains(nonce)
+    }
+
+    pub(super) fn add(&mut self, nonce: Nonce, now: FileTime) {
+        while let Some((until, nonce)) = self.queue.front()
+            && *until <= now
+        {
+            self.nonces.remove(nonce);
+            self.queue.pop_front();
+        }
+        if self.nonces.insert(nonce) {
+            // It may be as much ahead of this side's clock as it may fall behind.
+            self.queue.push_back((now.after(2 * SKEW), nonce));
+        }
+    }
+}
+
+/// How much the clocks of two sides may differ: Kerberos's default.
+pub(super) const SKEW: Duration = Duration::from_mins(5);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +184,20 @@ mod tests {
         assert_eq!(half_open.next_overdue(FileTime(999_999)), None);
         let overdue: Vec<_> = std::iter::from_fn(|| half_open.next_overdue(FileTime(1_000_000))).collect();
         assert_eq!(overdue, (0..10).collect::<Vec<_>>());
+    }
+
+    /// P7a
+    #[test]
+    fn a_request_is_remembered_for_as_long_as_its_time_is_good() {
+        let mut taken = Taken::default();
+        let later = |minutes| FileTime(0).after(Duration::from_mins(minutes));
+        taken.add([1; 16], later(0));
+        taken.add([2; 16], later(9));
+        taken.add([1; 16], later(9));
+        assert!(taken.contains(&[1; 16]) && taken.contains(&[2; 16]));
+        taken.add([3; 16], later(10));
+        assert!(!taken.contains(&[1; 16]) && taken.contains(&[2; 16]));
+        assert_eq!((taken.nonces.len(), taken.queue.len()), (2, 2));
     }
 
     #[test]

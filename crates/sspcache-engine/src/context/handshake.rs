@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::{
     ContextFlags, ContextHandle, Progress, Refusal, Role, Step,
     half_open::Slots,
-    stage::{Context, SharedContext},
-    token,
+    stage::{Context, Outlook, SharedContext},
     token::{Digest, Nonce},
 };
 use crate::{
@@ -42,6 +41,8 @@ pub(super) struct Opening {
     /// The credentials that the context holds until its handshake needs them no more.
     pub(super) slots: Slots,
     pub(super) package: Name,
+    /// What the context takes, for no other to take it again.
+    pub(super) takes: Option<Nonce>,
 }
 
 /// A step that can't be taken.
@@ -49,8 +50,8 @@ pub(super) enum Halt {
     /// The handshake has failed.
     Fail {
         status: SecurityStatus,
-        /// Whether the other side gets the reason.
-        tell: bool,
+        /// The token that gives the other side the reason, if it gets it.
+        tell: Option<Vec<u8>>,
     },
     /// The call was wrong, or has too little room: the context is as it was.
     Keep(SecurityStatus),
@@ -112,7 +113,7 @@ impl Instance {
         if advance.token.len() > call.room {
             return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
         }
-        self.lock().advance_context(handle, &advance.next, now).map_err(Halt::Keep)?;
+        self.lock().advance_context(handle, advance.next.outlook(), now).map_err(Halt::Keep)?;
         *context = std::mem::replace(&mut advance.next, Context::Failed);
         Ok(advance)
     }
@@ -157,12 +158,16 @@ impl State {
     ) -> Result<(ContextHandle, Advance), Halt> {
         let nonce = self.handshakes.nonces.next().map_err(|_| Halt::Keep(SecurityStatus::INTERNAL_ERROR))?;
         let held = self.credential_for(call).map_err(Halt::Keep)?;
-        let Opening { mut advance, slots, package } = open(self, held, nonce, now)?;
+        let Opening { mut advance, slots, package, takes } = open(self, held, nonce, now)?;
         if advance.token.len() > call.room {
             return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
         }
         let next = std::mem::replace(&mut advance.next, Context::Failed);
+        let outlook = next.outlook();
         let context = self.add_context(next).map_err(Halt::Keep)?;
+        if let Some(nonce) = takes {
+            self.handshakes.taken.add(nonce, now);
+        }
         slots.iter().for_each(|stored| self.ledger.hold(stored));
         let deadline = now.after(self.handshakes.settings.handshake);
         self.handshakes.half_open.add(context.word(), slots, deadline);
@@ -172,6 +177,7 @@ impl State {
             role,
             package: package.to_string(),
         });
+        self.move_on(context, outlook, now);
         Ok((context, advance))
     }
 
@@ -186,7 +192,7 @@ impl State {
     pub(super) fn advance_context(
         &mut self,
         handle: ContextHandle,
-        next: &Context,
+        next: Outlook,
         now: FileTime,
     ) -> Result<(), SecurityStatus> {
         if !self.handshakes.half_open.contains(handle.word()) {
@@ -197,21 +203,27 @@ impl State {
                 SecurityStatus::INVALID_HANDLE
             });
         }
-        let Context::Established(established) = next else {
-            // With its proof made, an initiator has no use for its credential.
-            let slots = self.handshakes.half_open.let_go(handle.word());
-            slots.iter().for_each(|stored| self.ledger.release(stored, now));
-            return Ok(());
-        };
-        self.settle(handle, now);
-        let info = &established.info;
-        self.ledger.record_with(now, || EventKind::ContextEstablished {
-            context: handle.word(),
-            role: info.role,
-            package: info.package.name.to_string(),
-            principal: info.client.to_string(),
-        });
+        self.move_on(handle, next, now);
         Ok(())
+    }
+
+    fn move_on(&mut self, handle: ContextHandle, next: Outlook, now: FileTime) {
+        match next {
+            Outlook::NeedsCredentials => {}
+            Outlook::Waits => {
+                let slots = self.handshakes.half_open.let_go(handle.word());
+                slots.iter().for_each(|stored| self.ledger.release(stored, now));
+            }
+            Outlook::Established { role, package, client } => {
+                self.settle(handle, now);
+                self.ledger.record_with(now, || EventKind::ContextEstablished {
+                    context: handle.word(),
+                    role,
+                    package: package.name.to_string(),
+                    principal: client.to_string(),
+                });
+            }
+        }
     }
 
     /// A context's handshake is over, whatever came of it. Whether it was not before.
@@ -247,7 +259,7 @@ impl State {
     }
 
     /// The packages that a context of this handle may use, the best one first, each with the credential for it: the
-    /// handle's own, or for Negotiate those that it chooses among.
+    /// handle's own, or for Negotiate those that it chooses among or takes the tokens of.
     pub(super) fn choices<'a>(&self, held: &'a Held, role: Role) -> Vec<(Arc<PackageInfo>, &'a Credential)> {
         let own = held.own.package;
         if !self.is_negotiate(own) {
@@ -257,10 +269,21 @@ impl State {
                 .into_iter()
                 .collect();
         }
-        let [kerberos, ntlm] = ["Kerberos", "NTLM"].map(Name::from);
         let with_credential = |package: Arc<PackageInfo>| {
             self.credential_over(held, &package.name, role).map(|credential| (package, credential))
         };
+        if role == Role::Acceptor {
+            // It takes every package's own token, of those too that it never chooses.
+            let mut taken = self.negotiable();
+            let others = (0_u16..).zip(self.packages()).filter(|(at, _)| *at != own);
+            for (_, other) in others {
+                if !taken.iter().any(|known| known.name == other.name) {
+                    taken.push(other.clone());
+                }
+            }
+            return taken.into_iter().filter_map(with_credential).collect();
+        }
+        let [kerberos, ntlm] = ["Kerberos", "NTLM"].map(Name::from);
         let mut choices: Vec<_> = self.negotiable().into_iter().filter_map(with_credential).collect();
         let at = |name: &Name| choices.iter().position(|(package, _)| package.name == *name);
         if let (Some(kerberos), Some(_)) = (at(&kerberos), at(&ntlm)) {
@@ -279,7 +302,7 @@ impl State {
 impl Context {
     pub(super) fn is_half_open(&self) -> bool {
         match self {
-            Self::Accepting(_) | Self::Completing(_) | Self::Confirming(_) | Self::Initiating(_) => true,
+            Self::Accepting(_) | Self::Completing(_) | Self::Initiating(_) => true,
             Self::Abandoned | Self::Established(_) | Self::Failed => false,
         }
     }
@@ -293,7 +316,7 @@ impl Context {
             }
             Self::Established(_) | Self::Failed => return Err(Halt::Keep(SecurityStatus::INVALID_HANDLE)),
             Self::Accepting(_) => Role::Acceptor,
-            Self::Completing(_) | Self::Confirming(_) | Self::Initiating(_) => Role::Initiator,
+            Self::Completing(_) | Self::Initiating(_) => Role::Initiator,
         };
         if role == call.role { Ok(()) } else { Err(Halt::Keep(SecurityStatus::INVALID_HANDLE)) }
     }
@@ -306,12 +329,13 @@ impl Halt {
         }
     }
 
-    fn refusal(&self, room: usize) -> Refusal {
+    fn refusal(self, room: usize) -> Refusal {
+        let status = self.status();
         let token = match self {
-            Self::Fail { status, tell: true } => Some(token::error(*status)),
-            Self::Fail { .. } | Self::Keep(_) => None,
+            Self::Fail { tell, .. } => tell,
+            Self::Keep(_) => None,
         };
-        Refusal { status: self.status(), token: token.filter(|token| token.len() <= room) }
+        Refusal { status, token: token.filter(|token| token.len() <= room) }
     }
 }
 

@@ -1,25 +1,27 @@
-//! The initiator's steps: `InitializeSecurityContext`.
+//! The initiator's steps: `InitializeSecurityContext`. The first one is here, the others in [`answer`](super::answer).
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::{
-    ContextFlags, ContextInfo, InitializeRequest, Progress, Refusal, Role, Step,
-    grant::{grant, of_nobody},
+    ContextFlags, ContextInfo, InitializeRequest, Refusal, Role, Step,
+    frame::{self, Protocol, kerberos, ntlm, spnego},
+    grant::{grant_by, of_nobody},
     half_open::Slots,
-    handshake::{Advance, Call, Halt, Opening},
-    proof::{self, Proofs, Transcript, null_key},
-    stage::{Choice, Client, Completing, Confirming, Context, Established, Initiating},
-    token::{self, Challenge, Digest, Hello, Nonce, Proof, Token},
+    handshake::{Call, Halt, Opening},
+    leg::{Done, Made},
+    negotiate::{self, Plan},
+    proof::{self, Prover, Transcript, null_key},
+    stage::{Asked, Choice, Client, Context, Initiating, Initiation, Offered},
+    token::{self, Digest, Hello, Nonce, Request},
 };
 use crate::{
-    FileTime, Operation, PackageInfo, Principal, SecurityStatus,
+    FileTime, Name, Operation, PackageInfo, Principal, SecurityStatus,
     account::AccountKey,
     credentials::{
         held::{Credential, Held},
         stored::Stored,
     },
+    secret::append_units,
     state::{Instance, State},
 };
 
@@ -35,27 +37,42 @@ impl Instance {
         };
         self.enter(call.operation)?;
         let Some(handle) = request.context else {
-            return self.begin(&call, |state, held, nonce, now| state.initiate(request, held, nonce, now));
+            return self.begin(&call, |state, held, nonce, now| {
+                state.initiate(request, held, nonce, now, |time| self.to_local(time)).map_err(Halt::Keep)
+            });
         };
         self.go_on(&call, handle, |context, now| {
-            let (advance, tell) = match context {
-                Context::Initiating(initiating) => {
-                    (initiating.answer(self, request, now), initiating.tells(request.flags))
-                }
-                Context::Confirming(confirming) => {
-                    let tell = request.flags & confirming.info.flags;
-                    (
-                        confirming.check(request.token, self.to_local(now)),
-                        tell.contains(ContextFlags::EXTENDED_ERROR),
-                    )
-                }
-                _ => (Err(SecurityStatus::INVALID_TOKEN), false),
+            let Context::Initiating(initiating) = context else {
+                return Err(Halt::Fail { status: SecurityStatus::INVALID_TOKEN, tell: None });
             };
-            // An error is not answered by another.
-            let tell = tell && !request.token.is_some_and(token::is_error);
-            advance.map_err(|status| Halt::Fail { status, tell })
+            initiating.answer(self, request, now).map_err(|status| {
+                // An error is not answered by another.
+                let tell = initiating.tells(request.flags) && !request.token.is_some_and(frame::is_error);
+                Halt::Fail { status, tell: tell.then(|| initiating.error(status, now)) }
+            })
         })
     }
+}
+
+/// The first token of a mechanism, and what is awaited then.
+pub(super) struct Opened {
+    pub(super) made: Made,
+    pub(super) flags: ContextFlags,
+    pub(super) expires: FileTime,
+    pub(super) next: Result<Initiation, Done>,
+}
+
+/// What the first token of a mechanism is made of.
+pub(super) struct Opener<'a, M: Fn(&[u8]) -> usize, T: Fn(FileTime) -> FileTime> {
+    pub(super) asked: &'a Asked,
+    pub(super) nonce: Nonce,
+    /// What was said before.
+    pub(super) transcript: Transcript,
+    /// How long the token is at least, as this measures it on the wire.
+    pub(super) least: usize,
+    pub(super) measure: M,
+    pub(super) now: FileTime,
+    pub(super) to_local: T,
 }
 
 impl State {
@@ -65,42 +82,173 @@ impl State {
         held: &Held,
         nonce: Nonce,
         now: FileTime,
-    ) -> Result<Opening, Halt> {
+        to_local: impl Fn(FileTime) -> FileTime,
+    ) -> Result<Opening, SecurityStatus> {
         // A token in the first step is not the acceptor's answer: a server's hint, as SMB clients pass it.
-        if !self.handshakes.settings.knows(request.target.as_ref()) {
-            return Err(Halt::Keep(SecurityStatus::TARGET_UNKNOWN));
+        let own = self.package(held.own.package);
+        let negotiated = self.is_negotiate(held.own.package);
+        let settings = &self.handshakes.settings;
+        // NTLM asks nobody for its target, and Negotiate may be left with NTLM.
+        let looks_up = !negotiated && Protocol::of(&own.name) != Protocol::Ntlm;
+        if looks_up && !settings.knows(request.target.as_ref()) {
+            return Err(SecurityStatus::TARGET_UNKNOWN);
         }
         // Those whose credential has left the cache are no choice any more (clause M4).
         let choices = self.choices(held, Role::Initiator).into_iter();
         let choices: Vec<_> = choices
             .filter_map(|(package, credential)| self.choice(package, credential, request, now))
             .collect();
-        let [best, ..] = &*choices else { return Err(Halt::Keep(SecurityStatus::NO_CREDENTIALS)) };
-        let (flags, expires) = (best.grant(request.flags), best.expires);
-        let mut slots = Slots::default();
-        choices.iter().filter_map(|choice| choice.client.stored()).for_each(|stored| slots.add(stored));
-        let hello = Hello {
-            nonce,
-            requested: request.flags - ContextFlags::ALLOCATE_MEMORY,
-            negotiated: self.is_negotiate(held.own.package),
-            offered: choices.iter().map(|choice| choice.package.name.clone()).collect(),
-            target: request.target.clone(),
+        let plan = if negotiated {
+            negotiate::plan(choices, request.target.as_ref(), settings)?
+        } else {
+            Plan::Bare(choices)
         };
-        let token = hello.write();
-        let package = self.package(held.own.package).name.clone();
-        let Hello { requested, negotiated, target, .. } = hello;
-        let initiating = Initiating {
-            choices,
+        let asked = Asked {
             negotiated,
-            requested,
-            target,
+            requested: request.flags - ContextFlags::ALLOCATE_MEMORY,
+            target: request.target.clone(),
             bindings: request.bindings.map(proof::bindings),
-            nonce,
-            transcript: Transcript::new(&token),
         };
-        let next = Context::Initiating(Box::new(initiating));
-        let advance = Advance { next, progress: Progress::Continue, token, flags, expires };
-        Ok(Opening { advance, slots, package })
+        let mut slots = Slots::default();
+        let mut hold = |choices: &[Choice]| {
+            choices.iter().filter_map(|choice| choice.client.stored()).for_each(|stored| slots.add(stored));
+        };
+        let least = |protocol: Protocol| own.token_size.map_or(protocol.least(), |size| size.get() as usize);
+        let opener = |least, transcript| Opener {
+            asked: &asked,
+            nonce,
+            transcript,
+            least,
+            measure: <[u8]>::len,
+            now,
+            to_local: &to_local,
+        };
+        let advance = match plan {
+            Plan::Bare(choices) => {
+                let [best, ..] = &*choices else { return Err(SecurityStatus::NO_CREDENTIALS) };
+                let protocol = Protocol::of(&best.package.name);
+                if protocol != Protocol::Kerberos {
+                    hold(&choices);
+                }
+                let Opened { made, flags, expires, next } =
+                    self.open_with(choices, opener(least(protocol), Transcript::new()))?;
+                let next = match next {
+                    Ok(awaits) => Context::Initiating(Box::new(Initiating { asked, offered: None, awaits })),
+                    Err(done) => done.established(),
+                };
+                made.advance(next, flags, expires)
+            }
+            Plan::Listed { mechanisms, first, others } => {
+                // Kerberos makes its proof at once, and needs its credential no more.
+                if Protocol::of(&first.package.name) != Protocol::Kerberos {
+                    hold(std::slice::from_ref(&first));
+                }
+                hold(&others);
+                let list = spnego::list(&mechanisms);
+                let opener = Opener {
+                    asked: &asked,
+                    nonce,
+                    transcript: Transcript::new().with(&list),
+                    least: least(Protocol::Kerberos),
+                    measure: |token: &[u8]| spnego::init(&list, token).len(),
+                    now,
+                    to_local: &to_local,
+                };
+                let Opened { made, flags, expires, next } = self.open_with(vec![first], opener)?;
+                let transcript = Transcript::new().with(&list).with(made.finished());
+                let made = made.within(|token| spnego::init(&list, token));
+                let awaits = match next {
+                    Ok(awaits) => awaits,
+                    Err(done) if settings.early_ok => {
+                        return Ok(Opening {
+                            advance: made.advance(done.established(), flags, expires),
+                            slots,
+                            package: own.name.clone(),
+                            takes: None,
+                        });
+                    }
+                    Err(Done { info, proofs, expires }) => Initiation::End { proofs, info, expires },
+                };
+                let mechanism = mechanisms[0];
+                let offered = Offered { list, mechanism, others, answered: false, transcript };
+                let initiating = Initiating { asked, offered: Some(offered), awaits };
+                made.advance(Context::Initiating(Box::new(initiating)), flags, expires)
+            }
+        };
+        Ok(Opening { advance, slots, package: own.name.clone(), takes: None })
+    }
+
+    /// The first token for these packages: several of the mock's own, or one.
+    pub(super) fn open_with(
+        &self,
+        mut choices: Vec<Choice>,
+        opener: Opener<'_, impl Fn(&[u8]) -> usize, impl Fn(FileTime) -> FileTime>,
+    ) -> Result<Opened, SecurityStatus> {
+        let best = choices.first().ok_or(SecurityStatus::NO_CREDENTIALS)?;
+        match Protocol::of(&best.package.name) {
+            Protocol::Kerberos => self.request(choices.swap_remove(0), opener),
+            protocol => Ok(hello(protocol, choices, opener)),
+        }
+    }
+
+    /// Kerberos's request, which is its proof as well.
+    fn request(
+        &self,
+        choice: Choice,
+        opener: Opener<'_, impl Fn(&[u8]) -> usize, impl Fn(FileTime) -> FileTime>,
+    ) -> Result<Opened, SecurityStatus> {
+        let Opener { asked, nonce, transcript, least, measure, now, to_local } = opener;
+        let key = self.client_key(&choice.client)?;
+        let flags = choice.grant(asked.requested);
+        let mutual = flags.intersects(ContextFlags::MUTUAL_AUTH | ContextFlags::USE_DCE_STYLE);
+        let client = choice.client.principal();
+        let message = Request {
+            nonce,
+            time: now,
+            flags,
+            target: asked.target.clone(),
+            client: client.cloned(),
+            bindings: asked.bindings,
+            mac: Digest::default(),
+        };
+        let message = message.write();
+        let make = |padding| {
+            let said = kerberos::Asked {
+                target: asked.target.as_ref(),
+                client,
+                mutual,
+                dce: flags.contains(ContextFlags::USE_DCE_STYLE),
+                padding,
+            };
+            kerberos::request(&said, &message)
+        };
+        let token = frame::padded(least, make, measure);
+        let prover = Prover::new(&key);
+        let transcript = transcript.with(token::unproved(&token));
+        let proofs = prover.over(transcript.clone());
+        let complete_later = self.handshakes.settings.complete_tokens;
+        let made = Made::proved(Protocol::Kerberos, token, &proofs.proof(), complete_later);
+        let expires = choice.expires;
+        let info = ContextInfo {
+            role: Role::Initiator,
+            flags,
+            package: choice.package,
+            negotiated: asked.negotiated,
+            client: client.cloned().unwrap_or_default(),
+            // Nobody says who it is, until there is a reply.
+            server: Principal::default(),
+            target: asked.target.clone(),
+            target_information: asked.target.as_ref().map(in_utf16).unwrap_or_default(),
+            session_key: proofs.session_key(),
+            started_local: to_local(now),
+            expires_local: to_local(expires),
+        };
+        let next = if mutual {
+            Ok(Initiation::Reply { prover, transcript, info, expires })
+        } else {
+            Err(Done { info, proofs, expires })
+        };
+        Ok(Opened { made, flags, expires, next })
     }
 
     /// The choice for a package, unless its credential is gone.
@@ -124,7 +272,7 @@ impl State {
     }
 
     /// The initiator's key, as long as its credential is there (clause M4).
-    fn client_key(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
+    pub(super) fn client_key(&self, client: &Client) -> Result<AccountKey, SecurityStatus> {
         match client {
             Client::Nobody => Ok(null_key()),
             Client::User { principal, stored } => self.key_of(principal, *stored),
@@ -132,107 +280,40 @@ impl State {
     }
 }
 
-impl Initiating {
-    /// Answers the acceptor's challenge with a proof.
-    fn answer(
-        &self,
-        instance: &Instance,
-        request: &InitializeRequest<'_>,
-        now: FileTime,
-    ) -> Result<Advance, SecurityStatus> {
-        let received = request.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
-        let challenge = match Token::parse(received)? {
-            Token::Challenge(challenge) => challenge,
-            Token::Error(status) => return Err(status),
-            _ => return Err(SecurityStatus::INVALID_TOKEN),
+/// The first token of the mock's own protocol, or of NTLM.
+fn hello(
+    protocol: Protocol,
+    choices: Vec<Choice>,
+    opener: Opener<'_, impl Fn(&[u8]) -> usize, impl Fn(FileTime) -> FileTime>,
+) -> Opened {
+    let Opener { asked, nonce, transcript, least, measure, .. } = opener;
+    let (flags, expires) = (choices[0].grant(asked.requested), choices[0].expires);
+    let make = |padding| {
+        let hello = Hello {
+            nonce,
+            requested: asked.requested,
+            negotiated: asked.negotiated && protocol == Protocol::Own,
+            offered: choices.iter().map(|choice| choice.package.name.clone()).collect(),
+            target: asked.target.clone(),
+            padding,
         };
-        let (Choice { package, client, expires }, flags) = self.agree(&challenge)?;
-        let (key, complete_later) = {
-            let state = instance.lock();
-            (state.client_key(client)?, state.handshakes.settings.complete_tokens)
-        };
-        let bindings = request.bindings.map(proof::bindings).or(self.bindings);
-        let client = client.principal();
-        let mut token = Proof { flags, client: client.cloned(), bindings, mac: Digest::default() }.write();
-        let transcript = self.transcript.clone().with(received).with(token::unproved(&token));
-        let proofs = Proofs::new(&key, transcript);
-        let info = ContextInfo {
-            role: Role::Initiator,
-            flags,
-            package: Arc::clone(package),
-            negotiated: self.negotiated,
-            client: client.cloned().unwrap_or_default(),
-            server: challenge.server,
-            target: self.target.clone(),
-            target_information: challenge.information,
-            session_key: proofs.session_key(),
-            started_local: instance.to_local(now),
-            expires_local: instance.to_local(*expires),
-        };
-        let mac = Zeroizing::new(proofs.proof());
-        let expires = *expires;
-        let (next, progress) = if flags.contains(ContextFlags::MUTUAL_AUTH) {
-            let confirming = Confirming { proofs, info, expires };
-            (Context::Confirming(Box::new(confirming)), Progress::Continue)
-        } else {
-            (Context::Established(Box::new(Established::new(info, expires))), Progress::Complete)
-        };
-        if !complete_later {
-            token::prove(&mut token, &mac);
-            return Ok(Advance { next, progress, token, flags, expires });
-        }
-        let completing = Completing { unfinished: token.clone(), mac, next };
-        let progress = match progress {
-            Progress::Complete => Progress::CompleteNeeded,
-            _ => Progress::CompleteAndContinue,
-        };
-        Ok(Advance { next: Context::Completing(Box::new(completing)), progress, token, flags, expires })
-    }
-
-    /// The acceptor's choice, and the flags of the context.
-    fn agree(&self, challenge: &Challenge) -> Result<(&Choice, ContextFlags), SecurityStatus> {
-        let chosen = self.choices.iter().find(|choice| choice.package.name == challenge.package);
-        let choice = chosen.ok_or(SecurityStatus::INVALID_TOKEN)?;
-        if challenge.answers != self.nonce {
-            return Err(SecurityStatus::INVALID_TOKEN);
-        }
-        let granted = challenge.granted & grant(self.requested, choice.package.capabilities);
-        Ok((choice, choice.client.limit(granted)))
-    }
-
-    fn tells(&self, flags: ContextFlags) -> bool {
-        let told = |choice: &Choice| {
-            grant(flags, choice.package.capabilities).contains(ContextFlags::EXTENDED_ERROR)
-        };
-        self.choices.iter().any(told)
-    }
+        let message = hello.write();
+        if protocol == Protocol::Ntlm { ntlm::negotiate(flags, &message) } else { message }
+    };
+    let token = frame::padded(least, make, measure);
+    let transcript = transcript.with(&token);
+    let next = Ok(Initiation::Challenge { choices, nonce, transcript });
+    Opened { made: Made::whole(token), flags, expires, next }
 }
 
 impl Choice {
     fn grant(&self, requested: ContextFlags) -> ContextFlags {
-        self.client.limit(grant(requested, self.package.capabilities))
-    }
-}
-
-impl Confirming {
-    /// Checks the acceptor's confirmation.
-    fn check(&self, received: Option<&[u8]>, now_local: FileTime) -> Result<Advance, SecurityStatus> {
-        match Token::parse(received.ok_or(SecurityStatus::INVALID_TOKEN)?)? {
-            Token::Confirm(mac) if self.proofs.is_confirmation(&mac) => {}
-            // The acceptor doesn't have the account's key.
-            Token::Confirm(_) => return Err(SecurityStatus::LOGON_DENIED),
-            Token::Error(status) => return Err(status),
-            _ => return Err(SecurityStatus::INVALID_TOKEN),
-        }
-        let info = ContextInfo { started_local: now_local, ..self.info.clone() };
-        let (flags, expires) = (info.flags, self.expires);
-        let next = Context::Established(Box::new(Established::new(info, expires)));
-        Ok(Advance { next, progress: Progress::Complete, token: Vec::new(), flags, expires })
+        self.client.limit(grant_by(&self.package, requested))
     }
 }
 
 impl Client {
-    fn principal(&self) -> Option<&Principal> {
+    pub(super) fn principal(&self) -> Option<&Principal> {
         match self {
             Self::Nobody => None,
             Self::User { principal, .. } => Some(principal),
@@ -246,10 +327,16 @@ impl Client {
         }
     }
 
-    fn limit(&self, granted: ContextFlags) -> ContextFlags {
+    pub(super) fn limit(&self, granted: ContextFlags) -> ContextFlags {
         match self {
             Self::Nobody => of_nobody(granted),
             Self::User { .. } => granted,
         }
     }
+}
+
+fn in_utf16(name: &Name) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append_units(&mut bytes, name.units());
+    bytes
 }

@@ -2,7 +2,7 @@
 
 use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
 
-use super::{ContextFlags, ContextHandle, ContextInfo, Role, stage::Context, token};
+use super::{ContextFlags, ContextHandle, ContextInfo, Role, stage::Context};
 use crate::{EventKind, Operation, SecurityStatus, state::Instance};
 
 impl Instance {
@@ -22,8 +22,8 @@ impl Instance {
             if completing.unfinished != token {
                 return Err(SecurityStatus::INVALID_TOKEN);
             }
-            self.lock().advance_context(handle, &completing.next, now)?;
-            token::prove(token, &completing.mac);
+            self.lock().advance_context(handle, completing.next.outlook(), now)?;
+            token.copy_from_slice(&completing.finished);
             let next = std::mem::replace(&mut completing.next, Context::Failed);
             *context = next;
             Ok(())

@@ -4,27 +4,33 @@
 //! an account that the acceptor is configured with, and nothing else.
 
 mod accept;
+mod answer;
 mod established;
 mod export;
 pub(crate) mod export_key;
+mod frame;
 mod grant;
 pub(crate) mod half_open;
 mod handshake;
 mod initiate;
+mod leg;
 mod manage;
 mod messages;
+mod negotiate;
 mod proof;
 mod protection;
 mod sequence;
 pub(crate) mod settings;
 pub(crate) mod stage;
 mod token;
+mod verify;
 mod wire;
 
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+pub use settings::NegotiateFirst;
 pub use sspcache_types::{ContextFlags, Progress, Refusal, Role};
 
 pub(crate) use crate::account::Accounts;

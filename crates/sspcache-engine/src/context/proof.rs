@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac, digest::FixedOutput};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{SessionKey, token::Digest};
+use super::{Role, SessionKey, token::Digest};
 use crate::account::AccountKey;
 
 /// Everything that was said so far, in order.
@@ -12,9 +12,9 @@ use crate::account::AccountKey;
 pub(super) struct Transcript(Sha256);
 
 impl Transcript {
-    /// Begins with the initiator's first token.
-    pub(super) fn new(hello: &[u8]) -> Self {
-        Self(Sha256::new_with_prefix(b"sspcache handshake 1")).with(hello)
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Self(Sha256::new_with_prefix(b"sspcache handshake 1"))
     }
 
     /// The same, and then this. A token says itself where it ends, so that none can be taken for two.
@@ -25,16 +25,26 @@ impl Transcript {
     }
 }
 
+/// Makes proofs under the key of the initiator's account.
+#[derive(Clone)]
+pub(super) struct Prover(Hmac<Sha256>);
+
+impl Prover {
+    pub(super) fn new(key: &AccountKey) -> Self {
+        Self(keyed(key.bytes()))
+    }
+
+    /// Over a transcript that goes up to the proof, without its MAC.
+    pub(super) fn over(&self, transcript: Transcript) -> Proofs {
+        Proofs(self.0.clone().chain_update(transcript.0.finalize()))
+    }
+}
+
 /// The MACs over a whole handshake, under the key of the initiator's account.
+#[derive(Clone)]
 pub(super) struct Proofs(Hmac<Sha256>);
 
 impl Proofs {
-    /// `transcript` goes up to the initiator's proof, without its MAC.
-    pub(super) fn new(key: &AccountKey, transcript: Transcript) -> Self {
-        let mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("an HMAC takes a key of any length");
-        Self(mac.chain_update(transcript.0.finalize()))
-    }
-
     /// The initiator's proof that it knows the secret.
     pub(super) fn proof(&self) -> Digest {
         self.labelled(b"proof").finalize().into_bytes().into()
@@ -51,6 +61,24 @@ impl Proofs {
 
     pub(super) fn is_confirmation(&self, mac: &Digest) -> bool {
         self.labelled(b"confirmation").verify_slice(mac).is_ok()
+    }
+
+    /// The initiator's proof, in DCE style, that it has the acceptor's.
+    pub(super) fn acknowledgement(&self) -> Digest {
+        self.labelled(b"acknowledgement").finalize().into_bytes().into()
+    }
+
+    pub(super) fn is_acknowledgement(&self, mac: &Digest) -> bool {
+        self.labelled(b"acknowledgement").verify_slice(mac).is_ok()
+    }
+
+    /// The proof of a side that it offered, or was offered, this list of mechanisms.
+    pub(super) fn list(&self, role: Role, list: &[u8]) -> Digest {
+        let label: &[u8] = match role {
+            Role::Acceptor => b"acceptor's list",
+            Role::Initiator => b"initiator's list",
+        };
+        self.labelled(label).chain_update(list).finalize().into_bytes().into()
     }
 
     pub(super) fn session_key(&self) -> SessionKey {
@@ -94,7 +122,8 @@ mod tests {
         let key = AccountKey::of(&AuthIdentity::password("alice", "CONTOSO", "correct horse"));
         let known = bytes("fadda78867cd10165bb992b1c1388065547d4ee750ea13c4d5c02684cf938762");
         assert_eq!(&key.bytes()[..], known);
-        let proofs = Proofs::new(&key, Transcript::new(b"hello").with(b"challenge").with(b"proof"));
+        let proofs =
+            Prover::new(&key).over(Transcript::new().with(b"hello").with(b"challenge").with(b"proof"));
         for (made, known) in [
             (&proofs.proof()[..], "fdf13667583bbf9067b2db8f0a52c55b28b6e06948f7ff1d308d52f124db9646"),
             (&proofs.confirmation(), "9d8fe30f9ea8b4e966e3cbf0da31daf2c3a820cb672955ec8829f9a25d257e5f"),

@@ -19,6 +19,21 @@ pub(crate) struct Settings {
     pub(crate) known_targets: Option<Vec<Name>>,
     /// The targets that an acceptor is; without it, any.
     pub(crate) accepted_targets: Option<Vec<Name>>,
+    /// What Negotiate offers first; without it, what fits the target.
+    pub(crate) negotiate_first: Option<NegotiateFirst>,
+    /// Whether an initiator of Negotiate is done when its mechanism is, before the acceptor's last token.
+    pub(crate) early_ok: bool,
+}
+
+/// The package that Negotiate offers first, whatever the target: see
+/// [`EngineBuilder::negotiate_first`](crate::EngineBuilder::negotiate_first).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NegotiateFirst {
+    /// Kerberos, for targets too that it has no names for.
+    Kerberos,
+    /// NTLM, with Kerberos behind it where that fits the target.
+    Ntlm,
 }
 
 impl Settings {
@@ -43,6 +58,8 @@ impl Default for Settings {
             simulate_impersonation: false,
             known_targets: None,
             accepted_targets: None,
+            negotiate_first: None,
+            early_ok: false,
         }
     }
 }
@@ -65,6 +82,8 @@ pub(crate) struct Overrides {
     pub(crate) simulate_impersonation: Option<bool>,
     pub(crate) known_targets: Option<Vec<Name>>,
     pub(crate) accepted_targets: Option<Vec<Name>>,
+    pub(crate) negotiate_first: Option<NegotiateFirst>,
+    pub(crate) early_ok: Option<bool>,
 }
 
 #[cfg(feature = "config")]
@@ -75,6 +94,8 @@ impl Overrides {
         settings.complete_tokens = self.complete_tokens.unwrap_or(settings.complete_tokens);
         settings.simulate_impersonation =
             self.simulate_impersonation.unwrap_or(settings.simulate_impersonation);
+        settings.negotiate_first = self.negotiate_first.or(settings.negotiate_first);
+        settings.early_ok = self.early_ok.unwrap_or(settings.early_ok);
         if let Some(known) = &self.known_targets {
             settings.known_targets = Some(known.clone());
         }

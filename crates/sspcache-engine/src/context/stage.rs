@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 
 use super::{
-    ContextFlags, ContextInfo,
-    proof::{Proofs, Transcript},
+    ContextFlags, ContextInfo, Role,
+    frame::{Protocol, spnego::Mechanism},
+    proof::{Proofs, Prover, Transcript},
     protection::Protection,
     token::{Digest, Nonce},
 };
@@ -40,18 +41,47 @@ impl SharedContext {
 pub(crate) enum Context {
     /// The handshake took too long: the context can only be deleted.
     Abandoned,
-    /// The acceptor awaits the initiator's proof.
+    /// The acceptor awaits the initiator's next token.
     Accepting(Box<Accepting>),
     /// The initiator's proof is to be completed.
     Completing(Box<Completing>),
-    /// The initiator awaits the acceptor's confirmation.
-    Confirming(Box<Confirming>),
     /// Both sides have proved who they are.
     Established(Box<Established>),
     /// The handshake failed: the context can only be deleted.
     Failed,
-    /// The initiator awaits the acceptor's challenge.
+    /// The initiator awaits the acceptor's next token.
     Initiating(Box<Initiating>),
+}
+
+/// What a stage means to the instance that has the context.
+pub(super) enum Outlook {
+    Established {
+        role: Role,
+        package: Arc<PackageInfo>,
+        client: Principal,
+    },
+    /// A proof has yet to be made.
+    NeedsCredentials,
+    /// With its proof made, an initiator has no use for its credential.
+    Waits,
+}
+
+impl Context {
+    pub(super) fn outlook(&self) -> Outlook {
+        match self {
+            Self::Established(established) => {
+                let info = &established.info;
+                let (role, package, client) = (info.role, info.package.clone(), info.client.clone());
+                Outlook::Established { role, package, client }
+            }
+            Self::Initiating(initiating) if initiating.needs_credentials() => Outlook::NeedsCredentials,
+            Self::Completing(completing) => match completing.next.outlook() {
+                Outlook::NeedsCredentials => Outlook::NeedsCredentials,
+                Outlook::Established { .. } | Outlook::Waits => Outlook::Waits,
+            },
+            _ => Outlook::Waits,
+        }
+    }
 }
 
 /// A context that messages can be exchanged in.
@@ -69,33 +99,111 @@ impl Established {
     }
 }
 
-/// An acceptor that awaits the initiator's proof.
+/// An acceptor that awaits a token.
 pub(crate) struct Accepting {
+    pub(super) terms: Terms,
+    /// With SPNEGO, what was offered and chosen.
+    pub(super) listed: Option<Listed>,
+    pub(super) awaits: Acceptance,
+}
+
+/// What an acceptor has settled in its first step.
+#[derive(Clone)]
+pub(super) struct Terms {
     pub(super) server: Principal,
     pub(super) package: Arc<PackageInfo>,
     pub(super) negotiated: bool,
-    pub(super) granted: ContextFlags,
     /// The flags that the acceptor asked for in its first step.
     pub(super) requested: ContextFlags,
-    pub(super) target: Option<Name>,
     pub(super) information: Vec<u8>,
     pub(super) bindings: Option<Digest>,
-    pub(super) transcript: Transcript,
     pub(super) expires: FileTime,
 }
 
-/// An initiator that awaits the acceptor's challenge.
+/// What was offered by SPNEGO, and what the acceptor chose of it.
+#[derive(Clone)]
+pub(super) struct Listed {
+    /// The list of mechanisms, as it travels.
+    pub(super) list: Vec<u8>,
+    pub(super) mechanism: Mechanism,
+    /// The list, and the first mechanism's token if another one was chosen.
+    pub(super) transcript: Transcript,
+}
+
+/// What an acceptor awaits.
+pub(super) enum Acceptance {
+    /// The first token of a mechanism that wasn't the initiator's first.
+    First,
+    /// The initiator's proof.
+    Proof { granted: ContextFlags, target: Option<Name>, transcript: Transcript },
+    /// The initiator's acknowledgement, in DCE style.
+    Acknowledgement { prover: Prover, transcript: Transcript, info: ContextInfo },
+}
+
+/// An initiator that awaits a token.
 pub(crate) struct Initiating {
-    pub(super) choices: Vec<Choice>,
+    pub(super) asked: Asked,
+    /// With SPNEGO, what was offered.
+    pub(super) offered: Option<Offered>,
+    pub(super) awaits: Initiation,
+}
+
+/// What an initiator has settled in its first step.
+#[derive(Clone)]
+pub(super) struct Asked {
     pub(super) negotiated: bool,
     pub(super) requested: ContextFlags,
     pub(super) target: Option<Name>,
     pub(super) bindings: Option<Digest>,
-    pub(super) nonce: Nonce,
+}
+
+/// What was offered by SPNEGO.
+#[derive(Clone)]
+pub(super) struct Offered {
+    /// The list of mechanisms, as it travels.
+    pub(super) list: Vec<u8>,
+    /// The first of the list, and once the acceptor has answered, its choice.
+    pub(super) mechanism: Mechanism,
+    /// What the acceptor may choose in the place of the first; nothing once it has answered.
+    pub(super) others: Vec<Choice>,
+    pub(super) answered: bool,
+    /// The list, and the first mechanism's token.
     pub(super) transcript: Transcript,
 }
 
+/// What an initiator awaits.
+pub(super) enum Initiation {
+    /// The acceptor's challenge, which chooses one of these packages.
+    Challenge { choices: Vec<Choice>, nonce: Nonce, transcript: Transcript },
+    /// The acceptor's confirmation.
+    Confirmation { proofs: Proofs, info: ContextInfo, expires: FileTime },
+    /// The end of a negotiation whose mechanism is done.
+    End { proofs: Proofs, info: ContextInfo, expires: FileTime },
+    /// The acceptor's reply to a request that was the proof as well.
+    Reply { prover: Prover, transcript: Transcript, info: ContextInfo, expires: FileTime },
+}
+
+impl Initiating {
+    fn needs_credentials(&self) -> bool {
+        matches!(self.awaits, Initiation::Challenge { .. })
+            || self.offered.as_ref().is_some_and(|offered| !offered.others.is_empty())
+    }
+
+    /// The protocol that the next token is in, within SPNEGO where that is used.
+    pub(super) fn protocol(&self) -> Protocol {
+        match (&self.offered, &self.awaits) {
+            (Some(Offered { mechanism, .. }), _) => mechanism.protocol().unwrap_or(Protocol::Own),
+            (None, Initiation::Challenge { choices, .. }) => {
+                choices.first().map_or(Protocol::Own, |choice| Protocol::of(&choice.package.name))
+            }
+            (None, Initiation::Reply { .. }) => Protocol::Kerberos,
+            (None, Initiation::Confirmation { .. } | Initiation::End { .. }) => Protocol::Own,
+        }
+    }
+}
+
 /// A package that the acceptor may choose, and the client to sign in then.
+#[derive(Clone)]
 pub(super) struct Choice {
     pub(super) package: Arc<PackageInfo>,
     pub(super) client: Client,
@@ -103,6 +211,7 @@ pub(super) struct Choice {
 }
 
 /// The principal that an initiator signs in as.
+#[derive(Clone)]
 pub(super) enum Client {
     Nobody,
     User { principal: Principal, stored: Stored },
@@ -110,15 +219,8 @@ pub(super) enum Client {
 
 /// An initiator whose proof is to be completed.
 pub(crate) struct Completing {
-    /// The proof as it was given out.
+    /// The token as it was given out, and as it is then.
     pub(super) unfinished: Vec<u8>,
-    pub(super) mac: Zeroizing<Digest>,
+    pub(super) finished: Zeroizing<Vec<u8>>,
     pub(super) next: Context,
-}
-
-/// An initiator that awaits the acceptor's confirmation.
-pub(crate) struct Confirming {
-    pub(super) proofs: Proofs,
-    pub(super) info: ContextInfo,
-    pub(super) expires: FileTime,
 }

@@ -51,6 +51,12 @@ impl Writer<'_> {
         self.name(&principal.user);
         self.name(&principal.domain);
     }
+
+    /// Zeros after their number.
+    pub(super) fn zeros(&mut self, number: usize) {
+        self.length(number);
+        self.0.resize(self.0.len() + number, 0);
+    }
 }
 
 /// Reads from the beginning of what is left; `None` where it ends too early, or is nothing that [`Writer`] writes.
@@ -100,8 +106,18 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    pub(super) fn optional_name(&mut self) -> Option<Option<Name>> {
+        if self.flag()? { self.name().map(Some) } else { Some(None) }
+    }
+
     pub(super) fn principal(&mut self) -> Option<Principal> {
         Some(Principal { user: self.name()?, domain: self.name()? })
+    }
+
+    /// The number of zeros.
+    pub(super) fn zeros(&mut self) -> Option<usize> {
+        let zeros = self.field()?;
+        zeros.iter().all(|&byte| byte == 0).then_some(zeros.len())
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {

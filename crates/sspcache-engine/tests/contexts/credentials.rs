@@ -39,7 +39,7 @@ fn a_context_signs_in_with_the_default_credentials_that_fit_its_target() {
         .logon(logon("carol").to("HTTP/web.fabrikam.example").with_packages(PackageList::parse("NTLM")))
         .build();
     for (package, target, expected) in [
-        ("Negotiate", None, r"CONTOSO\alice over Kerberos"),
+        ("Negotiate", None, r"CONTOSO\alice over NTLM"),
         ("Negotiate", Some("HTTP/web.contoso.example"), r"CONTOSO\alice over Kerberos"),
         ("Negotiate", Some("HTTP/web.fabrikam.example"), r"CONTOSO\bob over Kerberos"),
         ("NTLM", Some("HTTP/web.fabrikam.example"), r"CONTOSO\carol over NTLM"),
@@ -157,7 +157,7 @@ fn a_keytab_signs_in_to_an_account_that_has_it() {
         let identity =
             AuthIdentity::new(Principal::new(user, "CONTOSO"), Secret::opaque(kind, secret.as_bytes()));
         let request = AcquireRequest::outbound(package).with_identity(identity);
-        let signed_in = initiator(&ssp, &request, None);
+        let signed_in = initiator(&ssp, &request, Some("HTTP/web"));
         assert_eq!(signed_in.as_deref().map_err(|status| *status), expected, "{user}, {kind:?}, {package}");
     }
     let password = AuthIdentity::password("web", "CONTOSO", PASSWORD);

@@ -6,8 +6,12 @@ mod added;
 mod attacks;
 // The numbers of flags on both sides, and what is granted of them.
 mod flags;
+// The legs of each package: who is done when, and with which token.
+mod legs;
 // Flushes, wrong calls, too little room, and being forgotten.
 mod lives;
+// What the tokens of each package look like from outside.
+mod tokens;
 
 use sspcache_engine::{
     AcquireRequest, AuthIdentity, Direction, Engine, Event, EventKind, Name, PackageInfo, PackageList,
@@ -119,39 +123,63 @@ fn inbound_credentials_cannot_initialize_and_outbound_ones_cannot_accept() {
     }
 }
 
-/// P1, P5, S3: what Negotiate chooses, and when there is nothing to choose.
+/// P1, P5, P7: what Negotiate chooses, and when there is nothing to choose.
 #[test]
 fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
     let all: &[&str] = &[];
-    let nothing = Err(SecurityStatus::NO_CREDENTIALS);
-    for (client, list, server, chosen) in [
-        (&["Negotiate", "NTLM"][..], "", &["Negotiate", "NTLM"][..], Ok("NTLM")),
-        (&["Negotiate", "NTLM", "Kerberos"], "", &["Negotiate", "NTLM", "Kerberos"], Ok("Kerberos")),
+    let three = &["Negotiate", "NTLM", "Kerberos"][..];
+    let ntlm = &["Negotiate", "NTLM"][..];
+    let web = "HTTP/web";
+    let [invalid, unknown, nothing] =
+        [SecurityStatus::INVALID_TOKEN, SecurityStatus::TARGET_UNKNOWN, SecurityStatus::NO_CREDENTIALS]
+            .map(Err);
+    for (client, list, target, server, chosen) in [
+        (three, "", web, three, Ok("Kerberos")),
+        (three, "", "", three, Ok("NTLM")),
+        (three, "", "HTTP/10.0.0.1:80", three, Ok("NTLM")),
+        (three, "", "HTTP/[::1]", three, Ok("NTLM")),
+        (three, "", web, ntlm, Ok("NTLM")),
+        (three, "ntlm", web, three, Ok("NTLM")),
+        (three, "!Kerberos", web, three, Ok("NTLM")),
+        (three, "!NTLM", web, three, Ok("Kerberos")),
+        (three, "!NTLM", web, ntlm, invalid),
+        (three, "!NTLM", "", three, unknown),
+        (three, "!NTLM", "HTTP/10.0.0.1", three, unknown),
+        (ntlm, "", web, ntlm, Ok("NTLM")),
+        (ntlm, "", web, &["Negotiate", "Kerberos"], invalid),
+        // Where Negotiate is alone, it knows the two that Windows' own knows.
+        (&["Negotiate"], "", web, &["Negotiate"], Ok("Kerberos")),
+        (&["Negotiate"], "", "", &["Negotiate"], Ok("NTLM")),
+        (&["Negotiate"], "NTLM", web, &["Negotiate"], Ok("NTLM")),
         // MSN and DPA don't say that Negotiate may choose them.
-        (&["Negotiate", "MSN", "DPA"], "", &["Negotiate", "DPA", "MSN"], Ok("Kerberos")),
-        (&["MSN", "NTLM", "Negotiate", "Kerberos"], "", &["Negotiate", "NTLM", "MSN"], Ok("NTLM")),
-        (&["Negotiate", "NTLM", "Kerberos"], "", &["Negotiate", "NTLM"], Ok("NTLM")),
-        (&["Negotiate", "NTLM", "Kerberos"], "ntlm", &["Negotiate", "NTLM", "Kerberos"], Ok("NTLM")),
-        (&["Negotiate", "NTLM", "Kerberos"], "!Kerberos", &["Negotiate", "NTLM", "Kerberos"], Ok("NTLM")),
-        (&["Negotiate"], "", &["Negotiate"], Ok("Kerberos")),
-        (&["Negotiate"], "NTLM", &["Negotiate"], Ok("NTLM")),
-        (&["Negotiate", "NTLM"], "", &["Negotiate", "Kerberos"], Err(SecurityStatus::INVALID_TOKEN)),
+        (&["Negotiate", "MSN", "DPA"], "", web, &["Negotiate", "DPA", "MSN"], Ok("Kerberos")),
+        (&["MSN", "NTLM", "Negotiate", "Kerberos"], "", "", &["Negotiate", "NTLM", "MSN"], Ok("NTLM")),
+        (&["MSN", "NTLM", "Negotiate", "Kerberos"], "MSN", web, &["Negotiate", "NTLM", "MSN"], nothing),
+        (&["MSN", "Negotiate", "Kerberos"], "", "HTTP/10.0.0.1", &["Negotiate", "MSN"], unknown),
         // A bare package on either side.
-        (&["NTLM"], "", &["Negotiate", "Kerberos", "NTLM"], Ok("NTLM")),
-        (&["DPA"], "", &["Negotiate", "Kerberos", "NTLM"], Err(SecurityStatus::INVALID_TOKEN)),
-        (&["Negotiate", "NTLM"], "", &["NTLM"], Err(SecurityStatus::INVALID_TOKEN)),
-        (&["NTLM"], "", &["Kerberos"], Err(SecurityStatus::INVALID_TOKEN)),
-        (all, "", all, Ok("Kerberos")),
+        (&["NTLM"], "", web, &["Negotiate", "Kerberos", "NTLM"], Ok("NTLM")),
+        (&["Kerberos"], "", web, &["Negotiate", "Kerberos", "NTLM"], Ok("Kerberos")),
+        (&["MSN"], "", web, &["Negotiate", "Kerberos", "MSN"], Ok("MSN")),
+        (&["DPA"], "", web, &["Negotiate", "Kerberos", "NTLM"], invalid),
+        (ntlm, "", web, &["NTLM"], Ok("NTLM")),
+        (three, "", web, &["NTLM"], invalid),
+        (three, "", web, &["MSN"], invalid),
+        (three, "", web, &["Kerberos"], Err(SecurityStatus::INSUFFICIENT_MEMORY)),
+        (ntlm, "", web, &["Kerberos"], invalid),
+        (&["NTLM"], "", web, &["Kerberos"], invalid),
+        (&["Kerberos"], "", web, &["NTLM"], invalid),
+        (&["MSN"], "", web, &["Kerberos"], invalid),
         // The order of the list is the order of preference.
-        (all, "NTLM,Kerberos", all, Ok("NTLM")),
-        (all, "Kerberos, NTLM", all, Ok("Kerberos")),
-        (all, "Kerberos, !kerberos, NTLM", all, Ok("NTLM")),
-        (all, "-Kerberos", all, Ok("Kerberos")),
-        (all, "NTLM,-NTLM", all, Ok("NTLM")),
-        (all, "nosuch", all, nothing),
-        (all, "!NTLM,!Kerberos", all, nothing),
-        (&["NTLM"], "nosuch", &["NTLM"], nothing),
-        (&["MSN"], "!MSN", &["MSN"], nothing),
+        (all, "", web, all, Ok("Kerberos")),
+        (all, "NTLM,Kerberos", web, all, Ok("NTLM")),
+        (all, "Kerberos, NTLM", web, all, Ok("Kerberos")),
+        (all, "Kerberos, !kerberos, NTLM", web, all, Ok("NTLM")),
+        (all, "-Kerberos", web, all, Ok("Kerberos")),
+        (all, "NTLM,-NTLM", web, all, Ok("NTLM")),
+        (all, "nosuch", web, all, nothing),
+        (all, "!NTLM,!Kerberos", web, all, nothing),
+        (&["NTLM"], "nosuch", web, &["NTLM"], nothing),
+        (&["MSN"], "!MSN", web, &["MSN"], nothing),
     ] {
         let engine = |names: &[&str]| {
             let builder = Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", ends::PASSWORD);
@@ -161,11 +189,12 @@ fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
             let names: Vec<Name> = ssp.packages().into_iter().map(|package| package.name).collect();
             names.iter().find(|name| **name == "Negotiate".into()).unwrap_or(&names[0]).clone()
         };
-        let case = format!("{client:?} {list} {server:?}");
+        let case = format!("{client:?} {list} {target} {server:?}");
         let (client, server) = (engine(client), engine(server));
         let identity = alice().with_packages(PackageList::parse(list));
         let outbound = AcquireRequest::outbound(credential(&client)).with_identity(identity);
         let mut ends = Ends::with(&client, &outbound, &server, &AcquireRequest::inbound(credential(&server)));
+        ends.target = Some(Name::from(target)).filter(|target| !target.is_empty());
         let run = ends.run().map_err(|refusal| refusal.status);
         assert_eq!(run.as_ref().err().copied(), chosen.err(), "{case}");
         let Ok(chosen) = chosen else { continue };
@@ -174,6 +203,7 @@ fn negotiate_chooses_among_the_other_packages_that_both_ends_may_use() {
         assert_eq!(server_info.package.name, chosen.into(), "{case}");
         assert_eq!(client_info.negotiated, outbound.package == "Negotiate".into(), "{case}");
         assert_eq!(server_info.negotiated, credential(&server) == "Negotiate".into(), "{case}");
+        assert_eq!(client_info.session_key.bytes(), server_info.session_key.bytes(), "{case}");
     }
 }
 

@@ -257,7 +257,7 @@ fn a_context_that_negotiate_chose_is_imported_under_either_name() {
     let ssp = engine("Negotiate").only_packages(["Negotiate", "NTLM", "Kerberos"]).build();
     let identity = AuthIdentity::password("alice", "CONTOSO", ends::PASSWORD);
     let outbound = AcquireRequest::outbound("Negotiate").with_identity(identity);
-    let mut ends = Ends::with(&ssp, &outbound, &ssp, &AcquireRequest::inbound("Negotiate"));
+    let mut ends = Ends::with(&ssp, &outbound, &ssp, &AcquireRequest::inbound("Negotiate")).to("HTTP/web");
     ends.run().unwrap();
     let context = ends.server_context.unwrap();
     let chosen = ssp.context(context).unwrap().package.name.clone();

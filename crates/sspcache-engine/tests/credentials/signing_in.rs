@@ -441,7 +441,7 @@ fn a_refused_configuration_is_located_and_never_quoted() {
         ),
         (
             "hunter2 = 1",
-            "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [packages], [[package]]",
+            "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [negotiate], [packages], [[package]]",
         ),
         // Of several the first, whatever their names are.
         ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),

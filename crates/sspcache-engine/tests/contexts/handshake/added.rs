@@ -29,7 +29,7 @@ fn outbound(package: &str, identity: AuthIdentity) -> AcquireRequest {
 /// Who has initiated, as the acceptor of this package sees it.
 fn initiator(client: &Engine, request: &AcquireRequest, added: &[AcquireRequest], acceptor: &str) -> String {
     let server = negotiating().build();
-    let mut ends = Ends::with(client, request, &server, &AcquireRequest::inbound(acceptor));
+    let mut ends = Ends::with(client, request, &server, &AcquireRequest::inbound(acceptor)).to("HTTP/web");
     for request in added {
         client.add_credentials(ends.client_credential, request).unwrap();
     }
@@ -46,7 +46,8 @@ fn negotiate_takes_the_credential_that_was_added_for_the_package_that_it_chose()
         // An acceptor that has NTLM alone.
         let client = negotiating().build();
         let server = negotiating().only_packages(["Negotiate", "NTLM"]).build();
-        let mut ends = Ends::with(&client, &own, &server, &AcquireRequest::inbound("Negotiate"));
+        let inbound = AcquireRequest::inbound("Negotiate");
+        let mut ends = Ends::with(&client, &own, &server, &inbound).to("HTTP/web");
         for request in added {
             client.add_credentials(ends.client_credential, request).unwrap();
         }
@@ -153,7 +154,7 @@ fn a_flush_leaves_of_a_handle_what_was_added_after_it() {
     for (policy, over) in [(HandlePolicy::Revoke, "NTLM"), (HandlePolicy::Retain, "Kerberos")] {
         let ssp = caching().handle_policy(policy).build();
         let own = outbound("Negotiate", alice());
-        let mut ends = Ends::with(&ssp, &own, &ssp, &AcquireRequest::inbound("Negotiate"));
+        let mut ends = Ends::with(&ssp, &own, &ssp, &AcquireRequest::inbound("Negotiate")).to("HTTP/web");
         let handle = ends.client_credential;
         for identity in [bob(), alice()] {
             ssp.add_credentials(handle, &outbound("Kerberos", identity)).unwrap();
@@ -172,29 +173,27 @@ fn a_flush_leaves_of_a_handle_what_was_added_after_it() {
 #[test]
 fn a_handshake_keeps_what_was_added_to_a_handle_that_is_freed_meanwhile() {
     let ssp = caching().handle_policy(HandlePolicy::Retain).build();
+    // It has NTLM alone, and asks for that instead of the Kerberos that it is offered first.
+    let server = negotiating().only_packages(["Negotiate", "NTLM"]).build();
     let own = outbound("Negotiate", alice());
-    let mut ends = Ends::with(&ssp, &own, &ssp, &AcquireRequest::inbound("NTLM"));
+    let mut ends = Ends::with(&ssp, &own, &server, &AcquireRequest::inbound("NTLM")).to("HTTP/web");
     ssp.add_credentials(ends.client_credential, &outbound("NTLM", bob())).unwrap();
-    let hello = ends.initialize(None).unwrap().token;
+    let first = ends.initialize(None).unwrap().token;
     assert!(ssp.flush());
     ssp.free(ends.client_credential).unwrap();
-    assert_eq!(ssp.retained(), 2);
+    assert_eq!(ssp.retained(), 1, "bob's: Kerberos has made its proof as alice");
     // The acceptor takes no negotiated token, as one of NTLM alone.
-    assert_eq!(ends.accept(&hello).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
-    ends.server_credential = ssp.acquire(&AcquireRequest::inbound("Negotiate")).unwrap().handle;
+    assert_eq!(ends.accept(&first).unwrap_err().status, SecurityStatus::INVALID_TOKEN);
+    ends.server_credential = server.acquire(&AcquireRequest::inbound("Negotiate")).unwrap().handle;
+    let other = ends.accept(&first).unwrap().token;
+    let hello = ends.initialize(Some(&other)).unwrap().token;
     let challenge = ends.accept(&hello).unwrap().token;
-    let step = ssp.initialize(&sspcache_engine::context::InitializeRequest {
-        credential: None,
-        context: ends.client_context,
-        target: None,
-        flags: F::empty(),
-        token: Some(&challenge),
-        bindings: None,
-        room: usize::MAX,
-    });
-    ends.accept(&step.unwrap().token).unwrap();
-    assert_eq!(ends.infos().1.client.to_string(), r"CONTOSO\alice");
+    assert_eq!(ssp.retained(), 1);
+    let proof = ends.initialize(Some(&challenge)).unwrap().token;
     assert_eq!(ssp.retained(), 0, "with the proof made, none is needed");
+    let last = ends.accept(&proof).unwrap().token;
+    ends.initialize(Some(&last)).unwrap();
+    assert_eq!(ends.infos().1.client.to_string(), r"CONTOSO\bob");
 }
 
 /// S5: a proxy is kept with the handles of the packages that have a use for one.

@@ -145,9 +145,10 @@ fn lengths_past_the_end_are_refused() {
     let ours = Ends::new(&ssp).to("HTTP/web").initialize(None).unwrap().token;
     let accept = |token: &[u8]| Ends::new(&ssp).accept(token).map(|_| ()).map_err(|refusal| refusal.status);
     assert_eq!(accept(&ours), Ok(()));
-    // Header, random number, flags and marker stand before the number of names; then the length of the first.
+    // Header, random number, flags and marker stand before the number of names; then the length of the first. The number
+    // of zeros stands behind the target.
     let names = 16 + 16 + 4 + 1;
-    let target = ours.len() - 4 - 2 * "HTTP/web".len();
+    let target = ours.len() - 4 - 4 - 2 * "HTTP/web".len();
     for at in [names, names + 4, target] {
         let said = u32::from_le_bytes(ours[at..at + 4].try_into().unwrap());
         for length in [0, said + 1, 1 << 16, u32::MAX] {
