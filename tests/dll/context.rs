@@ -173,8 +173,8 @@ fn a_wrong_password_is_denied_by_the_server() {
 #[test]
 fn a_flush_ends_what_is_half_open_and_leaves_what_is_established() {
     fn flush<F: Form>(contexts: Contexts<'_, F>) {
-        let pair = contexts.shake("NTLM", &TARGET, &NO_TERMS);
-        let [alice, service] = [contexts.client("NTLM", "correct horse"), contexts.server("NTLM")];
+        let pair = contexts.shake("MSN", &TARGET, &NO_TERMS);
+        let [alice, service] = [contexts.client("MSN", "correct horse"), contexts.server("MSN")];
         let first = contexts.initialize(Some(&alice), None, None, &TARGET);
         let second = contexts.accept(Some(&service), None, Some(&first.token), &NO_TERMS);
         assert!(contexts.mock.flush());

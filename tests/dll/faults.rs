@@ -51,7 +51,7 @@ fn a_panic_becomes_a_failed_call_and_the_next_one_works() {
         assert_eq!(sspi.package_into(name.as_ptr(), &raw mut info), SEC_E_OK);
         assert_eq!(sspi.free_buffer(info.cast()), SEC_E_INTERNAL_ERROR);
         assert_eq!(sspi.free_buffer(info.cast()), SEC_E_OK, "the first call freed nothing");
-        assert_eq!(sspi.packages().unwrap().len(), 1);
+        assert_eq!(sspi.packages().unwrap().len(), 5);
         assert_eq!(sspi.sign_in("alice", "", "x").unwrap_err(), SEC_E_INTERNAL_ERROR);
         let handle = sspi.sign_in("alice", "", "x").unwrap();
         assert_eq!(sspi.names(&handle).unwrap_err(), SEC_E_INTERNAL_ERROR);
@@ -89,7 +89,7 @@ fn an_injected_status_is_what_the_call_returns() {
     });
 }
 
-/// S1, M2, M9
+/// P1, P2, P3, M2, M9
 #[test]
 fn packages_preloads_and_lifetimes_come_from_the_configuration() {
     let config = r#"
@@ -98,29 +98,35 @@ fn packages_preloads_and_lifetimes_come_from_the_configuration() {
         [[package]]
         name = "NTLM"
         max-token = 1234
+        caching = true
         [[package]]
-        name = "Negotiate"
+        name = "Contoso"
         module = "MSAPSSPC.dll"
         [[preload]]
         package = "NTLM"
         user = "alice"
         domain = "CONTOSO"
         password = "correct horse"
+        [[logon]]
+        user = "bob"
+        password = "x"
     "#;
     configured("packages_preloads_and_lifetimes_come_from_the_configuration", config, || {
         let mock = Mock::own("MSNSSPC");
         let sspi = mock.sspi::<Wide>();
         let packages = sspi.packages().unwrap();
-        assert_eq!(packages.len(), 1, "{packages:?}");
-        assert_eq!(
-            (packages[0].name.as_str(), packages[0].numbers.2, packages[0].numbers.3),
-            ("NTLM", 10, 1234)
-        );
+        assert_eq!(packages.len(), 5, "{packages:?}");
+        let ntlm = sspi.package("NTLM").unwrap();
+        assert_eq!((ntlm.name.as_str(), ntlm.numbers.2, ntlm.numbers.3), ("NTLM", 10, 1234));
         let (status, handle, expiry) = sspi.acquire(Ask { package: Some("NTLM"), ..Ask::default() });
         assert_eq!((status, sspi.names(&handle).unwrap().as_str()), (SEC_E_OK, r"CONTOSO\alice"));
         assert!(expiry > 0 && expiry < i64::MAX, "{expiry}");
+        let (status, handle, expiry) = sspi.acquire(Ask { package: Some("Kerberos"), ..Ask::default() });
+        assert_eq!((status, sspi.names(&handle).unwrap().as_str()), (SEC_E_OK, "bob"));
+        assert_eq!(expiry, i64::MAX, "the session doesn't end");
         let packages = Mock::own("MSAPSSPC").sspi::<Wide>().packages().unwrap();
-        assert_eq!(packages.iter().map(|package| &package.name).collect::<Vec<_>>(), ["NTLM", "Negotiate"]);
+        assert_eq!(packages.last().unwrap().name, "Contoso", "{packages:?}");
+        assert_eq!(packages.len(), 6, "{packages:?}");
     });
 }
 

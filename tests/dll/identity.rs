@@ -1,16 +1,21 @@
 //! The forms of explicit identities that `AcquireCredentialsHandle` takes: `SEC_WINNT_AUTH_IDENTITY`, `_EX`, `_EX2`.
 
-use std::{ffi::c_void, fs, ptr};
+use std::{ffi::c_void, ptr};
 
 use sspcache_engine::{
     EventKind,
     journal::{self, Journal},
 };
-use sspcache_tests::dll::{Ansi, Ask, Form, Identity, Mock, Plain, Sspi, Wide, in_own_process, succeed};
+use sspcache_tests::{
+    context::{Terms, configured},
+    dll::{Ansi, Ask, Form, Identity, Mock, Sspi, Wide, in_own_process, succeed},
+    identity::{AuthData, CERT, Ex2, KEYTAB, PASSWORD, Parts, ex, packed, password_data, utf16},
+};
 use windows_sys::Win32::{
-    Foundation::{SEC_E_NO_CREDENTIALS, SEC_E_OK, SEC_E_UNKNOWN_CREDENTIALS},
+    Foundation::{SEC_E_NO_CREDENTIALS, SEC_E_OK, SEC_E_UNKNOWN_CREDENTIALS, SEC_I_CONTINUE_NEEDED},
     Security::Authentication::Identity::{
-        SEC_WINNT_AUTH_IDENTITY_EX2, SEC_WINNT_AUTH_IDENTITY_EXW as Ex,
+        SEC_WINNT_AUTH_IDENTITY_EXW as Ex, SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN as NULL_DOMAIN,
+        SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER as NULL_USER,
         SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED as ENCRYPTED,
     },
     System::Rpc::{SEC_WINNT_AUTH_IDENTITY_ANSI as ANSI, SEC_WINNT_AUTH_IDENTITY_UNICODE as UNICODE},
@@ -19,117 +24,6 @@ use windows_sys::Win32::{
 fn acquire<F: Form>(sspi: &Sspi<'_, F>, auth_data: *const c_void) -> i32 {
     sspi.acquire(Ask { auth_data, ..Ask::default() }).0
 }
-
-/// An `_EX` identity around a plain one.
-fn ex(plain: &Plain, packages: &mut [u16]) -> Ex {
-    Ex {
-        Version: 0x200,
-        Length: u32::try_from(size_of::<Ex>()).unwrap(),
-        User: plain.User,
-        UserLength: plain.UserLength,
-        Domain: plain.Domain,
-        DomainLength: plain.DomainLength,
-        Password: plain.Password,
-        PasswordLength: plain.PasswordLength,
-        Flags: plain.Flags,
-        PackageList: packages.as_mut_ptr(),
-        PackageListLength: u32::try_from(packages.len()).unwrap(),
-    }
-}
-
-/// An `_EX2` identity: one block of memory, which ends where the identity does.
-#[derive(Clone)]
-struct Ex2(Vec<u8>);
-
-impl Ex2 {
-    const HEADER: usize = size_of::<SEC_WINNT_AUTH_IDENTITY_EX2>();
-    // Where the header's fields lie.
-    const HEADER_LENGTH: usize = 4;
-    const LENGTH: usize = 8;
-    const USER: usize = 12;
-    const DOMAIN: usize = 20;
-    const PACKED: usize = 28;
-    const FLAGS: usize = 36;
-    const PACKAGES: usize = 40;
-
-    fn new(user: &str, domain: &str, packed: &[u8], packages: &str) -> Self {
-        let mut ex2 = Self(vec![0; Self::HEADER]);
-        ex2.put32(0, 0x201).put16(Self::HEADER_LENGTH, Self::HEADER);
-        for (field, bytes) in [
-            (Self::USER, utf16(user)),
-            (Self::DOMAIN, utf16(domain)),
-            (Self::PACKED, packed.to_vec()),
-            (Self::PACKAGES, utf16(packages)),
-        ] {
-            let offset = ex2.0.len();
-            ex2.put32(field, offset).put16(field + 4, bytes.len());
-            ex2.0.extend(bytes);
-        }
-        let length = ex2.0.len();
-        ex2.put32(Self::LENGTH, length);
-        ex2
-    }
-
-    fn put16(&mut self, at: usize, number: usize) -> &mut Self {
-        self.0[at..at + 2].copy_from_slice(&u16::try_from(number).unwrap().to_ne_bytes());
-        self
-    }
-
-    fn put32(&mut self, at: usize, number: usize) -> &mut Self {
-        self.0[at..at + 4].copy_from_slice(&u32::try_from(number).unwrap().to_ne_bytes());
-        self
-    }
-
-    fn get32(&self, at: usize) -> usize {
-        u32::from_ne_bytes(self.0[at..at + 4].try_into().unwrap()) as usize
-    }
-
-    /// Where a field of the packed credentials lies.
-    fn packed(&self, at: usize) -> usize {
-        self.get32(Self::PACKED) + at
-    }
-
-    fn as_ptr(&self) -> *const c_void {
-        self.0.as_ptr().cast()
-    }
-}
-
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_ne_bytes).collect()
-}
-
-/// `SEC_WINNT_AUTH_PACKED_CREDENTIALS`, with a type as sspi.h writes it.
-fn packed(credential_type: (u32, u16, u16, [u8; 8]), data: &[u8]) -> Vec<u8> {
-    let (a, b, c, d) = credential_type;
-    let length = 28 + u16::try_from(data.len()).unwrap();
-    [
-        &28u16.to_ne_bytes()[..],
-        &length.to_ne_bytes(),
-        &a.to_ne_bytes(),
-        &b.to_ne_bytes(),
-        &c.to_ne_bytes(),
-        &d,
-        &28u32.to_ne_bytes(),
-        &(length - 28).to_ne_bytes(),
-        &[0; 2],
-        data,
-    ]
-    .concat()
-}
-
-/// `SEC_WINNT_AUTH_DATA_PASSWORD` with its password.
-fn password_data(password: &str) -> Vec<u8> {
-    let bytes = utf16(password);
-    let length = u16::try_from(bytes.len()).unwrap();
-    [&8u32.to_ne_bytes()[..], &length.to_ne_bytes(), &[0; 2], &bytes].concat()
-}
-
-const PASSWORD: (u32, u16, u16, [u8; 8]) =
-    (0x28bf_c32f, 0x10f6, 0x4738, [0x98, 0xd1, 0x1a, 0xc0, 0x61, 0xdf, 0x71, 0x6a]);
-const KEYTAB: (u32, u16, u16, [u8; 8]) =
-    (0xd587_aae8, 0xf78f, 0x4455, [0xa1, 0x12, 0xc9, 0x34, 0xbe, 0xee, 0x7c, 0xe1]);
-const CERT: (u32, u16, u16, [u8; 8]) =
-    (0x235f_69ad, 0x73fb, 0x4dbc, [0x82, 0x03, 0x06, 0x29, 0xe7, 0x39, 0x33, 0x9b]);
 
 /// S7: the cache tells whether two forms brought the same secret to the same principal: then it is refreshed, else replaced.
 #[test]
@@ -147,13 +41,13 @@ fn every_documented_form_brings_the_same_principal_and_the_same_secret() {
         let mut identity = Identity::<Wide>::new("alice", "CONTOSO", secret);
         identity.data.Flags = 0;
         plain(&identity);
-        let extended = ex(&identity.data, &mut []);
+        let extended = ex::<u16>(&identity.data, &mut []);
         assert_eq!(acquire(&sspi, (&raw const extended).cast()), SEC_E_OK);
         // ANSI is UTF-8 on Unix; on Windows, the active code page may lack these letters.
         if cfg!(unix) {
             let identity = Identity::<Ansi>::new("alice", "CONTOSO", secret);
             assert_eq!(acquire(&mock.sspi::<Ansi>(), identity.as_ptr()), SEC_E_OK);
-            let extended = ex(&identity.data, &mut []);
+            let extended = ex::<u16>(&identity.data, &mut []);
             assert_eq!(acquire(&mock.sspi::<Wide>(), (&raw const extended).cast()), SEC_E_OK);
         }
         for data in [password_data(secret), utf16(secret)] {
@@ -233,63 +127,108 @@ fn names_of_every_kind_are_kept_as_they_are() {
     assert_eq!(acquire(&sspi, half.as_ptr()), SEC_E_OK);
 }
 
-/// S7
+/// P4, S7: what null pointers and empty strings mean. Whoever signs in silently gets alice, the session's user.
 #[test]
-fn null_parts_are_empty_ones_and_all_empty_is_anonymous() {
-    let mock = Mock::own("MSNSSPC");
-    let sspi = mock.sspi::<Wide>();
-    let mut identity = Identity::<Wide>::new("alice", "", "");
-    (identity.data.Domain, identity.data.Password) = (ptr::null_mut(), ptr::null_mut());
-    let alice = sspi.handle(Ask { auth_data: identity.as_ptr(), ..Ask::default() }).unwrap();
-    assert_eq!(sspi.names(&alice).unwrap(), "alice");
-    assert!(sspi.silent().is_ok(), "a blank password is cached too");
-    assert!(mock.flush());
-    (identity.data.User, identity.data.UserLength) = (ptr::null_mut(), 0);
-    let extended = ex(&identity.data, &mut []);
-    let empty = Ex2::new("", "", &[], "");
-    for data in [identity.as_ptr(), (&raw const extended).cast(), empty.as_ptr()] {
-        let handle = sspi.handle(Ask { auth_data: data, ..Ask::default() }).unwrap();
-        assert_eq!(sspi.names(&handle).unwrap(), "");
-        assert_eq!(sspi.silent().unwrap_err(), SEC_E_NO_CREDENTIALS, "nobody is not cached");
-    }
-}
-
-/// S7
-#[test]
-fn a_package_list_restricts_negotiate() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("mock.toml");
-    fs::write(
-        &config,
-        ["Negotiate", "Kerberos", "NTLM"].map(|name| format!("[[package]]\nname = {name:?}\n")).concat(),
-    )
-    .unwrap();
-    let body = || {
-        let mock = Mock::own("MSNSSPC");
-        let sspi = mock.sspi::<Wide>();
-        for (list, allowed) in [
-            ("", true),
-            ("Kerberos", true),
-            ("kerberos, ntlm", true),
-            ("!NTLM", true),
-            ("!ntlm,!Kerberos", false),
-            ("Schannel", false),
-            ("Kerberos,!Kerberos", false),
-        ] {
-            let identity = Identity::<Wide>::new("alice", "CONTOSO", "x");
-            let mut packages: Vec<u16> = list.encode_utf16().collect();
-            let extended = ex(&identity.data, &mut packages);
-            let ex2 = Ex2::new("alice", "CONTOSO", &packed(PASSWORD, &utf16("x")), list);
-            let expected = if allowed { SEC_E_OK } else { SEC_E_NO_CREDENTIALS };
-            for auth_data in [(&raw const extended).cast(), ex2.as_ptr()] {
-                let ask = Ask { package: Some("Negotiate"), auth_data, ..Ask::default() };
-                assert_eq!(sspi.acquire(ask).0, expected, "{list:?}");
+fn null_parts_and_empty_ones_differ() {
+    let config = "[[logon]]\nuser = 'alice'\npassword = 'x'";
+    configured("null_parts_and_empty_ones_differ", config, || {
+        let (none, empty) = (None, Some(""));
+        for (package, of) in [("NTLM", "alice"), ("Negotiate", "alice"), ("MSN", "alice")] {
+            for (user, domain, password, expected) in [
+                (none, none, none, of),
+                (empty, empty, empty, ""),
+                (empty, none, none, ""),
+                (none, empty, none, ""),
+                (Some("bob"), none, none, "bob"),
+                (Some("bob"), Some("CONTOSO"), none, r"CONTOSO\bob"),
+                (none, Some("CONTOSO"), none, r"CONTOSO\"),
+                (none, none, Some("x"), ""),
+            ] {
+                let text = |part: Option<&str>| part.map(str::to_owned);
+                let [user, domain, password] = [text(user), text(domain), text(password)];
+                for packages in [none, Some("MSN, NTLM, Kerberos")] {
+                    let parts = Parts {
+                        user: user.clone(),
+                        domain: domain.clone(),
+                        password: password.clone(),
+                        packages: text(packages),
+                        opaque: None,
+                    };
+                    acquires::<Ansi>(package, &parts, expected);
+                    acquires::<Wide>(package, &parts, expected);
+                }
             }
         }
-    };
-    let environment = [("SSPCACHE_CONFIG", config.as_os_str())];
-    if let Some(command) = in_own_process("a_package_list_restricts_negotiate", &environment, body) {
-        succeed(command);
+        // In one block: nothing at no place is null, as it is with the flags that say so.
+        let mock = Mock::own("MSNSSPC");
+        let sspi = mock.sspi::<Wide>();
+        let mut ex2 = Ex2::new("", "", &[], "");
+        let name = |ex2: &Ex2| {
+            let ask = Ask { package: Some("NTLM"), auth_data: ex2.as_ptr(), ..Ask::default() };
+            sspi.names(&sspi.handle(ask).unwrap()).unwrap()
+        };
+        assert_eq!(name(&ex2), "", "empty");
+        for field in [Ex2::USER, Ex2::DOMAIN, Ex2::PACKED, Ex2::PACKAGES] {
+            ex2.put32(field, 0);
+        }
+        assert_eq!(name(&ex2), "alice");
+        let mut ex2 = Ex2::new("", "", &[], "");
+        ex2.put32(Ex2::FLAGS, (NULL_USER | NULL_DOMAIN) as usize);
+        assert_eq!(name(&ex2), "alice");
+    });
+}
+
+/// A mock of its own gives a handle with this name.
+fn acquires<F: Form>(package: &str, parts: &Parts, expected: &str) {
+    let mock = Mock::own("MSNSSPC");
+    let sspi = mock.sspi::<F>();
+    let data = AuthData::<F>::new(parts);
+    let ask = Ask { package: Some(package), auth_data: data.as_ptr(), ..Ask::default() };
+    let handle = sspi.handle(ask).unwrap_or_else(|status| panic!("{package}, {parts:?}: {status:#x}"));
+    assert_eq!(sspi.names(&handle).unwrap(), expected, "{package}, {parts:?}");
+}
+
+/// S7, M2: a null password beside a user is a blank one, and cached too.
+#[test]
+fn a_blank_password_is_cached_and_nobody_is_not() {
+    let mock = Mock::own("MSNSSPC");
+    let sspi = mock.sspi::<Wide>();
+    let parts = Parts { user: Some("alice".to_owned()), ..Parts::default() };
+    assert_eq!(acquire(&sspi, AuthData::<Wide>::new(&parts).as_ptr()), SEC_E_OK);
+    assert!(sspi.silent().is_ok());
+    assert!(mock.flush());
+    let nobody = Parts { user: Some(String::new()), ..Parts::default() };
+    assert_eq!(acquire(&sspi, AuthData::<Wide>::new(&nobody).as_ptr()), SEC_E_OK);
+    assert_eq!(sspi.silent().unwrap_err(), SEC_E_NO_CREDENTIALS, "nobody is not cached");
+}
+
+/// P5, S7: the list says which packages Negotiate may choose. That it leaves none shows in the first step of a context.
+#[test]
+fn a_package_list_restricts_negotiate() {
+    let mock = Mock::own("MSNSSPC");
+    let (sspi, contexts) = (mock.sspi::<Wide>(), mock.contexts::<Wide>());
+    for (list, allowed) in [
+        ("", true),
+        ("Kerberos", true),
+        ("kerberos, ntlm", true),
+        ("!NTLM", true),
+        ("-NTLM", true),
+        ("!ntlm,!Kerberos", false),
+        ("-ntlm,-Kerberos", true),
+        ("Schannel", false),
+        ("Kerberos,!Kerberos", false),
+    ] {
+        let identity = Identity::<Wide>::new("alice", "CONTOSO", "x");
+        let mut packages: Vec<u16> = list.encode_utf16().collect();
+        let extended = ex(&identity.data, &mut packages);
+        let ex2 = Ex2::new("alice", "CONTOSO", &packed(PASSWORD, &utf16("x")), list);
+        let expected = if allowed { SEC_I_CONTINUE_NEEDED } else { SEC_E_NO_CREDENTIALS };
+        for auth_data in [(&raw const extended).cast(), ex2.as_ptr()] {
+            let ask = Ask { package: Some("Negotiate"), auth_data, ..Ask::default() };
+            let handle = sspi.handle(ask).unwrap();
+            let first = contexts.initialize(Some(&handle), None, None, &Terms::default());
+            assert_eq!(first.status, expected, "{list:?}");
+        }
     }
 }
 
@@ -300,7 +239,7 @@ fn an_extended_identity_with_a_wrong_length_or_offset_is_refused() {
     let mock = Mock::own("MSNSSPC");
     let sspi = mock.sspi::<Wide>();
     let identity = Identity::<Wide>::new("alice", "CONTOSO", "x");
-    let good = ex(&identity.data, &mut []);
+    let good = ex::<u16>(&identity.data, &mut []);
     let spoil_ex: [(&str, Spoil<Ex>); 4] = [
         ("no length", |ex| ex.Length = 0),
         ("a length without the package list", |ex| ex.Length -= 1),

@@ -13,17 +13,8 @@ use windows_sys::Win32::{
 
 use crate::dll::{Ask, Form, Handle, Identity, Mock, UNTOUCHED, UNTOUCHED_TIME, in_own_process, succeed};
 
-/// Three packages that other SSPI libraries have too, and alice's account.
+/// Alice's account.
 pub const CONFIG: &str = "
-[[package]]
-name = 'NTLM'
-
-[[package]]
-name = 'Kerberos'
-
-[[package]]
-name = 'Negotiate'
-
 [[account]]
 user = 'alice'
 domain = 'CONTOSO'

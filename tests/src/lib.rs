@@ -17,6 +17,7 @@ pub mod auth_identity;
 pub mod both_ends;
 pub mod context;
 pub mod dll;
+pub mod identity;
 #[cfg(miri)]
 pub mod linked;
 pub mod program;

@@ -83,8 +83,7 @@ fn request<E: Encoding>(
     let principal = principal.name()?.filter(|name| !name.is_empty());
     request.principal = principal.map(Principal::parse);
     match identity::parts(ssp, auth_data)? {
-        // A list of packages without a user: sign in silently, over those packages.
-        Some(parts) if parts.is_list_alone() => request.packages = parts.package_list(),
+        Some(parts) if parts.is_silent() => request.packages = parts.package_list(),
         parts => request.identity = parts.map(|parts| parts.identity()),
     }
     Ok(request)

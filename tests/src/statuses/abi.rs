@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     context::{Contexts, Stepped, Terms, bindings, buffer},
-    dll::{self, Form, Handle, Identity, Mock, UNTOUCHED, UNTOUCHED_TIME},
+    dll::{self, Form, Handle, Mock, UNTOUCHED, UNTOUCHED_TIME},
+    identity::AuthData,
 };
 
 pub struct Abi<'m, F: Form> {
@@ -53,17 +54,16 @@ fn stepped(leg: &Leg, stepped: Stepped) -> Answer<Sent> {
 }
 
 impl Ask {
-    fn identity<F: Form>(&self) -> Option<Identity<F>> {
-        let [user, domain, password] = self.identity.as_ref()?;
-        Some(Identity::new(user, domain, password))
+    fn identity<F: Form>(&self) -> Option<AuthData<F>> {
+        self.identity.as_ref().map(AuthData::new)
     }
 
-    fn with<F: Form>(&self, identity: Option<&Identity<F>>) -> dll::Ask<'_> {
+    fn with<F: Form>(&self, identity: Option<&AuthData<F>>) -> dll::Ask<'_> {
         dll::Ask {
             principal: self.principal.as_deref(),
             package: Some(&self.package),
             credential_use: self.credential_use,
-            auth_data: identity.map_or(ptr::null(), Identity::as_ptr),
+            auth_data: identity.map_or(ptr::null(), AuthData::as_ptr),
         }
     }
 }

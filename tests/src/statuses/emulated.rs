@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache_engine::{
-    AcquireRequest, AuthIdentity, CredentialHandle, Direction, Engine, KdcProxy, Name, Operation, Principal,
-    Secret, SecurityStatus,
+    AcquireRequest, AuthIdentity, CredentialHandle, Direction, Engine, KdcProxy, Name, Operation,
+    PackageList, Principal, Secret, SecretKind, SecurityStatus,
     context::{
         AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Part, Refusal, Role,
         Step,
@@ -16,6 +16,7 @@ use super::{
     row::Out,
     run::{Answer, Ask, Driver, FALSE, Leg, Message, Sent},
 };
+use crate::identity::{KEYTAB, Parts};
 
 pub struct Emulated(Engine);
 
@@ -57,13 +58,31 @@ fn request(ask: &Ask) -> AcquireRequest {
     let mut request = AcquireRequest::new(ask.package.as_str(), direction);
     request.autologon_restricted = ask.credential_use & sspi::SECPKG_CRED_AUTOLOGON_RESTRICTED != 0;
     request.process_policy_only = ask.credential_use & sspi::SECPKG_CRED_PROCESS_POLICY_ONLY != 0;
-    if let Some([user, domain, password]) = &ask.identity {
-        request = request.with_identity(AuthIdentity::password(user.as_str(), domain.as_str(), password));
+    if let Some(parts) = &ask.identity {
+        request = identified(request, parts);
     }
     if let Some(principal) = &ask.principal {
         request = request.with_principal(principal.as_str());
     }
     request
+}
+
+/// What the C ABI makes of an identity's parts.
+fn identified(request: AcquireRequest, parts: &Parts) -> AcquireRequest {
+    let list = PackageList::parse(parts.packages.as_deref().unwrap_or_default());
+    if let Parts { user: None, domain: None, password: None, opaque: None, .. } = parts {
+        return request.with_packages(list);
+    }
+    let text = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
+    let secret = match &parts.opaque {
+        None => Secret::password(&text(&parts.password)),
+        Some((KEYTAB, bytes)) => Secret::opaque(SecretKind::Keytab, bytes),
+        Some((_, bytes)) => Secret::opaque(SecretKind::Certificate, bytes),
+    };
+    let identity = AuthIdentity::new(Principal::new(text(&parts.user), text(&parts.domain)), secret);
+    let lacks_user = parts.user.is_none() && !identity.is_anonymous();
+    let identity = identity.with_packages(list);
+    request.with_identity(if lacks_user { identity.without_user() } else { identity })
 }
 
 impl Driver for Emulated {

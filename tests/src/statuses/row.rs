@@ -76,6 +76,7 @@ pub fn rows() -> Vec<Row> {
     let files = [
         ("setups.toml", include_str!("../../../fixtures/sspi/setups.toml")),
         ("credentials.toml", include_str!("../../../fixtures/sspi/credentials.toml")),
+        ("packages.toml", include_str!("../../../fixtures/sspi/packages.toml")),
         ("handles.toml", include_str!("../../../fixtures/sspi/handles.toml")),
         ("contexts.toml", include_str!("../../../fixtures/sspi/contexts.toml")),
         ("messages.toml", include_str!("../../../fixtures/sspi/messages.toml")),

@@ -6,6 +6,7 @@ use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity as sspi;
 
 use super::row::{Out, Row, Step};
+use crate::identity::{CERT, KEYTAB, Parts};
 
 /// Who answers the calls of a row. Handles are words.
 pub trait Driver {
@@ -39,8 +40,7 @@ pub struct Ask {
     pub package: String,
     pub credential_use: u32,
     pub principal: Option<String>,
-    /// User, domain, password.
-    pub identity: Option<[String; 3]>,
+    pub identity: Option<Parts>,
 }
 
 /// A step of either side.
@@ -282,15 +282,36 @@ fn ask(step: &mut Step) -> Ask {
     ] {
         credential_use |= if step.take(flag).is_some() { bit } else { 0 };
     }
-    let identity = step.take("user").map(|user| {
-        [user, step.take("domain").unwrap_or_default(), step.take("password").unwrap_or_default()]
-    });
+    let identity = identity(step);
     Ask {
         package: step.take("package").expect("a package"),
         credential_use,
         principal: step.take("principal"),
         identity,
     }
+}
+
+/// The identity that a step gives any part of. Parts that it doesn't name are empty, or null where `nulls` names them.
+fn identity(step: &mut Step) -> Option<Parts> {
+    let [user, domain, password, list, nulls] =
+        ["user", "domain", "password", "list", "nulls"].map(|key| step.take(key));
+    let opaque = [("keytab", KEYTAB), ("certificate", CERT)]
+        .into_iter()
+        .find_map(|(key, guid)| Some((guid, step.take(key)?.into_bytes())));
+    if user.is_none() && list.is_none() && nulls.is_none() && opaque.is_none() {
+        return None;
+    }
+    let nulls = nulls.unwrap_or_default();
+    let part = |given: Option<String>, name: &str| {
+        given.or_else(|| nulls.split('+').all(|null| null != name).then(String::new))
+    };
+    Some(Parts {
+        user: part(user, "user"),
+        domain: part(domain, "domain"),
+        password: part(password, "password"),
+        packages: list,
+        opaque,
+    })
 }
 
 /// A `SecPkgCredentials_KdcProxySettingsW` with a server, and what a step says otherwise of its header.

@@ -97,7 +97,9 @@ impl<'b> Block<'b> {
     fn parts(self) -> Result<Parts<'static>, SecurityStatus> {
         let units = |field: Field, null: u32| {
             let units = utf16(self.part(field)?)?;
-            Ok((!units.is_empty() || self.flags() & null == 0).then(|| units.into()))
+            // Nothing at no place is a null pointer, for callers that don't know the flag.
+            let is_null = units.is_empty() && (self.flags() & null != 0 || u32_at(self.bytes, field.0) == 0);
+            Ok((!is_null).then(|| units.into()))
         };
         Ok(Parts {
             user: units(USER, NULL_USER)?,

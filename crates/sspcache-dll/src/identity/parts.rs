@@ -28,19 +28,22 @@ pub(crate) struct Parts<'t> {
 }
 
 impl Parts<'_> {
-    /// The identity to sign in with.
+    /// The identity to sign in with. A null domain or password is an empty one; a null user beside one of them that
+    /// isn't empty is none (clause P4).
     pub(crate) fn identity(&self) -> AuthIdentity {
-        AuthIdentity::new(self.principal(), self.credential.secret()).with_packages(self.package_list())
+        let identity = AuthIdentity::new(self.principal(), self.credential.secret());
+        let lacks_user = self.user.is_none() && !identity.is_anonymous();
+        let identity = identity.with_packages(self.package_list());
+        if lacks_user { identity.without_user() } else { identity }
     }
 
     pub(crate) fn package_list(&self) -> PackageList {
         PackageList::parse(Name::from_units(&self.packages))
     }
 
-    /// Whether they say nothing but which packages may be used.
-    pub(crate) fn is_list_alone(&self) -> bool {
-        let nobody = self.user.is_none() && self.domain.is_none();
-        nobody && matches!(self.credential, Credential::Missing) && !self.packages.is_empty()
+    /// Whether they name nobody, not even with empty strings: the sign-in is a silent one, over the packages of the list.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.user.is_none() && self.domain.is_none() && matches!(self.credential, Credential::Missing)
     }
 
     /// User and domain, as they are.
