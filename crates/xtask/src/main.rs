@@ -1,8 +1,9 @@
 //! `cargo xtask …`: sets this project up, runs its checks and builds what ships.
 //!
 //! One file per command: [`setup`], [`test`](mod@test), [`dist`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
-//! [`zig`] the linker for Windows DLLs.
+//! [`clients`] the programs that it runs, [`zig`] the linker for Windows DLLs.
 
+mod clients;
 mod dist;
 mod setup;
 mod test;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
 
 use crate::workspace::{Workspace, is_on_path};
-use crate::{Arguments, wine};
+use crate::{Arguments, clients, wine};
 
 /// What a step needs, in the order in which it is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,8 @@ pub(crate) enum Need {
     Tools,
     /// Wine with a prefix of the project's own, and mingw. Zig of the tools builds what it lacks.
     Wine,
+    /// Windows clients of SSPI, from their registries.
+    Clients,
     /// Miri's nightly toolchain, and the oldest toolchain that the libraries promise to work with.
     Toolchains,
 }
@@ -50,6 +52,8 @@ const FOR_WINE: &[Program] = &[
     ("x86_64-w64-mingw32-g++", "g++-mingw-w64-x86-64"),
     ("i686-w64-mingw32-gcc", "gcc-mingw-w64-i686"),
 ];
+
+const FOR_CLIENTS: &[Program] = &[("npm", "npm")];
 
 const ON_WINDOWS: &[Program] = &[("python", "")];
 
@@ -89,16 +93,16 @@ pub(crate) fn require(workspace: &Workspace, needs: &[Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let all = if needs.contains(&Need::Toolchains) { " --all" } else { "" };
+    let all = if needs.iter().any(|need| need.is_for_single_steps()) { " --all" } else { "" };
     bail!("these are missing: {}; run `cargo xtask setup{all}`", missing.join(", "))
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let mut needs = vec![Need::Programs, Need::Rust, Need::Tools, Need::Wine, Need::Toolchains];
-    needs.retain(|need| match need {
-        Need::Wine => !cfg!(windows) && !arguments.has("without-wine"),
-        Need::Toolchains => arguments.has("all"),
-        _ => true,
+    let mut needs =
+        vec![Need::Programs, Need::Rust, Need::Tools, Need::Wine, Need::Clients, Need::Toolchains];
+    needs.retain(|need| {
+        let is_left_out = cfg!(windows) || arguments.has("without-wine");
+        !(is_left_out && need.is_for_wine()) && (arguments.has("all") || !need.is_for_single_steps())
     });
     if !arguments.has("check") {
         for need in &needs {
@@ -111,6 +115,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 impl Need {
+    /// Whether only Windows programs under Wine need it.
+    pub(crate) fn is_for_wine(self) -> bool {
+        matches!(self, Self::Wine | Self::Clients)
+    }
+
+    /// Whether it is installed on request alone.
+    fn is_for_single_steps(self) -> bool {
+        matches!(self, Self::Clients | Self::Toolchains)
+    }
+
     /// What this machine lacks, in words.
     fn missing(self, workspace: &Workspace) -> Result<Vec<String>> {
         let mut missing: Vec<_> = self.missing_programs().map(|(name, _)| (*name).to_owned()).collect();
@@ -122,8 +136,11 @@ impl Need {
             Self::Rust => {
                 missing.extend(missing_in_rust(workspace)?.iter().map(|(_, name)| format!("Rust's {name}")));
             }
+            Self::Clients if !clients::are_fetched(workspace) => {
+                missing.push("the Windows clients in .tools".to_owned());
+            }
             Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
-            Self::Programs | Self::Wine | Self::Tools => {}
+            Self::Programs | Self::Wine | Self::Tools | Self::Clients => {}
         }
         Ok(missing)
     }
@@ -134,6 +151,7 @@ impl Need {
             Self::Programs if cfg!(target_os = "linux") => [ON_UNIX, ON_LINUX],
             Self::Programs => [ON_UNIX, &[]],
             Self::Wine => [FOR_WINE, &[]],
+            Self::Clients => [FOR_CLIENTS, &[]],
             Self::Rust | Self::Tools | Self::Toolchains => [&[][..], &[]],
         };
         first.iter().chain(second).filter(|(name, _)| !is_on_path(name) && !has_library(name))
@@ -164,7 +182,8 @@ impl Need {
                     })?;
                 }
             }
-            Self::Programs | Self::Tools => {}
+            Self::Clients if !clients::are_fetched(workspace) => clients::fetch(workspace)?,
+            Self::Programs | Self::Tools | Self::Clients => {}
         }
         Ok(())
     }
@@ -203,7 +222,7 @@ fn install_programs(workspace: &Workspace, missing: &[&Program]) -> Result<()> {
 }
 
 /// Runs a command that fetches something, and runs it again if it fails: the server may answer then.
-fn once_more(fetch: impl Fn() -> xshell::Result<()>) -> xshell::Result<()> {
+pub(crate) fn once_more(fetch: impl Fn() -> xshell::Result<()>) -> xshell::Result<()> {
     fetch().or_else(|error| {
         println!("setup: {error}; trying once more");
         fetch()

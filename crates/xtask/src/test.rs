@@ -15,7 +15,7 @@ use xshell::cmd;
 
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{Arguments, dist, wine};
+use crate::{Arguments, clients, dist, wine};
 
 /// One check.
 struct Step {
@@ -52,11 +52,12 @@ const ON_LINUX: When = if cfg!(target_os = "linux") { Default } else { Scheduled
 /// Tells the tests, in their environment, that Wine is left out on purpose.
 const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
 /// The steps that need it.
-const ONLY_WITH_WINE: [&str; 2] = ["wine", "windows-32"];
+const ONLY_WITH_WINE: [&str; 3] = ["wine", "windows-32", "clients"];
 
 const RUST: &[Need] = &[Need::Rust];
 const TOOLS: &[Need] = &[Need::Rust, Need::Tools];
 const TESTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools];
+const CLIENTS: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients];
 const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
 
 /// In the order in which they start: what takes longest first, and beside what runs tests what builds.
@@ -78,6 +79,7 @@ const STEPS: &[Step] = &[
     step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
     // After what else takes long: it waits for `native`, since both use Wine's prefix.
     step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
+    step("clients", Ci, CLIENTS, Function(real_clients), "Windows clients from registries sign in, under Wine"),
     step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
     step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
     // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
@@ -169,7 +171,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         return steps.iter().try_for_each(|step| step.run(workspace));
     }
     let mut needs: Vec<_> = steps.iter().flat_map(|step| step.needs).copied().collect();
-    needs.retain(|need| !without_wine || *need != Need::Wine);
+    needs.retain(|need| !without_wine || !need.is_for_wine());
     needs.sort_unstable();
     needs.dedup();
     setup::require(workspace, &needs)?;
@@ -260,12 +262,25 @@ fn wine(workspace: &Workspace) -> Result<()> {
     all_tests(workspace, "test --workspace --no-fail-fast --target x86_64-pc-windows-gnu")
 }
 
-/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`; a test
-/// in a module `child` is run by another test.
+/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`, and those of
+/// fetched clients to `clients`; a test in a module `child` is run by another test.
 fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
     workspace.cargo(command).arg("--no-run").run()?;
     let _lock = wine::lock(workspace)?;
-    cargo(workspace, &format!("{command} -- --include-ignored --skip shipped:: --skip ::child::"))
+    cargo(
+        workspace,
+        &format!("{command} -- --include-ignored --skip shipped:: --skip fetched:: --skip ::child::"),
+    )
+}
+
+/// Clients that nobody here wrote. Those that are crates are built here, as Windows programs.
+fn real_clients(workspace: &Workspace) -> Result<()> {
+    let build = format!("build --locked --manifest-path {} --target {}", clients::CRATES, clients::TARGET);
+    workspace.cargo(&build).arg("--target-dir").arg(workspace.target.join("clients")).run()?;
+    let tests = "test --package sspcache-cli --test real";
+    workspace.cargo(tests).arg("--no-run").run()?;
+    let _lock = wine::lock(workspace)?;
+    cargo(workspace, &format!("{tests} -- --include-ignored"))
 }
 
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.

@@ -29,6 +29,7 @@ left_out! {
     "needs Python: cargo xtask test" = needs_Python;
     "needs WinPR: cargo xtask test" = needs_WinPR;
     "needs Wine: cargo xtask test" = needs_Wine;
+    "needs Windows clients: cargo xtask test clients" = needs_Windows_clients;
     "needs a distribution: cargo xtask test dist" = needs_a_distribution;
     "needs gdb: cargo xtask test" = needs_gdb;
     "needs sspilib: cargo xtask test" = needs_sspilib;

@@ -1,0 +1,146 @@
+//! Runs of a client under `sspcache exec --expect-clean`, and what must come of them.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use sspcache_tests::{
+    program::{Ran, fixture, root},
+    stage::Stage,
+};
+
+use crate::acceptor::Acceptor;
+
+/// The accounts of every test, and the default credentials.
+pub(crate) const ACCOUNTS: &str = "clients/real/accounts.toml";
+pub(crate) const ALICE: [&str; 2] = ["alice", "correct horse"];
+/// The session's own user, by the default credentials.
+pub(crate) const NOBODY: [&str; 2] = ["-", "-"];
+pub(crate) const WRONG: [&str; 2] = ["alice", "wrong horse"];
+
+/// One run of a client.
+pub(crate) struct Run<'a> {
+    /// What follows the port of the server: a package, whom to sign in, and steps.
+    pub(crate) arguments: Vec<&'a str>,
+    /// The exit status of `exec --expect-clean`.
+    pub(crate) status: i32,
+    /// What the client prints, among other things.
+    pub(crate) printed: &'a [&'a str],
+    /// What became of the sign-ins, from the server's view.
+    pub(crate) served: &'a [&'a str],
+    /// What the verdict says, among other things.
+    pub(crate) verdict: &'a [&'a str],
+}
+
+impl<'a> Run<'a> {
+    /// The same, with a step more.
+    pub(crate) fn with(mut self, step: &'a str) -> Self {
+        self.arguments.push(step);
+        self
+    }
+}
+
+/// A client signs in as somebody, frees what it got, and is clean.
+pub(crate) fn clean<'a>(package: &'a str, who: [&'a str; 2], served: &'a [&'a str]) -> Run<'a> {
+    let arguments = vec![package, who[0], who[1]];
+    Run { arguments, status: 0, printed: served, served, verdict: &["clean"] }
+}
+
+/// A client signs in as alice and keeps her credential to the end.
+pub(crate) fn kept<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
+    let arguments = vec![package, ALICE[0], ALICE[1], "keep"];
+    Run { arguments, status: 99, printed: served, served, verdict: &["not clean", r"CONTOSO\alice"] }
+}
+
+/// A client has a wrong password, is not let in, and ends with status 1.
+pub(crate) fn refused(package: &str) -> Run<'_> {
+    let arguments = vec![package, WRONG[0], WRONG[1]];
+    Run { arguments, status: 1, printed: &[], served: &["refused: SEC_E_LOGON_DENIED"], verdict: &[] }
+}
+
+/// A client that takes no other credentials than the default ones, which it can't leave.
+pub(crate) fn silent<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
+    Run { arguments: vec![package], status: 0, printed: served, served, verdict: &["clean"] }
+}
+
+/// A client, and the place in which it runs.
+pub(crate) struct Client {
+    stage: Stage,
+    command: Vec<OsString>,
+    /// Its output must be files: under Wine 8 Node can't start with a pipe, nor Python with a file (observed).
+    writes_to_files: bool,
+}
+
+impl Client {
+    /// One that has this command line, but for its arguments. None when Wine was left out by a flag, which is said.
+    pub(crate) fn new(command: &[&dyn AsRef<OsStr>]) -> Option<Self> {
+        let command = command.iter().map(|word| word.as_ref().to_owned()).collect();
+        Some(Self { stage: Stage::with_windows_mocks()?, command, writes_to_files: false })
+    }
+
+    pub(crate) fn writing_to_files(self) -> Self {
+        Self { writes_to_files: true, ..self }
+    }
+
+    /// Does the runs of a table, each with a server of its own; over and over, where the environment asks for a number of runs.
+    #[track_caller]
+    pub(crate) fn runs(&self, table: &[Run<'_>]) {
+        let runs = env::var("SSPCACHE_TEST_CLIENT_RUNS").ok();
+        let runs =
+            runs.map_or(0, |runs| runs.parse().expect("SSPCACHE_TEST_CLIENT_RUNS is a number of runs"));
+        for run in table.iter().cycle().take(table.len().max(runs)) {
+            self.run(run);
+        }
+    }
+
+    #[track_caller]
+    fn run(&self, run: &Run<'_>) {
+        let acceptor = Acceptor::new(&fs::read_to_string(fixture(ACCOUNTS)).expect("readable"));
+        let mut exec = self.stage.exec();
+        exec.args(["--expect-clean", "--config"]).arg(fixture(ACCOUNTS)).args(["--", "wine"]);
+        exec.args(&self.command).arg(acceptor.port().to_string()).args(&run.arguments);
+        // Wine 8 is Windows 7 to programs, and Node asks.
+        exec.env("NODE_SKIP_PLATFORM_CHECK", "1");
+        let mut ran = if self.writes_to_files { self.write_to_files(&mut exec) } else { Ran::of(&mut exec) };
+        ran.stdout = ran.stdout.replace("\r\n", "\n");
+        let shown = format!("{:?}\nprinted:\n{}\nverdict:\n{}", run.arguments, ran.stdout, ran.stderr);
+        assert_eq!(ran.status, run.status, "{shown}");
+        for (expected, text) in [(run.printed, &ran.stdout), (run.verdict, &ran.stderr)] {
+            for expected in expected {
+                assert!(text.contains(expected), "{expected:?} is missing: {shown}");
+            }
+        }
+        assert_eq!(acceptor.outcomes(), run.served, "{shown}");
+        for secret in [ALICE[1], WRONG[1], "battery staple"] {
+            assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{secret}: {shown}");
+        }
+    }
+
+    fn write_to_files(&self, exec: &mut Command) -> Ran {
+        let [stdout, stderr] = ["stdout.txt", "stderr.txt"].map(|name| self.stage.path(name));
+        let file = |path| File::create(path).expect("the folder is this test's own");
+        let status = exec.stdin(Stdio::null()).stdout(file(&stdout)).stderr(file(&stderr)).status();
+        let status = status.expect("it starts").code().unwrap_or(-1);
+        let [stdout, stderr] = [stdout, stderr].map(|path| fs::read_to_string(path).expect("UTF-8"));
+        Ran { status, stdout, stderr }
+    }
+}
+
+/// A client's script or source.
+pub(crate) fn real(name: &str) -> PathBuf {
+    fixture("clients/real").join(name)
+}
+
+/// A file that `cargo xtask setup --all` fetched.
+pub(crate) fn fetched(path: &str) -> PathBuf {
+    existing(root().join(".tools/clients").join(path), "`cargo xtask setup --all` fetches it")
+}
+
+pub(crate) fn existing(path: PathBuf, how: &str) -> PathBuf {
+    assert!(Path::new(&path).is_file(), "{} is missing: {how}", path.display());
+    path
+}
