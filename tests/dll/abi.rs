@@ -98,7 +98,7 @@ fn the_function_table_is_complete_static_and_of_the_exports() {
             assert!(same, "{name}");
         }
     }
-    for module in MODULES {
+    for &module in MODULES {
         let mock = Mock::own(module);
         check::<Ansi, SecurityFunctionTableA>(&mock);
         check::<Wide, SecurityFunctionTableW>(&mock);

@@ -8,6 +8,8 @@ mod clients;
 mod command;
 /// What handles hold, and what a process can't help.
 mod held;
+/// The names under which a program finds the mocks.
+mod names;
 /// Several processes: forked, in the background, killed.
 mod processes;
 /// Windows programs under Wine, by name and through secur32.

@@ -80,7 +80,7 @@ fn exactly_the_documented_functions_are_exported_undecorated() {
         // The loader's entry point: Rust exports whatever has a name of its own.
         expected.insert("DllMain".to_owned());
     }
-    for module in MODULES {
+    for &module in MODULES {
         let file = fs::read(built(module)).unwrap();
         let file = object::File::parse(&*file).unwrap();
         let exports: BTreeSet<String> =
@@ -109,7 +109,7 @@ fn name(export: &object::Export<'_>) -> String {
 fn a_loaded_mock_is_found_by_the_name_that_ships() {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
     const RTLD_NOLOAD: i32 = 4;
-    for module in MODULES {
+    for &module in MODULES {
         let name = format!("{module}.dll");
         // SAFETY: nothing happens while a mock is loaded.
         let find = || unsafe { Library::open(Some(&name), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) };
@@ -129,7 +129,7 @@ fn the_version_resource_says_that_it_is_a_mock() {
     use windows_sys::Win32::Storage::FileSystem::{
         GetFileVersionInfoSizeW, GetFileVersionInfoW, VerQueryValueW,
     };
-    for module in MODULES {
+    for &module in MODULES {
         let file: Vec<u16> = built(module).as_os_str().encode_wide().chain([0]).collect();
         // SAFETY: the path ends in a null.
         let size = unsafe { GetFileVersionInfoSizeW(file.as_ptr(), ptr::null_mut()) };

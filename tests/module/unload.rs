@@ -96,7 +96,7 @@ const THREADS: usize = 8;
 /// M10, M11
 #[test]
 fn it_unloads_after_any_use() {
-    for module in MODULES {
+    for &module in MODULES {
         let (_folder, file) = dll::shipped(module);
         // The first module's own package is what the uses ask for.
         for (what, use_it) in USES.iter().filter(|(what, _)| module == "MSNSSPC" || *what == "the tables") {

@@ -30,8 +30,9 @@ use crate::start;
 /// The plain `SEC_WINNT_AUTH_IDENTITY`, whose A and W form differ in the strings' types alone.
 pub use windows_sys::Win32::System::Rpc::SEC_WINNT_AUTH_IDENTITY_W as Plain;
 
-/// The two modules, as cargo names their libraries.
-pub const MODULES: [&str; 2] = ["MSNSSPC", "MSAPSSPC"];
+/// The modules, as cargo names their libraries. On Windows secur32.dll is another kind of module: in front of the system's own.
+pub const MODULES: &[&str] =
+    if cfg!(any(windows, miri)) { &["MSNSSPC", "MSAPSSPC"] } else { &["MSNSSPC", "MSAPSSPC", "secur32"] };
 
 /// The file that cargo built.
 pub fn built(module: &str) -> PathBuf {

@@ -27,8 +27,16 @@ use crate::program::{Ran, fixture, program, sspcache, temporary_folder};
 #[cfg(unix)]
 use crate::program::{root, target};
 
-/// The mock DLLs: as cargo names their libraries.
+/// The mock DLLs for Wine: as cargo names their libraries.
+#[cfg(unix)]
 const MOCKS: [&str; 2] = ["MSNSSPC", "MSAPSSPC"];
+
+/// The files of the mocks for this system. On Windows the place of secur32.dll is beside the program that it is for.
+pub const FILES: &[&str] = if cfg!(windows) {
+    &["MSNSSPC.dll", "MSAPSSPC.dll"]
+} else {
+    &["MSNSSPC.dll", "MSAPSSPC.dll", "secur32.dll"]
+};
 
 /// The C compiler for Windows programs.
 #[cfg(unix)]
@@ -56,11 +64,10 @@ impl Stage {
     pub fn new() -> Self {
         let folder = temporary_folder();
         let built = env::current_exe().expect("a test knows its own path");
-        for mock in MOCKS {
-            link(
-                &built.with_file_name(format!("{DLL_PREFIX}{mock}{DLL_SUFFIX}")),
-                &folder.path().join(format!("{mock}.dll")),
-            );
+        for file in FILES {
+            let library = file.trim_end_matches(".dll");
+            let library = built.with_file_name(format!("{DLL_PREFIX}{library}{DLL_SUFFIX}"));
+            link(&library, &folder.path().join(file));
         }
         Self {
             #[cfg(unix)]

@@ -10,6 +10,7 @@ use std::{
 use super::{
     ExecError,
     find::Mocks,
+    names::Names,
     wine::{Session, Wine},
 };
 use crate::cli::Mock;
@@ -22,6 +23,7 @@ impl Environment {
     /// Puts the folder of each kind of mock on the search path of the command's loader.
     pub(crate) fn new(
         mocks: &Mocks,
+        names: &Names,
         wine: Option<&Wine>,
         session: Option<&Session<'_>>,
         journal: &Path,
@@ -32,8 +34,9 @@ impl Environment {
         if cfg!(windows) {
             variables.push(("PATH", before("PATH", PATH_SEPARATOR, &[&mocks.native, &mocks.wine_shim()])?));
         } else {
+            let folders: Vec<_> = names.folder().into_iter().chain([mocks.native.as_path()]).collect();
             for variable in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
-                variables.push((variable, before(variable, PATH_SEPARATOR, &[&mocks.native])?));
+                variables.push((variable, before(variable, PATH_SEPARATOR, &folders)?));
             }
             if mocks.has_windows() {
                 // Wine takes Unix paths in WINEPATH, and puts them before the PATH of its programs.

@@ -30,8 +30,10 @@ impl Mocks {
             None => program_folder()?,
         };
         let native = super::absolute(&native)?;
-        for mock in MOCKS {
-            let path = native.join(mock.file_name());
+        // Windows' own secur32.dll comes first wherever this one lies.
+        let secur32 = (!cfg!(windows)).then_some(SECUR32);
+        for name in MOCKS.iter().map(|mock| mock.file_name()).chain(secur32) {
+            let path = native.join(name);
             if !path.is_file() {
                 return Err(ExecError::NoMocks { folder: native, from_variable });
             }
@@ -77,16 +79,15 @@ fn program_folder() -> Result<PathBuf, ExecError> {
 
 /// The message for missing mocks: where `exec` searched, and how to get them.
 pub(crate) fn not_found(folder: &Path, from_variable: bool) -> String {
-    let looked = if from_variable {
-        format!(
-            "SSPCACHE_HOME names {}, and MSNSSPC.dll and MSAPSSPC.dll are not in that folder",
-            folder.display()
-        )
+    let mocks = if cfg!(windows) {
+        "MSNSSPC.dll and MSAPSSPC.dll"
     } else {
-        format!(
-            "MSNSSPC.dll and MSAPSSPC.dll are not beside this program, in {}, and SSPCACHE_HOME is not set",
-            folder.display()
-        )
+        "MSNSSPC.dll, MSAPSSPC.dll and secur32.dll"
+    };
+    let looked = if from_variable {
+        format!("SSPCACHE_HOME names {}, and {mocks} are not in that folder", folder.display())
+    } else {
+        format!("{mocks} are not beside this program, in {}, and SSPCACHE_HOME is not set", folder.display())
     };
     format!(
         "the mock DLLs are missing: {looked}. Build them with `cargo xtask dist`, then run the program in \

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `accounts` | adds the accounts of the command line to the configuration |
 //! | `find` | finds the mock DLLs |
+//! | `names` | makes links to them, under each name that programs ask for |
 //! | `environment` | sets the variables through which the command finds them |
 //! | `wine` | handles commands that are Windows programs: gives them a prefix in which secur32.dll is the mock |
 //! | `run` | starts the command, passes signals on, waits |
@@ -11,6 +12,7 @@
 mod accounts;
 mod environment;
 mod find;
+mod names;
 mod run;
 #[cfg(unix)]
 mod wine;
@@ -34,6 +36,7 @@ use self::{
     accounts::{Accounts, Configuration, Table},
     environment::Environment,
     find::Mocks,
+    names::Names,
     run::Signals,
     wine::Wine,
 };
@@ -68,12 +71,15 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
     let target = JournalTarget::open(args.journal.as_deref())?;
     let config = accounts.configure(config.as_deref())?;
+    // Until the command has ended.
+    let names = Names::link(&mocks)?;
     let session = match &wine {
         Some(wine) => wine.begin(&mocks, args.prefix_as_is, &mut signals)?,
         None => None,
     };
     let environment = Environment::new(
         &mocks,
+        &names,
         wine.as_ref(),
         session.as_ref(),
         &target.path,

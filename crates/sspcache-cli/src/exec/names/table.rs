@@ -1,0 +1,70 @@
+//! The names under which programs on Unix ask for an SSPI library, beside the names of the mocks' own files.
+//!
+//! `cargo xtask dist` includes this file as well, and puts the same names beside the mocks.
+//!
+//! The names are those that runtimes make of the name that a program gives: Mono asks for `secur32.dll` as it is, and for
+//! `libsecur32.so` when the program says `secur32`; JNA asks for `libsecur32.dll.so` and `libsecur32.so` (observed with Mono
+//! 6.8 and JNA 5.13). Windows ignores case, so programs write `Secur32.dll` as well.
+//!
+//! `libsecurity.so` is no such name: a folder on `LD_LIBRARY_PATH` comes before a program's own, and a library of that name may
+//! be anything.
+
+/// The file of each mock, and its other names. A name that ends in `.so` ends in `.dylib` on macOS.
+const NAMES: [(&str, &[&str]); 3] = [
+    (
+        "secur32.dll",
+        &[
+            "Secur32.dll",
+            "SECUR32.dll",
+            "SECUR32.DLL",
+            "libsecur32.so",
+            "libSecur32.so",
+            "libsecur32.dll.so",
+            "libSecur32.dll.so",
+            "sspicli.dll",
+            "SspiCli.dll",
+            "SSPICLI.DLL",
+            "libsspicli.so",
+            "libsspicli.dll.so",
+            "security.dll",
+            "Security.dll",
+            "libsecurity.dll.so",
+        ],
+    ),
+    (
+        "MSNSSPC.dll",
+        &[
+            "MSNSSPC.DLL",
+            "msnsspc.dll",
+            "libMSNSSPC.so",
+            "libmsnsspc.so",
+            "libMSNSSPC.dll.so",
+            "libmsnsspc.dll.so",
+        ],
+    ),
+    (
+        "MSAPSSPC.dll",
+        &[
+            "MSAPSSPC.DLL",
+            "msapsspc.dll",
+            "libMSAPSSPC.so",
+            "libmsapsspc.so",
+            "libMSAPSSPC.dll.so",
+            "libmsapsspc.dll.so",
+        ],
+    ),
+];
+
+/// Each other name of a mock, with the mock's file, on macOS or elsewhere on Unix.
+pub(crate) fn names(on_macos: bool) -> impl Iterator<Item = (&'static str, String)> {
+    NAMES
+        .into_iter()
+        .flat_map(move |(file, names)| names.iter().map(move |name| (file, native(name, on_macos))))
+}
+
+fn native(name: &str, on_macos: bool) -> String {
+    match name.strip_suffix(".so") {
+        Some(stem) if on_macos => format!("{stem}.dylib"),
+        _ => name.to_owned(),
+    }
+}
