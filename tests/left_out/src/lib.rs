@@ -26,12 +26,16 @@ macro_rules! left_out {
 
 left_out! {
     "needs Clang: cargo xtask test" = needs_Clang;
+    "needs JNA: cargo xtask test" = needs_JNA;
+    "needs Mono: cargo xtask test" = needs_Mono;
     "needs Python: cargo xtask test" = needs_Python;
     "needs WinPR: cargo xtask test" = needs_WinPR;
     "needs Wine: cargo xtask test" = needs_Wine;
     "needs Windows clients: cargo xtask test clients" = needs_Windows_clients;
     "needs a distribution: cargo xtask test dist" = needs_a_distribution;
+    "needs cffi: cargo xtask test" = needs_cffi;
     "needs gdb: cargo xtask test" = needs_gdb;
+    "needs koffi: cargo xtask test" = needs_koffi;
     "needs sspilib: cargo xtask test" = needs_sspilib;
     "needs valgrind: cargo xtask test" = needs_valgrind;
     "takes long: cargo xtask test" = takes_long;
