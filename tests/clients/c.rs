@@ -26,14 +26,16 @@ fn exec(stage: &Stage, command: &[OsString]) -> Ran {
     Ran::of(&mut exec)
 }
 
-/// S2, S3, S4, M3, L11: from the mock, which is loaded by name, and from the library, which passes calls on to it.
+/// S2, S3, S4, M3, L11: from the mock, which is loaded by name, from the library, which passes calls on to it, and from the
+/// library's secur32.dll.
 #[test]
 fn a_c_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
     let stage = Stage::new();
     let mut outputs = Vec::new();
     for program in programs(&stage) {
-        for from in ["table", "exports", "linked-table", "linked"] {
-            let ran = exec(&stage, &words(&[&program, &"MSNSSPC.dll", &from, &"NTLM"])).exits_with(0);
+        let ways = ["table", "exports", "linked-table", "linked"].map(|way| ("MSNSSPC.dll", way));
+        for (module, way) in ways.into_iter().chain([("secur32.dll", "table"), ("SspiCli.dll", "exports")]) {
+            let ran = exec(&stage, &words(&[&program, &module, &way, &"NTLM"])).exits_with(0);
             assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
             outputs.push(ran.stdout);
         }

@@ -15,6 +15,8 @@ mod messages;
 mod modules;
 /// The SSPI functions, and which SSP they ask.
 mod packages;
+/// Windows' own secur32.dll, loaded by name.
+mod secur32;
 /// The documented sign-out in C.
 mod sign_out;
 /// Programs that link WinPR, too.

@@ -4,10 +4,13 @@
 
 use std::{
     ffi::{CStr, CString},
-    ptr, slice,
+    fs, ptr, slice,
 };
 
-use sspcache_tests::stage::Stage;
+use sspcache_tests::{
+    dll::{in_own_process, succeed},
+    stage::Stage,
+};
 use sspcache_win32::*;
 use windows_sys::Win32::{
     Foundation::{
@@ -167,5 +170,36 @@ fn calls_go_to_the_ssp_that_has_the_package_or_made_the_handle() {
             [sspcache_FreeCredentialsHandle(&raw mut handle), sspcache_FreeCredentialsHandle(&raw mut handle)]
         };
         assert_eq!(freed, [SEC_E_OK, SEC_E_INVALID_HANDLE]);
+    }
+}
+
+/// S1, S6: a package that both SSPs offer is listed once, and asked of the SSP whose own it is, whatever its name's case.
+#[test]
+fn a_package_that_both_ssps_offer_belongs_to_the_one_that_was_made_for_it() {
+    let test = "a_package_that_both_ssps_offer_belongs_to_the_one_that_was_made_for_it";
+    let stage = Stage::new();
+    let config = stage.path("both.toml");
+    fs::write(&config, "[[package]]\nname = 'MSN'\n[[package]]\nname = 'DPA'\n[[package]]\nname = 'NTLM'\n")
+        .unwrap();
+    let mocks = stage.path("");
+    let environment = [
+        ("SSPCACHE_CONFIG", config.as_os_str()),
+        ("LD_LIBRARY_PATH", mocks.as_os_str()),
+        ("DYLD_LIBRARY_PATH", mocks.as_os_str()),
+    ];
+    let body = || {
+        let mut names = packages().unwrap().0;
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), packages().unwrap().0.len(), "each once");
+        for (package, own) in [(c"MSN", c"MSNSSPC.dll"), (c"dpa", c"MSAPSSPC.dll")] {
+            assert_eq!(acquire(package, Some(c"correct horse")).0, SEC_E_OK, "{package:?}");
+            assert_eq!(acquire(package, None).0, SEC_E_OK, "{package:?}");
+            clean(own);
+            assert_eq!(acquire(package, None).0, SEC_E_NO_CREDENTIALS, "{package:?}");
+        }
+    };
+    if let Some(command) = in_own_process(test, &environment, body) {
+        succeed(command);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct HostDisk;
 
 impl Disk<Address> for HostDisk {
     fn open(&self, path: &U16Str) -> Option<ModuleFile<Address>> {
-        let path = find(path).filter(|path| path.is_file())?;
+        let path = without_link(find(path).filter(|path| path.is_file())?);
         let name = to_windows(&path);
         if is_for_this_machine(&path) { Some(module(path, &name)) } else { Some(ModuleFile::foreign(&name)) }
     }
@@ -60,6 +60,17 @@ fn find(path: &U16Str) -> Option<PathBuf> {
         found.push(entry(&found, component)?);
     }
     Some(found)
+}
+
+/// The file behind a link whose name differs from the file's in case alone: such links serve programs whose loader minds case.
+fn without_link(path: PathBuf) -> PathBuf {
+    let real = fs::canonicalize(&path).ok().filter(|real| {
+        let [link, file] = [&path, real].map(|path| path.file_name().map(OsStr::to_string_lossy));
+        let same =
+            |link: &str, file: &str| sspcache_types::name::same(link.encode_utf16(), file.encode_utf16());
+        link != file && link.zip(file).is_some_and(|(link, file)| same(&link, &file))
+    });
+    real.unwrap_or(path)
 }
 
 /// The entry of a folder with this name, ignoring case.

@@ -8,7 +8,7 @@
 //! - **Symbols** begin with `sspcache_`, so a program may link another library that has the documented names.
 //! - **Modules** are the host's shared objects, under any file name: `LoadLibrary("MSNSSPC.dll")` opens the mock.
 //! - **Constructors** of a module run under the loader lock, as DllMain does.
-//! - **SSPI** functions forward to the mock, which the first call loads by name.
+//! - **SSPI** functions forward to the mock, which the first call loads by name. `LoadLibrary("secur32.dll")` has them, too.
 //! - **Paths** may have Windows' or Unix's form. Drive `Z:` is the root; the variable `SSPCACHE_WIN32_DRIVES`
 //!   (`C=/opt/c:D=/data`) maps other drives to folders.
 //!
@@ -39,6 +39,7 @@ mod modules;
 mod process;
 #[cfg(feature = "provider")]
 mod provider;
+mod secur32;
 mod sspi;
 mod strings;
 mod text;

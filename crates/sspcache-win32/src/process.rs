@@ -6,7 +6,10 @@ use libloading::os::unix::Library;
 use sspcache_loader::{EmulatedLoader, ModuleFile};
 use widestring::U16String;
 
-use crate::disk::{Address, HostDisk, to_windows};
+use crate::{
+    disk::{Address, HostDisk, to_windows},
+    secur32,
+};
 
 /// The loader, created at its first use.
 pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
@@ -19,6 +22,7 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
             Some(symbol.as_raw_ptr().expose_provenance())
         });
         let loader = EmulatedLoader::with_disk(program, HostDisk);
+        secur32::register(&loader);
         #[cfg(feature = "mock")]
         crate::linked::register(&loader, &path);
         loader
@@ -26,8 +30,8 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
     &LOADER
 }
 
-/// Updates the loader's folders to those of the process now: beside the program, then the host's library path, then the
-/// current directory (clause L12).
+/// Updates the loader's folders to those of the process now: beside the program, then Windows' system folder and the host's
+/// library path, then the current directory (clause L12).
 pub(crate) fn refresh_search() {
     const LIBRARY_PATH: &str =
         if cfg!(target_vendor = "apple") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
@@ -40,6 +44,6 @@ pub(crate) fn refresh_search() {
     let path = env::var_os(LIBRARY_PATH).unwrap_or_default();
     let folders = env::split_paths(&path).filter(|folder| folder.is_absolute());
     let folders = folders.chain(USUAL.map(PathBuf::from)).map(|folder| to_windows(&folder));
-    let folders: Vec<U16String> = folders.collect();
+    let folders: Vec<U16String> = [secur32::folder()].into_iter().chain(folders).collect();
     loader.set_system_folders(folders.iter().map(Into::into));
 }

@@ -74,9 +74,9 @@ forward! {
     /// Imports a context through the SSP that has the package (UTF-8).
     fn sspcache_ImportSecurityContextA = "ImportSecurityContextA"(
         package: *mut i8, packed: *mut SecBuffer, token: *mut c_void, context: *mut SecHandle
-    ) by package(), marks(context);
+    ) by package(package), marks(context);
     /// Imports a context through the SSP that has the package (UTF-16).
     fn sspcache_ImportSecurityContextW = "ImportSecurityContextW"(
         package: *mut u16, packed: *mut SecBuffer, token: *mut c_void, context: *mut SecHandle
-    ) by package(), marks(context);
+    ) by package(package), marks(context);
 }

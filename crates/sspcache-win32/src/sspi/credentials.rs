@@ -12,12 +12,12 @@ forward! {
     fn sspcache_AcquireCredentialsHandleA = "AcquireCredentialsHandleA"(
         principal: *mut i8, package: *mut i8, credential_use: u32, logon: *mut c_void, auth: *mut c_void,
         get_key: SEC_GET_KEY_FN, argument: *mut c_void, handle: *mut SecHandle, expiry: *mut i64
-    ) by package(), marks(handle);
+    ) by package(package), marks(handle);
     /// Signs in through the SSP that has the package (UTF-16).
     fn sspcache_AcquireCredentialsHandleW = "AcquireCredentialsHandleW"(
         principal: *mut u16, package: *mut u16, credential_use: u32, logon: *mut c_void, auth: *mut c_void,
         get_key: SEC_GET_KEY_FN, argument: *mut c_void, handle: *mut SecHandle, expiry: *mut i64
-    ) by package(), marks(handle);
+    ) by package(package), marks(handle);
     /// Adds a credential to a handle (UTF-8).
     fn sspcache_AddCredentialsA = "AddCredentialsA"(
         handle: *mut SecHandle, principal: *mut i8, package: *mut i8, credential_use: u32, auth: *mut c_void,
@@ -58,10 +58,10 @@ forward! {
     fn sspcache_ChangeAccountPasswordA = "ChangeAccountPasswordA"(
         package: *mut i8, domain: *mut i8, account: *mut i8, old: *mut i8, new: *mut i8, impersonating: u8,
         reserved: u32, output: *mut SecBufferDesc
-    ) by package();
+    ) by package(package);
     /// Changes an account's password (UTF-16).
     fn sspcache_ChangeAccountPasswordW = "ChangeAccountPasswordW"(
         package: *mut u16, domain: *mut u16, account: *mut u16, old: *mut u16, new: *mut u16, impersonating: u8,
         reserved: u32, output: *mut SecBufferDesc
-    ) by package();
+    ) by package(package);
 }

@@ -4,8 +4,8 @@
 ///
 /// - `handle(h)`: the SSP that made the handle;
 /// - `handle(h) or handle(g), marks(n)`: that of the first handle that isn't null; a new handle is marked as its own;
-/// - `package`: all in turn, until one has the package;
-/// - `package, marks(n)`: the same, with a new handle.
+/// - `package(p)`: all in turn, until one has the package; the SSP comes first whose own it is;
+/// - `package(p), marks(n)`: the same, with a new handle.
 macro_rules! forward {
     ($(
         $(#[$doc:meta])*
@@ -62,12 +62,16 @@ macro_rules! ways {
             Err(status) => status,
         }
     }};
-    ($pass:ident, package()) => {
-        $crate::sspi::forward::each(|provider| $pass(provider))
-    };
-    ($pass:ident, package(), marks($new:ident)) => {
-        $crate::sspi::forward::each(|provider| marked!($pass, provider, $new))
-    };
+    ($pass:ident, package($package:ident)) => {{
+        // SAFETY: the caller promises that a name which isn't null ends in a null.
+        let package = unsafe { $crate::sspi::forward::Text::to_utf16($package) };
+        $crate::sspi::forward::each(package.as_deref(), |provider| $pass(provider))
+    }};
+    ($pass:ident, package($package:ident), marks($new:ident)) => {{
+        // SAFETY: the caller promises that a name which isn't null ends in a null.
+        let package = unsafe { $crate::sspi::forward::Text::to_utf16($package) };
+        $crate::sspi::forward::each(package.as_deref(), |provider| marked!($pass, provider, $new))
+    }};
 }
 
 /// Forwards a call, and marks the handle that it makes.
@@ -82,14 +86,41 @@ macro_rules! marked {
     }};
 }
 
+use widestring::{U16Str, U16String};
 use windows_sys::Win32::Foundation::SEC_E_SECPKG_NOT_FOUND;
 
 use super::providers::{self, Provider};
+use crate::text;
 
 /// Calls the SSPs in turn, until one has the package.
-pub(super) fn each(ask: impl Fn(&Provider) -> i32) -> i32 {
-    providers::all()
+pub(super) fn each(package: Option<&U16Str>, ask: impl Fn(&Provider) -> i32) -> i32 {
+    providers::for_package(package)
         .map(ask)
         .find(|&status| status != SEC_E_SECPKG_NOT_FOUND)
         .unwrap_or(SEC_E_SECPKG_NOT_FOUND)
 }
+
+/// A string in the form of the function that has it.
+pub(super) trait Text: Copy {
+    /// The string; `None` for a pointer to none.
+    ///
+    /// # Safety
+    /// A pointer that isn't null is to a string that ends in a null.
+    unsafe fn to_utf16(self) -> Option<U16String>;
+}
+
+macro_rules! text {
+    ($($pointer:ty = $read:ident),*) => {
+        $(
+            impl Text for $pointer {
+                unsafe fn to_utf16(self) -> Option<U16String> {
+                    let is_followed = self.addr() >= providers::LOWEST_ADDRESS;
+                    // SAFETY: the caller promises that it is to a string which ends in a null.
+                    is_followed.then(|| unsafe { text::$read(self.cast()) })?
+                }
+            }
+        )*
+    };
+}
+
+text! { *const i8 = ansi, *mut i8 = ansi, *const u16 = wide, *mut u16 = wide }

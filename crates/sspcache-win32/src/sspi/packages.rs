@@ -7,6 +7,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use sspcache_types::name::fold;
+use widestring::U16String;
 use windows_sys::Win32::{
     Foundation::{
         SEC_E_INSUFFICIENT_MEMORY, SEC_E_INTERNAL_ERROR, SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER,
@@ -15,30 +17,33 @@ use windows_sys::Win32::{
     Security::Authentication::Identity::{SECURITY_PACKAGE_OPTIONS, SecPkgInfoA, SecPkgInfoW},
 };
 
-use super::providers::{self, Provider, Slots};
+use super::{
+    forward::Text,
+    providers::{self, Provider, Slots},
+};
 use crate::ffi::call;
 
 forward! {
     /// Describes a package (UTF-8).
     fn sspcache_QuerySecurityPackageInfoA = "QuerySecurityPackageInfoA"(
         name: *mut i8, package: *mut *mut SecPkgInfoA
-    ) by package();
+    ) by package(name);
     /// Describes a package (UTF-16).
     fn sspcache_QuerySecurityPackageInfoW = "QuerySecurityPackageInfoW"(
         name: *mut u16, package: *mut *mut SecPkgInfoW
-    ) by package();
+    ) by package(name);
     /// Adds a package, which must exist (UTF-8).
     fn sspcache_AddSecurityPackageA = "AddSecurityPackageA"(
         name: *const i8, options: *const SECURITY_PACKAGE_OPTIONS
-    ) by package();
+    ) by package(name);
     /// Adds a package, which must exist (UTF-16).
     fn sspcache_AddSecurityPackageW = "AddSecurityPackageW"(
         name: *const u16, options: *const SECURITY_PACKAGE_OPTIONS
-    ) by package();
+    ) by package(name);
     /// Removes a package (UTF-8).
-    fn sspcache_DeleteSecurityPackageA = "DeleteSecurityPackageA"(name: *const i8) by package();
+    fn sspcache_DeleteSecurityPackageA = "DeleteSecurityPackageA"(name: *const i8) by package(name);
     /// Removes a package (UTF-16).
-    fn sspcache_DeleteSecurityPackageW = "DeleteSecurityPackageW"(name: *const u16) by package();
+    fn sspcache_DeleteSecurityPackageW = "DeleteSecurityPackageW"(name: *const u16) by package(name);
 }
 
 /// Lists the packages of all SSPs (UTF-8). `FreeContextBuffer` frees the list.
@@ -121,12 +126,23 @@ fn free(provider: &Provider, buffer: *mut c_void) -> i32 {
 trait Info: Copy + 'static {
     type Unit: Copy + Default + PartialEq;
 
+    /// Its name.
+    ///
+    /// # Safety
+    /// The texts end in a null.
+    unsafe fn name(&self) -> Option<U16String>;
+
     /// Its name and its comment.
     fn texts(&mut self) -> [&mut *mut Self::Unit; 2];
 }
 
 impl Info for SecPkgInfoA {
     type Unit = i8;
+
+    unsafe fn name(&self) -> Option<U16String> {
+        // SAFETY: the caller promises that it ends in a null.
+        unsafe { self.Name.to_utf16() }
+    }
 
     fn texts(&mut self) -> [&mut *mut i8; 2] {
         [&mut self.Name, &mut self.Comment]
@@ -136,12 +152,17 @@ impl Info for SecPkgInfoA {
 impl Info for SecPkgInfoW {
     type Unit = u16;
 
+    unsafe fn name(&self) -> Option<U16String> {
+        // SAFETY: the caller promises that it ends in a null.
+        unsafe { self.Name.to_utf16() }
+    }
+
     fn texts(&mut self) -> [&mut *mut u16; 2] {
         [&mut self.Name, &mut self.Comment]
     }
 }
 
-/// Lists the packages of all SSPs.
+/// Lists the packages of all SSPs, each name once.
 ///
 /// # Safety
 /// Pointers that aren't null may be written to; the SSPs' exports of this name list packages of this form.
@@ -166,7 +187,13 @@ unsafe fn enumerate<I: Info>(found: &Slots, name: &str, count: *mut u32, package
             }
         }
         if status == SEC_E_OK {
-            let infos: Vec<I> = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
+            let mut seen = BTreeSet::new();
+            let mut infos: Vec<I> = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
+            infos.retain(|info| {
+                // SAFETY: the SSPs' texts end in a null.
+                let name = unsafe { info.name() }.unwrap_or_default();
+                seen.insert(name.as_slice().iter().copied().map(fold).collect::<Vec<_>>())
+            });
             // SAFETY: the texts are the SSPs', which free them below; neither place is null, so that both may be
             // written to.
             status = unsafe { hand_out(&infos, count, packages) };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sspcache_loader::Handle;
+use sspcache_types::name;
 use widestring::{U16Str, u16str};
 use windows_sys::Win32::{Foundation::SEC_E_INVALID_HANDLE, Security::Credentials::SecHandle};
 
@@ -18,6 +19,12 @@ use crate::process::{loader, refresh_search};
 pub(super) const COUNT: usize = 2;
 
 const NAMES: [&U16Str; COUNT] = [u16str!("MSNSSPC.dll"), u16str!("MSAPSSPC.dll")];
+
+/// The package that each SSP was made for. Either may offer the other's, too.
+const OWN_PACKAGES: [&U16Str; COUNT] = [u16str!("MSN"), u16str!("DPA")];
+
+/// Below this address nothing is ever mapped: what is passed there is a number, and no pointer.
+pub(super) const LOWEST_ADDRESS: usize = 0x1_0000;
 
 /// A loaded SSP.
 #[derive(Debug)]
@@ -77,6 +84,18 @@ pub(super) fn all() -> impl Iterator<Item = &'static Provider> {
     (0..COUNT).filter_map(provider)
 }
 
+/// The loaded SSPs, first the one whose own package this is.
+pub(super) fn for_package(package: Option<&U16Str>) -> impl Iterator<Item = &'static Provider> {
+    let is_own = |own: &&U16Str| {
+        package.is_some_and(|package| {
+            name::same(own.as_slice().iter().copied(), package.as_slice().iter().copied())
+        })
+    };
+    let first = OWN_PACKAGES.iter().position(is_own);
+    let others = (0..COUNT).filter(move |&index| Some(index) != first);
+    first.into_iter().chain(others).filter_map(provider)
+}
+
 /// The SSP that makes identities: the first one found by the first call.
 pub(super) fn first() -> Option<&'static Provider> {
     static FIRST: OnceLock<usize> = OnceLock::new();
@@ -96,7 +115,7 @@ pub(super) fn first() -> Option<&'static Provider> {
 /// # Safety
 /// A pointer that isn't null is to a handle.
 pub(super) unsafe fn of(handle: *const SecHandle) -> Result<&'static Provider, i32> {
-    if handle.is_null() {
+    if handle.addr() < LOWEST_ADDRESS {
         return Err(SEC_E_INVALID_HANDLE);
     }
     // SAFETY: the caller promises a handle, which is two words.
