@@ -99,7 +99,7 @@ fn utf_16_with_the_ansi_flag_is_no_identity() {
         for (flags, status) in [(ANSI, SEC_E_UNKNOWN_CREDENTIALS), (UNICODE, SEC_E_OK)] {
             identity.data.Flags = flags;
             assert_eq!(acquire(&mock.sspi::<Wide>(), identity.as_ptr()), status, "{user} {domain}");
-            let extended = ex(&identity.data, &mut []);
+            let extended = ex::<u16>(&identity.data, &mut []);
             let status_of_ex = acquire(&mock.sspi::<Ansi>(), (&raw const extended).cast());
             assert_eq!(status_of_ex, status, "{user} {domain}");
         }
