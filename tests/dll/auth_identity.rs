@@ -154,7 +154,14 @@ fn an_excluded_package_is_left_out_by_negotiate() {
         let (family, sspi, contexts) = (Family::of(&mock), mock.sspi::<Wide>(), mock.contexts::<Wide>());
         let begin = |auth_data| {
             let ask = Ask { package: Some("Negotiate"), auth_data, ..Ask::default() };
-            contexts.initialize(Some(&sspi.handle(ask).unwrap()), None, None, &Terms::default()).status
+            contexts
+                .initialize(
+                    Some(&sspi.handle(ask).unwrap()),
+                    None,
+                    None,
+                    &Terms { target: Some("HTTP/www.contoso.com"), ..Terms::default() },
+                )
+                .status
         };
         for options in [0, SAME_PROCESS, SAME_LOGON] {
             let all = family.of_strings("alice", "CONTOSO", "x");
@@ -206,7 +213,12 @@ fn a_package_can_be_excluded_from_silent_sign_ins() {
         ] {
             let handle = acquire(package, identity.cast_const());
             assert_eq!(sspi.names(&handle).unwrap(), r"CONTOSO\alice", "{package}");
-            let first = contexts.initialize(Some(&handle), None, None, &Terms::default());
+            let first = contexts.initialize(
+                Some(&handle),
+                None,
+                None,
+                &Terms { target: Some("HTTP/www.contoso.com"), ..Terms::default() },
+            );
             assert_eq!(first.status >= 0, goes_on, "{package}");
             assert!(goes_on || first.status == SEC_E_NO_CREDENTIALS, "{:#x}", first.status);
         }

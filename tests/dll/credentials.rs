@@ -37,7 +37,8 @@ fn signs_in_with_what_was_added<F: Form>() {
     }
     let service = contexts.server("Negotiate");
     let initiator = || {
-        let pair = contexts.shake_as(&handle, &service, &Terms::default(), &Terms::default()).unwrap();
+        let client = Terms { target: Some("HTTP/www.contoso.com"), ..Terms::default() };
+        let pair = contexts.shake_as(&handle, &service, &client, &Terms::default()).unwrap();
         let names: SecPkgContext_NamesW = contexts.query(&pair.server, SECPKG_ATTR_NAMES).unwrap();
         contexts.take_text(names.sUserName)
     };

@@ -226,7 +226,12 @@ fn a_package_list_restricts_negotiate() {
         for auth_data in [(&raw const extended).cast(), ex2.as_ptr()] {
             let ask = Ask { package: Some("Negotiate"), auth_data, ..Ask::default() };
             let handle = sspi.handle(ask).unwrap();
-            let first = contexts.initialize(Some(&handle), None, None, &Terms::default());
+            let first = contexts.initialize(
+                Some(&handle),
+                None,
+                None,
+                &Terms { target: Some("HTTP/www.contoso.com"), ..Terms::default() },
+            );
             assert_eq!(first.status, expected, "{list:?}");
         }
     }

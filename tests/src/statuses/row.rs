@@ -79,6 +79,7 @@ pub fn rows() -> Vec<Row> {
         ("packages.toml", include_str!("../../../fixtures/sspi/packages.toml")),
         ("handles.toml", include_str!("../../../fixtures/sspi/handles.toml")),
         ("contexts.toml", include_str!("../../../fixtures/sspi/contexts.toml")),
+        ("legs.toml", include_str!("../../../fixtures/sspi/legs.toml")),
         ("messages.toml", include_str!("../../../fixtures/sspi/messages.toml")),
         ("attributes.toml", include_str!("../../../fixtures/sspi/attributes.toml")),
         ("faults.toml", include_str!("../../../fixtures/sspi/faults.toml")),

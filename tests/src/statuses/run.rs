@@ -347,6 +347,7 @@ fn flag_bit(flag: &str, initiates: bool) -> u32 {
         "null-session" => (sspi::ISC_REQ_NULL_SESSION, sspi::ASC_REQ_ALLOW_NULL_SESSION),
         "replay-detect" => (sspi::ISC_REQ_REPLAY_DETECT, sspi::ASC_REQ_REPLAY_DETECT),
         "sequence-detect" => (sspi::ISC_REQ_SEQUENCE_DETECT, sspi::ASC_REQ_SEQUENCE_DETECT),
+        "use-dce-style" => (sspi::ISC_REQ_USE_DCE_STYLE, sspi::ASC_REQ_USE_DCE_STYLE),
         other => panic!("nobody knows the flag {other}"),
     };
     if initiates { isc } else { asc }
