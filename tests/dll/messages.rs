@@ -20,14 +20,23 @@ use windows_sys::Win32::{
     },
 };
 
-/// Runs a test with a client and a server that have this.
+/// Runs a test with a client and a server that have this, once with each package.
 #[track_caller]
 fn with_flags(test: &str, flags: u32, body: impl Fn(Contexts<'_, Wide>, Pair)) {
-    configured(test, CONFIG, || {
+    with_packages(test, flags, |_, contexts, pair| body(contexts, pair));
+}
+
+#[track_caller]
+fn with_packages(test: &str, flags: u32, body: impl Fn(&str, Contexts<'_, Wide>, Pair)) {
+    let config = format!("[[package]]\nname = 'MSN'\n{CONFIG}");
+    configured(test, &config, || {
         let mock = Mock::own("MSNSSPC");
         let contexts = mock.contexts::<Wide>();
-        let pair = contexts.shake("NTLM", &Terms { flags, ..Terms::default() }, &Terms::default());
-        body(contexts, pair);
+        // A package that Negotiate chooses may need one; others take it.
+        let terms = Terms { flags, target: Some("HTTP/www"), ..Terms::default() };
+        for package in ["NTLM", "Kerberos", "Negotiate", "MSN"] {
+            body(package, contexts, contexts.shake(package, &terms, &Terms::default()));
+        }
     });
 }
 
@@ -36,7 +45,7 @@ const ALL: u32 = ISC_REQ_CONFIDENTIALITY | ISC_REQ_SEQUENCE_DETECT | ISC_REQ_REP
 /// Room for a token, as large as the context says.
 fn trailer<F: Form>(contexts: Contexts<'_, F>, context: &Handle) -> Vec<u8> {
     let sizes: SecPkgContext_Sizes = contexts.query(context, SECPKG_ATTR_SIZES).unwrap();
-    assert_eq!(sizes.cbSecurityTrailer, sizes.cbMaxSignature);
+    assert!(sizes.cbSecurityTrailer >= sizes.cbMaxSignature);
     vec![0; sizes.cbSecurityTrailer as usize]
 }
 
@@ -78,6 +87,7 @@ fn a_message_in_one_piece_arrives() {
         let mut data = b"searchRequest".to_vec();
         let mut buffers = [buffer(SECBUFFER_TOKEN, &mut token), buffer(SECBUFFER_DATA, &mut data)];
         assert_eq!(contexts.encrypt(&pair.client, 0, &mut buffers), SEC_E_OK);
+        token.truncate(buffers[0].cbBuffer as usize);
         let mut stream = [token.clone(), data.clone()].concat();
         let nothing = SecBuffer { cbBuffer: 0, BufferType: SECBUFFER_DATA, pvBuffer: ptr::null_mut() };
         for wrong in [&mut stream.clone()[..token.len() - 1], &mut []] {
@@ -151,7 +161,7 @@ fn buffers_that_make_no_message_are_refused() {
         let mut token = trailer(contexts, client);
         let mut data = [1u8; 16];
         let whole = buffer(SECBUFFER_TOKEN, &mut token);
-        let short = SecBuffer { cbBuffer: whole.cbBuffer - 1, ..whole };
+        let short = SecBuffer { cbBuffer: 15, ..whole };
         let body = buffer(SECBUFFER_DATA, &mut data);
         let null = SecBuffer { pvBuffer: ptr::null_mut(), ..body };
         let mut over = body;
@@ -181,17 +191,229 @@ fn buffers_that_make_no_message_are_refused() {
     });
 }
 
-/// S4
+/// P9: `SECPKG_ATTR_SIZES`, and what `EncryptMessage` and `MakeSignature` leave in `cbBuffer`.
+#[test]
+fn sizes_are_kept_and_not_only_announced() {
+    with_packages("sizes_are_kept_and_not_only_announced", ALL, |package, contexts, pair| {
+        let (announced, used, signature) = match package {
+            "MSN" => (28, 28, 28),
+            "NTLM" => (16, 16, 16),
+            _ => (76, 60, 28),
+        };
+        for (from, to) in [(pair.client, pair.server), (pair.server, pair.client)] {
+            let sizes: SecPkgContext_Sizes = contexts.query(&from, SECPKG_ATTR_SIZES).unwrap();
+            let max_token = match package {
+                "NTLM" => 2_888,
+                "MSN" => 4_096,
+                // What Negotiate chose, Kerberos.
+                _ => 48_000,
+            };
+            let found = (sizes.cbSecurityTrailer, sizes.cbMaxSignature, sizes.cbBlockSize, sizes.cbMaxToken);
+            assert_eq!(found, (announced, signature, 1, max_token), "{package}");
+            let mut token = vec![0xEE; announced as usize + 10];
+            let mut data = *b"some data";
+            for room in [announced, announced + 10] {
+                let mut buffers = [buffer(SECBUFFER_TOKEN, &mut token), buffer(SECBUFFER_DATA, &mut data)];
+                buffers[0].cbBuffer = room;
+                assert_eq!(contexts.encrypt(&from, 0, &mut buffers), SEC_E_OK);
+                assert_eq!(buffers.map(|buffer| buffer.cbBuffer), [used, 9], "{package}");
+                assert_eq!(contexts.decrypt(&to, &mut buffers), (SEC_E_OK, 0));
+                buffers[0].cbBuffer = room;
+                assert_eq!(contexts.sign(&from, 0, &mut buffers), SEC_E_OK);
+                assert_eq!(buffers.map(|buffer| buffer.cbBuffer), [signature, 9], "{package}");
+                assert_eq!(contexts.verify(&to, &mut buffers), (SEC_E_OK, 0));
+            }
+            assert_eq!(&data, b"some data");
+            assert!(token[used as usize..].iter().all(|&byte| byte == 0xEE), "{package}");
+        }
+    });
+}
+
+/// P9: a configuration can make a package like one whose sizes are others, and that pads.
+#[test]
+fn sizes_can_be_configured() {
+    let config = CONFIG.replace(
+        "name = 'Kerberos'",
+        "name = 'Kerberos'\ntrailer-size = 200\ntrailer-used = 90\nblock-size = 8",
+    );
+    configured("sizes_can_be_configured", &config, || {
+        let mock = Mock::own("MSNSSPC");
+        let contexts = mock.contexts::<Wide>();
+        let pair = contexts.shake("Kerberos", &Terms { flags: ALL, ..Terms::default() }, &Terms::default());
+        let sizes: SecPkgContext_Sizes = contexts.query(&pair.client, SECPKG_ATTR_SIZES).unwrap();
+        assert_eq!((sizes.cbSecurityTrailer, sizes.cbBlockSize, sizes.cbMaxSignature), (200, 8, 28));
+        for qop in [0, SECQOP_WRAP_NO_ENCRYPT] {
+            let (mut token, mut data, mut padding) = ([0; 200], *b"eleven byte", [0; 8]);
+            let mut buffers = [
+                buffer(SECBUFFER_TOKEN, &mut token),
+                buffer(SECBUFFER_DATA, &mut data),
+                buffer(SECBUFFER_PADDING, &mut padding),
+            ];
+            let [token_and_data @ .., _] = &mut { buffers };
+            assert_eq!(contexts.encrypt(&pair.client, qop, token_and_data), SEC_E_INVALID_TOKEN);
+            assert_eq!(contexts.encrypt(&pair.client, qop, &mut buffers), SEC_E_OK);
+            assert_eq!(buffers.map(|buffer| buffer.cbBuffer), [90, 11, 5]);
+            let mut whole = [&token[..90], &data, &padding[..5]].concat();
+            let nothing = SecBuffer { cbBuffer: 0, BufferType: SECBUFFER_DATA, pvBuffer: ptr::null_mut() };
+            let mut in_one = [buffer(SECBUFFER_STREAM, &mut whole), nothing];
+            assert_eq!(contexts.decrypt(&pair.server, &mut in_one), (SEC_E_OK, qop));
+            assert_eq!(in_one[1].cbBuffer, 11);
+            assert_eq!(&whole[90..101], b"eleven byte");
+        }
+    });
+}
+
+/// P9, S4: the buffers of clients that other people wrote. Each is encrypted in one of their shapes and decrypted in all.
+#[test]
+fn messages_arrive_in_every_shape_that_clients_use() {
+    const READ_ONLY: u32 = SECBUFFER_READONLY;
+    with_packages("messages_arrive_in_every_shape_that_clients_use", ALL, |package, contexts, pair| {
+        let (client, server) = (&pair.client, &pair.server);
+        let nothing = SecBuffer { cbBuffer: 0, BufferType: SECBUFFER_DATA, pvBuffer: ptr::null_mut() };
+        for encrypting in ["token, data, padding", "data, token", "token, data", "all in one array"] {
+            for decrypting in
+                ["stream, data", "data, token", "token, data", "read-only token", "padding", "more room"]
+            {
+                let mut token = trailer(contexts, client);
+                let (mut data, mut padding) = (b"a message".to_vec(), [0; 1]);
+                let t = buffer(SECBUFFER_TOKEN, &mut token);
+                let d = buffer(SECBUFFER_DATA, &mut data);
+                let p = buffer(SECBUFFER_PADDING, &mut padding);
+                let used = match encrypting {
+                    // winkerberos, pywin32's wrap, .NET.
+                    "token, data, padding" => {
+                        let mut buffers = [t, d, p];
+                        assert_eq!(contexts.encrypt(client, 0, &mut buffers), SEC_E_OK, "{package}");
+                        assert_eq!(buffers[2].cbBuffer, 0);
+                        buffers[0].cbBuffer
+                    }
+                    // pywin32's encrypt.
+                    "data, token" => {
+                        let mut buffers = [d, t];
+                        assert_eq!(contexts.encrypt(client, 0, &mut buffers), SEC_E_OK, "{package}");
+                        buffers[1].cbBuffer
+                    }
+                    // pyspnego's wrap_winrm, FreeTDS.
+                    "token, data" => {
+                        let mut buffers = [t, d];
+                        assert_eq!(contexts.encrypt(client, 0, &mut buffers), SEC_E_OK, "{package}");
+                        buffers[0].cbBuffer
+                    }
+                    // libcurl: token, data and padding one after the other in one piece of memory.
+                    _ => {
+                        let mut whole = [&token[..], &data, &padding].concat();
+                        let (first, rest) = whole.split_at_mut(token.len());
+                        let (second, third) = rest.split_at_mut(data.len());
+                        let mut buffers = [
+                            buffer(SECBUFFER_TOKEN, first),
+                            buffer(SECBUFFER_DATA, second),
+                            buffer(SECBUFFER_PADDING, third),
+                        ];
+                        assert_eq!(contexts.encrypt(client, 0, &mut buffers), SEC_E_OK, "{package}");
+                        let used = buffers[0].cbBuffer;
+                        token.copy_from_slice(first);
+                        data.copy_from_slice(second);
+                        used
+                    }
+                };
+                token.truncate(used as usize);
+                let t = buffer(SECBUFFER_TOKEN, &mut token);
+                let d = buffer(SECBUFFER_DATA, &mut data);
+                let name = format!("{package}: {encrypting}; {decrypting}");
+                let decrypted = match decrypting {
+                    "stream, data" => {
+                        let mut whole = [&token[..], &data].concat();
+                        let mut buffers = [buffer(SECBUFFER_STREAM, &mut whole), nothing];
+                        assert_eq!(contexts.decrypt(server, &mut buffers), (SEC_E_OK, 0), "{name}");
+                        assert_eq!(buffers[1].cbBuffer, 9);
+                        assert_eq!(buffers[0].cbBuffer as usize, whole.len());
+                        whole[used as usize..].to_vec()
+                    }
+                    shape => {
+                        let mut buffers = match shape {
+                            "data, token" => vec![d, t],
+                            "read-only token" => {
+                                vec![SecBuffer { BufferType: SECBUFFER_TOKEN | READ_ONLY, ..t }, d]
+                            }
+                            "padding" => vec![t, d, SecBuffer { cbBuffer: 0, ..p }],
+                            // A place for padding that nobody has shortened.
+                            "more room" => vec![t, d, p],
+                            _ => vec![t, d],
+                        };
+                        assert_eq!(contexts.decrypt(server, &mut buffers), (SEC_E_OK, 0), "{name}");
+                        data.clone()
+                    }
+                };
+                assert_eq!(decrypted, b"a message", "{name}");
+            }
+        }
+    });
+}
+
+/// P9: RPC's fragments: a header and a security trailer that are only signed, around a body in pieces.
+#[test]
+fn a_fragment_of_rpc_is_sealed_in_pieces() {
+    const CHECKED: u32 = SECBUFFER_DATA | SECBUFFER_READONLY_WITH_CHECKSUM;
+    with_packages("a_fragment_of_rpc_is_sealed_in_pieces", ALL, |package, contexts, pair| {
+        let mut token = trailer(contexts, &pair.client);
+        let (mut head, mut tail) = (*b"rpc header, 24 bytes lon", *b"8 bytes.");
+        let (mut first, mut second) = (*b"stub data, ", *b"more of it");
+        let mut buffers = [
+            buffer(CHECKED, &mut head),
+            buffer(SECBUFFER_DATA, &mut first),
+            buffer(SECBUFFER_DATA, &mut second),
+            buffer(CHECKED, &mut tail),
+            buffer(SECBUFFER_TOKEN, &mut token),
+        ];
+        assert_eq!(contexts.encrypt(&pair.client, 0, &mut buffers), SEC_E_OK, "{package}");
+        for checked in [0, 3] {
+            flip(&buffers[checked]);
+            assert_eq!(contexts.decrypt(&pair.server, &mut buffers).0, SEC_E_MESSAGE_ALTERED, "{package}");
+            flip(&buffers[checked]);
+        }
+        assert_eq!(contexts.decrypt(&pair.server, &mut buffers), (SEC_E_OK, 0), "{package}");
+        assert_eq!((&first, &second), (b"stub data, ", b"more of it"));
+    });
+}
+
+/// P10: a signed wrap has the room that it needs, and says what it was.
+#[test]
+fn with_integrity_alone_a_message_is_wrapped_in_the_announced_room() {
+    let test = "with_integrity_alone_a_message_is_wrapped_in_the_announced_room";
+    with_packages(test, ISC_REQ_INTEGRITY, |package, contexts, pair| {
+        for (from, to) in [(pair.client, pair.server), (pair.server, pair.client)] {
+            let mut token = trailer(contexts, &from);
+            let (mut data, mut padding) = (*b"in the clear", [0; 1]);
+            let mut buffers = [
+                buffer(SECBUFFER_TOKEN, &mut token),
+                buffer(SECBUFFER_DATA, &mut data),
+                buffer(SECBUFFER_PADDING, &mut padding),
+            ];
+            let wrapped = contexts.encrypt(&from, SECQOP_WRAP_NO_ENCRYPT, &mut buffers);
+            assert_eq!(wrapped, SEC_E_OK, "{package}");
+            token.truncate(buffers[0].cbBuffer as usize);
+            let mut stream = [&token[..], &data].concat();
+            let nothing = SecBuffer { cbBuffer: 0, BufferType: SECBUFFER_DATA, pvBuffer: ptr::null_mut() };
+            let mut buffers = [buffer(SECBUFFER_STREAM, &mut stream), nothing];
+            assert_eq!(contexts.decrypt(&to, &mut buffers), (SEC_E_OK, SECQOP_WRAP_NO_ENCRYPT), "{package}");
+            assert_eq!(stream[token.len()..], *b"in the clear");
+        }
+    });
+}
+
+/// S4, P10
 #[test]
 fn what_was_not_asked_for_can_not_be_done() {
-    with_flags("what_was_not_asked_for_can_not_be_done", ISC_REQ_INTEGRITY, |contexts, pair| {
-        let sizes: SecPkgContext_Sizes = contexts.query(&pair.client, SECPKG_ATTR_SIZES).unwrap();
-        assert_eq!(sizes.cbSecurityTrailer, 0);
-        let mut token = vec![0; sizes.cbMaxSignature as usize];
+    let test = "what_was_not_asked_for_can_not_be_done";
+    with_packages(test, ISC_REQ_INTEGRITY, |package, contexts, pair| {
+        let mut token = trailer(contexts, &pair.client);
         let mut data = [1u8; 16];
         let mut buffers = [buffer(SECBUFFER_DATA, &mut data), buffer(SECBUFFER_TOKEN, &mut token)];
         assert_eq!(contexts.encrypt(&pair.client, 0, &mut buffers), SEC_E_UNSUPPORTED_FUNCTION);
         assert_eq!(contexts.sign(&pair.client, 0, &mut buffers), SEC_E_OK);
         assert_eq!(contexts.verify(&pair.server, &mut buffers), (SEC_E_OK, 0));
+        let bare = contexts.shake(package, &Terms::default(), &Terms::default());
+        let sizes: SecPkgContext_Sizes = contexts.query(&bare.client, SECPKG_ATTR_SIZES).unwrap();
+        assert_eq!((sizes.cbSecurityTrailer, sizes.cbMaxSignature), (0, 0), "{package}");
     });
 }

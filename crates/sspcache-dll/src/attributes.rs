@@ -5,7 +5,7 @@ use std::{ptr, slice};
 
 use sspcache_engine::{
     FileTime, Name, SecurityStatus,
-    context::{ContextFlags, ContextInfo, MESSAGE_TOKEN, Role},
+    context::{ContextFlags, ContextInfo, Role},
 };
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
@@ -158,15 +158,19 @@ impl Query<'_> {
     }
 }
 
-/// The sizes of tokens; 0 for a function that this context doesn't have.
+/// The sizes of tokens; 0 for a function that this context doesn't have. `EncryptMessage` signs as well, and so has a
+/// trailer without confidentiality (clause P10).
 fn sizes(info: &ContextInfo) -> SecPkgContext_Sizes {
-    let token = u32::try_from(MESSAGE_TOKEN).unwrap_or(u32::MAX);
-    let room_if = |flag| if info.flags.contains(flag) { token } else { 0 };
+    let sizes = info.package.messages;
+    let if_any = |size, flags| if info.flags.intersects(flags) { size } else { 0 };
     SecPkgContext_Sizes {
         cbMaxToken: info.package.max_token,
-        cbMaxSignature: room_if(ContextFlags::INTEGRITY),
-        cbBlockSize: 1,
-        cbSecurityTrailer: room_if(ContextFlags::CONFIDENTIALITY),
+        cbMaxSignature: if_any(sizes.signature, ContextFlags::INTEGRITY),
+        cbBlockSize: sizes.block,
+        cbSecurityTrailer: if_any(
+            sizes.trailer,
+            ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | ContextFlags::CONFIDENTIALITY_ONLY,
+        ),
     }
 }
 

@@ -6,23 +6,20 @@
 //! | `SECBUFFER_DATA` | signed | encrypted in place |
 //! | the same, `SECBUFFER_READONLY_WITH_CHECKSUM` | signed | signed |
 //! | the same, `SECBUFFER_READONLY` | left out | left out |
-//! | `SECBUFFER_PADDING` | left out | nothing is padded: its length becomes 0 |
+//! | `SECBUFFER_PADDING` | left out | what the data is padded with, if the package pads; its length says how much |
 //! | `SECBUFFER_STREAM` | left out | decrypting: trailer and data in one; an empty `SECBUFFER_DATA` then points at the data |
 //!
 //! Others are left out. Buffers that overlap are refused.
 #![forbid(unsafe_code)]
 
 use smallvec::SmallVec;
-use sspcache_engine::{
-    SecurityStatus,
-    context::{MESSAGE_TOKEN, Part},
-};
+use sspcache_engine::{SecurityStatus, context::Part};
 use windows_sys::Win32::Security::Authentication::Identity::{
     SECBUFFER_DATA, SECBUFFER_PADDING, SECBUFFER_STREAM, SECBUFFER_TOKEN,
 };
 
 use crate::{
-    raw::{Access, BufferDesc, Descriptor, InHandle, Out, Piece, Split},
+    raw::{Access, BufferDesc, Descriptor, InHandle, Out, Piece, Whole},
     state::Ssp,
 };
 
@@ -39,7 +36,7 @@ pub fn make_signature(
     let context = context.context()?;
     let mut buffers = message.read()?;
     let length = {
-        let (token, parts) = token_and_parts(&mut buffers, Piece::bytes)?;
+        let (token, parts) = token_and_parts(&mut buffers, signed_part)?;
         engine.sign(context, qop, &parts, token.bytes_mut()?)?
     };
     buffers.set_length(SECBUFFER_TOKEN, length);
@@ -77,12 +74,17 @@ pub fn encrypt_message(
     let engine = ssp.engine()?;
     let context = context.context()?;
     let mut buffers = message.read()?;
-    let length = {
+    let (token, padding) = {
         let (token, mut parts) = token_and_parts(&mut buffers, part)?;
-        engine.encrypt(context, qop, &mut parts, token.bytes_mut()?)?
+        let length = engine.encrypt(context, qop, &mut parts, token.bytes_mut()?)?;
+        let padding: Parts<_> = parts
+            .iter()
+            .filter_map(|part| if let Part::Padding(padding) = part { Some(padding.len()) } else { None })
+            .collect();
+        (length, padding)
     };
-    buffers.set_length(SECBUFFER_TOKEN, length);
-    buffers.empty_all(SECBUFFER_PADDING);
+    buffers.set_length(SECBUFFER_TOKEN, token);
+    buffers.set_lengths(SECBUFFER_PADDING, padding);
     Ok(())
 }
 
@@ -103,15 +105,32 @@ pub fn decrypt_message(
         let is_place = |kind, access| is_data(kind, access) && access == Access::Full;
         let place = buffers.iter().position(|buffer| is_place(buffer.kind(), buffer.access()));
         let place = place.ok_or(SecurityStatus::INVALID_TOKEN)?;
-        let found = {
-            let (token, mut parts) = stream_parts(buffers.split(SECBUFFER_STREAM, MESSAGE_TOKEN)?)?;
-            engine.decrypt(context, &mut parts, token)?
+        let (found, offset, length) = {
+            let whole = buffers.whole(SECBUFFER_STREAM)?;
+            let start = whole.whole.addr();
+            let mut parts = stream_parts(whole)?;
+            let found = engine.decrypt(context, &mut parts, &[])?;
+            let message = parts.iter().find_map(|part| match part {
+                Part::Stream(message) => Some((message.as_ptr().addr() - start, message.len())),
+                _ => None,
+            });
+            let (offset, length) = message.ok_or(SecurityStatus::INTERNAL_ERROR)?;
+            (found, offset, length)
         };
-        buffers.point_into(place, SECBUFFER_STREAM, MESSAGE_TOKEN);
+        buffers.point_into(place, SECBUFFER_STREAM, offset, length);
         found
     } else {
-        let (token, mut parts) = token_and_parts(&mut buffers, part)?;
-        engine.decrypt(context, &mut parts, token.bytes()?)?
+        let (found, lengths) = {
+            let (token, mut parts) = token_and_parts(&mut buffers, part)?;
+            let found = engine.decrypt(context, &mut parts, token.bytes()?)?;
+            let lengths: Parts<_> = parts
+                .iter()
+                .filter_map(|part| if let Part::Data(data) = part { Some(data.len()) } else { None })
+                .collect();
+            (found, lengths)
+        };
+        buffers.set_lengths(SECBUFFER_DATA, lengths);
+        found
     };
     qop.write(found);
     Ok(())
@@ -122,40 +141,48 @@ type Parts<P> = SmallVec<[P; 8]>;
 /// The token of a message and the parts that it protects, all of which lie apart.
 fn token_and_parts<'b, P>(
     buffers: &'b mut BufferDesc<'_>,
-    part: impl Fn(Piece<'b>) -> Result<P, SecurityStatus>,
+    part: impl Fn(Piece<'b>) -> Option<Result<P, SecurityStatus>>,
 ) -> Result<(Piece<'b>, Parts<P>), SecurityStatus> {
     let (mut token, mut parts) = (None, Parts::new());
     for piece in buffers.apart()? {
         if piece.kind() == SECBUFFER_TOKEN && token.is_none() {
             token = Some(piece);
-        } else if is_data(piece.kind(), piece.access()) {
-            parts.push(part(piece)?);
+        } else if let Some(part) = part(piece) {
+            parts.push(part?);
         }
     }
     Ok((token.ok_or(SecurityStatus::INVALID_TOKEN)?, parts))
 }
 
+/// A part of a message that is signed.
+fn signed_part(piece: Piece<'_>) -> Option<Result<&[u8], SecurityStatus>> {
+    is_data(piece.kind(), piece.access()).then(|| piece.bytes())
+}
+
 /// A part of a message that is encrypted or decrypted in place.
-fn part(piece: Piece<'_>) -> Result<Part<'_>, SecurityStatus> {
-    match piece.access() {
-        Access::Checked => piece.bytes().map(Part::Checked),
-        _ => piece.bytes_mut().map(Part::Data),
+fn part(piece: Piece<'_>) -> Option<Result<Part<'_>, SecurityStatus>> {
+    match (piece.kind(), piece.access()) {
+        // Whether a place for padding is needed, the package knows.
+        (SECBUFFER_PADDING, _) => Some(Ok(Part::Padding(piece.bytes_mut().unwrap_or_default()))),
+        (SECBUFFER_DATA, Access::Checked) => Some(piece.bytes().map(Part::Checked)),
+        (SECBUFFER_DATA, Access::Full) => Some(piece.bytes_mut().map(Part::Data)),
+        _ => None,
     }
 }
 
-/// The token of a message in one piece, and its parts in the order of their buffers: the data in the place that it will
-/// be pointed from.
-fn stream_parts(stream: Split<'_>) -> Result<(&[u8], Parts<Part<'_>>), SecurityStatus> {
-    let Split { head: token, rest, others } = stream;
-    let mut data = Some(rest);
+/// The parts of a message whose token and data are in one piece, in the order of their buffers: that piece in the place
+/// that the data will be pointed from.
+fn stream_parts(stream: Whole<'_>) -> Result<Parts<Part<'_>>, SecurityStatus> {
+    let Whole { whole, others } = stream;
+    let mut whole = Some(whole);
     let mut parts = Parts::new();
     for other in others.iter().filter(|other| is_data(other.kind(), other.access())) {
         parts.push(match other.access() {
             Access::Checked => Part::Checked(other.bytes()?),
-            _ => Part::Data(data.take().ok_or(SecurityStatus::INVALID_TOKEN)?.bytes_mut()?),
+            _ => Part::Stream(whole.take().ok_or(SecurityStatus::INVALID_TOKEN)?.bytes_mut()?),
         });
     }
-    Ok((token.bytes()?, parts))
+    Ok(parts)
 }
 
 /// Whether a buffer is a part of its message.

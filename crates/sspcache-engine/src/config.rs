@@ -16,6 +16,9 @@
 //! comment = "for tests"
 //! capabilities = ["integrity", "privacy", "connection"]
 //! max-token = 2888
+//! trailer-size = 16             # the room that EncryptMessage asks for
+//! trailer-used = 16             # how much of it it uses
+//! block-size = 1                # what it pads to a multiple of
 //! rpc-id = 10
 //! token-size = 12000            # the length of an initiator's first token; without it, as long as it has to be
 //!
@@ -83,7 +86,7 @@ use toml::{
 use zeroize::Zeroizing;
 
 use crate::{
-    AuthIdentity, Effect, Fault, Logon, Name, PackageInfo, PackageList, Principal,
+    AuthIdentity, Effect, Fault, Logon, MessageSizes, Name, PackageInfo, PackageList, Principal,
     context::{export_key::ExportKey, settings::Overrides},
     ledger::HandlePolicy,
 };
@@ -188,6 +191,7 @@ impl Config {
             rpc_id: package.optional(&keys::RPC_ID)?.unwrap_or(default.rpc_id),
             caching: package.optional(&keys::CACHING)?.unwrap_or(default.caching),
             token_size: package.optional(&keys::TOKEN_SIZE)?,
+            messages: read_sizes(package, default.messages)?,
             ..default
         };
         self.packages.push(ForModule { module: package.optional(&keys::PACKAGE_MODULE)?, item });
@@ -254,6 +258,20 @@ impl Config {
         self.faults.push(ForModule { module: fault.optional(&keys::FAULT_MODULE)?, item });
         Ok(())
     }
+}
+
+/// The sizes of a package's messages. With one of the two that a trailer has, the other one follows it where it must.
+fn read_sizes(package: &Section<'_>, default: MessageSizes) -> Result<MessageSizes, ConfigError> {
+    let [room, used] = [&keys::TRAILER_SIZE, &keys::TRAILER_USED].map(|key| package.optional(key));
+    let (trailer, trailer_used) = match (room?, used?) {
+        (None, None) => (default.trailer, default.trailer_used),
+        (Some(room), None) => (room, default.trailer_used.min(room)),
+        (None, Some(used)) => (default.trailer.max(used), used),
+        (Some(room), Some(used)) if used <= room => (room, used),
+        (Some(_), Some(_)) => return Err(package.wrong(&keys::TRAILER_USED, Problem::Invalid)),
+    };
+    let block = package.optional(&keys::BLOCK_SIZE)?.unwrap_or(default.block);
+    Ok(MessageSizes { trailer, trailer_used, block, ..default })
 }
 
 impl std::str::FromStr for Config {

@@ -86,7 +86,7 @@ pub use handle::CredentialHandle;
 pub use identity::{AuthIdentity, PackageList, Principal};
 pub use ledger::HandlePolicy;
 pub use name::Name;
-pub use package::{Capabilities, PackageInfo};
+pub use package::{Capabilities, MessageSizes, PackageInfo};
 #[cfg(feature = "contexts")]
 pub use seal::{Seal, SealedFor};
 pub use secret::{Secret, SecretKind};

@@ -29,6 +29,24 @@ pub struct PackageInfo {
     /// How long an initiator's first token is, in bytes. Without it, as long as it has to be, and 260 bytes or more
     /// where a parser expects as much.
     pub token_size: Option<NonZeroU32>,
+    /// The sizes of what protects messages.
+    pub messages: MessageSizes,
+}
+
+/// The sizes of what protects a message, in bytes: `SecPkgContext_Sizes`, and what of them is used.
+///
+/// Reference: [SecPkgContext_Sizes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcontext_sizes).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MessageSizes {
+    /// `cbMaxSignature`: what `MakeSignature` needs, and uses.
+    pub signature: u32,
+    /// `cbSecurityTrailer`: what `EncryptMessage` is to be given.
+    pub trailer: u32,
+    /// What `EncryptMessage` uses of it; at least 16.
+    pub trailer_used: u32,
+    /// `cbBlockSize`: data is padded to a multiple of it, from 1 to 255.
+    pub block: u32,
 }
 
 impl PackageInfo {
@@ -41,7 +59,7 @@ impl PackageInfo {
     /// | any other | 0xFFFF, `SECPKG_ID_NONE` | the mock's own |
     ///
     /// Wine 8's `EnumerateSecurityPackages` lists the capabilities 0x82B37, 0x83BB3 and 0x8F3BBF. Microsoft's pages
-    /// give 2,888, 48,000 and 48,000 bytes as the usual token sizes.
+    /// give 2,888 and 48,000 bytes as the token sizes of NTLM and Kerberos; Negotiate's 65,791 were reported.
     ///
     /// `NTLM`, `Negotiate` and `Kerberos` don't cache: what a program signs in with is in its handle alone. All others do.
     ///
@@ -60,6 +78,7 @@ impl PackageInfo {
             version: 1,
             caching: known.caching,
             token_size: None,
+            messages: known.messages,
         }
     }
 
@@ -110,6 +129,7 @@ struct Defaults {
     capabilities: Capabilities,
     max_token: u32,
     caching: bool,
+    messages: MessageSizes,
 }
 
 const DEFAULTS: &[Defaults] = &[
@@ -121,6 +141,7 @@ const DEFAULTS: &[Defaults] = &[
         capabilities: Capabilities(OF_ALL | sspi::SECPKG_FLAG_TOKEN_ONLY),
         max_token: 2_888,
         caching: false,
+        messages: MessageSizes { signature: 16, trailer: 16, trailer_used: 16, block: 1 },
     },
     Defaults {
         name: "Negotiate",
@@ -128,8 +149,9 @@ const DEFAULTS: &[Defaults] = &[
         capabilities: Capabilities(
             OF_ALL | sspi::SECPKG_FLAG_EXTENDED_ERROR | sspi::SECPKG_FLAG_GSS_COMPATIBLE,
         ),
-        max_token: 48_000,
+        max_token: 65_791,
         caching: false,
+        messages: KERBEROS_MESSAGES,
     },
     Defaults {
         name: "Kerberos",
@@ -147,6 +169,7 @@ const DEFAULTS: &[Defaults] = &[
         ),
         max_token: 48_000,
         caching: false,
+        messages: KERBEROS_MESSAGES,
     },
 ];
 
@@ -156,7 +179,13 @@ const OTHERS: Defaults = Defaults {
     capabilities: UNVERIFIED,
     max_token: DEFAULT_MAX_TOKEN,
     caching: true,
+    messages: MessageSizes { signature: 28, trailer: 28, trailer_used: 28, block: 1 },
 };
+
+/// Those of Kerberos with AES: a signature is a header and a checksum of RFC 4121, and a trailer has a confounder, and
+/// a header that is encrypted, as well. The announced trailer was reported.
+const KERBEROS_MESSAGES: MessageSizes =
+    MessageSizes { signature: 28, trailer: 76, trailer_used: 60, block: 1 };
 
 const UNVERIFIED: Capabilities = Capabilities(
     sspi::SECPKG_FLAG_INTEGRITY

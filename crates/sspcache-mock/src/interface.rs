@@ -10,10 +10,8 @@ use sspcache::{
 use sspcache_engine::{AcquireRequest, CredentialHandle, Engine, Operation};
 #[cfg(feature = "contexts")]
 use sspcache_engine::{
-    Name, Principal, Secret,
-    context::{
-        AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, MESSAGE_TOKEN, Part,
-    },
+    MessageSizes, Name, Principal, Secret,
+    context::{AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, Part},
 };
 use zeroize::Zeroizing;
 
@@ -41,6 +39,12 @@ impl MockInterface {
     #[cfg(feature = "contexts")]
     fn info(&self, context: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         self.call(Operation::QueryContextAttributes, |ssp| ssp.context(context))
+    }
+
+    /// The sizes of messages, which a client asks for before it makes one.
+    #[cfg(feature = "contexts")]
+    fn sizes(&self, context: ContextHandle) -> Result<MessageSizes, SecurityStatus> {
+        self.info(context).map(|info| info.package.messages)
     }
 
     fn check_entry(&self, operation: Operation) -> Result<(), SecurityStatus> {
@@ -183,7 +187,7 @@ impl SecurityInterface for MockInterface {
         }
 
         fn sign(&self, context: &ContextHandle, message: &[u8]) -> Result<Vec<u8>, SecurityStatus> {
-            let mut token = vec![0; MESSAGE_TOKEN];
+            let mut token = vec![0; self.sizes(*context)?.signature as usize];
             let length =
                 self.call(Operation::MakeSignature, |ssp| ssp.sign(*context, 0, &[message], &mut token))?;
             token.truncate(length);
@@ -201,20 +205,28 @@ impl SecurityInterface for MockInterface {
         }
 
         fn encrypt(&self, context: &ContextHandle, message: &[u8]) -> Result<Sealed, SecurityStatus> {
-            let mut sealed = Sealed { token: vec![0; MESSAGE_TOKEN], data: message.to_vec() };
-            let Sealed { token, data } = &mut sealed;
-            let length = self.call(Operation::EncryptMessage, |ssp| {
-                ssp.encrypt(*context, 0, &mut [Part::Data(data)], token)
-            })?;
-            token.truncate(length);
-            Ok(sealed)
+            let sizes = self.sizes(*context)?;
+            let mut token = vec![0; sizes.trailer as usize];
+            let (mut data, mut padding) = (message.to_vec(), vec![0; sizes.block as usize]);
+            let mut parts = [Part::Data(&mut data), Part::Padding(&mut padding)];
+            let used = self
+                .call(Operation::EncryptMessage, |ssp| ssp.encrypt(*context, 0, &mut parts, &mut token))?;
+            let [_, Part::Padding(pad)] = parts else { return Err(SecurityStatus::INTERNAL_ERROR) };
+            let padded = pad.len();
+            token.truncate(used);
+            data.extend_from_slice(&padding[..padded]);
+            Ok(Sealed { token, data })
         }
 
         fn decrypt(&self, context: &ContextHandle, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
             let mut message = sealed.data.clone();
+            let mut parts = [Part::Data(&mut message)];
             let qop = self.call(Operation::DecryptMessage, |ssp| {
-                ssp.decrypt(*context, &mut [Part::Data(&mut message)], &sealed.token)
+                ssp.decrypt(*context, &mut parts, &sealed.token)
             })?;
+            let [Part::Data(data)] = parts else { return Err(SecurityStatus::INTERNAL_ERROR) };
+            let length = data.len();
+            message.truncate(length);
             Ok((message, qop))
         }
 

@@ -162,7 +162,7 @@ impl World {
                     .messages
                     .get(&at)
                     .cloned()
-                    .unwrap_or_else(|| Message { token: vec![0; 28], data: b"a message".to_vec() });
+                    .unwrap_or_else(|| Message { token: vec![0; 100], data: b"a message".to_vec() });
                 if let Some(room) = step.take("room") {
                     message.token.resize(room.parse().expect("a number"), 0);
                 }

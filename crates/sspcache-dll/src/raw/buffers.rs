@@ -98,26 +98,25 @@ pub(crate) struct Piece<'b> {
     caller: PhantomData<&'b mut [u8]>,
 }
 
-/// A buffer in two pieces, and beside it the others of its descriptor.
+/// A buffer that is written to, and beside it the others of its descriptor.
 #[derive(Debug)]
-pub(crate) struct Split<'b> {
-    pub(crate) head: Piece<'b>,
-    pub(crate) rest: Piece<'b>,
+pub(crate) struct Whole<'b> {
+    pub(crate) whole: Piece<'b>,
     pub(crate) others: Others<'b>,
 }
 
-/// The buffers of a descriptor in which one is split.
+/// The buffers of a descriptor beside the one that is written to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Others<'b> {
     buffers: &'b [Buffer],
-    split: Memory,
+    written: Memory,
 }
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Other<'b> {
     buffer: &'b Buffer,
-    split: Memory,
+    written: Memory,
 }
 
 /// A buffer's memory and kind.
@@ -175,23 +174,31 @@ impl BufferDesc<'_> {
         Ok(used.map(|buffer| Piece { memory: buffer.memory, caller: PhantomData }))
     }
 
-    /// The first buffer of this kind in two pieces, the first of them this long.
+    /// The first buffer of this kind, beside the others.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_TOKEN`] for a buffer that isn't there, is at no place, or is shorter.
-    pub(crate) fn split(&mut self, kind: u32, head: usize) -> Result<Split<'_>, SecurityStatus> {
+    /// [`SecurityStatus::INVALID_TOKEN`] for a buffer that isn't there, or is at no place.
+    pub(crate) fn whole(&mut self, kind: u32) -> Result<Whole<'_>, SecurityStatus> {
         let memory = self.first(kind).ok_or(SecurityStatus::INVALID_TOKEN)?.memory;
-        let (head, rest) = memory.split_at(head)?;
-        let piece = |memory| Piece { memory, caller: PhantomData };
-        let others = Others { buffers: &self.buffers, split: memory };
-        Ok(Split { head: piece(head), rest: piece(rest), others })
+        if !memory.is_somewhere() {
+            return Err(SecurityStatus::INVALID_TOKEN);
+        }
+        let others = Others { buffers: &self.buffers, written: memory };
+        Ok(Whole { whole: Piece { memory, caller: PhantomData }, others })
     }
 
-    /// Points a buffer at what lies behind the first bytes of the first buffer of that kind.
-    pub(crate) fn point_into(&mut self, index: usize, kind: u32, head: usize) {
-        let split = self.first(kind).map(|buffer| buffer.memory.split_at(head));
-        if let (Some(buffer), Some(Ok((_, rest)))) = (self.buffers.get(index), split) {
-            buffer.set(rest.data, rest.length);
+    /// Points a buffer at these bytes of the first buffer of that kind.
+    pub(crate) fn point_into(&mut self, index: usize, kind: u32, offset: usize, length: usize) {
+        if let (Some(buffer), Some(whole)) = (self.buffers.get(index), self.first(kind)) {
+            buffer.set(whole.memory.data.wrapping_add(offset), length);
+        }
+    }
+
+    /// Says how much is in the buffers of this kind that may be written to, in their order.
+    pub(crate) fn set_lengths(&mut self, kind: u32, lengths: impl IntoIterator<Item = usize>) {
+        let written = |buffer: &&Buffer| buffer.kind() == kind && buffer.access() == Access::Full;
+        for (buffer, length) in self.buffers.iter().filter(written).zip(lengths) {
+            buffer.set(buffer.memory.data, length);
         }
     }
 
@@ -199,13 +206,6 @@ impl BufferDesc<'_> {
     pub(crate) fn set_length(&mut self, kind: u32, length: usize) {
         if let Some(buffer) = self.first(kind) {
             buffer.set(buffer.memory.data, length);
-        }
-    }
-
-    /// Says of every buffer of this kind that nothing is in it.
-    pub(crate) fn empty_all(&mut self, kind: u32) {
-        for buffer in self.buffers.iter().filter(|buffer| buffer.kind() == kind) {
-            buffer.set(buffer.memory.data, 0);
         }
     }
 
@@ -289,6 +289,10 @@ impl<'b> Piece<'b> {
         self.memory.access
     }
 
+    pub(crate) fn addr(&self) -> usize {
+        self.memory.data.addr()
+    }
+
     /// What is in it.
     ///
     /// # Errors
@@ -322,7 +326,7 @@ impl<'b> Piece<'b> {
 
 impl<'b> Others<'b> {
     pub(crate) fn iter(self) -> impl Iterator<Item = Other<'b>> {
-        self.buffers.iter().map(move |buffer| Other { buffer, split: self.split })
+        self.buffers.iter().map(move |buffer| Other { buffer, written: self.written })
     }
 }
 
@@ -339,10 +343,10 @@ impl<'b> Other<'b> {
     /// What is in it.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_PARAMETER`] when it lies in the one that is split, [`SecurityStatus::INVALID_TOKEN`]
+    /// [`SecurityStatus::INVALID_PARAMETER`] when it lies in the one that is written to, [`SecurityStatus::INVALID_TOKEN`]
     /// for a length at no place.
     pub(crate) fn bytes(self) -> Result<&'b [u8], SecurityStatus> {
-        if self.buffer.memory.overlaps(self.split) {
+        if self.buffer.memory.overlaps(self.written) {
             return Err(SecurityStatus::INVALID_PARAMETER);
         }
         self.buffer.bytes()
@@ -376,14 +380,5 @@ impl Memory {
         } else {
             Ok(())
         }
-    }
-
-    /// Its first bytes and the others.
-    fn split_at(self, head: usize) -> Result<(Self, Self), SecurityStatus> {
-        if !self.is_somewhere() {
-            return Err(SecurityStatus::INVALID_TOKEN);
-        }
-        let rest = self.length.checked_sub(head).ok_or(SecurityStatus::INVALID_TOKEN)?;
-        Ok((Self { length: head, ..self }, Self { data: self.data.wrapping_add(head), length: rest, ..self }))
     }
 }

@@ -31,7 +31,7 @@ mod strings;
 pub use self::place::Raw;
 pub(crate) use self::{
     attributes::{AttributeBuffer, Structure},
-    buffers::{Access, BufferDesc, Descriptor, InBuffer, Piece, Split},
+    buffers::{Access, BufferDesc, Descriptor, InBuffer, Piece, Whole},
     bytes::InBytes,
     cred_write::CredWriteParameters,
     handles::{InHandle, OutHandle},

@@ -7,7 +7,11 @@ use toml::de::DeValue;
 use super::base64::decode;
 use crate::{
     Effect, Name, Operation, Secret, SecretKind,
-    context::{NegotiateFirst, export_key::ExportKey},
+    context::{
+        NegotiateFirst,
+        export_key::ExportKey,
+        message_token::{LONGEST_BLOCK, SHORTEST},
+    },
     ledger::HandlePolicy,
     package::Capabilities,
 };
@@ -106,6 +110,9 @@ keys! {
         COMMENT: Name = "comment", TEXT, "its description";
         CAPABILITIES: Capabilities = "capabilities", CAPABILITY_LIST, "what it can do";
         MAX_TOKEN: NonZeroU32 = "max-token", BYTES, "the longest token";
+        TRAILER_SIZE: u32 = "trailer-size", TRAILER, "the room that EncryptMessage asks for";
+        TRAILER_USED: u32 = "trailer-used", TRAILER, "how much of it it uses; without it, as much as usual";
+        BLOCK_SIZE: u32 = "block-size", BLOCK, "what EncryptMessage pads to a multiple of; 1 pads nothing";
         RPC_ID: u16 = "rpc-id", SHORT, "its number in RPC";
         CACHING: bool = "caching", TRUTH,
             "whether it caches what a program signs in with; without it, all but Negotiate, Kerberos and NTLM do";
@@ -143,6 +150,10 @@ keys! {
     }
 }
 
+const BLOCK: Value<u32> = Value {
+    allowed: Allowed::Words("a whole number of bytes from 1 to 255"),
+    read: |value| number(value).filter(|bytes| (1..=LONGEST_BLOCK).contains(bytes)),
+};
 const BYTES: Value<NonZeroU32> =
     Value { allowed: Allowed::Words("a whole number of bytes, at least 1"), read: positive };
 const CAPABILITY_LIST: Value<Capabilities> = Value {
@@ -235,6 +246,12 @@ const TEXT: Value<Name> = Value { allowed: Allowed::Words("a string"), read: nam
 const TOKEN_BYTES: Value<NonZeroU32> = Value {
     allowed: Allowed::Words("a whole number of bytes from 1 to 1048576"),
     read: |value| positive(value).filter(|size| size.get() <= 1 << 20),
+};
+const TRAILER: Value<u32> = Value {
+    allowed: Allowed::Words(
+        "a whole number of bytes from 16 to 65535, of which no more are used than there is room for",
+    ),
+    read: |value| number(value).filter(|bytes| (SHORTEST..=u16::MAX.into()).contains(bytes)),
 };
 const TRUTH: Value<bool> = Value { allowed: Allowed::Words("true or false"), read: |value| value.as_bool() };
 

@@ -14,7 +14,8 @@ use super::{
     wire::{Reader, Writer},
 };
 use crate::{
-    EventKind, FileTime, Name, Operation, PackageInfo, SecurityStatus, package::Capabilities, state::Instance,
+    EventKind, FileTime, MessageSizes, Name, Operation, PackageInfo, SecurityStatus, package::Capabilities,
+    state::Instance,
 };
 
 impl ExportKey {
@@ -129,6 +130,7 @@ impl Established {
             rpc_id,
             max_token,
             version,
+            messages,
             caching: _,
             token_size: _,
         } = &**package;
@@ -153,6 +155,10 @@ impl Established {
         to.bytes(&max_token.to_le_bytes());
         to.bytes(&rpc_id.to_le_bytes());
         to.bytes(&version.to_le_bytes());
+        let MessageSizes { signature, trailer, trailer_used, block } = *messages;
+        for size in [signature, trailer, trailer_used, block] {
+            to.bytes(&size.to_le_bytes());
+        }
         to.principal(client);
         to.principal(server);
         to.optional_name(target.as_ref());
@@ -171,7 +177,8 @@ impl Established {
         let (info, expires, position) = read;
         let mut branch = Branch::default();
         getrandom::fill(&mut branch.0).map_err(|_| SecurityStatus::INTERNAL_ERROR)?;
-        let protection = Protection::new(&info.session_key, info.role, info.flags).branch(branch, position);
+        let protection =
+            Protection::new(&info.session_key, info.role, info.flags, &info.package).branch(branch, position);
         Ok(Self { info, expires, protection })
     }
 
@@ -194,6 +201,12 @@ impl Established {
             max_token: u32::from_le_bytes(from.array()?),
             rpc_id: u16::from_le_bytes(from.array()?),
             version: u16::from_le_bytes(from.array()?),
+            messages: MessageSizes {
+                signature: u32::from_le_bytes(from.array()?),
+                trailer: u32::from_le_bytes(from.array()?),
+                trailer_used: u32::from_le_bytes(from.array()?),
+                block: u32::from_le_bytes(from.array()?),
+            },
             // Its handshake is over.
             token_size: None,
         };
@@ -225,7 +238,7 @@ fn begin(long: usize) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {
 }
 
 /// Begins an export; its last byte is the version.
-const MAGIC: &[u8; 8] = b"sspcctx\x01";
+const MAGIC: &[u8; 8] = b"sspcctx\x02";
 /// With a random number, which no other export has.
 const HEADER: usize = MAGIC.len() + 24;
 /// Room for everything whose length is known, and more.
@@ -254,11 +267,16 @@ mod tests {
         ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | ContextFlags::SEQUENCE_DETECT
     }
 
+    /// One whose tokens say which branch made them.
+    fn package() -> PackageInfo {
+        PackageInfo { messages: PackageInfo::named("MSN").messages, ..PackageInfo::named("NTLM") }
+    }
+
     fn established(role: Role) -> Established {
         let info = ContextInfo {
             role,
             flags: flags(),
-            package: PackageInfo::named("NTLM").into(),
+            package: package().into(),
             negotiated: true,
             client: Principal::new(Name::from_units(&[0xD800, 0x41]), "CONTOSO"),
             server: Principal::default(),
@@ -268,7 +286,7 @@ mod tests {
             started_local: FileTime(5),
             expires_local: FileTime::NEVER,
         };
-        let protection = Protection::new(&info.session_key, role, info.flags);
+        let protection = Protection::new(&info.session_key, role, info.flags, &info.package);
         Established { info, expires: FileTime::NEVER, protection }
     }
 
@@ -403,8 +421,8 @@ mod tests {
     #[test]
     fn exports_are_sealed_as_an_independent_implementation_does() {
         const SEALED: [u8; 25] = [
-            0xB8, 0x20, 0xF0, 0x20, 0x08, 0x5D, 0x87, 0x84, 0x71, 0xE3, 0x98, 0xFD, 0xD6, 0x66, 0x75, 0x5D,
-            0xAA, 0x41, 0xC9, 0x03, 0x9E, 0xF7, 0xD7, 0xE8, 0x33,
+            0x37, 0xCB, 0x31, 0x8A, 0x97, 0xAE, 0xD1, 0xCE, 0x2F, 0x89, 0x16, 0x06, 0x3A, 0x22, 0x42, 0xB1,
+            0xFC, 0xDB, 0xE0, 0xB7, 0xCB, 0x0E, 0xCB, 0xAA, 0x39,
         ];
         let mut header = [0; HEADER];
         header[..MAGIC.len()].copy_from_slice(MAGIC);

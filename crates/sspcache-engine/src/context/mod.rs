@@ -15,6 +15,8 @@ mod handshake;
 mod initiate;
 mod leg;
 mod manage;
+mod message_parts;
+pub(crate) mod message_token;
 mod messages;
 mod negotiate;
 mod proof;
@@ -136,13 +138,18 @@ pub struct Step {
     pub expires_local: FileTime,
 }
 
-/// A part of a message that is encrypted or decrypted.
+/// A part of a message that is encrypted or decrypted. When that has succeeded, each part is as long as what is in it.
 #[derive(Debug)]
 pub enum Part<'a> {
     /// Protected against changes, and left readable: `SECBUFFER_READONLY_WITH_CHECKSUM`.
     Checked(&'a [u8]),
     /// Encrypted in place.
     Data(&'a mut [u8]),
+    /// The place for what data is padded with, behind it: `SECBUFFER_PADDING`. Needed where a package has blocks of more
+    /// than one byte.
+    Padding(&'a mut [u8]),
+    /// Token and data in one piece, to be decrypted: `SECBUFFER_STREAM`. Afterwards it is the data alone.
+    Stream(&'a mut [u8]),
 }
 
 /// Everything that can be asked of an established context.
@@ -198,7 +205,8 @@ pub struct ExportOptions {
     pub reset_new: bool,
 }
 
-/// Length of the token that signs or encrypts a message, in bytes: `cbMaxSignature` and `cbSecurityTrailer`.
+/// Length of the token that signs or encrypts a message of a package whose tokens have the mock's own shape, in bytes:
+/// of `MSN` and `DPA`. Others have the sizes in [`PackageInfo::messages`].
 pub const MESSAGE_TOKEN: usize = 28;
 
 /// The quality of protection that signs and does not encrypt: `SECQOP_WRAP_NO_ENCRYPT`.

@@ -1,18 +1,27 @@
-//! Signing and encrypting messages: keys, tokens, sequence numbers, replays. `docs/messages.md` describes the format.
+//! Signing and encrypting messages: keys, sequence numbers, replays. `docs/messages.md` describes the format.
 
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Tag};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+pub(super) use super::message_token::Branch;
 use super::{
-    ContextFlags, MESSAGE_TOKEN, Part, Role, SessionKey, WRAP_NO_ENCRYPT, proof::keyed, sequence::Received,
+    ContextFlags, Part, Role, SessionKey, WRAP_NO_ENCRYPT,
+    message_parts::{
+        Cut, associated, data_of, forget_padding, in_one_piece, padded, require_data, token_of_stream,
+        unpadded,
+    },
+    message_token::{Formats, Header, Kind, SHORT_NUMBER, SHORT_TAG, Shape, TAG, Token, header},
+    proof::keyed,
+    sequence::Received,
 };
-use crate::SecurityStatus;
+use crate::{PackageInfo, SecurityStatus};
 
 /// The message protection of one side of an established context.
 pub(crate) struct Protection {
     flags: ContextFlags,
+    formats: Formats,
     sending: Sender,
     receiving: Sender,
     branch: Branch,
@@ -29,26 +38,20 @@ pub(crate) struct Position {
     pub(crate) received: Received,
 }
 
-/// Which of several copies of one side of a context made a message.
-///
-/// An exported context and its original, or two imports of one export, have the same keys and may go on from the same
-/// sequence number. Each import draws its branch at random, so that no two of them encrypt under one nonce.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Branch(pub(crate) [u8; BRANCH]);
-
 impl Protection {
     /// Both sides derive the same keys from the session key; each sends with its own and receives with the other's.
     ///
     /// The session key is to be fresh: two contexts of one key and role would encrypt under the same nonces. What is
     /// made from an existing context has a [branch](Self::branch) of its own.
-    pub(crate) fn new(key: &SessionKey, role: Role, flags: ContextFlags) -> Self {
-        let (own, other) = match role {
-            Role::Acceptor => ("acceptor", "initiator"),
-            Role::Initiator => ("initiator", "acceptor"),
+    pub(crate) fn new(key: &SessionKey, role: Role, flags: ContextFlags, package: &PackageInfo) -> Self {
+        let other = match role {
+            Role::Acceptor => Role::Initiator,
+            Role::Initiator => Role::Acceptor,
         };
         Self {
             flags,
-            sending: Sender::new(key, own),
+            formats: Formats::of(package),
+            sending: Sender::new(key, role),
             receiving: Sender::new(key, other),
             branch: Branch::default(),
             next: 0,
@@ -82,10 +85,14 @@ impl Protection {
         if parts.is_empty() {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
-        let token = room(token)?;
-        let header = self.next_header(Kind::Signature)?;
-        token.write(header, &self.sending.keys().tag(header, parts.iter().copied()));
-        Ok(MESSAGE_TOKEN)
+        let format = self.formats.signature;
+        let room = format.room(token)?;
+        let header =
+            header(Kind::Signature, format.branch(Kind::Signature, self.branch), self.next_number()?);
+        let tag = self.sending.keys().tag(&header, parts.iter().copied());
+        let tag = &tag[..format.tag_length(Kind::Signature)];
+        format.write(room, self.sending.role, Kind::Signature, &header, tag);
+        Ok(format.length)
     }
 
     /// Verifies a signed message; returns the quality of protection.
@@ -97,11 +104,11 @@ impl Protection {
         if parts.is_empty() {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
-        let token = Token::parse(token)?;
-        if token.kind != Kind::Signature {
+        let token = self.formats.signature.parse(token, self.receiving.role)?;
+        if token.kind.is_some_and(|kind| kind != Kind::Signature) {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
-        self.receiving.keys().verify(&token, parts.iter().copied())?;
+        self.receiving.keys().verify(&token, Kind::Signature, parts.iter().copied())?;
         self.received.accept(token.number, self.flags)?;
         Ok(0)
     }
@@ -126,15 +133,20 @@ impl Protection {
             return Err(SecurityStatus::UNSUPPORTED_FUNCTION);
         }
         require_data(parts)?;
-        let token = room(token)?;
-        let header = self.next_header(kind)?;
-        let tag = if kind == Kind::Sealed {
-            self.sending.keys().seal(header, parts)?
-        } else {
-            self.sending.keys().tag(header, parts.iter().map(Part::bytes))
+        let format = self.formats.trailer;
+        let room = format.room(token)?;
+        let padding = padded(parts, self.formats.block)?;
+        let number = self.next_number()?;
+        let header = header(kind, format.branch(kind, self.branch), number);
+        padding.apply(parts);
+        let keys = self.sending.keys();
+        let tag = match (kind, format.shape) {
+            (Kind::Sealed, Shape::Ntlm) => keys.seal_short(&header, number, parts)?,
+            (Kind::Sealed, Shape::Kerberos | Shape::Own) => keys.seal(&header, parts)?,
+            (Kind::Signature | Kind::Wrapped, _) => keys.tag(&header, parts.iter().map(Part::bytes)),
         };
-        token.write(header, &tag);
-        Ok(MESSAGE_TOKEN)
+        format.write(room, self.sending.role, kind, &header, &tag[..format.tag_length(kind)]);
+        Ok(format.length)
     }
 
     /// Decrypts a message in place, or verifies one that was only signed; returns the quality of protection.
@@ -144,22 +156,52 @@ impl Protection {
     pub(crate) fn decrypt(&mut self, parts: &mut [Part<'_>], token: &[u8]) -> Result<u32, SecurityStatus> {
         self.require_any()?;
         require_data(parts)?;
-        let token = Token::parse(token)?;
-        if token.kind == Kind::Signature || !self.allows(token.kind) {
-            return Err(SecurityStatus::INVALID_TOKEN);
-        }
+        let format = self.formats.trailer;
+        let parse = |token: &[u8]| format.parse(token, self.receiving.role);
+        let token = match token_of_stream(parts, format.length, parse)? {
+            Some(token) => token,
+            None => parse(token)?,
+        };
+        forget_padding(parts, self.formats.block);
         let mut received = self.received;
         let in_sequence = received.accept(token.number, self.flags);
-        let qop = if token.kind == Kind::Sealed {
-            self.receiving.keys().open(&token, parts, in_sequence)?;
-            0
-        } else {
-            self.receiving.keys().verify(&token, parts.iter().map(Part::bytes))?;
-            in_sequence?;
-            WRAP_NO_ENCRYPT
-        };
+        let mut opened = Err(SecurityStatus::INVALID_TOKEN);
+        for kind in [Kind::Sealed, Kind::Wrapped] {
+            if self.allows(kind) && token.kind.is_none_or(|said| said == kind) {
+                opened = self.open(kind, &token, parts, in_sequence);
+                if opened != Err(SecurityStatus::MESSAGE_ALTERED) {
+                    break;
+                }
+            }
+        }
+        let (qop, cut) = opened?;
+        cut.apply(parts);
         self.received = received;
         Ok(qop)
+    }
+
+    /// Opens a message as one of this kind.
+    fn open(
+        &mut self,
+        kind: Kind,
+        token: &Token,
+        parts: &mut [Part<'_>],
+        in_sequence: Result<(), SecurityStatus>,
+    ) -> Result<(u32, Cut), SecurityStatus> {
+        let block = self.formats.block;
+        let keys = self.receiving.keys();
+        if kind == Kind::Sealed {
+            let accepted = |data: &[u8]| in_sequence.and_then(|()| unpadded([data].into_iter(), block));
+            let cut = if self.formats.trailer.shape == Shape::Ntlm {
+                keys.open_short(token, parts, accepted)?
+            } else {
+                keys.open(token, parts, accepted)?
+            };
+            return Ok((0, cut));
+        }
+        keys.verify(token, kind, parts.iter().map(Part::bytes))?;
+        in_sequence?;
+        Ok((WRAP_NO_ENCRYPT, unpadded(data_of(parts), block)?))
     }
 
     /// What the pages of `MakeSignature` and `VerifySignature` say: without integrity there is no such quality.
@@ -191,53 +233,38 @@ impl Protection {
         }
     }
 
-    /// The header of the next message, whose number is used up.
-    fn next_header(&mut self, kind: Kind) -> Result<Header, SecurityStatus> {
+    /// The number of the next message, which is used up.
+    fn next_number(&mut self) -> Result<u64, SecurityStatus> {
         let number = self.next;
-        if number > LAST_NUMBER {
+        if number > self.formats.last_number() {
             return Err(SecurityStatus::CONTEXT_EXPIRED);
         }
         self.next += 1;
-        Ok(header(kind, self.branch, number))
-    }
-}
-
-impl Part<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Checked(bytes) => bytes,
-            Self::Data(bytes) => bytes,
-        }
-    }
-
-    fn is_data(&self) -> bool {
-        matches!(self, Self::Data(_))
-    }
-
-    /// The data in it, unless there is none.
-    fn data_mut(&mut self) -> Option<&mut [u8]> {
-        match self {
-            Self::Data(bytes) if !bytes.is_empty() => Some(bytes),
-            _ => None,
-        }
+        Ok(number)
     }
 }
 
 /// One of the two who send. Its keys are derived for its first message: many a context is for authentication alone.
 struct Sender {
     session_key: SessionKey,
-    name: &'static str,
+    role: Role,
     keys: Option<Box<Keys>>,
 }
 
 impl Sender {
-    fn new(session_key: &SessionKey, name: &'static str) -> Self {
-        Self { session_key: session_key.clone(), name, keys: None }
+    fn new(session_key: &SessionKey, role: Role) -> Self {
+        Self { session_key: session_key.clone(), role, keys: None }
     }
 
     fn keys(&mut self) -> &Keys {
-        let Self { session_key, name, keys } = self;
-        keys.get_or_insert_with(|| Box::new(Keys::derive(session_key, name)))
+        let Self { session_key, role, keys } = self;
+        keys.get_or_insert_with(|| {
+            let name = match role {
+                Role::Acceptor => "acceptor",
+                Role::Initiator => "initiator",
+            };
+            Box::new(Keys::derive(session_key, name))
+        })
     }
 }
 
@@ -263,46 +290,53 @@ impl Keys {
         }
     }
 
-    fn mac<'a>(&self, header: Header, parts: impl Iterator<Item = &'a [u8]>) -> Hmac<Sha256> {
+    fn mac<'a>(&self, header: &Header, parts: impl Iterator<Item = &'a [u8]>) -> Hmac<Sha256> {
         let mut mac = self.signing.clone();
-        mac.update(&header);
+        mac.update(header);
         parts.for_each(|part| mac.update(part));
         mac
     }
 
-    fn tag<'a>(&self, header: Header, parts: impl Iterator<Item = &'a [u8]>) -> [u8; TAG] {
+    fn tag<'a>(&self, header: &Header, parts: impl Iterator<Item = &'a [u8]>) -> [u8; TAG] {
         let full = self.mac(header, parts).finalize().into_bytes();
         let mut tag = [0; TAG];
         tag.copy_from_slice(&full[..TAG]);
         tag
     }
 
-    fn verify<'a>(&self, token: &Token, parts: impl Iterator<Item = &'a [u8]>) -> Result<(), SecurityStatus> {
-        let mac = self.mac(token.header, parts);
-        mac.verify_truncated_left(&token.tag).map_err(|_| SecurityStatus::MESSAGE_ALTERED)
+    fn verify<'a>(
+        &self,
+        token: &Token,
+        kind: Kind,
+        parts: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), SecurityStatus> {
+        let mac = self.mac(&token.header(kind), parts);
+        mac.verify_truncated_left(token.tag()).map_err(|_| SecurityStatus::MESSAGE_ALTERED)
     }
 
-    fn seal(&self, header: Header, parts: &mut [Part<'_>]) -> Result<[u8; TAG], SecurityStatus> {
+    fn seal(&self, header: &Header, parts: &mut [Part<'_>]) -> Result<[u8; TAG], SecurityStatus> {
         let associated = associated(parts);
         in_one_piece(parts, |data| {
-            let tag = self.sealing.encrypt_inout_detached(&header.into(), &associated, data.into());
+            let tag = self.sealing.encrypt_inout_detached(&(*header).into(), &associated, data.into());
             tag.map(Into::into).map_err(|_| SecurityStatus::ENCRYPT_FAILURE)
         })
     }
 
-    /// Decrypts. What is authentic and refused all the same is encrypted again.
-    fn open(
+    /// Decrypts. What is authentic and not accepted all the same is encrypted again.
+    fn open<T>(
         &self,
         token: &Token,
         parts: &mut [Part<'_>],
-        accepted: Result<(), SecurityStatus>,
-    ) -> Result<(), SecurityStatus> {
+        accepted: impl FnOnce(&[u8]) -> Result<T, SecurityStatus>,
+    ) -> Result<T, SecurityStatus> {
         let associated = associated(parts);
+        let tag = Tag::try_from(token.tag()).map_err(|_| SecurityStatus::INVALID_TOKEN)?;
         in_one_piece(parts, |data| {
-            let (nonce, tag) = (token.header.into(), Tag::from(token.tag));
+            let nonce = token.header(Kind::Sealed).into();
             self.sealing
                 .decrypt_inout_detached(&nonce, &associated, (&mut *data).into(), &tag)
                 .map_err(|_| SecurityStatus::MESSAGE_ALTERED)?;
+            let accepted = accepted(data);
             if accepted.is_err() {
                 let again = self.sealing.encrypt_inout_detached(&nonce, &associated, data.into());
                 again.map_err(|_| SecurityStatus::INTERNAL_ERROR)?;
@@ -310,142 +344,63 @@ impl Keys {
             accepted
         })
     }
-}
 
-/// What is authenticated and not encrypted: nothing for a message that is all data. Else, for each run of parts of one
-/// kind, its length, with the highest bit set for data, and the bytes of those that are checked only.
-fn associated(parts: &[Part<'_>]) -> Vec<u8> {
-    let mut associated = Vec::new();
-    if parts.iter().all(|part| part.is_data() || part.bytes().is_empty()) {
-        return associated;
+    /// Encrypts where the token has no room for a branch, nor for the tag of Poly1305: the nonce is made of a MAC of
+    /// the message itself, as in RFC 5297, so that only the same message with the same number encrypts alike. The MAC
+    /// is the token's tag as well.
+    fn seal_short(
+        &self,
+        header: &Header,
+        number: u64,
+        parts: &mut [Part<'_>],
+    ) -> Result<[u8; TAG], SecurityStatus> {
+        let associated = associated(parts);
+        in_one_piece(parts, |data| {
+            let tag = self
+                .tag(header, [&(associated.len() as u64).to_le_bytes(), &associated[..], data].into_iter());
+            self.apply_stream(number, &tag, data)?;
+            Ok(tag)
+        })
     }
-    let mut parts = parts.iter().filter(|part| !part.bytes().is_empty()).peekable();
-    while let Some(first) = parts.next() {
-        let at = associated.len();
-        associated.extend_from_slice(&[0; 8]);
-        let mut length = 0;
-        let mut part = Some(first);
-        while let Some(of_this_kind) = part {
-            length += of_this_kind.bytes().len() as u64;
-            if let Part::Checked(bytes) = of_this_kind {
-                associated.extend_from_slice(bytes);
+
+    /// Decrypts what [`Self::seal_short`] encrypted. What is altered or not accepted is encrypted again.
+    fn open_short<T>(
+        &self,
+        token: &Token,
+        parts: &mut [Part<'_>],
+        accepted: impl FnOnce(&[u8]) -> Result<T, SecurityStatus>,
+    ) -> Result<T, SecurityStatus> {
+        let associated = associated(parts);
+        in_one_piece(parts, |data| {
+            self.apply_stream(token.number, token.tag(), data)?;
+            let length = (associated.len() as u64).to_le_bytes();
+            let message = [&length, &associated[..], data].into_iter();
+            let accepted = self.verify(token, Kind::Sealed, message).and_then(|()| accepted(data));
+            if accepted.is_err() {
+                self.apply_stream(token.number, token.tag(), data)?;
             }
-            part = parts.next_if(|next| next.is_data() == first.is_data());
-        }
-        let run = length | u64::from(first.is_data()) << 63;
-        associated[at..at + 8].copy_from_slice(&run.to_le_bytes());
+            accepted
+        })
     }
-    associated
-}
 
-/// Does something with the data of a message in one piece: in place where it is one already. What becomes of it is put
-/// back unless it fails.
-fn in_one_piece<T>(
-    parts: &mut [Part<'_>],
-    body: impl FnOnce(&mut [u8]) -> Result<T, SecurityStatus>,
-) -> Result<T, SecurityStatus> {
-    let mut pieces = parts.iter_mut().filter_map(Part::data_mut);
-    match (pieces.next(), pieces.next()) {
-        (None, _) => body(&mut []),
-        (Some(only), None) => body(only),
-        (Some(_), Some(_)) => gathered(parts, body),
+    /// `ChaCha20` alone, which decrypts as it encrypts, with a nonce of tag and number: what would be Poly1305's tag is
+    /// left out.
+    fn apply_stream(&self, number: u64, tag: &[u8], data: &mut [u8]) -> Result<(), SecurityStatus> {
+        let mut nonce = Header::default();
+        let (start, end) = nonce.split_at_mut(SHORT_TAG);
+        start.copy_from_slice(&tag[..SHORT_TAG]);
+        end.copy_from_slice(&number.to_le_bytes()[..SHORT_NUMBER]);
+        let applied = self.sealing.encrypt_inout_detached(&nonce.into(), &[], data.into());
+        applied.map(drop).map_err(|_| SecurityStatus::ENCRYPT_FAILURE)
     }
 }
-
-fn gathered<T>(
-    parts: &mut [Part<'_>],
-    body: impl FnOnce(&mut [u8]) -> Result<T, SecurityStatus>,
-) -> Result<T, SecurityStatus> {
-    let pieces = || parts.iter().filter(|part| part.is_data()).map(Part::bytes);
-    // Reserved in full, so that no growth leaves a copy behind.
-    let mut whole = Zeroizing::new(Vec::with_capacity(pieces().map(<[u8]>::len).sum()));
-    pieces().for_each(|piece| whole.extend_from_slice(piece));
-    let result = body(&mut whole)?;
-    let mut rest = &whole[..];
-    for piece in parts.iter_mut().filter_map(Part::data_mut) {
-        let (done, after) = rest.split_at(piece.len());
-        piece.copy_from_slice(done);
-        rest = after;
-    }
-    Ok(result)
-}
-
-fn require_data(parts: &[Part<'_>]) -> Result<(), SecurityStatus> {
-    if parts.iter().any(Part::is_data) { Ok(()) } else { Err(SecurityStatus::INVALID_TOKEN) }
-}
-
-/// What a token says: the kind of message and the version of the format.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    /// Signed by `MakeSignature`.
-    Signature = 1,
-    /// Encrypted by `EncryptMessage`.
-    Sealed = 2,
-    /// Signed by `EncryptMessage`, with [`WRAP_NO_ENCRYPT`].
-    Wrapped = 3,
-}
-
-/// The first bytes of a token, which are the nonce of what is encrypted: kind and version, branch, number.
-type Header = [u8; HEADER];
-
-fn header(kind: Kind, Branch(branch): Branch, number: u64) -> Header {
-    let mut header = [0; HEADER];
-    header[0] = VERSION << 4 | kind as u8;
-    header[1..=BRANCH].copy_from_slice(&branch);
-    header[1 + BRANCH..].copy_from_slice(&number.to_le_bytes()[..NUMBER]);
-    header
-}
-
-/// A token that was received.
-struct Token {
-    kind: Kind,
-    number: u64,
-    header: Header,
-    tag: [u8; TAG],
-}
-
-impl Token {
-    fn parse(token: &[u8]) -> Result<Self, SecurityStatus> {
-        let token: &[u8; MESSAGE_TOKEN] = token.try_into().map_err(|_| SecurityStatus::INVALID_TOKEN)?;
-        let kinds = [Kind::Signature, Kind::Sealed, Kind::Wrapped];
-        let kind = kinds.into_iter().find(|&kind| token[0] == VERSION << 4 | kind as u8);
-        let mut number = [0; 8];
-        number[..NUMBER].copy_from_slice(&token[1 + BRANCH..HEADER]);
-        let (mut header, mut tag) = ([0; HEADER], [0; TAG]);
-        header.copy_from_slice(&token[..HEADER]);
-        tag.copy_from_slice(&token[HEADER..]);
-        let kind = kind.ok_or(SecurityStatus::INVALID_TOKEN)?;
-        Ok(Self { kind, number: u64::from_le_bytes(number), header, tag })
-    }
-}
-
-/// Room for a token.
-struct Room<'a>(&'a mut [u8; MESSAGE_TOKEN]);
-
-impl Room<'_> {
-    fn write(self, header: Header, tag: &[u8; TAG]) {
-        self.0[..HEADER].copy_from_slice(&header);
-        self.0[HEADER..].copy_from_slice(tag);
-    }
-}
-
-fn room(token: &mut [u8]) -> Result<Room<'_>, SecurityStatus> {
-    token.first_chunk_mut().map(Room).ok_or(SecurityStatus::BUFFER_TOO_SMALL)
-}
-
-const VERSION: u8 = 1;
-const BRANCH: usize = 6;
-const NUMBER: usize = 5;
-const HEADER: usize = 1 + BRANCH + NUMBER;
-const TAG: usize = MESSAGE_TOKEN - HEADER;
-/// After it a context has no number left: none is ever used twice.
-const LAST_NUMBER: u64 = (1 << (8 * NUMBER)) - 1;
 
 #[cfg(test)]
 mod tests {
     use proptest::{collection, prelude::*, sample::Index};
 
     use super::*;
+    use crate::context::{MESSAGE_TOKEN, message_token::LAST_NUMBER};
 
     const EVERYTHING: ContextFlags =
         ContextFlags::INTEGRITY.union(ContextFlags::CONFIDENTIALITY).union(ContextFlags::SEQUENCE_DETECT);
@@ -458,22 +413,29 @@ mod tests {
 
     /// Initiator and acceptor.
     fn both(flags: ContextFlags) -> (Protection, Protection) {
-        (Protection::new(&key(), Role::Initiator, flags), Protection::new(&key(), Role::Acceptor, flags))
+        both_of(&PackageInfo::named("MSN"), flags)
+    }
+
+    fn both_of(package: &PackageInfo, flags: ContextFlags) -> (Protection, Protection) {
+        let side = |role| Protection::new(&key(), role, flags, package);
+        (side(Role::Initiator), side(Role::Acceptor))
     }
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
-    fn signed(by: &mut Protection, text: &[u8]) -> [u8; MESSAGE_TOKEN] {
-        let mut token = [0; MESSAGE_TOKEN];
-        assert_eq!(by.sign(0, &[text], &mut token), Ok(MESSAGE_TOKEN));
+    fn signed(by: &mut Protection, text: &[u8]) -> Vec<u8> {
+        let mut token = vec![0; 100];
+        let length = by.sign(0, &[text], &mut token).unwrap();
+        token.truncate(length);
         token
     }
 
-    fn sealed(by: &mut Protection, qop: u32, text: &[u8]) -> (Vec<u8>, [u8; MESSAGE_TOKEN]) {
-        let (mut data, mut token) = (text.to_vec(), [0; MESSAGE_TOKEN]);
-        assert_eq!(by.encrypt(qop, &mut [Part::Data(&mut data)], &mut token), Ok(MESSAGE_TOKEN));
+    fn sealed(by: &mut Protection, qop: u32, text: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let (mut data, mut token) = (text.to_vec(), vec![0; 100]);
+        let length = by.encrypt(qop, &mut [Part::Data(&mut data)], &mut token).unwrap();
+        token.truncate(length);
         (data, token)
     }
 
@@ -707,6 +669,38 @@ mod tests {
         assert!(ciphertexts.windows(2).all(|pair| pair[0].0 != pair[1].0));
     }
 
+    /// S4: where a token has no room for a branch, too.
+    #[test]
+    fn copies_encrypt_alike_only_what_is_the_same_message() {
+        let flags = ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY;
+        for package in ["NTLM", "Kerberos", "MSN"] {
+            let copy = |branch| {
+                let (initiator, _) = both_of(&PackageInfo::named(package), flags);
+                initiator.branch(Branch([branch; 6]), Position::default())
+            };
+            let zeros = [0; 32];
+            let keystream = sealed(&mut copy(1), 0, &zeros).0;
+            let other = sealed(&mut copy(2), 0, &[0x55; 32]).0;
+            let shared = keystream.iter().zip(&other).filter(|(one, other)| **one ^ 0x55 == **other).count();
+            assert!(shared < 16, "{package}: the same keystream encrypts both");
+        }
+    }
+
+    /// Packages of every shape.
+    fn packages() -> impl Strategy<Value = PackageInfo> {
+        prop::sample::select(vec!["MSN", "NTLM", "Kerberos"]).prop_flat_map(|name| {
+            let sizes = (prop_oneof![Just(None), (16..100u32).prop_map(Some)], 16..40u32);
+            sizes.prop_map(move |(used, signature)| {
+                let mut package = PackageInfo::named(name);
+                if let Some(used) = used {
+                    package.messages.trailer_used = used;
+                    package.messages.signature = signature;
+                }
+                package
+            })
+        })
+    }
+
     fn message() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
         let part = (any::<bool>(), collection::vec(any::<u8>(), 0..100));
         let parts = collection::vec(part, 0..4);
@@ -728,41 +722,45 @@ mod tests {
         /// S4
         #[test]
         fn any_changed_byte_is_noticed_and_changes_nothing(
+            package in packages(),
             text in message(),
             wrap in any::<bool>(),
             at in any::<Index>(),
             change in 1..=u8::MAX,
         ) {
-            let (mut initiator, mut acceptor) = both(EVERYTHING);
+            let (mut initiator, mut acceptor) = both_of(&package, EVERYTHING);
             let qop = if wrap { WRAP_NO_ENCRYPT } else { 0 };
-            let (mut sent, mut token) = (text.clone(), [0; MESSAGE_TOKEN]);
-            initiator.encrypt(qop, &mut parts(&mut sent), &mut token).unwrap();
+            let (mut sent, mut token) = (text.clone(), [0; 100]);
+            let used = initiator.encrypt(qop, &mut parts(&mut sent), &mut token).unwrap();
+            prop_assert_eq!(used, package.messages.trailer_used as usize);
+            let token = &token[..used];
             for ((is_data, before), (_, after)) in text.iter().zip(&sent) {
                 prop_assert!(before == after || *is_data && !wrap);
             }
 
-            let (mut altered, mut altered_token) = (sent.clone(), token);
+            let (mut altered, mut altered_token) = (sent.clone(), token.to_vec());
             let bytes = altered.iter_mut().flat_map(|(_, bytes)| bytes).chain(&mut altered_token);
             let mut bytes: Vec<_> = bytes.collect();
             let at = at.index(bytes.len());
-            let in_kind = at == bytes.len() - MESSAGE_TOKEN;
+            let in_kind = (bytes.len() - used..bytes.len() - used + 4).contains(&at);
             *bytes[at] ^= change;
             let arrived = altered.clone();
             let result = acceptor.decrypt(&mut parts(&mut altered), &altered_token);
-            // Most values of the byte for the token's kind stand for no kind.
+            // Most values of the bytes for the token's version and kind stand for none.
             let no_kind = in_kind && result == Err(SecurityStatus::INVALID_TOKEN);
             prop_assert!(no_kind || result == Err(SecurityStatus::MESSAGE_ALTERED));
             prop_assert_eq!(altered, arrived);
 
-            prop_assert_eq!(acceptor.decrypt(&mut parts(&mut sent.clone()), &token), Ok(qop));
+            prop_assert_eq!(acceptor.decrypt(&mut parts(&mut sent.clone()), token), Ok(qop));
             let again = &mut sent.clone();
-            prop_assert_eq!(acceptor.decrypt(&mut parts(again), &token), Err(SecurityStatus::OUT_OF_SEQUENCE));
+            prop_assert_eq!(acceptor.decrypt(&mut parts(again), token), Err(SecurityStatus::OUT_OF_SEQUENCE));
             prop_assert_eq!(again, &sent, "a replay is left as it came");
         }
 
         /// S4
         #[test]
         fn messages_come_as_they_were_sent_unless_lost_repeated_or_reordered(
+            package in packages(),
             flags in prop::sample::subsequence(
                 vec![ContextFlags::REPLAY_DETECT, ContextFlags::SEQUENCE_DETECT], 0..=2,
             ),
@@ -771,7 +769,7 @@ mod tests {
         ) {
             let flags = flags.into_iter().collect::<ContextFlags>();
             let has = ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | flags;
-            let (mut initiator, mut acceptor) = both(has);
+            let (mut initiator, mut acceptor) = both_of(&package, has);
             let sent: Vec<_> = (0u8..).zip(&kinds).map(|(number, kind)| match kind {
                 0 => (vec![number; 9], signed(&mut initiator, &[number; 9])),
                 1 => sealed(&mut initiator, 0, &[number; 9]),

@@ -94,7 +94,7 @@ pub(crate) struct Established {
 
 impl Established {
     pub(super) fn new(info: ContextInfo, expires: FileTime) -> Self {
-        let protection = Protection::new(&info.session_key, info.role, info.flags);
+        let protection = Protection::new(&info.session_key, info.role, info.flags, &info.package);
         Self { info, expires, protection }
     }
 }

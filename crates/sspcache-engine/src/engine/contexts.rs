@@ -154,8 +154,8 @@ impl Engine {
     /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
     /// for any quality but 0, and without integrity; [`SecurityStatus::UNSUPPORTED_FUNCTION`] when the context is for
     /// encryption only; [`SecurityStatus::INVALID_TOKEN`] without any part; [`SecurityStatus::BUFFER_TOO_SMALL`] for a
-    /// token of less than [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has
-    /// expired.
+    /// token of less than the package's [`signature`](crate::MessageSizes::signature). After 2⁴⁰ messages a context has
+    /// expired; one of NTLM after 2³².
     ///
     /// Reference: [MakeSignature](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-makesignature).
     pub fn sign(
@@ -195,8 +195,10 @@ impl Engine {
     /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
     /// for any other quality, and in a context with neither integrity nor confidentiality;
     /// [`SecurityStatus::UNSUPPORTED_FUNCTION`] in a context that has the other of the two;
-    /// [`SecurityStatus::INVALID_TOKEN`] without any data; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less
-    /// than [`MESSAGE_TOKEN`](crate::context::MESSAGE_TOKEN) bytes. After 2⁴⁰ messages a context has expired.
+    /// [`SecurityStatus::INVALID_TOKEN`] without any data, or without a place for padding behind it in a package that
+    /// pads; [`SecurityStatus::BUFFER_TOO_SMALL`] for a token of less than the package
+    /// [uses](crate::MessageSizes::trailer_used), or too little room for padding. After 2⁴⁰ messages a context has
+    /// expired; one of NTLM after 2³².
     ///
     /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-encryptmessage).
     pub fn encrypt(
@@ -210,7 +212,8 @@ impl Engine {
     }
 
     /// `DecryptMessage`: decrypts the parts of a message in place; returns the quality of protection, which is
-    /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) when it was only signed. On failure they are as they were.
+    /// [`WRAP_NO_ENCRYPT`](crate::context::WRAP_NO_ENCRYPT) when it was only signed. Where the token is in a
+    /// [`Part::Stream`], the other one isn't looked at. On failure what is in the parts is as it was.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`], [`SecurityStatus::CONTEXT_EXPIRED`]; [`SecurityStatus::QOP_NOT_SUPPORTED`]
