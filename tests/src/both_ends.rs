@@ -7,7 +7,10 @@ use std::thread;
 use sspcache::{
     Credential, CredentialProvider, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus,
     SignIn,
-    context::{ContextFlags, ContextRequest, HandshakeError, Role, Sealed, SecurityContext, Step, handshake},
+    context::{
+        ContextFlags, ContextRequest, HandshakeError, Protection, Role, Sealed, SecurityContext, Step,
+        handshake,
+    },
 };
 
 /// A package that can tell the other side of errors, one that changes passwords, the only account, two targets, and which of them the server is.
@@ -88,6 +91,13 @@ pub fn messages_arrive_as_they_were_sent_and_once(place: &Place<'_>) {
             let sealed = from.encrypt(message).unwrap();
             assert!(message.is_empty() || !sealed.data.starts_with(message));
             assert_eq!(to.decrypt(&sealed).unwrap(), message);
+            for protection in [Protection::Sign, Protection::Encrypt] {
+                let sealed = from.wrap(message, protection).unwrap();
+                assert_eq!(sealed.data == message, message.is_empty() || protection == Protection::Sign);
+                assert_eq!(to.unwrap(&sealed).unwrap(), (message.to_vec(), protection));
+            }
+            let error = to.decrypt(&from.wrap(message, Protection::Sign).unwrap()).unwrap_err();
+            assert!(matches!(error, Error::NotEncrypted { .. }), "{error}");
         }
         let sealed = from.encrypt(b"GET /").unwrap();
         let mut altered = Sealed { ..sealed.clone() };

@@ -4,14 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache::{
     SecurityStatus, SignIn,
-    context::{ContextFlags, ContextRequest, Role, Sealed},
+    context::{ContextFlags, ContextRequest, Protection, Role, Sealed},
     loader::{Progress, Refusal, SecurityInterface},
 };
 use sspcache_engine::{AcquireRequest, CredentialHandle, Engine, Operation};
 #[cfg(feature = "contexts")]
 use sspcache_engine::{
     MessageSizes, Name, Principal, Secret,
-    context::{AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, Part},
+    context::{
+        AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, Part, WRAP_NO_ENCRYPT,
+    },
 };
 use zeroize::Zeroizing;
 
@@ -204,13 +206,22 @@ impl SecurityInterface for MockInterface {
                 .map(drop)
         }
 
-        fn encrypt(&self, context: &ContextHandle, message: &[u8]) -> Result<Sealed, SecurityStatus> {
+        fn wrap(
+            &self,
+            context: &ContextHandle,
+            message: &[u8],
+            protection: Protection,
+        ) -> Result<Sealed, SecurityStatus> {
+            let qop = match protection {
+                Protection::Encrypt => 0,
+                Protection::Sign => WRAP_NO_ENCRYPT,
+            };
             let sizes = self.sizes(*context)?;
             let mut token = vec![0; sizes.trailer as usize];
             let (mut data, mut padding) = (message.to_vec(), vec![0; sizes.block as usize]);
             let mut parts = [Part::Data(&mut data), Part::Padding(&mut padding)];
             let used = self
-                .call(Operation::EncryptMessage, |ssp| ssp.encrypt(*context, 0, &mut parts, &mut token))?;
+                .call(Operation::EncryptMessage, |ssp| ssp.encrypt(*context, qop, &mut parts, &mut token))?;
             let [_, Part::Padding(pad)] = parts else { return Err(SecurityStatus::INTERNAL_ERROR) };
             let padded = pad.len();
             token.truncate(used);
@@ -218,7 +229,11 @@ impl SecurityInterface for MockInterface {
             Ok(Sealed { token, data })
         }
 
-        fn decrypt(&self, context: &ContextHandle, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+        fn unwrap(
+            &self,
+            context: &ContextHandle,
+            sealed: &Sealed,
+        ) -> Result<(Vec<u8>, Protection), SecurityStatus> {
             let mut message = sealed.data.clone();
             let mut parts = [Part::Data(&mut message)];
             let qop = self.call(Operation::DecryptMessage, |ssp| {
@@ -227,7 +242,8 @@ impl SecurityInterface for MockInterface {
             let [Part::Data(data)] = parts else { return Err(SecurityStatus::INTERNAL_ERROR) };
             let length = data.len();
             message.truncate(length);
-            Ok((message, qop))
+            let protection = if qop == WRAP_NO_ENCRYPT { Protection::Sign } else { Protection::Encrypt };
+            Ok((message, protection))
         }
 
         fn export(&self, context: &ContextHandle) -> Result<Zeroizing<Vec<u8>>, SecurityStatus> {

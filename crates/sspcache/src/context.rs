@@ -43,14 +43,14 @@
 //! Each method names the SSPI function that it calls. When the SSP refuses, the error is [`Error::Sspi`], with the function
 //! and the status that it returned.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, path::PathBuf};
 
 use parking_lot::Mutex;
 pub use sspcache_types::{ContextFlags, Role};
 use zeroize::Zeroizing;
 
 use crate::Error;
-pub use crate::request::{ContextRequest, Sealed};
+pub use crate::request::{ContextRequest, Protection, Sealed};
 
 /// A handshake that is not done: a half-open context. It keeps its credential. Dropping it abandons the handshake.
 ///
@@ -253,25 +253,59 @@ impl SecurityContext {
         self.held.verify(message, signature)
     }
 
-    /// `EncryptMessage`: encrypts a message.
+    /// `EncryptMessage`: encrypts a message, or signs it only, as both sides have agreed (GSS-API's `wrap`).
+    ///
+    /// ```no_run
+    /// # use sspcache::{Error, context::{Protection, SecurityContext}};
+    /// # fn exchange(client: &SecurityContext, server: &SecurityContext) -> Result<(), Error> {
+    /// let sealed = client.wrap(b"no protection layer", Protection::Sign)?;
+    /// let (message, protection) = server.unwrap(&sealed)?;
+    /// assert_eq!((&message[..], protection), (&b"no protection layer"[..], Protection::Sign));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Sspi`] with [`UNSUPPORTED_FUNCTION`](crate::SecurityStatus::UNSUPPORTED_FUNCTION) or
+    /// [`QOP_NOT_SUPPORTED`](crate::SecurityStatus::QOP_NOT_SUPPORTED) when the context doesn't have that protection.
     ///
     /// Reference: [EncryptMessage](https://learn.microsoft.com/en-us/windows/win32/secauthn/encryptmessage--general).
-    pub fn encrypt(&self, message: &[u8]) -> Result<Sealed, Error> {
+    pub fn wrap(&self, message: &[u8], protection: Protection) -> Result<Sealed, Error> {
         let _turn = self.sending.lock();
-        self.held.encrypt(message)
+        self.held.wrap(message, protection)
     }
 
-    /// `DecryptMessage`: decrypts a message that the other side encrypted.
+    /// `DecryptMessage`: returns a message that the other side [wrapped](Self::wrap), and how it was protected. Check that,
+    /// or call [`decrypt`](Self::decrypt): a sender decides whether it encrypts.
     ///
     /// # Errors
     /// [`Error::Sspi`] with [`MESSAGE_ALTERED`](crate::SecurityStatus::MESSAGE_ALTERED) or
-    /// [`OUT_OF_SEQUENCE`](crate::SecurityStatus::OUT_OF_SEQUENCE). [`Error::NotEncrypted`] when the other side only
-    /// signed it.
+    /// [`OUT_OF_SEQUENCE`](crate::SecurityStatus::OUT_OF_SEQUENCE).
     ///
     /// Reference: [DecryptMessage](https://learn.microsoft.com/en-us/windows/win32/secauthn/decryptmessage--general).
-    pub fn decrypt(&self, sealed: &Sealed) -> Result<Vec<u8>, Error> {
+    pub fn unwrap(&self, sealed: &Sealed) -> Result<(Vec<u8>, Protection), Error> {
         let _turn = self.receiving.lock();
-        self.held.decrypt(sealed)
+        self.held.unwrap(sealed)
+    }
+
+    /// [Wraps](Self::wrap) a message with [`Protection::Encrypt`]: with [`decrypt`](Self::decrypt) the pair for protocols
+    /// that always encrypt.
+    ///
+    /// # Errors
+    /// As [`wrap`](Self::wrap).
+    pub fn encrypt(&self, message: &[u8]) -> Result<Sealed, Error> {
+        self.wrap(message, Protection::Encrypt)
+    }
+
+    /// [Unwraps](Self::unwrap) a message, and refuses one that was only signed.
+    ///
+    /// # Errors
+    /// As [`unwrap`](Self::unwrap); [`Error::NotEncrypted`] when the other side only signed it.
+    pub fn decrypt(&self, sealed: &Sealed) -> Result<Vec<u8>, Error> {
+        match self.unwrap(sealed)? {
+            (message, Protection::Encrypt) => Ok(message),
+            (_, Protection::Sign) => Err(Error::NotEncrypted { module: self.held.module() }),
+        }
     }
 
     /// `ExportSecurityContext`: packs the context for another process of this machine, which
@@ -358,6 +392,8 @@ pub(crate) trait Negotiating: Send + Sync {
 
 /// What an established context of any module can do.
 pub(crate) trait Established: Send + Sync {
+    /// The path of the module.
+    fn module(&self) -> PathBuf;
     fn impersonate(&self) -> Result<(), Error>;
     fn revert(&self) -> Result<(), Error>;
     fn client(&self) -> Result<String, Error>;
@@ -366,8 +402,8 @@ pub(crate) trait Established: Send + Sync {
     fn session_key(&self) -> Result<SecretBytes, Error>;
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error>;
-    fn encrypt(&self, message: &[u8]) -> Result<Sealed, Error>;
-    fn decrypt(&self, sealed: &Sealed) -> Result<Vec<u8>, Error>;
+    fn wrap(&self, message: &[u8], protection: Protection) -> Result<Sealed, Error>;
+    fn unwrap(&self, sealed: &Sealed) -> Result<(Vec<u8>, Protection), Error>;
     fn export(&self) -> Result<SecretBytes, Error>;
 }
 

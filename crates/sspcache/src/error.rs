@@ -150,7 +150,11 @@ impl fmt::Display for Error {
                  SspCachesBuilder::allow_non_interactive(true)"
             ),
             Self::NotEncrypted { module } => {
-                write!(f, "{}: the message was signed, and not encrypted", module.display())
+                write!(
+                    f,
+                    "{}: the message was signed, and not encrypted; to accept both, call SecurityContext::unwrap",
+                    module.display()
+                )
             }
             Self::NotLoaded { ssp } => {
                 write!(f, "{ssp}: not loaded, so there is nothing to sign in through; load it first")

@@ -129,11 +129,21 @@ impl fmt::Debug for ContextRequest {
     }
 }
 
-/// An encrypted message, as it travels.
+/// How [`SecurityContext::wrap`](crate::context::SecurityContext::wrap) protects a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protection {
+    /// Against changes; everybody can read it: `SECQOP_WRAP_NO_ENCRYPT`. Needs [`ContextFlags::INTEGRITY`].
+    Sign,
+    /// Against changes and reading: the default quality of protection. Needs [`ContextFlags::CONFIDENTIALITY`].
+    Encrypt,
+}
+
+/// A protected message, as it travels.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sealed {
     /// The token that authenticates the message (`SECBUFFER_TOKEN`). Protocols send it before or after the data.
     pub token: Vec<u8>,
-    /// The message, encrypted (`SECBUFFER_DATA`, and after it `SECBUFFER_PADDING` if the package pads).
+    /// The message, encrypted unless it was only signed (`SECBUFFER_DATA`, and after it `SECBUFFER_PADDING` if the package
+    /// pads).
     pub data: Vec<u8>,
 }

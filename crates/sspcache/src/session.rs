@@ -1,16 +1,15 @@
 //! Packages, credentials and contexts of the modules that a loader finds, behind the types that applications hold.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use sspcache_types::{ContextFlags, Identity, Progress, Refusal, Role, SecurityStatus};
-use windows_sys::Win32::Security::Authentication::Identity::SECQOP_WRAP_NO_ENCRYPT;
 
 use crate::{
     Error,
     context::{Established, Handshake, HandshakeError, Negotiating, SecretBytes, SecurityContext, Step},
     loader::{INIT_SECURITY_INTERFACE, Module, SecurityInterface},
     package::{Held, Packaged, SecurityPackage},
-    request::{ContextRequest, Sealed, SignIn},
+    request::{ContextRequest, Protection, Sealed, SignIn},
 };
 
 /// Opens a security package of a module.
@@ -208,6 +207,10 @@ impl<M: Module> HeldContext<M> {
 }
 
 impl<M: Module> Established for HeldContext<M> {
+    fn module(&self) -> PathBuf {
+        self.open.module.path()
+    }
+
     fn impersonate(&self) -> Result<(), Error> {
         self.with("ImpersonateSecurityContext", SecurityInterface::impersonate)
     }
@@ -240,17 +243,12 @@ impl<M: Module> Established for HeldContext<M> {
         self.with("VerifySignature", |interface, context| interface.verify(context, message, signature))
     }
 
-    fn encrypt(&self, message: &[u8]) -> Result<Sealed, Error> {
-        self.with("EncryptMessage", |interface, context| interface.encrypt(context, message))
+    fn wrap(&self, message: &[u8], protection: Protection) -> Result<Sealed, Error> {
+        self.with("EncryptMessage", |interface, context| interface.wrap(context, message, protection))
     }
 
-    fn decrypt(&self, sealed: &Sealed) -> Result<Vec<u8>, Error> {
-        let (message, qop) =
-            self.with("DecryptMessage", |interface, context| interface.decrypt(context, sealed))?;
-        if qop == SECQOP_WRAP_NO_ENCRYPT {
-            return Err(Error::NotEncrypted { module: self.open.module.path() });
-        }
-        Ok(message)
+    fn unwrap(&self, sealed: &Sealed) -> Result<(Vec<u8>, Protection), Error> {
+        self.with("DecryptMessage", |interface, context| interface.unwrap(context, sealed))
     }
 
     fn export(&self) -> Result<SecretBytes, Error> {

@@ -12,7 +12,7 @@ use sspcache_types::{ContextFlags, Identity, Role, SecurityStatus};
 pub use sspcache_types::{Progress, Refusal};
 use zeroize::Zeroizing;
 
-use crate::request::{ContextRequest, Sealed, SignIn};
+use crate::request::{ContextRequest, Protection, Sealed, SignIn};
 
 cfg_if::cfg_if! {
     if #[cfg(windows)] {
@@ -149,11 +149,20 @@ pub trait SecurityInterface: Send + Sync + 'static {
     fn verify(&self, context: &Self::Context, message: &[u8], signature: &[u8])
     -> Result<(), SecurityStatus>;
 
-    /// `EncryptMessage`, with the default quality of protection.
-    fn encrypt(&self, context: &Self::Context, message: &[u8]) -> Result<Sealed, SecurityStatus>;
+    /// `EncryptMessage`, with the quality of protection that this is.
+    fn wrap(
+        &self,
+        context: &Self::Context,
+        message: &[u8],
+        protection: Protection,
+    ) -> Result<Sealed, SecurityStatus>;
 
-    /// `DecryptMessage`: the message, and the quality of protection that it had.
-    fn decrypt(&self, context: &Self::Context, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus>;
+    /// `DecryptMessage`: the message, and what the quality of protection says.
+    fn unwrap(
+        &self,
+        context: &Self::Context,
+        sealed: &Sealed,
+    ) -> Result<(Vec<u8>, Protection), SecurityStatus>;
 
     /// `ExportSecurityContext`; the context stays until it is deleted.
     fn export(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus>;

@@ -36,7 +36,7 @@ use zeroize::Zeroizing;
 pub use self::context::ContextHandle;
 use self::memory::HandedOut;
 use super::SecurityInterface;
-use crate::request::{ContextRequest, Sealed, SignIn};
+use crate::request::{ContextRequest, Protection, Sealed, SignIn};
 
 /// Calls `BOOL WINAPI CleanupCredentialCache(void)` (clause C1).
 ///
@@ -254,11 +254,20 @@ impl SecurityInterface for FunctionTable {
         self.verify_signature(context, message, signature)
     }
 
-    fn encrypt(&self, context: &ContextHandle, message: &[u8]) -> Result<Sealed, SecurityStatus> {
-        self.encrypt_message(context, message)
+    fn wrap(
+        &self,
+        context: &ContextHandle,
+        message: &[u8],
+        protection: Protection,
+    ) -> Result<Sealed, SecurityStatus> {
+        self.encrypt_message(context, message, protection)
     }
 
-    fn decrypt(&self, context: &ContextHandle, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
+    fn unwrap(
+        &self,
+        context: &ContextHandle,
+        sealed: &Sealed,
+    ) -> Result<(Vec<u8>, Protection), SecurityStatus> {
         self.decrypt_message(context, sealed)
     }
 

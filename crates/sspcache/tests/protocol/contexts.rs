@@ -3,8 +3,8 @@
 use sspcache::{
     Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, SspCaches,
     context::{
-        ContextRequest, Handshake, HandshakeError, Role, Sealed, SecretBytes, SecurityContext, Step,
-        handshake,
+        ContextRequest, Handshake, HandshakeError, Protection, Role, Sealed, SecretBytes, SecurityContext,
+        Step, handshake,
     },
     loader::Progress,
 };
@@ -139,9 +139,15 @@ fn a_message_that_was_only_signed_is_not_decrypted() {
     let (package, _) = package(&[Ok(Progress::Complete)]);
     let (context, _) = walk(&alice(&package)).unwrap();
     let sealed = Sealed { token: Vec::new(), data: b"readable".to_vec() };
+    assert_eq!(context.unwrap(&sealed).unwrap(), (b"readable".to_vec(), Protection::Sign));
     let error = context.decrypt(&sealed).unwrap_err();
     assert_eq!(error.code(), "not-encrypted");
-    assert_eq!(error.to_string(), format!("{PATH}: the message was signed, and not encrypted"));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{PATH}: the message was signed, and not encrypted; to accept both, call SecurityContext::unwrap"
+        )
+    );
 }
 
 /// S2: what is missing in a table is an error of the function that is.

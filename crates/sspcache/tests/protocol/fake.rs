@@ -11,10 +11,9 @@ use std::{
 
 use sspcache::{
     Identity, SecurityStatus, SignIn,
-    context::{ContextFlags, ContextRequest, Role, Sealed},
+    context::{ContextFlags, ContextRequest, Protection, Role, Sealed},
     loader::{Loader, Module, Progress, Refusal, SecurityInterface, WindowStation},
 };
-use windows_sys::Win32::Security::Authentication::Identity::SECQOP_WRAP_NO_ENCRYPT;
 use zeroize::Zeroizing;
 
 /// What was asked and called, in order.
@@ -227,8 +226,8 @@ impl SecurityInterface for FakeInterface {
         Ok(())
     }
 
-    fn decrypt(&self, _context: &usize, sealed: &Sealed) -> Result<(Vec<u8>, u32), SecurityStatus> {
-        Ok((sealed.data.clone(), SECQOP_WRAP_NO_ENCRYPT))
+    fn unwrap(&self, _context: &usize, sealed: &Sealed) -> Result<(Vec<u8>, Protection), SecurityStatus> {
+        Ok((sealed.data.clone(), Protection::Sign))
     }
 
     lacking! {
@@ -242,7 +241,7 @@ impl SecurityInterface for FakeInterface {
         session_key(&usize) -> Zeroizing<Vec<u8>>;
         sign(&usize, &[u8]) -> Vec<u8>;
         verify(&usize, &[u8], &[u8]) -> ();
-        encrypt(&usize, &[u8]) -> Sealed;
+        wrap(&usize, &[u8], Protection) -> Sealed;
         export(&usize) -> Zeroizing<Vec<u8>>;
         import(&str, Role, &[u8]) -> usize;
     }

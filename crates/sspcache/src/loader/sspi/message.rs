@@ -1,7 +1,7 @@
 //! Messages: signed, and encrypted.
 
 use windows_sys::Win32::Security::Authentication::Identity::{
-    SECBUFFER_DATA, SECBUFFER_PADDING, SECBUFFER_STREAM, SECBUFFER_TOKEN, SecBuffer,
+    SECBUFFER_DATA, SECBUFFER_PADDING, SECBUFFER_STREAM, SECBUFFER_TOKEN, SECQOP_WRAP_NO_ENCRYPT, SecBuffer,
 };
 use zeroize::Zeroizing;
 
@@ -10,7 +10,10 @@ use super::{
     memory::{buffer, describe, empty, read_only},
     ok,
 };
-use crate::{SecurityStatus, request::Sealed};
+use crate::{
+    SecurityStatus,
+    request::{Protection, Sealed},
+};
 
 impl FunctionTable {
     pub(super) fn make_signature(
@@ -49,9 +52,14 @@ impl FunctionTable {
         &self,
         context: &ContextHandle,
         message: &[u8],
+        protection: Protection,
     ) -> Result<Sealed, SecurityStatus> {
         let encrypt = self.table().EncryptMessage.ok_or(UNSUPPORTED)?;
         let sizes = self.sizes_of(context)?;
+        let qop = match protection {
+            Protection::Encrypt => 0,
+            Protection::Sign => SECQOP_WRAP_NO_ENCRYPT,
+        };
         let mut token = vec![0; sizes.cbSecurityTrailer as usize];
         let mut data = Zeroizing::new(message.to_vec());
         let mut padding = vec![0; sizes.cbBlockSize as usize];
@@ -63,7 +71,7 @@ impl FunctionTable {
         let mut described = describe(&mut buffers);
         let mut handle = context.handle;
         // SAFETY: the pointers live until the call returns, and buffers are as long as they say.
-        ok(unsafe { encrypt(&raw mut handle, 0, &raw mut described, 0) })?;
+        ok(unsafe { encrypt(&raw mut handle, qop, &raw mut described, 0) })?;
         token.truncate(buffers[0].cbBuffer as usize);
         padding.truncate(buffers[2].cbBuffer as usize);
         let mut data = std::mem::take(&mut *data);
@@ -76,7 +84,7 @@ impl FunctionTable {
         &self,
         context: &ContextHandle,
         sealed: &Sealed,
-    ) -> Result<(Vec<u8>, u32), SecurityStatus> {
+    ) -> Result<(Vec<u8>, Protection), SecurityStatus> {
         let decrypt = self.table().DecryptMessage.ok_or(UNSUPPORTED)?;
         let mut stream = [sealed.token.as_slice(), &sealed.data].concat();
         let mut buffers = [buffer(SECBUFFER_STREAM, &mut stream)?, empty(SECBUFFER_DATA)];
@@ -87,7 +95,8 @@ impl FunctionTable {
         let message = within(&stream, &buffers[1]).ok_or(SecurityStatus::INTERNAL_ERROR)?;
         stream.truncate(message.end);
         stream.drain(..message.start);
-        Ok((stream, qop))
+        let protection = if qop == SECQOP_WRAP_NO_ENCRYPT { Protection::Sign } else { Protection::Encrypt };
+        Ok((stream, protection))
     }
 }
 

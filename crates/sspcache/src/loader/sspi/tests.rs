@@ -28,7 +28,7 @@ use windows_sys::Win32::{
 use super::{CredentialHandle, FunctionTable, SecurityInterface, memory::ChannelBindings};
 use crate::{
     Identity, SecurityStatus, SignIn,
-    context::{ContextRequest, Role, Sealed},
+    context::{ContextRequest, Protection, Role, Sealed},
     loader::{Progress, Refusal},
 };
 
@@ -55,10 +55,10 @@ fn a_package_may_pad() {
     let interface = padding();
     let context = first_step(&interface).unwrap();
     for message in [&b""[..], b"abc", b"eight by", b"eight byte"] {
-        let sealed = interface.encrypt(&context, message).unwrap();
+        let sealed = interface.wrap(&context, message, Protection::Encrypt).unwrap();
         assert_eq!(sealed.token, b"tok");
         assert_eq!(sealed.data.len(), message.len().next_multiple_of(8), "{message:?}");
-        assert_eq!(interface.decrypt(&context, &sealed).unwrap().0, message);
+        assert_eq!(interface.unwrap(&context, &sealed), Ok((message.to_vec(), Protection::Encrypt)));
     }
 }
 
@@ -69,7 +69,7 @@ fn a_message_outside_of_its_stream_is_refused() {
     let context = first_step(&interface).unwrap();
     for token in [*b"bef", *b"beh"] {
         let sealed = Sealed { token: token.to_vec(), data: vec![0; 8] };
-        assert_eq!(interface.decrypt(&context, &sealed), Err(SecurityStatus::INTERNAL_ERROR));
+        assert_eq!(interface.unwrap(&context, &sealed), Err(SecurityStatus::INTERNAL_ERROR));
     }
 }
 
