@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, ffi::OsString, process::Stdio};
 
 use serde_json::Value;
 use sspcache_tests::{
-    program::Ran,
-    stage::{Stage, python_client, words},
+    program::{Ran, fixture},
+    stage::{Stage, python, python_client, words},
 };
 
 /// A shell that runs a script, with the C client as `$1`.
@@ -129,4 +129,32 @@ fn processes_that_never_signed_in_do_not_hide_one_that_did() {
     .exits_with(99);
     assert!(ran.stderr.contains(r"left CONTOSO\alice."), "{}", ran.stderr);
     assert!(ran.stderr.contains("note: 1 process used a mock without signing in"), "{}", ran.stderr);
+}
+
+/// Runs a program that forks so often while three threads sign in and flush: no child may hang, and each begins empty.
+fn forks(stage: &Stage, program: &[OsString]) {
+    const FORKS: usize = 200;
+    let ran = stage.expect_clean(program, &format!("MSNSSPC.dll {FORKS}")).exits_with(0);
+    assert_eq!(ran.stdout, format!("{FORKS} children\n"));
+    // Each child is a process of its own for the verdict.
+    assert!(
+        ran.stderr.contains(&format!("in {} processes, and nothing was left", FORKS + 1)),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// M1: what other threads of the parent were in the middle of doesn't keep a child waiting.
+#[test]
+fn a_child_that_is_forked_while_other_threads_use_the_ssp_begins_empty() {
+    let stage = Stage::new();
+    let program = stage.compile("cc", "forks", &fixture("clients/forks.c"), &["-pthread", "-ldl"]);
+    forks(&stage, &[program]);
+}
+
+/// M1
+#[test]
+#[ignore = "needs Python: cargo xtask test"]
+fn a_child_of_pythons_multiprocessing_begins_empty_while_other_threads_use_the_ssp() {
+    forks(&Stage::new(), &words(&[&python(), &fixture("clients/forks.py")]));
 }

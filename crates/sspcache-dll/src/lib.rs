@@ -38,6 +38,7 @@ mod credentials;
 mod exports;
 mod ffi;
 mod identity;
+mod in_use;
 mod memory;
 mod messages;
 mod packages;

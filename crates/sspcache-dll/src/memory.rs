@@ -9,7 +9,7 @@ use sspcache_engine::SecurityStatus;
 use zeroize::Zeroize;
 
 /// The memory that callers hold, by address: what is none of it is refused instead of freed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct HandedOut(Mutex<BTreeMap<usize, (FreedBy, Block)>>);
 
 /// The functions that take memory back.
@@ -70,10 +70,6 @@ impl Block {
 }
 
 impl HandedOut {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
-    }
-
     /// Hands out a copy of these items.
     pub(crate) fn copy<T: Copy>(&self, freed_by: FreedBy, items: &[T]) -> *mut T {
         self.copy_with_room(freed_by, items, 0)
@@ -130,6 +126,13 @@ impl HandedOut {
         taken.map(|(_, block)| block.release()).ok_or(SecurityStatus::INVALID_HANDLE)
     }
 
+    /// Takes over what callers hold from the list of the process that this one was forked from, unless a thread of that one was in the
+    /// middle of changing it.
+    pub(crate) fn take_over(&self, inherited: &Self) {
+        let Ok(mut inherited) = inherited.0.try_lock() else { return };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).append(&mut inherited);
+    }
+
     /// Overwrites and frees everything, unless another thread is busy with it.
     ///
     /// On Windows it leaves alone what `FreeContextBuffer` frees: secur32's own function may have given it back by `HeapFree`,
@@ -165,7 +168,7 @@ mod tests {
     /// S6
     #[test]
     fn only_the_function_that_frees_a_block_takes_it_back_and_only_once() {
-        let handed_out = HandedOut::new();
+        let handed_out = HandedOut::default();
         let ways = [FreedBy::ContextBuffer, FreedBy::Sspi];
         for (right, wrong) in [(ways[0], ways[1]), (ways[1], ways[0])] {
             let address = handed_out.copy(right, &[1u8; 20]).addr();

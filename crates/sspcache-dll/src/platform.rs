@@ -1,7 +1,10 @@
 //! Functions of the operating system: standard error, local time, and what is loaded.
 
 #[cfg(unix)]
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Writes to standard error. Not through `std::io::stderr`, which keeps thread-local state that would pin the DLL.
 #[cfg(unix)]
@@ -38,9 +41,44 @@ pub(crate) fn write_to_standard_error(text: &str) {
     let _ = file.write_all(text.as_bytes());
 }
 
-/// The difference between local time and UTC now, in seconds; positive east of Greenwich.
+/// The difference between local time and UTC now, in seconds; positive east of Greenwich. A child that was forked while a thread asked
+/// here takes UTC: that thread may have left the C library's lock of the time zone taken.
 #[cfg(unix)]
 pub(crate) fn seconds_east_of_utc() -> i32 {
+    Asking::begin().map_or(0, |_asking| ask_seconds_east_of_utc())
+}
+
+/// A thread that asks for the time zone.
+#[cfg(unix)]
+struct Asking;
+
+/// How many threads ask, below the number of their process.
+#[cfg(unix)]
+static ASKING: AtomicU64 = AtomicU64::new(0);
+
+#[cfg(unix)]
+impl Asking {
+    /// `None` in a child whose parent's threads asked when it was forked.
+    fn begin() -> Option<Self> {
+        let process = u64::from(std::process::id()) << 32;
+        let begun = ASKING.fetch_update(Ordering::AcqRel, Ordering::Acquire, |asking| {
+            let is_foreign = asking >> 32 != process >> 32;
+            let threads = asking & u64::from(u32::MAX);
+            if threads > 0 && is_foreign { None } else { Some(process | (threads + 1)) }
+        });
+        begun.ok().map(|_| Self)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Asking {
+    fn drop(&mut self) {
+        ASKING.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(unix)]
+fn ask_seconds_east_of_utc() -> i32 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now: libc::time_t = since_1970.as_secs().try_into().unwrap_or_default();
     let mut local = std::mem::MaybeUninit::<libc::tm>::zeroed();
@@ -141,4 +179,22 @@ pub(crate) fn loaded_among(names: &[&str]) -> u32 {
 fn bit_of(path: &[u8], names: &[&str]) -> u32 {
     let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     names.iter().position(|name| name.as_bytes() == file).map_or(0, |bit| 1 << bit)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// M1
+    #[test]
+    fn a_child_that_was_forked_while_a_thread_asked_for_the_time_zone_does_not_ask() {
+        let asking = Asking::begin().expect("no parent's thread asks");
+        assert!(Asking::begin().is_some(), "another thread of this process may ask");
+        // As the child of another process finds it.
+        ASKING.fetch_xor(1 << 32, Ordering::SeqCst);
+        assert!(Asking::begin().is_none());
+        ASKING.fetch_xor(1 << 32, Ordering::SeqCst);
+        drop(asking);
+        assert!(Asking::begin().is_some());
+    }
 }

@@ -4,13 +4,17 @@
 use std::{
     env,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, TryLockError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sspcache_engine::{Config, Ended, Ending, Engine, Operation, SecurityStatus, journal::JournalFile};
 
 use crate::{
     ffi,
+    in_use::{InUse, Used},
     memory::{FreedBy, HandedOut},
     platform,
     raw::Address,
@@ -21,64 +25,55 @@ use crate::{
 #[derive(Debug)]
 pub struct Ssp {
     module: &'static str,
-    state: Mutex<State>,
-    handed_out: HandedOut,
+    state: InUse<State>,
     surroundings: Surroundings,
 }
 
-#[derive(Debug)]
-enum State {
+/// The state in one process.
+#[derive(Debug, Default)]
+struct State {
+    /// Read without a lock, also by a child that was forked while a thread had one.
+    engine: OnceLock<Arc<Engine>>,
     /// The configuration or the journal can't be used; a message was printed.
-    Broken,
-    Ready(Arc<Engine>),
-    Unused,
+    is_broken: AtomicBool,
+    /// Held while the engine is made.
+    making: Mutex<()>,
+    /// Whether what a forked child inherits has been taken over.
+    is_settled: AtomicBool,
+    handed_out: HandedOut,
 }
 
 impl Ssp {
     /// The SSP of the DLL with this file name.
     pub const fn new(module: &'static str) -> Self {
-        Self {
-            module,
-            state: Mutex::new(State::Unused),
-            handed_out: HandedOut::new(),
-            surroundings: Surroundings::new(),
-        }
+        Self { module, state: InUse::new(), surroundings: Surroundings::new() }
     }
 
     /// The engine; made now, if this is the first call.
     ///
     /// # Errors
     /// [`SecurityStatus::INTERNAL_ERROR`] when the environment's configuration or journal can't be used.
-    pub(crate) fn engine(&self) -> Result<Arc<Engine>, SecurityStatus> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Unused) {
-            *state = match self.make() {
-                Ok(engine) => State::Ready(Arc::new(engine)),
-                Err(message) => {
-                    platform::write_to_standard_error(&format!("sspcache: {}: {message}\n", self.module));
-                    State::Broken
-                }
-            };
+    pub(crate) fn engine(&self) -> Result<Used<'_, Engine>, SecurityStatus> {
+        let state = self.state();
+        if state.engine.get().is_none() && !state.is_broken.load(Ordering::Acquire) {
+            self.make_once(&state);
         }
-        match &*state {
-            State::Ready(engine) => Ok(engine.clone()),
-            State::Broken | State::Unused => Err(SecurityStatus::INTERNAL_ERROR),
-        }
+        state.part_if_any(|state| state.engine.get().map(Arc::as_ref)).ok_or(SecurityStatus::INTERNAL_ERROR)
     }
 
     /// The engine, for a call of an operation that may be made to fail.
     ///
     /// # Errors
     /// As [`Self::engine`], and what a fault says.
-    pub(crate) fn enter(&self, operation: Operation) -> Result<Arc<Engine>, SecurityStatus> {
+    pub(crate) fn enter(&self, operation: Operation) -> Result<Used<'_, Engine>, SecurityStatus> {
         let engine = self.engine()?;
         engine.enter(operation)?;
         Ok(engine)
     }
 
     /// The memory that callers hold.
-    pub(crate) fn handed_out(&self) -> &HandedOut {
-        &self.handed_out
+    pub(crate) fn handed_out(&self) -> Used<'_, HandedOut> {
+        self.state().part(|state| &state.handed_out)
     }
 
     /// The modules beside this one.
@@ -88,28 +83,67 @@ impl Ssp {
 
     /// A copy for the caller, which `FreeContextBuffer` frees.
     pub(crate) fn hand_out<T: Copy>(&self, items: &[T]) -> *mut T {
-        self.handed_out.copy(FreedBy::ContextBuffer, items)
+        self.handed_out().copy(FreedBy::ContextBuffer, items)
     }
 
     /// Ends the SSP. Called while the loader's lock is held, and perhaps when other threads were stopped in the middle
     /// of a call: what is busy is left to the operating system rather than waited for.
     pub fn detach(&self, how: Ending) {
-        let taken = match self.state.try_lock() {
-            Ok(mut state) => std::mem::replace(&mut *state, State::Unused),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                std::mem::replace(&mut *poisoned.into_inner(), State::Unused)
+        self.state.end(|state| {
+            let ended = state.engine.get().map(|engine| ffi::caught(|| engine.end(how)));
+            // Of a busy one the memory goes with the process.
+            let is_over = matches!(ended, None | Some(Some(Ended::Left(_))));
+            if is_over {
+                self.surroundings.reset();
+                state.handed_out.try_release_all();
             }
-            Err(TryLockError::WouldBlock) => return,
-        };
-        if let State::Ready(engine) = taken
-            && !matches!(ffi::caught(|| engine.end(how)), Some(Ended::Left(_)))
-        {
-            // Busy. Dropping would end it again; its memory goes with the process.
-            std::mem::forget(engine);
+            is_over
+        });
+    }
+
+    /// The state in this process, made now if this is the first call.
+    fn state(&self) -> Used<'_, State> {
+        let state = self.state.enter(State::default);
+        if !state.is_settled.load(Ordering::Acquire) {
+            self.settle(&state);
+        }
+        state
+    }
+
+    /// Takes over from the process that this one was forked from: the engine, which begins anew by itself; what is broken; and the memory
+    /// that callers hold, unless a thread was in the middle of changing the list of it.
+    #[cold]
+    fn settle(&self, state: &State) {
+        let _making = state.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_settled.load(Ordering::Acquire) {
             return;
         }
-        self.surroundings.reset();
-        self.handed_out.try_release_all();
+        if let Some(inherited) = self.state.inherited() {
+            if let Some(engine) = inherited.engine.get() {
+                // Nobody else sets it while `making` is held.
+                let _ = state.engine.set(engine.clone());
+            }
+            state.is_broken.store(inherited.is_broken.load(Ordering::Acquire), Ordering::Release);
+            state.handed_out.take_over(&inherited.handed_out);
+        }
+        state.is_settled.store(true, Ordering::Release);
+    }
+
+    /// Makes the engine, unless another thread has or it can't be made.
+    #[cold]
+    fn make_once(&self, state: &State) {
+        let _making = state.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.engine.get().is_some() || state.is_broken.load(Ordering::Acquire) {
+            return;
+        }
+        match self.make() {
+            // Nobody else sets it while `making` is held.
+            Ok(engine) => _ = state.engine.set(Arc::new(engine)),
+            Err(message) => {
+                platform::write_to_standard_error(&format!("sspcache: {}: {message}\n", self.module));
+                state.is_broken.store(true, Ordering::Release);
+            }
+        }
     }
 
     fn make(&self) -> Result<Engine, String> {

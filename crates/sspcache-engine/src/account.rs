@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{AuthIdentity, Principal, SecretKind};
 
 /// An account that sign-ins are verified against. It holds keys made from its secrets, never a secret.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) principal: Principal,
     /// One for each kind of secret that it has.
@@ -91,7 +91,7 @@ impl std::fmt::Debug for AccountKey {
 }
 
 /// Accounts by principal. Finding one takes the same time however many there are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
     table: HashTable<Account>,
     hasher: FixedState,

@@ -1,11 +1,15 @@
 //! The set-up of an engine.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     AuthIdentity, Clock, Engine, EventSink, Fault, Logon, Name, PackageInfo, SystemClock,
     context::{Accounts, settings::Settings},
-    ledger::{HandlePolicy, Sinks},
+    ledger::HandlePolicy,
     state::Setup,
 };
 
@@ -33,7 +37,7 @@ impl Engine {
             module: module.to_owned(),
             packages: Vec::new(),
             only_packages: None,
-            accounts: Accounts::default(),
+            accounts: Arc::new(Accounts::default()),
             logons: Vec::new(),
             preloads: Vec::new(),
             handle_policy: HandlePolicy::default(),
@@ -43,7 +47,7 @@ impl Engine {
             contexts: Settings::default(),
             export_key: None,
             faults: Vec::new(),
-            sinks: Sinks(Vec::new()),
+            sinks: std::sync::Mutex::default(),
             record: true,
         })
     }
@@ -53,7 +57,8 @@ impl EngineBuilder {
     /// Configures an account that an acceptor verifies sign-ins against.
     #[cfg(feature = "contexts")]
     pub fn account(mut self, user: impl Into<Name>, domain: impl Into<Name>, password: &str) -> Self {
-        self.0.accounts.insert(crate::account::Account::new(&AuthIdentity::password(user, domain, password)));
+        let account = crate::account::Account::new(&AuthIdentity::password(user, domain, password));
+        Arc::make_mut(&mut self.0.accounts).insert(account);
         self
     }
 
@@ -199,7 +204,8 @@ impl EngineBuilder {
 
     /// Sends every event to this sink.
     pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
-        self.0.sinks.0.push(Box::new(sink));
+        let sinks = self.0.sinks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        sinks.0.push(Box::new(sink));
         self
     }
 
@@ -270,10 +276,8 @@ impl Setup {
             self.packages.push(package.clone());
         }
         self.faults.extend(config.faults.iter().filter_map(|fault| fault.of(&module)).cloned());
-        config
-            .accounts
-            .iter()
-            .for_each(|account| self.accounts.insert(crate::account::Account::new(account)));
+        let accounts = Arc::make_mut(&mut self.accounts);
+        config.accounts.iter().for_each(|account| accounts.insert(crate::account::Account::new(account)));
         self.logons.extend(config.logons.iter().cloned());
         let caches = |name: &Name| {
             let known = self.packages.iter().find(|package| package.name == *name);

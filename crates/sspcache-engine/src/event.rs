@@ -309,9 +309,16 @@ pub trait EventSink: Send {
     /// Any error counts the event as lost; the [`EventKind::Ended`] event says how many were.
     fn record(&mut self, event: &Event) -> std::io::Result<()>;
 
-    /// The process was forked, and this is the child: start over, without touching what the parent writes to.
-    fn forked(&mut self) {}
+    /// What makes the sink of a forked child: asked when the engine is made, called at the child's first use of it. The sink itself
+    /// is the parent's, and may have been in the middle of an event when the process forked. Without one, a child's events
+    /// go nowhere.
+    fn for_forked_child(&self) -> Option<SinkOfChild> {
+        None
+    }
 }
+
+/// Makes the sink of a forked child.
+pub type SinkOfChild = Box<dyn Fn() -> Box<dyn EventSink> + Send + Sync>;
 
 /// The result of ending an instance.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -32,7 +32,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Event, EventKind, EventSink};
+use crate::{Event, EventKind, EventSink, SinkOfChild};
 
 /// The journal file of one instance: an [`EventSink`].
 #[derive(Debug)]
@@ -51,10 +51,13 @@ impl JournalFile {
     /// # Errors
     /// The operating system's error when the file can't be created; the path is in the message.
     pub fn create(target: &Path, module: &str) -> io::Result<Self> {
+        Ok(Self::over(Some(open(target, module)?), target, module))
+    }
+
+    fn over(file: Option<File>, target: &Path, module: &str) -> Self {
         // Room for any usual line, so that the last one, written while the process ends, needs no memory.
         let line = Vec::with_capacity(1024);
-        let file = Some(open(target, module)?);
-        Ok(Self { target: target.to_owned(), module: module.to_owned(), file, line, torn: false })
+        Self { target: target.to_owned(), module: module.to_owned(), file, line, torn: false }
     }
 }
 
@@ -70,9 +73,10 @@ impl EventSink for JournalFile {
         write_whole(file, &self.line, &mut self.torn)
     }
 
-    fn forked(&mut self) {
-        self.file = open(&self.target, &self.module).ok();
-        self.torn = false;
+    fn for_forked_child(&self) -> Option<SinkOfChild> {
+        let (target, module) = (self.target.clone(), self.module.clone());
+        // Without a file, each event counts as lost.
+        Some(Box::new(move || Box::new(Self::over(open(&target, &module).ok(), &target, &module))))
     }
 }
 

@@ -22,6 +22,7 @@ pub enum HandlePolicy {
 }
 
 /// Where events go.
+#[derive(Default)]
 pub(crate) struct Sinks(pub(crate) Vec<Box<dyn EventSink>>);
 
 impl std::fmt::Debug for Sinks {
@@ -55,13 +56,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(
-        module: String,
-        packages: Vec<String>,
-        policy: HandlePolicy,
-        record: bool,
-        sinks: Sinks,
-    ) -> Self {
+    pub(crate) fn new(module: String, packages: Vec<String>, policy: HandlePolicy, record: bool) -> Self {
         Self {
             module,
             packages,
@@ -73,7 +68,7 @@ impl Ledger {
             ended: false,
             record,
             events: Vec::new(),
-            sinks,
+            sinks: Sinks::default(),
             holders: BySlot::default(),
             retained: BySlot::default(),
             holdings: Holdings::default(),
@@ -94,15 +89,22 @@ impl Ledger {
         });
     }
 
-    pub(crate) fn start_over(&mut self, now: FileTime) {
-        self.seq = 0;
-        self.cached = 0;
-        self.held = 0;
-        self.lost = 0;
-        self.ended = false;
-        self.events.clear();
-        self.sinks.0.iter_mut().for_each(|sink| sink.forked());
-        self.started(now, true);
+    /// Begins, with the sinks of this process.
+    pub(crate) fn started_with(&mut self, now: FileTime, sinks: Sinks, forked: bool) {
+        self.sinks = sinks;
+        self.started(now, forked);
+    }
+
+    /// Whether this process's first event is recorded.
+    pub(crate) fn has_started(&self) -> bool {
+        self.seq > 0
+    }
+
+    /// Drops what a forked child inherited.
+    pub(crate) fn let_go(&mut self) {
+        self.sinks = Sinks::default();
+        self.events = Vec::new();
+        self.forget_copies();
     }
 
     /// A live handle more uses this credential.

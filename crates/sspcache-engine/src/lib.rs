@@ -1,5 +1,5 @@
 //! The mock Security Support Provider (SSP) of `sspcache`: a credential cache with everything around it that a
-//! sign-out has to be tested against. Its own code is safe; that of [`vault`] which asks the system for pages is not.
+//! sign-out has to be tested against. Its own code is safe, but for [`per_process`] and what of [`vault`] asks the system for pages.
 //!
 //! An [`Engine`] is one mock instance. It offers [security packages](PackageInfo), hands out credential
 //! [handles](CredentialHandle) for explicit, cached and anonymous identities, keeps what was signed in with in a
@@ -52,6 +52,7 @@ pub mod context;
 pub mod event;
 #[cfg(feature = "journal")]
 pub mod journal;
+pub mod per_process;
 pub mod vault;
 
 #[cfg(feature = "contexts")]
@@ -80,7 +81,7 @@ pub use credentials::{
     AcquireRequest, Acquired, CachedCredential, Direction, HeldCredential, KdcProxy, Logon, Unclean,
 };
 pub use engine::Engine;
-pub use event::{Ended, Ending, Event, EventKind, EventSink, Source};
+pub use event::{Ended, Ending, Event, EventKind, EventSink, SinkOfChild, Source};
 pub use fault::{Effect, Fault, Operation};
 pub use handle::CredentialHandle;
 pub use identity::{AuthIdentity, PackageList, Principal};

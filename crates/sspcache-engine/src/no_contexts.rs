@@ -3,12 +3,12 @@
 pub use sspcache_types::Role;
 
 /// No accounts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts;
 
 pub(crate) mod export_key {
     /// No key.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     pub(crate) struct ExportKey;
 
     impl ExportKey {

@@ -4,6 +4,7 @@
 //! of a flush.
 
 use std::{
+    cell::Cell,
     num::NonZeroU32,
     panic,
     sync::{Arc, PoisonError, TryLockError},
@@ -25,10 +26,11 @@ use crate::{
         request::{AcquireRequest, KdcProxy},
         stored::Stored,
     },
-    event::Ended,
+    event::{Ended, SinkOfChild},
     fault::Fault,
     handle::HandleTable,
     ledger::{HandlePolicy, Ledger, Sinks},
+    per_process::PerProcess,
     sync::{Mutex, MutexGuard},
     vault::{Emptied, Entry, Inserted, KeyRef, Limits, Memory, NewCredential, OutOfMemory, Slot, Vault},
 };
@@ -40,7 +42,8 @@ pub(crate) struct Setup {
     pub(crate) packages: Vec<PackageInfo>,
     /// Without it, all of them.
     pub(crate) only_packages: Option<Vec<Name>>,
-    pub(crate) accounts: Accounts,
+    /// Shared with every state that is made of this, until a password is changed.
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) logons: Vec<Logon>,
     pub(crate) preloads: Vec<(Name, AuthIdentity)>,
     pub(crate) handle_policy: HandlePolicy,
@@ -51,7 +54,8 @@ pub(crate) struct Setup {
     /// Without one, the instance draws its own.
     pub(crate) export_key: Option<ExportKey>,
     pub(crate) faults: Vec<Fault>,
-    pub(crate) sinks: Sinks,
+    /// Those of the process that makes the instance, until it is made. Nobody takes this lock: sinks can't be shared without one.
+    pub(crate) sinks: std::sync::Mutex<Sinks>,
     pub(crate) record: bool,
 }
 
@@ -63,6 +67,15 @@ pub(crate) struct Instance {
     clock: Arc<dyn Clock>,
     /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
     has_faults: bool,
+    process: PerProcess<Locks>,
+    /// What a forked child's state is made of.
+    setup: Setup,
+    process_key: ExportKey,
+    sinks_of_child: Vec<SinkOfChild>,
+}
+
+/// The locks of an instance, in one process.
+struct Locks {
     state: Mutex<State>,
     /// Held while a flush overwrites what it took out of the state, so that no other returns before that is done.
     flushing: Mutex<()>,
@@ -76,36 +89,47 @@ impl Instance {
     ///
     /// # Panics
     /// When the operating system gives no random numbers.
-    pub(crate) fn new(setup: Setup) -> Self {
-        let limits = Limits { capacity: setup.capacity };
-        let packages: Vec<_> = setup.packages.into_iter().map(Arc::new).collect();
-        let has_faults = !setup.faults.is_empty();
-        let module = setup.module;
-        let names = packages.iter().map(|package| package.name.to_string()).collect();
-        let mut state = State {
-            vault: Vault::new(limits),
-            limits,
-            handles: HandleTable::new(getrandom::u64().expect("the operating system has random numbers")),
-            contexts: Contexts::new(getrandom::u64().expect("the operating system has random numbers")),
-            handshakes: Handshakes::new(setup.contexts).expect("the operating system has random numbers"),
-            negotiate: position(&packages, &Name::from("Negotiate")),
-            packages,
-            accounts: setup.accounts,
-            logons: setup.logons,
-            export_key: setup.export_key.unwrap_or_else(ExportKey::random),
+    pub(crate) fn new(mut setup: Setup) -> Self {
+        let sinks = std::mem::take(setup.sinks.get_mut().unwrap_or_else(PoisonError::into_inner));
+        // A child can still read what its parent sealed and exported.
+        setup.export_key.get_or_insert_with(ExportKey::random);
+        let instance = Self {
+            target_information: setup.module.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            module: setup.module.clone(),
+            clock: setup.clock.clone(),
+            has_faults: !setup.faults.is_empty(),
+            process: PerProcess::new(),
+            setup,
             process_key: ExportKey::random(),
-            lifetime: setup.lifetime,
-            faults: setup.faults,
-            ledger: Ledger::new(module.clone(), names, setup.handle_policy, setup.record, setup.sinks),
+            sinks_of_child: sinks.0.iter().filter_map(|sink| sink.for_forked_child()).collect(),
         };
-        state.ledger.started(setup.clock.now(), false);
-        Self {
-            target_information: module.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-            module,
-            clock: setup.clock,
-            has_faults,
-            state: Mutex::new(state),
-            flushing: Mutex::new(()),
+        let mut state = State::new(&instance.setup, instance.process_key.clone());
+        state.ledger.started_with(instance.clock.now(), sinks, false);
+        let locks = Cell::new(Some(Locks::new(state)));
+        instance.process.get_or_make(|| locks.take().expect("no other thread knows this instance yet"));
+        instance
+    }
+
+    /// The locks of this process. In a child that was forked while another thread was in a call, those of the parent may be taken, and
+    /// what they protect half changed.
+    fn locks(&self) -> &Locks {
+        self.process.get_or_make(|| Locks::new(State::new(&self.setup, self.process_key.clone())))
+    }
+
+    /// Records that a forked child begins, and lets go of what it inherited.
+    #[cold]
+    fn begin_in_child(&self, state: &mut State) {
+        self.let_go_of_inherited();
+        let sinks = Sinks(self.sinks_of_child.iter().map(|make| make()).collect());
+        state.ledger.started_with(self.clock.now(), sinks, true);
+    }
+
+    /// Drops what the parent had, unless one of its threads was in the middle of changing it.
+    fn let_go_of_inherited(&self) {
+        match self.process.inherited().map(|locks| locks.state.try_lock()) {
+            Some(Ok(mut state)) => state.let_go(),
+            Some(Err(TryLockError::Poisoned(poisoned))) => poisoned.into_inner().let_go(),
+            Some(Err(TryLockError::WouldBlock)) | None => {}
         }
     }
 
@@ -151,15 +175,16 @@ impl Instance {
 
     /// See [`Engine::end`](crate::Engine::end).
     pub(crate) fn end(&self, how: Ending) -> Ended {
-        let mut state = match self.state.try_lock() {
+        let Some(locks) = self.process.get() else {
+            // A child that never used the SSP: what it inherited is the parent's to report.
+            self.let_go_of_inherited();
+            return Ended::Already;
+        };
+        let mut state = match locks.state.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Ended::Busy,
         };
-        if state.vault.is_forked() {
-            // A child that never used the SSP: what it inherited is the parent's to report.
-            state.ledger.ended = true;
-        }
         state.end(how, self.clock.now())
     }
 
@@ -182,15 +207,14 @@ impl Instance {
 
     /// Keeps other flushes waiting until this one is done. Taken before the state.
     pub(crate) fn flushing(&self) -> MutexGuard<'_, ()> {
-        self.flushing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.locks().flushing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the instance; a panic of an earlier call leaves nothing half-done, so its poison is no reason to stop.
     pub(crate) fn lock(&self) -> Locked<'_> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.vault.is_forked() {
-            let now = self.clock.now();
-            state.start_over_in_child(now);
+        let mut state = self.locks().state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.ledger.has_started() {
+            self.begin_in_child(&mut state);
         }
         state
     }
@@ -209,6 +233,12 @@ impl Instance {
     }
 }
 
+impl Locks {
+    fn new(state: State) -> Self {
+        Self { state: Mutex::new(state), flushing: Mutex::new(()) }
+    }
+}
+
 /// Everything behind the lock.
 ///
 /// What is private changes by methods alone, which keep two promises: the ledger records each credential that enters or
@@ -222,7 +252,7 @@ pub(crate) struct State {
     packages: Vec<Arc<PackageInfo>>,
     /// Negotiate's place among them.
     negotiate: Option<u16>,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
     /// The logon session's default credentials. They outlive an end: they are not the SSP's.
     pub(crate) logons: Vec<Logon>,
     export_key: ExportKey,
@@ -234,6 +264,33 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// A state with an empty cache, which has recorded nothing yet. It can't be seen from outside that it was made.
+    ///
+    /// # Panics
+    /// When the operating system gives no random numbers.
+    fn new(setup: &Setup, process_key: ExportKey) -> Self {
+        let limits = Limits { capacity: setup.capacity };
+        let packages: Vec<_> = setup.packages.iter().cloned().map(Arc::new).collect();
+        let names = packages.iter().map(|package| package.name.to_string()).collect();
+        Self {
+            vault: Vault::new(limits),
+            limits,
+            handles: HandleTable::new(getrandom::u64().expect("the operating system has random numbers")),
+            contexts: Contexts::new(getrandom::u64().expect("the operating system has random numbers")),
+            handshakes: Handshakes::new(setup.contexts.clone())
+                .expect("the operating system has random numbers"),
+            negotiate: position(&packages, &Name::from("Negotiate")),
+            packages,
+            accounts: setup.accounts.clone(),
+            logons: setup.logons.clone(),
+            export_key: setup.export_key.clone().unwrap_or_else(ExportKey::random),
+            process_key,
+            lifetime: setup.lifetime,
+            faults: setup.faults.clone(),
+            ledger: Ledger::new(setup.module.clone(), names, setup.handle_policy, setup.record),
+        }
+    }
+
     pub(crate) fn package_id(&self, name: &Name) -> Result<u16, SecurityStatus> {
         position(&self.packages, name).ok_or(SecurityStatus::SECPKG_NOT_FOUND)
     }
@@ -440,14 +497,13 @@ impl State {
         if first { Ended::Left(left) } else { Ended::Already }
     }
 
-    fn start_over_in_child(&mut self, now: FileTime) {
-        // The parent's secrets read as zero here, and its handles mean nothing.
+    /// Drops what a forked child inherited.
+    fn let_go(&mut self) {
         self.vault = Vault::new(self.limits);
-        self.handles = HandleTable::new(getrandom::u64().unwrap_or_default());
-        self.contexts = Contexts::new(getrandom::u64().unwrap_or_default());
+        self.handles = HandleTable::new(0);
+        self.contexts = Contexts::new(0);
         self.handshakes.start_over();
-        self.ledger.forget_copies();
-        self.ledger.start_over(now);
+        self.ledger.let_go();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Operations on the configured accounts: verifying a sign-in, changing a password.
 
+use std::sync::Arc;
+
 use crate::{
     AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus, account::Account,
     state::Instance,
@@ -35,7 +37,7 @@ impl Instance {
         match changed {
             Ok(()) => {
                 let principal = new.principal.to_string();
-                state.accounts.insert(Account::new(&new));
+                Arc::make_mut(&mut state.accounts).insert(Account::new(&new));
                 state.ledger.record_with(now, || EventKind::PasswordChanged { principal });
             }
             Err(status) => state.refused(operation, status, None, now),

@@ -43,7 +43,9 @@ pub use key::KeyRef;
 pub use slab::{Chunk, Slab};
 
 use key::KeyHasher;
-use pages::ForkMark;
+pub(crate) use pages::ForkMark;
+#[cfg(all(test, target_os = "linux", not(miri)))]
+pub(crate) use pages::tests::in_forked_child;
 use recency::Recency;
 use records::{Record, Records};
 use secrets::Secrets;

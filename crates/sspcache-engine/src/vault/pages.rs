@@ -1,4 +1,4 @@
-//! Pages of memory from the operating system, the one place of this crate with `unsafe` code.
+//! Pages of memory from the operating system.
 //!
 //! [`SecretPages`] are zeroed bytes that stay out of core dumps, out of forked children and, as far as the system allows
 //! it, out of swap. [`ForkMark`] detects that this process is a forked child. Unmapping doesn't wipe: the owner of the
@@ -136,7 +136,7 @@ impl DerefMut for SecretPages {
 }
 
 /// Tells a forked child from the process that made this mark.
-pub(super) struct ForkMark {
+pub(crate) struct ForkMark {
     /// A page that is zero in a child, where the system can do that.
     page: Option<Mapping>,
     process: u32,
@@ -144,7 +144,7 @@ pub(super) struct ForkMark {
 
 impl ForkMark {
     /// A mark of this process.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let page = Mapping::new(size_of::<u32>(), PageSize::Small).ok().filter(|page| page.guarded);
         if let Some(page) = &page {
             // SAFETY: the mapping is at least four bytes, aligned to a page, and nothing else refers to it.
@@ -154,7 +154,7 @@ impl ForkMark {
     }
 
     /// Whether this process is a child that was forked after the mark was made.
-    pub(super) fn is_forked(&self) -> bool {
+    pub(crate) fn is_forked(&self) -> bool {
         match &self.page {
             // SAFETY: the mapping is at least four bytes, aligned to a page. Volatile, because it is the system
             // that changes them.
@@ -218,12 +218,12 @@ pub(super) mod tests {
             const { Cell::new(GivenBack { wiped: 0, unwiped: 0 }) };
     }
 
-    /// The exit status of a forked child that does this and nothing else. It may only look at memory and ask for its
+    /// The exit status of a forked child that does this and nothing else. It may look at memory, allocate some, and ask for its
     /// process id: other threads' locks are as they were.
     #[cfg(all(target_os = "linux", not(miri)))]
-    pub(in super::super) fn in_forked_child(work: impl FnOnce() -> u8) -> i32 {
-        // SAFETY: the child of a process with several threads may call only what is safe in a signal handler: `work`
-        // does, and so does `_exit`, which runs nothing else.
+    pub(crate) fn in_forked_child(work: impl FnOnce() -> u8) -> i32 {
+        // SAFETY: the child of a process with several threads may call only what is safe in a signal handler, and on Linux the
+        // allocator, which C libraries prepare for a fork: `work` does, and so does `_exit`, which runs nothing else.
         let child = unsafe { libc::fork() };
         if child == 0 {
             let code = work();
