@@ -91,6 +91,8 @@ const HOLD_NONE: &[&str] = &[
     "OutOfMemory",
     "PackageInfo",
     "PackageList",
+    // Shows nothing of what it keeps.
+    "PerProcess",
     "Principal",
     "Reason",
     "SealedFor",
@@ -98,6 +100,8 @@ const HOLD_NONE: &[&str] = &[
     "Slot",
     "Source",
     "SystemClock",
+    // Can't be shown.
+    "Taken",
     // sspcache-mock: modules and their interface stand for an engine
     "MockInterface",
     "MockModule",
