@@ -6,10 +6,15 @@ use std::{
     ffi::{CStr, CString, c_void},
     fs,
     path::Path,
+    process::Command,
     ptr, thread,
 };
 
-use sspcache_tests::stage::Stage;
+use sspcache_tests::{
+    program::{Ran, fixture},
+    stage::Stage,
+    win32::{self, COMPILERS},
+};
 use sspcache_win32::*;
 
 type Module = *mut c_void;
@@ -259,4 +264,20 @@ fn a_bare_name_is_found_beside_the_program() {
     for _ in 0..2 {
         assert_eq!(sspcache_FreeLibrary(module), 1);
     }
+}
+
+/// L9, M1: what other threads of the parent were in the middle of doesn't keep a child waiting, and what was loaded stays loaded.
+#[test]
+fn a_child_that_is_forked_while_other_threads_use_the_loader_goes_on() {
+    const FORKS: usize = 200;
+    let stage = Stage::new();
+    let source = fixture("clients/forks.c");
+    let program = win32::compile(&stage, COMPILERS[0], "forks", &source, &["-DLINKED", "-pthread"]);
+    for ssp in ["MSNSSPC.dll", "MSAPSSPC.dll"] {
+        fs::copy(stage.path(ssp), stage.path("programs").join(ssp)).unwrap();
+    }
+    let mut forks = Command::new(&program);
+    win32::finds_library(&mut forks).env_remove("SSPCACHE_JOURNAL").env_remove("SSPCACHE_CONFIG");
+    let ran = Ran::of(forks.args(["MSNSSPC.dll", &FORKS.to_string()])).exits_with(0);
+    assert_eq!(ran.stdout, format!("{FORKS} children\n"));
 }

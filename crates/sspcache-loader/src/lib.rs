@@ -77,7 +77,7 @@ pub use error::LoaderError;
 pub use file::ModuleFile;
 pub use handle::Handle;
 pub use load_flags::LoadFlags;
-pub use loader::EmulatedLoader;
+pub use loader::{EmulatedLoader, Paused};
 pub use lookup::{Lifetime, LookupFlags, Procedure, Sought};
 pub use module_ref::{ModuleRef, ModuleRefs};
 pub use name::Name;

@@ -6,6 +6,9 @@
 //! that are being loaded or unloaded.
 
 mod directories;
+mod fork;
+
+pub use fork::Paused;
 
 use std::sync::Arc;
 use std::{fmt, mem};
@@ -14,7 +17,7 @@ use widestring::{U16Str, U16String};
 
 use crate::name::{self, Purpose, Wanted};
 use crate::search::Search;
-use crate::sync::{ReentrantMutex, RwLock};
+use crate::sync::{RecursiveLock, RwLock};
 use crate::table::{GivenBack, Table};
 use crate::{
     Disk, Handle, Lifetime, LoadFlags, LoaderError, ModuleFile, ModuleRef, ModuleRefs, Name, Notification,
@@ -30,7 +33,7 @@ pub struct EmulatedLoader<E>(Arc<Shared<E>>);
 
 struct Shared<E> {
     /// Taken before `table`, never while `table` is held.
-    loader_lock: ReentrantMutex<()>,
+    loader_lock: RecursiveLock,
     disk: Option<Box<dyn Disk<E>>>,
     table: RwLock<Table<E>>,
 }
@@ -51,7 +54,7 @@ impl<E> EmulatedLoader<E> {
         program.path = whole(&program.path, r"C:\");
         let folder = name::directory(program.path.as_slice()).to_vec();
         Self(Arc::new(Shared {
-            loader_lock: ReentrantMutex::new(()),
+            loader_lock: RecursiveLock::new(),
             disk,
             table: RwLock::new(Table::new(program, Search::new(folder))),
         }))

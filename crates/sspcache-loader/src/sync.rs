@@ -4,13 +4,23 @@ use std::sync::PoisonError;
 
 cfg_if::cfg_if! {
     if #[cfg(feature = "shuttle")] {
-        use shuttle::sync::{self, RwLockReadGuard, RwLockWriteGuard};
+        use shuttle::sync::{self, Condvar, Mutex, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+        use shuttle::thread::{self, ThreadId};
 
-        pub(crate) use checked::ReentrantMutex;
+        fn this_thread() -> ThreadId {
+            thread::current().id()
+        }
     } else {
-        use std::sync::{self, RwLockReadGuard, RwLockWriteGuard};
+        use std::sync::{self, Condvar, Mutex, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-        pub(crate) use parking_lot::ReentrantMutex;
+        /// The address of something that each thread has of its own.
+        type ThreadId = usize;
+
+        /// Not `std::thread::current`, which sets up data of the thread.
+        fn this_thread() -> ThreadId {
+            thread_local!(static OWN: u8 = const { 0 });
+            OWN.with(|own| std::ptr::from_ref(own).addr())
+        }
     }
 }
 
@@ -36,55 +46,70 @@ impl<T> RwLock<T> {
     }
 }
 
-/// A recursive lock like `parking_lot`'s, made of the model checker's locks: it has no recursive one.
-#[cfg(feature = "shuttle")]
-mod checked {
-    use std::sync::PoisonError;
+/// The table, while it may be changed.
+pub(crate) type TableGuard<'a, T> = RwLockWriteGuard<'a, T>;
 
-    use shuttle::sync::{Condvar, Mutex};
-    use shuttle::thread::{self, ThreadId};
+/// A recursive lock. It consists of locks that a child can unlock which was forked while another thread waited, as one of
+/// `parking_lot` can't: there that thread may hold a lock of all waiting threads.
+pub(crate) struct RecursiveLock {
+    /// The owning thread, and how often it has locked.
+    owner: Mutex<Owner>,
+    released: Condvar,
+}
 
-    pub(crate) struct ReentrantMutex<T> {
-        /// The owning thread, and how often it has locked.
-        owner: Mutex<Option<(ThreadId, usize)>>,
-        released: Condvar,
-        _value: T,
+type Owner = Option<(ThreadId, usize)>;
+
+impl RecursiveLock {
+    pub(crate) fn new() -> Self {
+        Self { owner: Mutex::new(None), released: Condvar::new() }
     }
 
-    impl<T> ReentrantMutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self { owner: Mutex::new(None), released: Condvar::new(), _value: value }
-        }
-
-        pub(crate) fn lock(&self) -> ReentrantMutexGuard<'_, T> {
-            let this_thread = thread::current().id();
-            let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_foreign = |owner: &mut Option<_>| owner.is_some_and(|(thread, _)| thread != this_thread);
-            let mut owner =
-                self.released.wait_while(owner, is_foreign).unwrap_or_else(PoisonError::into_inner);
-            let times = owner.map_or(0, |(_, times)| times);
-            *owner = Some((this_thread, times + 1));
-            ReentrantMutexGuard(self)
-        }
-
-        pub(crate) fn is_owned_by_current_thread(&self) -> bool {
-            let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-            owner.is_some_and(|(thread, _)| thread == thread::current().id())
-        }
+    pub(crate) fn lock(&self) -> RecursiveGuard<'_> {
+        let this_thread = this_thread();
+        let is_foreign = |owner: &mut Owner| owner.is_some_and(|(thread, _)| thread != this_thread);
+        let mut owner =
+            self.released.wait_while(self.owner(), is_foreign).unwrap_or_else(PoisonError::into_inner);
+        let times = owner.map_or(0, |(_, times)| times);
+        *owner = Some((this_thread, times + 1));
+        RecursiveGuard(self)
     }
 
-    pub(crate) struct ReentrantMutexGuard<'a, T>(&'a ReentrantMutex<T>);
+    pub(crate) fn is_owned_by_current_thread(&self) -> bool {
+        self.owner().is_some_and(|(thread, _)| thread == this_thread())
+    }
 
-    impl<T> Drop for ReentrantMutexGuard<'_, T> {
-        fn drop(&mut self) {
-            let mut owner = self.0.owner.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *owner {
-                Some((_, times @ 2..)) => *times -= 1,
-                owner => {
-                    *owner = None;
-                    self.0.released.notify_one();
-                }
+    /// Has nobody lock or unlock it.
+    pub(crate) fn pause(&self) -> PausedLock<'_> {
+        PausedLock(self.owner())
+    }
+
+    fn owner(&self) -> MutexGuard<'_, Owner> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, the lock is owned. A thread drops its own.
+pub(crate) struct RecursiveGuard<'a>(&'a RecursiveLock);
+
+impl Drop for RecursiveGuard<'_> {
+    fn drop(&mut self) {
+        let mut owner = self.0.owner();
+        match &mut *owner {
+            Some((_, times @ 2..)) => *times -= 1,
+            owner => {
+                *owner = None;
+                self.0.released.notify_one();
             }
         }
+    }
+}
+
+/// While it lives, nobody locks or unlocks the lock.
+pub(crate) struct PausedLock<'a>(MutexGuard<'a, Owner>);
+
+impl PausedLock<'_> {
+    /// Takes the lock from any other thread; whether one had it.
+    pub(crate) fn take_from_others(&mut self) -> bool {
+        self.0.take_if(|(thread, _)| *thread != this_thread()).is_some()
     }
 }

@@ -329,6 +329,11 @@ impl<E> Table<E> {
         Some(module)
     }
 
+    /// Removes the modules that are being loaded or unloaded. The caller gets them without having to drop them.
+    pub(crate) fn remove_in_transit(&mut self) -> Vec<Module<E>> {
+        self.in_transit.clone().into_iter().filter_map(|handle| self.remove(handle)).collect()
+    }
+
     fn at_address(&self, address: u64, loading: impl Fn() -> bool + Copy) -> Option<Handle> {
         let (_, (end, handle)) = self.by_address.range(..=address).next_back()?;
         (address < *end && self.is_visible(*handle, loading)).then_some(*handle)

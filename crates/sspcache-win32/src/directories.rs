@@ -3,7 +3,7 @@
 use std::{
     ffi::{c_char, c_void},
     ptr,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sspcache_loader::DirectoryCookie;
@@ -13,6 +13,7 @@ use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
 use crate::{
     drives,
     ffi::{Failure, call},
+    fork,
     process::{loader, refresh_search},
     text,
 };
@@ -116,14 +117,20 @@ pub extern "C" fn sspcache_SetDefaultDllDirectories(flags: u32) -> i32 {
     call(|| Ok(loader().set_default_dll_directories(flags)?)).is_some().into()
 }
 
-/// The folder of `SetDllDirectory`, as it was passed. A lock of the standard library's, as everywhere here:
-/// `parking_lot`'s can wait for the dynamic linker's.
-static GIVEN: Mutex<Option<U16String>> = Mutex::new(None);
+/// The folder of `SetDllDirectory`, as it was passed.
+pub(crate) type Given = Option<U16String>;
+
+/// Locks the folder. A lock of the standard library's, as everywhere here: `parking_lot`'s can wait for the dynamic linker's.
+pub(crate) fn given() -> MutexGuard<'static, Given> {
+    static GIVEN: Mutex<Given> = Mutex::new(None);
+    fork::guard();
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn set(folder: Option<U16String>) -> i32 {
     let set = call(|| {
-        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         let found = folder.clone().map(drives::resolve);
+        let mut given = given();
         loader().set_dll_directory(found.as_ref().map(Into::into));
         *given = folder;
         Ok(())
@@ -132,5 +139,5 @@ fn set(folder: Option<U16String>) -> i32 {
 }
 
 fn get() -> U16String {
-    GIVEN.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    given().clone().unwrap_or_default()
 }

@@ -1,18 +1,22 @@
 //! The host's disk, as the loader sees it: paths in capitals with backslashes, modules that the dynamic linker opens.
 
 use std::{
+    collections::BTreeMap,
     ffi::{CStr, CString, OsStr},
     fs,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use sspcache_loader::{Disk, ModuleFile, Reason};
 use widestring::{U16Str, U16String};
 
-use crate::image::is_for_this_machine;
+use crate::{fork, image::is_for_this_machine};
 
 /// The address of an export.
 pub(crate) type Address = usize;
@@ -88,15 +92,13 @@ fn entry(folder: &Path, name: &str) -> Option<std::ffi::OsString> {
 /// A shared object. The dynamic linker opens it in the notification of its load: its constructors run there, under the
 /// loader lock (clauses C6 and L9), and its destructors when it is unloaded.
 fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
-    // The standard library's lock: a constructor may ask for an export, with the linker's lock held, and
-    // `parking_lot`'s can wait for that one when it has to wait for the first time on a thread.
-    let opened: Arc<Mutex<Option<Arc<Library>>>> = Arc::default();
-    let (exports, own) = (opened.clone(), path.clone());
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let (number, own) = (NEXT.fetch_add(1, Ordering::Relaxed), path.clone());
     ModuleFile::new(name)
         .fixed_exports_from(move |name| {
             // Without the lock: while a constructor runs, the linker blocks lookups on other threads, and the
             // constructor may look up a symbol itself.
-            let library = exports.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+            let library = libraries().get(&number).cloned()?;
             export(&library, &own, name)
         })
         .on_notification(move |notification| {
@@ -105,14 +107,26 @@ fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
                 // The contract of `LoadLibrary` makes its caller responsible for both, as for DllMain on Windows.
                 let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.ok();
                 let is_open = library.is_some();
-                *opened.lock().unwrap_or_else(PoisonError::into_inner) = library.map(Arc::new);
+                let before = library.and_then(|library| libraries().insert(number, Arc::new(library)));
+                drop(before);
                 return is_open;
             }
             // Closed without the lock: destructors may run any code.
-            let library = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let library = libraries().remove(&number);
             drop(library);
             true
         })
+}
+
+/// What the dynamic linker opened, by the number of the module.
+pub(crate) type Libraries = BTreeMap<u64, Arc<Library>>;
+
+/// Locks the open libraries. With the standard library's lock: a constructor may ask for an export, with the linker's lock
+/// held, and `parking_lot`'s can wait for that one when it has to wait for the first time on a thread.
+pub(crate) fn libraries() -> MutexGuard<'static, Libraries> {
+    static OPENED: Mutex<Libraries> = Mutex::new(BTreeMap::new());
+    fork::guard();
+    OPENED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An export of this module itself: the linker would search its dependencies, too.

@@ -3,9 +3,9 @@
 use std::{
     env, fmt,
     path::{Path, PathBuf},
-    sync::LazyLock,
 };
 
+use once_cell::race::OnceBox;
 use widestring::U16String;
 
 use crate::disk::{ROOT, to_windows};
@@ -16,15 +16,17 @@ const VARIABLE: &str = "SSPCACHE_WIN32_DRIVES";
 /// A path on a drive of the table, as a path on the root's drive; other names unchanged. An unmapped drive has no
 /// files.
 pub(crate) fn resolve(name: U16String) -> U16String {
-    static TABLE: LazyLock<Vec<Drive>> = LazyLock::new(|| {
+    /// Without a lock, which a fork could leave taken.
+    static TABLE: OnceBox<Vec<Drive>> = OnceBox::new();
+    let table = TABLE.get_or_init(|| {
         let table = env::var_os(VARIABLE).unwrap_or_default();
         // A loader call can't report a mistake in a variable, so this goes to standard error.
-        parse(&table).unwrap_or_else(|error| {
+        Box::new(parse(&table).unwrap_or_else(|error| {
             eprintln!("sspcache-win32: {VARIABLE}: {error}");
             Vec::new()
-        })
+        }))
     });
-    on_root(&TABLE, name)
+    on_root(table, name)
 }
 
 /// A drive letter in capitals, and its folder.

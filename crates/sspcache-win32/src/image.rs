@@ -2,16 +2,13 @@
 //!
 //! Reference: the [ELF specification](https://gabi.xinuos.com/elf/02-eheader.html).
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::{fs::File, io::Read, path::Path};
+
+use once_cell::race::OnceBox;
 
 /// Whether the file is complete, and has this program's format and machine.
 pub(crate) fn is_for_this_machine(path: &Path) -> bool {
-    let own = |format: fn(&Header) -> Option<Image>| OWN.as_ref().and_then(format);
+    let own = |format: fn(&Header) -> Option<Image>| own_header().and_then(format);
     let Some(header) = Header::read(path) else { return false };
     if cfg!(target_vendor = "apple") && header.bytes.starts_with(FAT) {
         // A file for several machines: the linker chooses.
@@ -29,9 +26,11 @@ pub(crate) fn is_for_this_machine(path: &Path) -> bool {
 /// The beginning of a Mach-O file for several machines.
 const FAT: &[u8] = &[0xCA, 0xFE, 0xBA, 0xBE];
 
-/// This program's own header.
-static OWN: LazyLock<Option<Header>> =
-    LazyLock::new(|| Header::read(&std::env::current_exe().unwrap_or_else(|_| PathBuf::new())));
+/// This program's own header. Without a lock, which a fork could leave taken.
+fn own_header() -> Option<&'static Header> {
+    static OWN: OnceBox<Option<Header>> = OnceBox::new();
+    OWN.get_or_init(|| Box::new(Header::read(&std::env::current_exe().unwrap_or_default()))).as_ref()
+}
 
 /// The properties of a file in its header.
 struct Image {

@@ -29,6 +29,7 @@ mod directories;
 mod disk;
 mod drives;
 mod ffi;
+mod fork;
 mod image;
 mod last_error;
 #[cfg(feature = "mock")]

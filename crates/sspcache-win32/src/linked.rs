@@ -1,6 +1,10 @@
 //! The mock, linked in: the loader sees both SSPs as files beside the program, without files on the disk.
 
-use std::{ffi::c_void, path::Path, sync::Once};
+use std::{
+    ffi::c_void,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use sspcache_dll::{Ending, WipingAllocator};
 use sspcache_loader::{EmulatedLoader, ModuleFile, Reason};
@@ -63,9 +67,9 @@ fn end_with_the_process() {
             (linked.detach)(Ending::Exit);
         }
     }
-    static REGISTERED: Once = Once::new();
-    // SAFETY: the function takes nothing and neither panics nor unwinds.
-    REGISTERED.call_once(|| unsafe {
-        libc::atexit(end);
-    });
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.swap(true, Ordering::AcqRel) {
+        // SAFETY: the function takes nothing and neither panics nor unwinds.
+        unsafe { libc::atexit(end) };
+    }
 }

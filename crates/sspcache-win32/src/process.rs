@@ -1,19 +1,23 @@
 //! The one loader of this process.
 
-use std::{env, path::PathBuf, sync::LazyLock};
+use std::{env, path::PathBuf};
 
 use libloading::os::unix::Library;
+use once_cell::race::OnceBox;
 use sspcache_loader::{EmulatedLoader, ModuleFile};
 use widestring::U16String;
 
 use crate::{
     disk::{Address, HostDisk, to_windows},
-    secur32,
+    fork, secur32,
 };
 
 /// The loader, created at its first use.
 pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
-    static LOADER: LazyLock<EmulatedLoader<Address>> = LazyLock::new(|| {
+    /// Two threads may both make one, so that neither waits for the other: a fork could leave that undone.
+    static LOADER: OnceBox<EmulatedLoader<Address>> = OnceBox::new();
+    fork::guard();
+    LOADER.get_or_init(|| {
         let path = env::current_exe().unwrap_or_else(|_| PathBuf::from("/program"));
         let program = ModuleFile::new(&to_windows(&path)).exports_from(|name| {
             let name = std::ffi::CString::new(name).ok()?;
@@ -25,9 +29,8 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
         secur32::register(&loader);
         #[cfg(feature = "mock")]
         crate::linked::register(&loader, &path);
-        loader
-    });
-    &LOADER
+        Box::new(loader)
+    })
 }
 
 /// Updates the loader's folders to those of the process now: beside the program, then Windows' system folder and the host's

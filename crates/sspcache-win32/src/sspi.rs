@@ -6,7 +6,7 @@ mod auth_identity;
 mod contexts;
 mod credentials;
 mod messages;
-mod packages;
+pub(crate) mod packages;
 mod providers;
 mod table;
 

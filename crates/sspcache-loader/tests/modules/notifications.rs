@@ -249,3 +249,50 @@ fn a_hundred_loaders_neither_see_nor_wait_for_each_other() {
         }
     });
 }
+
+/// L9: what the child of a fork finds, acted out by threads of one process: another one is in the middle of a load.
+#[test]
+fn a_pause_waits_for_no_notification_and_a_child_does_without_its_module() {
+    let loader = loader();
+    let (entered, is_entered) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    loader.register(module(move |notification| {
+        if notification.reason() == Reason::Load && entered.send(notification.module()).is_ok() {
+            may_go_on.lock().unwrap().recv_timeout(FOR_EVER).unwrap();
+        }
+        true
+    }));
+    loader.register(ModuleFile::new("other.dll"));
+    let other = loader.load("other").unwrap();
+    thread::scope(|scope| {
+        let loading = scope.spawn(|| loader.load("tiny"));
+        let half_loaded = is_entered.recv_timeout(FOR_EVER).unwrap();
+        // In the parent nothing changes.
+        drop(loader.pause());
+        loader.pause().in_child();
+        assert_eq!(loader.find("other"), Ok(other), "what was loaded stays");
+        let again = {
+            drop(is_entered); // The next load isn't kept.
+            loader.load("tiny").unwrap()
+        };
+        assert_ne!(again, half_loaded);
+        assert_eq!(loader.find("tiny"), Ok(again));
+        go_on.send(()).unwrap();
+        assert_eq!(loading.join().unwrap(), Ok(half_loaded), "the thread that no child has");
+        assert_eq!(loader.find("tiny"), Ok(again));
+    });
+}
+
+/// L9: a thread that forks inside a notification still owns the loader lock in the child.
+#[test]
+fn a_child_that_is_forked_inside_a_notification_goes_on_with_it() {
+    let loader = loader();
+    loader.register(module(|notification| {
+        notification.loader().pause().in_child();
+        notification.loader().is_loader_lock_held_by_current_thread()
+            && notification.loader().find("tiny").is_ok()
+    }));
+    let handle = loader.load("tiny").unwrap();
+    assert_eq!(loader.find("tiny"), Ok(handle));
+}

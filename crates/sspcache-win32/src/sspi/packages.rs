@@ -21,7 +21,7 @@ use super::{
     forward::Text,
     providers::{self, Provider, Slots},
 };
-use crate::ffi::call;
+use crate::{ffi::call, fork};
 
 forward! {
     /// Describes a package (UTF-8).
@@ -105,8 +105,12 @@ pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) ->
 }
 
 /// The lists that callers hold, by address.
-fn lists() -> MutexGuard<'static, BTreeSet<usize>> {
-    static LISTS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+pub(crate) type Lists = BTreeSet<usize>;
+
+/// Locks the lists.
+pub(crate) fn lists() -> MutexGuard<'static, Lists> {
+    static LISTS: Mutex<Lists> = Mutex::new(BTreeSet::new());
+    fork::guard();
     LISTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

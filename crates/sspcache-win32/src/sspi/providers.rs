@@ -1,13 +1,13 @@
 //! The SSPs: loaded by name at the first call, and kept until the process ends.
 
 use std::{
-    mem, ptr,
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    mem,
+    num::NonZeroUsize,
+    ptr,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
+use once_cell::race::{OnceBox, OnceNonZeroUsize};
 use sspcache_loader::Handle;
 use sspcache_types::name;
 use widestring::{U16Str, u16str};
@@ -98,13 +98,12 @@ pub(super) fn for_package(package: Option<&U16Str>) -> impl Iterator<Item = &'st
 
 /// The SSP that makes identities: the first one found by the first call.
 pub(super) fn first() -> Option<&'static Provider> {
-    static FIRST: OnceLock<usize> = OnceLock::new();
-    if FIRST.get().is_none() {
-        let found = all().next()?;
-        // Another thread may have been faster; then its choice counts.
-        FIRST.get_or_init(|| found.index);
-    }
-    FIRST.get().copied().and_then(provider)
+    /// Its index, and one. No lock, which a fork could leave taken; as below.
+    static FIRST: OnceNonZeroUsize = OnceNonZeroUsize::new();
+    // Another thread may be faster; then its choice counts.
+    let first =
+        FIRST.get_or_try_init(|| all().next().and_then(|found| NonZeroUsize::new(found.index + 1)).ok_or(()));
+    provider(first.ok()?.get() - 1)
 }
 
 /// The SSP of a marked handle.
@@ -128,20 +127,15 @@ pub(super) unsafe fn of(handle: *const SecHandle) -> Result<&'static Provider, i
 const UPPER: usize = mem::offset_of!(SecHandle, dwUpper) / size_of::<usize>();
 
 fn provider(index: usize) -> Option<&'static Provider> {
-    static LOADED: [OnceLock<Provider>; COUNT] = [const { OnceLock::new() }; COUNT];
+    static LOADED: [OnceBox<Provider>; COUNT] = [const { OnceBox::new() }; COUNT];
     if let Some(provider) = LOADED[index].get() {
         return Some(provider);
     }
     refresh_search();
     let module = loader().load(NAMES[index]).ok()?;
-    let mut is_new = false;
-    let provider = LOADED[index].get_or_init(|| {
-        is_new = true;
-        Provider { index, module }
-    });
-    if !is_new {
+    if LOADED[index].set(Box::new(Provider { index, module })).is_err() {
         // Another thread was faster, and one reference is enough.
         let _ = loader().free(module);
     }
-    Some(provider)
+    LOADED[index].get()
 }

@@ -133,7 +133,7 @@ mod images {
         ffi::{CStr, c_int, c_void},
         hash::{BuildHasher, RandomState},
         panic::{AssertUnwindSafe, catch_unwind},
-        sync::{Mutex, MutexGuard, PoisonError},
+        sync::{Mutex, MutexGuard, TryLockError},
     };
 
     use super::Paths;
@@ -141,8 +141,8 @@ mod images {
     /// The linker's list, and which names were found absent from it in its present state.
     #[derive(Debug, Default)]
     pub(super) struct Images {
-        /// Locked inside the linker's lock, where `parking_lot`'s could wait for another of the linker's: a thread's
-        /// first wait sets up data of the thread.
+        /// Locked inside the linker's lock, where `parking_lot`'s could take another of the linker's: a thread's first wait sets up
+        /// data of the thread.
         absent: Mutex<Absent>,
         hasher: RandomState,
     }
@@ -164,8 +164,9 @@ mod images {
             iterate(&mut |info| {
                 if state.is_none() {
                     state = Some((info.dlpi_adds, info.dlpi_subs));
-                    let absent = self.absent();
-                    is_known_absent = Some(absent.state) == state && absent.has(self.hasher.hash_one(name));
+                    is_known_absent = self.absent().is_some_and(|absent| {
+                        Some(absent.state) == state && absent.has(self.hasher.hash_one(name))
+                    });
                     if is_known_absent {
                         return false;
                     }
@@ -177,14 +178,21 @@ mod images {
                 }
                 true
             });
-            if let Some(state) = state.filter(|_| paths.is_empty() && !is_known_absent) {
-                self.absent().remember(state, self.hasher.hash_one(name));
+            if let Some(state) = state.filter(|_| paths.is_empty() && !is_known_absent)
+                && let Some(mut absent) = self.absent()
+            {
+                absent.remember(state, self.hasher.hash_one(name));
             }
             paths
         }
 
-        fn absent(&self) -> MutexGuard<'_, Absent> {
-            self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+        /// `None` while another thread has it, since it only saves time; and for ever in a child that was forked meanwhile.
+        fn absent(&self) -> Option<MutexGuard<'_, Absent>> {
+            match self.absent.try_lock() {
+                Ok(absent) => Some(absent),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
         }
     }
 
