@@ -57,6 +57,7 @@ const EXPORTS: [&[&str]; 2] = [
         "EnumerateSecurityPackages",
         "ImportSecurityContext",
         "InitSecurityInterface",
+        "InitSecurityInterfaceEx",
         "InitializeSecurityContext",
         "QueryContextAttributes",
         "QueryContextAttributesEx",

@@ -279,6 +279,12 @@ macro_rules! __ssp {
             fn InitSecurityInterfaceA() -> *const abi::SecurityFunctionTableA = init_security_interface(&TABLE_A.0);
             /// Gives the table of functions.
             fn InitSecurityInterfaceW() -> *const abi::SecurityFunctionTableW = init_security_interface(&TABLE_W.0);
+            /// Gives the table of functions by WinPR's name for that, whichever library the flags ask for.
+            fn InitSecurityInterfaceExA(_flags: u32) -> *const abi::SecurityFunctionTableA
+                = init_security_interface(&TABLE_A.0);
+            /// Gives the table of functions by WinPR's name for that, whichever library the flags ask for.
+            fn InitSecurityInterfaceExW(_flags: u32) -> *const abi::SecurityFunctionTableW
+                = init_security_interface(&TABLE_W.0);
         }
 
         $crate::__export_auth_identity!($identities);
