@@ -6,6 +6,8 @@
 //! | `sspcache` | everywhere |
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
 //! | `libsspcache_win32…`, `include/`, `examples/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
+//! | `sspicli.dll` | beside Windows DLLs: forwards to `secur32.dll`, which Windows' own has it the other way round |
+//! | `x86/` | beside Windows DLLs for x86-64: those for 32-bit programs |
 //! | `wine/` | beside Windows DLLs: the DLL that Wine 8 lacks |
 //! | `sbom/` | a bill of materials for each file that cargo builds (see `bill`) |
 //! | `SHA256SUMS` | the checksums of all of these: `sha256sum --check SHA256SUMS` |
@@ -28,14 +30,23 @@ use crate::workspace::Workspace;
 use crate::{wine, zig};
 
 /// The mock DLLs: the package, the name that cargo gives its library, and the name that ships.
-pub(crate) const MOCKS: [(&str, &str, &str); 2] =
-    [("sspcache-msnsspc", "MSNSSPC", "MSNSSPC.dll"), ("sspcache-msapsspc", "MSAPSSPC", "MSAPSSPC.dll")];
+pub(crate) const MOCKS: [(&str, &str, &str); 3] = [
+    ("sspcache-msnsspc", "MSNSSPC", "MSNSSPC.dll"),
+    ("sspcache-msapsspc", "MSAPSSPC", "MSAPSSPC.dll"),
+    ("sspcache-secur32", "secur32", "secur32.dll"),
+];
+
+/// What Windows' own `secur32.dll` and `sspicli.dll` export: a name on each line.
+pub(crate) const SECUR32_EXPORTS: &str = include_str!("../../sspcache-secur32/exports.txt");
 
 /// The program's package, and its name.
 pub(crate) const PROGRAM: (&str, &str) = ("sspcache-cli", "sspcache");
 
 /// The Windows target whose DLLs can be loaded and unloaded without end, and that links on any host.
 const WINDOWS: &str = "x86_64-pc-windows-gnullvm";
+
+/// The same for 32-bit programs, and the folder of their DLLs.
+pub(crate) const WINDOWS_32: (&str, &str) = ("i686-pc-windows-gnullvm", "x86");
 
 /// Builds the distribution for a target, or for this system, and returns its folder.
 pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf> {
@@ -46,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf
         files.push(program(workspace, triple)?);
     } else {
         let windows = mocks(workspace, WINDOWS)?.into_iter();
-        files.extend(windows.map(|file| File { to: Path::new("windows").join(file.to), ..file }));
+        files.extend(windows.map(|file| file.below("windows")));
         files.push(program(workspace, triple)?);
         files.extend(win32::files(workspace, triple)?);
     }
@@ -68,6 +79,10 @@ struct File {
 impl File {
     fn plain(from: PathBuf, to: impl Into<PathBuf>) -> Self {
         Self { from, to: to.into(), bill: None }
+    }
+
+    fn below(self, folder: &str) -> Self {
+        Self { to: Path::new(folder).join(self.to), ..self }
     }
 }
 
@@ -97,9 +112,16 @@ fn mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
         files.push(build(workspace, triple, package, &command)?.file(library_file(triple, library), to));
     }
     if is_windows(triple) {
-        let from = workspace.target.join("xtask/wine").join(triple).join(wine::SHIM);
-        zig::build_shim(workspace, triple, &from)?;
-        files.push(File::plain(from, Path::new("wine").join(wine::SHIM)));
+        let folder = workspace.target.join("xtask/wine").join(triple);
+        let [sspicli, shim] = ["sspicli.dll", wine::SHIM].map(|file| folder.join(file));
+        zig::build_forwarder(workspace, triple, SECUR32_EXPORTS, "secur32", &sspicli)?;
+        files.push(File::plain(sspicli, "sspicli.dll"));
+        zig::build_shim(workspace, triple, &shim)?;
+        files.push(File::plain(shim, Path::new("wine").join(wine::SHIM)));
+    }
+    if triple.starts_with("x86_64-") && is_windows(triple) {
+        let (triple, folder) = WINDOWS_32;
+        files.extend(mocks(workspace, triple)?.into_iter().map(|file| file.below(folder)));
     }
     Ok(files)
 }

@@ -347,7 +347,11 @@ fn windows_32(workspace: &Workspace) -> Result<()> {
         let listed =
             cmd!(workspace.shell, "i686-w64-mingw32-objdump --private-headers {dll}").quiet().read()?;
         let exports = listed.split("[Ordinal/Name Pointer] Table").nth(1).unwrap_or_default();
-        for name in ["CleanupCredentialCache", "InitSecurityInterfaceA", "InitSecurityInterfaceW"] {
+        let all = if library == "secur32" { dist::SECUR32_EXPORTS } else { "" };
+        for name in ["CleanupCredentialCache", "InitSecurityInterfaceA", "InitSecurityInterfaceW"]
+            .into_iter()
+            .chain(all.lines())
+        {
             let is_exported = exports.lines().any(|line| line.ends_with(&format!(" {name}")));
             ensure!(is_exported, "{} doesn't export {name}", dll.display());
         }
@@ -443,6 +447,8 @@ fn distribution(workspace: &Workspace) -> Result<()> {
     let folder = &dist::run(workspace, None)?;
     let windows = if cfg!(windows) { None } else { Some(folder.join("windows")) };
     let folders = windows.iter().chain([folder]);
+    let x86 = windows.as_ref().unwrap_or(folder).join(dist::WINDOWS_32.1);
+    let folders = folders.chain([&x86]).filter(|folder| folder.is_dir());
     let dlls: Vec<_> = folders.flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
     for dll in &dlls {
         let size = fs::metadata(dll)?.len();

@@ -33,6 +33,27 @@ pub(crate) fn build_shim(workspace: &Workspace, triple: &str, to: &Path) -> Resu
     Ok(shell.remove_path(to.with_extension("lib"))?)
 }
 
+/// Builds a DLL without code, each of whose exports is another DLL's of the same name.
+pub(crate) fn build_forwarder(
+    workspace: &Workspace,
+    triple: &str,
+    exports: &str,
+    other: &str,
+    to: &Path,
+) -> Result<()> {
+    let shell = &workspace.shell;
+    let (zig, target) = (program(workspace)?, target(triple)?);
+    let (list, source) = (to.with_extension("def"), workspace.root.join("crates/xtask/shim/forwarder.c"));
+    let forwards: Vec<_> = exports.lines().map(|name| format!("    {name} = {other}.{name}\n")).collect();
+    shell.create_dir(to.parent().context("the DLL's path has no folder")?)?;
+    shell.write_file(&list, format!("EXPORTS\n{}", forwards.concat()))?;
+    cmd!(shell, "{zig} cc -target {target} -shared -Os -s -nostdlib -o {to} {source} {list}")
+        .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache"))
+        .quiet()
+        .run()?;
+    Ok(shell.remove_path(to.with_extension("lib"))?)
+}
+
 /// Zig's name for a target of Windows.
 fn target(triple: &str) -> Result<String> {
     let (machine, _) = triple.split_once('-').context("a target triple has dashes")?;

@@ -40,12 +40,16 @@ impl Environment {
             }
             if mocks.has_windows() {
                 // Wine takes Unix paths in WINEPATH, and puts them before the PATH of its programs.
-                let folders = [mocks.windows.as_path(), &mocks.wine_shim()];
+                // Of two DLLs of one name it takes the one for the program's machine (seen under Wine 10).
+                let [shim, x86, x86_shim] =
+                    [mocks.wine_shim(), mocks.windows_32(), mocks.windows_32().join("wine")];
+                let folders = [mocks.windows.as_path(), &x86, &shim, &x86_shim];
                 variables.push(("WINEPATH", before("WINEPATH", b';', &folders)?));
             }
         }
         // The command uses it as an absolute path, which needs a drive letter in a Windows program.
         let dll_dir = match wine {
+            Some(wine) if wine.is_32_bit() => wine.dos_path(&mocks.windows_32()),
             Some(wine) if wine.is_command() => wine.dos_path(&mocks.windows),
             _ => mocks.native.as_os_str().to_owned(),
         };

@@ -53,7 +53,6 @@ impl Mocks {
     }
 
     /// The folder of the mocks for 32-bit Windows programs, which may be missing.
-    #[cfg(unix)]
     pub(crate) fn windows_32(&self) -> PathBuf {
         self.windows.join("x86")
     }

@@ -35,6 +35,10 @@ impl Wine {
         match *self {}
     }
 
+    pub(crate) fn is_32_bit(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn dos_path(&self, _: &Path) -> OsString {
         match *self {}
     }

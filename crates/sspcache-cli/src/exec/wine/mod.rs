@@ -117,7 +117,7 @@ impl Wine {
         in_place::restore(&self.prefix).map_err(error)?;
         let replacements = prefix::replacements(&self.prefix, mocks).map_err(error)?;
         let has_32_bit = replacements.iter().any(|it| it.file.starts_with(mocks.windows_32()));
-        if !has_32_bit && self.app.as_deref().is_some_and(is_32_bit_program) {
+        if !has_32_bit && self.is_32_bit() {
             message(format_args!(
                 "the command is a 32-bit program, and there is no {}: its calls go to Wine's own secur32.dll",
                 mocks.windows_32().join("secur32.dll").display()
@@ -145,6 +145,11 @@ impl Wine {
     /// Whether the command's own process is a Windows program.
     pub(crate) fn is_command(&self) -> bool {
         self.how == How::Itself
+    }
+
+    /// Whether the command is known to be a 32-bit program.
+    pub(crate) fn is_32_bit(&self) -> bool {
+        self.app.as_deref().is_some_and(is_32_bit_program)
     }
 
     /// The folders that Wine searches before those at the beginning of `WINEPATH`, or that a program may put before

@@ -14,6 +14,8 @@ use std::{
         fs::symlink,
     },
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -35,6 +37,10 @@ const PREFIX: &str = "sspcache-prefix-";
 
 /// The lock file of a shadow. It names the prefix.
 const LOCK: &str = "sspcache.lock";
+
+/// How often a shadow is tried to be removed, and the time between.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What tells Wine that this prefix needs no update for its version, which would write through the links.
 const NO_UPDATE: &str = "disable\n";
@@ -106,7 +112,14 @@ impl Shadow {
         for (ours, theirs) in &self.mirrored {
             give_back(ours, theirs)?;
         }
-        self.folder.close()?;
+        // A program that was ended may still be writing as it goes. What can't be removed now, the next run removes.
+        let folder = self.folder.keep();
+        for _ in 0..TRIES {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => thread::sleep(PAUSE),
+                _ => break,
+            }
+        }
         drop(self.lock);
         Ok(())
     }
