@@ -12,5 +12,7 @@ mod held;
 mod names;
 /// Several processes: forked, in the background, killed.
 mod processes;
+/// Commands that find no mock, and why.
+mod unseen;
 /// Windows programs under Wine, by name and through secur32.
 mod wine;

@@ -8,12 +8,14 @@
 //! | `environment` | sets the variables through which the command finds them |
 //! | `wine` | handles commands that are Windows programs: gives them a prefix in which secur32.dll is the mock |
 //! | `run` | starts the command, passes signals on, waits |
+//! | `unseen` | says why no process used a mock, as far as that can be seen |
 
 mod accounts;
 mod environment;
 mod find;
 mod names;
 mod run;
+mod unseen;
 #[cfg(unix)]
 mod wine;
 #[cfg(not(unix))]
@@ -45,7 +47,7 @@ use crate::{
     inspect::Format,
     journal::{Journals, write_junit},
     output::{Stream, message, terminal_width},
-    verdict::{self, Verdict},
+    verdict::{self, Outcome, Verdict},
 };
 
 /// Runs the command of `sspcache exec` and returns the exit status.
@@ -92,7 +94,10 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     }
     let status = ended?;
 
-    let verdict = Journals::of_run(&target.path, &target.before)?.judge();
+    let mut verdict = Journals::of_run(&target.path, &target.before)?.judge();
+    if verdict.outcome == Outcome::NotExercised && verdict.processes.is_empty() {
+        verdict.hints = unseen::reasons(&args.command, &mocks);
+    }
     report(args, &verdict)?;
     let held = !args.expect_clean || verdict.holds(args.allow_unused);
     Ok(if status == 0 && !held { args.error_exitcode } else { status })
@@ -154,6 +159,11 @@ impl JournalTarget {
             fs::create_dir_all(folder)
                 .map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
         }
+        // Mocks that can't write their journals would fail the command, each by itself.
+        let folder = if path.is_dir() { &path } else { path.parent().unwrap_or(&path) };
+        tempfile::tempfile_in(folder)
+            .and_then(|mut file| io::Write::write_all(&mut file, b"\n"))
+            .map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
         let before = journal::find(&path)?;
         Ok(Self { path, before, _temporary: None })
     }

@@ -274,7 +274,8 @@ fn is_sspi(export: &str) -> bool {
     Operation::from_name(export).or_else(|| Operation::from_name(undecorated)).is_some()
 }
 
-fn machine(architecture: Architecture) -> String {
+/// A machine's name for people.
+pub(crate) fn machine(architecture: Architecture) -> String {
     match architecture {
         Architecture::Aarch64 => "arm64".to_owned(),
         Architecture::I386 => "x86 (32-bit)".to_owned(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 #[cfg(unix)]
 pub(crate) use self::image::is_32_bit_program;
-pub(crate) use self::image::{Format, format_of};
+pub(crate) use self::image::{Format, format_of, machine};
 use self::image::{Image, ImageError, read};
 use crate::{
     cli::{self, InspectArgs},
