@@ -131,6 +131,8 @@ fn what_was_preloaded_is_left_only_where_somebody_signed_in() {
         ("mark unload silent", 99, "left erin"),
         ("sign-in alice", 99, "left erin and CONTOSO\\alice"),
         ("load flush", 0, "clean: 1 credential was cached"),
+        // Another package's sign-in has nothing to do with it.
+        ("keep NTLM alice free", 0, "clean: 1 credential was held"),
     ] {
         let mut exec = stage.exec();
         exec.args(["--expect-clean", "--config"]).arg(&config).arg("--");

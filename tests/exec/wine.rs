@@ -85,9 +85,75 @@ const CASES: &[Case] = &[
     ("load", 99, &["not exercised"]),
     ("sign-in alice fail", 3, &[r"left CONTOSO\alice."]),
     ("sign-in alice quit", 99, &["LEFT (killed, or still running)", r"left CONTOSO\alice."]),
-    ("sign-in alice flush quit", 0, &["clean"]),
+    // No module is told of the end: the same as when it crashes.
+    (
+        "sign-in alice flush quit",
+        99,
+        &["incomplete", "has no end in its journal: it crashed, was terminated"],
+    ),
+    ("keep Negotiate alice free", 0, &["clean: 1 credential was held in 1 process"]),
+    ("keep Negotiate alice flush", 99, &["LEFT at exit, held by a handle", r"left CONTOSO\alice."]),
+    ("keep NTLM alice free mark", 0, &["clean"]),
+    ("keep NTLM alice mark free", 99, &["LEFT at the end of the sign-out"]),
+    (
+        "beside wininet.dll keep Kerberos alice",
+        99,
+        &[
+            "LEFT at exit, held by a handle",
+            "WinINet is in the process: it frees what a request signed in with",
+        ],
+    ),
     ("sign-in alice kill", 137, &["LEFT (killed, or still running)", r"left CONTOSO\alice."]),
 ];
+
+/// Q1a: a runtime by its name alone, and a program that is linked to secur32.
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_windows_program_with_the_runtime_of_dotnet_still_holds_at_exit_what_it_did_not_free() {
+    let Some(wine) = WineStage::new() else { return };
+    let source = wine.stage.path("empty.c");
+    fs::write(&source, "int sspcache_test_empty;\n").unwrap();
+    // Beside the program, where it is found first.
+    wine.stage.compile(MINGW, "coreclr.dll", &source, &["-shared"]);
+    wine.stage.judge(
+        &wine.secur32(),
+        &[
+            (
+                "beside coreclr.dll keep Negotiate alice",
+                0,
+                &["still held at exit (suppressed)", "note: still held at exit of secur32.exe"],
+            ),
+            ("beside coreclr.dll keep Negotiate alice mark", 99, &["LEFT at the end of the sign-out"]),
+            (
+                "beside coreclr.dll keep Negotiate alice sign-in bob flush",
+                99,
+                &["LEFT at exit, held by a handle", ".NET is in the process: dispose of what signs in"],
+            ),
+        ],
+    );
+}
+
+/// Q5: secur32 loads the mocks to list their packages, or doesn't.
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn what_is_preloaded_for_a_windows_program_is_left_only_where_it_signed_in() {
+    let Some(wine) = WineStage::new() else { return };
+    let config = wine.stage.path("config.toml");
+    fs::write(&config, "[[preload]]\npackage = \"MSN\"\nuser = \"erin\"\npassword = \"correct horse\"\n")
+        .unwrap();
+    for client in [wine.secur32(), wine.by_name()] {
+        for (steps, status, said) in [
+            ("silent flush", 0, "clean: 1 credential was cached"),
+            ("silent", 99, "left erin"),
+            ("keep NTLM alice free", 0, "clean: 1 credential was held"),
+        ] {
+            let mut exec = wine.stage.exec();
+            exec.args(["--expect-clean", "--config"]).arg(&config).arg("--");
+            let ran = Ran::of(exec.args(&client).args(steps.split_whitespace())).exits_with(status);
+            assert!(ran.stderr.contains(said), "{steps}: {}", ran.stderr);
+        }
+    }
+}
 
 /// C4, M2, M3, M10
 #[test]

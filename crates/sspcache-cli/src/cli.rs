@@ -70,7 +70,7 @@ pub(crate) struct DemoArgs {
 /// stay unchanged. sspcache writes its verdict to standard error, or to a file.
 ///
 /// Exit status: that of the command when it fails, 128 + N when signal N killed it; with `--expect-clean`, 99 when the
-/// command succeeded but left credentials cached, never signed in, or events are missing from the journal; 125 when
+/// command succeeded but left credentials, never signed in, or events are missing from the journal; 125 when
 /// sspcache itself failed, 126 when the command can't be run, 127 when no such command exists.
 ///
 /// sspcache looks for the mock DLLs beside itself, where `cargo xtask dist` puts them, or in the folder SSPCACHE_HOME.
@@ -100,7 +100,8 @@ pub(crate) struct ExecArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Fails unless the command signed in and left no credential cached.
+    /// Fails unless the command signed in and left nothing: no credential cached, and none held by a handle that was
+    /// never freed.
     #[arg(long)]
     pub(crate) expect_clean: bool,
 

@@ -94,10 +94,14 @@ fn conclude_process(
                 entry.credential.end = End::Left { when: LeftWhen::SignedOut };
             }
         }
-        if !replay.signed_in {
-            // An SSP that was loaded to list its packages, and freed, had nobody's secret (clause Q5).
-            replay.credentials.retain(|entry| !matches!(entry.credential.end, End::Left { .. }));
-        }
+        // What was preloaded is nobody's as long as nobody signs in: an SSP that was loaded to list its packages, and
+        // freed, leaves nothing (clause Q5).
+        let signed_in = std::mem::take(&mut replay.signed_in);
+        replay.credentials.retain(|entry| {
+            !matches!(entry.credential.end, End::Left { .. })
+                || entry.credential.source != Source::Preloaded
+                || signed_in.contains(entry.credential.package.as_str())
+        });
         if replay.end.is_none() {
             without_end = without_end.or(Some((replay.is_windows, replay.first())));
         }
@@ -225,7 +229,8 @@ struct Replay<'journal> {
     marks: Vec<FileTime>,
     flushed: bool,
     asked: bool,
-    signed_in: bool,
+    /// The packages that somebody signed in to.
+    signed_in: BTreeSet<&'journal str>,
     default_sign_ins: usize,
     refused: Vec<Refusal>,
     failed_flushes: u32,
@@ -260,7 +265,7 @@ impl<'journal> Replay<'journal> {
             marks: Vec::new(),
             flushed: false,
             asked: false,
-            signed_in: false,
+            signed_in: BTreeSet::new(),
             default_sign_ins: 0,
             refused: Vec::new(),
             failed_flushes: 0,
@@ -275,7 +280,8 @@ impl<'journal> Replay<'journal> {
 
     fn run(&mut self) {
         let mut lost = 0;
-        for event in &self.journal.events {
+        let journal = self.journal;
+        for event in &journal.events {
             let before = self.counts();
             self.step(event);
             let (cached, held) = self.counts();
@@ -306,13 +312,17 @@ impl<'journal> Replay<'journal> {
         }
     }
 
-    fn step(&mut self, event: &Event) {
+    fn step(&mut self, event: &'journal Event) {
         let moment = self.moment(event);
         match &event.kind {
-            EventKind::Acquired { credential, source, .. }
-            | EventKind::CredentialsAdded { credential, source, .. } => self.acquired(*credential, *source),
+            EventKind::Acquired { credential, package, source, .. }
+            | EventKind::CredentialsAdded { credential, package, source, .. } => {
+                self.acquired(*credential, package, *source);
+            }
             EventKind::Cached { credential, package, principal, source, .. } => {
-                self.signed_in |= *source == Source::Explicit;
+                if *source == Source::Explicit {
+                    self.signed_in.insert(package);
+                }
                 self.enter(Kind::Cached, *credential, [package, principal], *source, moment);
             }
             EventKind::Ended { how, .. } => self.leave(left_when(*how)),
@@ -326,7 +336,7 @@ impl<'journal> Replay<'journal> {
                 self.end_all(Kind::Cached, &End::Flushed(moment));
             }
             EventKind::Held { credential, package, principal, source, .. } => {
-                self.signed_in = true;
+                self.signed_in.insert(package);
                 self.enter(Kind::Held, *credential, [package, principal], *source, moment);
             }
             EventKind::Modules { loaded } => self.beside.extend(loaded.iter().cloned()),
@@ -354,7 +364,7 @@ impl<'journal> Replay<'journal> {
         }
     }
 
-    fn acquired(&mut self, credential: Option<u64>, source: Source) {
+    fn acquired(&mut self, credential: Option<u64>, package: &'journal str, source: Source) {
         self.asked = true;
         match source {
             Source::Default => self.default_sign_ins += 1,
@@ -367,7 +377,7 @@ impl<'journal> Replay<'journal> {
             Source::Explicit => {}
             _ => return,
         }
-        self.signed_in = true;
+        self.signed_in.insert(package);
     }
 
     fn enter(
@@ -435,7 +445,7 @@ impl<'journal> Replay<'journal> {
     fn signed_out(&self, last: FileTime) -> bool {
         // Only Windows tells unloading from the end of a process. Elsewhere, what happened later in the process does.
         let unloaded = self.end == Some(Ending::Unloaded) && (self.is_windows || self.last() < Some(last));
-        self.flushed || (self.signed_in && unloaded)
+        self.flushed || (!self.signed_in.is_empty() && unloaded)
     }
 }
 
