@@ -345,6 +345,32 @@ fn the_junit_report_has_a_test_case_per_process() {
     "#);
 }
 
+/// Q1
+#[test]
+fn the_junit_report_says_what_handles_held_and_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.xml");
+    let mut command = sspcache();
+    command.args(["journal", "check", "--junit"]).arg(&report).arg(fixture("journal/held-and-cached"));
+    Ran::of(&mut command).exits_with(99);
+    insta::assert_snapshot!(std::fs::read_to_string(report).unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="sspcache" tests="1" skipped="0" failures="1" errors="0">
+        <testsuite name="credential caches" tests="1" skipped="0" errors="0" failures="1">
+            <testcase name="client.exe" classname="sspcache">
+                <properties>
+                    <property name="pid" value="412"/>
+                </properties>
+                <failure message="CONTOSO\alice is still held by a handle for Negotiate (secur32.dll)" type="left">CONTOSO\alice is still held by a handle for Negotiate (secur32.dll)
+    CONTOSO\bob is still cached for MSN (secur32.dll)
+    Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.
+    Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.</failure>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "#);
+}
+
 #[test]
 fn the_junit_report_of_an_unused_mock_fails_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -416,6 +442,46 @@ fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
      +0.018 s  ended     process exit                                          0
     ");
     check("contexts").exits_with(0);
+}
+
+#[test]
+fn the_timeline_shows_what_handles_hold_where_any_does() {
+    insta::assert_snapshot!(show("held", &[]), @r"
+    secur32.dll in client.exe (412), 8 events
+     time      event                                               cached  held
+    ───────────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                                     0     0
+     +0.120 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
+     +0.120 s  acquired  as CONTOSO\alice, for Negotiate                0     1
+     +0.400 s  held      CONTOSO\bob for NTLM, by a handle              0     2
+     +0.400 s  acquired  as CONTOSO\bob, for NTLM                       0     2
+     +0.700 s  released                                                 0     1
+     +0.700 s  freed                                                    0     1
+     +0.900 s  ended     process exit                                   0     1
+    ");
+    insta::assert_snapshot!(show("dotnet-disposed", &[]), @r"
+    secur32.dll in app.exe (412), 8 events
+     time      event                                               cached  held
+    ───────────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                                     0     0
+     +0.110 s  modules   loaded: coreclr.dll                            0     0
+     +0.120 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
+     +0.120 s  acquired  as CONTOSO\alice, for Negotiate                0     1
+     +0.500 s  released                                                 0     0
+     +0.500 s  freed                                                    0     0
+     +0.510 s  mark      signed out                                     0     0
+     +0.900 s  ended     process exit                                   0     0
+    ");
+    insta::assert_snapshot!(show("default", &[]), @r"
+    secur32.dll in client.exe (412), 5 events
+     time      event                                               cached
+    ─────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.1.0                                     0
+     +0.100 s  acquired  as CONTOSO\me, by default, for Negotiate       0
+     +0.200 s  acquired  as CONTOSO\me, by default, for NTLM            0
+     +0.300 s  freed                                                    0
+     +0.900 s  ended     process exit                                   0
+    ");
 }
 
 #[test]

@@ -46,9 +46,14 @@ pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>) -> St
 
 fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Option<u16>) -> String {
     let mut text = styled(STRONG, quoted(&title(journal))) + "\n";
-    let mut table = table(&["time", "event", "cached", ""], width);
-    if let Some(column) = table.column_mut(2) {
-        column.set_cell_alignment(CellAlignment::Right);
+    // A column for what handles hold, where any does.
+    let holds = journal.events.iter().any(|event| event.held > 0);
+    let counts = if holds { &["cached", "held"][..] } else { &["cached"] };
+    let mut table = table(&[&["time", "event"], counts, &[""]].concat(), width);
+    for column in 2..2 + counts.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     let mut events = journal.events.as_slice();
     while let [first, ..] = events {
@@ -62,12 +67,10 @@ fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Opt
             let words: Vec<&str> = these[..run.period].iter().map(|event| word(&event.kind)).collect();
             format!("{}, {} times", words.join(", "), thousands(run.cycles as u64))
         };
-        table.add_row([
-            since_start(since(start, first.time)),
-            quoted(&what).into_owned(),
-            thousands(last.after.into()),
-            bar(last.after, most),
-        ]);
+        let counts = [last.after, last.held].into_iter().take(counts.len());
+        let cells = [since_start(since(start, first.time)), quoted(&what).into_owned()].into_iter();
+        let cells = cells.chain(counts.map(|number| thousands(number.into()))).chain([bar(last.after, most)]);
+        table.add_row(cells.collect::<Vec<_>>());
     }
     text += &lines(&table);
     if journal.cut || journal.incomplete {
