@@ -113,8 +113,8 @@ fn a_valid_file_is_summed_up_without_its_passwords() {
     let ran = Ran::of(sspcache().args(["config", "check"]).arg(&path)).exits_with(0);
     insta::assert_snapshot!(ran.stdout.replace(path.to_str().unwrap(), "full.toml"), @"
     full.toml: valid
-     MSNSSPC.dll   offers NTLM and Negotiate; 1 credential cached from the start
-     MSAPSSPC.dll  offers Negotiate
+     MSNSSPC.dll   offers MSN, Negotiate and NTLM; 1 credential cached from the start
+     MSAPSSPC.dll  offers Negotiate, NTLM and MSN; 1 credential cached from the start
     ");
     let json = check_json("full.toml").to_string();
     assert!(json.contains("alice") && !json.contains("hunter2"), "{json}");

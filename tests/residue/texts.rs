@@ -10,7 +10,7 @@ use std::{
 
 use sspcache::{CredentialProvider, FlushOnDrop, SignIn, context::ContextRequest};
 use sspcache_engine::{
-    AuthIdentity, KdcProxy, Secret, SecretKind,
+    AuthIdentity, KdcProxy, Logon, Secret, SecretKind,
     context::{AcceptRequest, ExportOptions, InitializeRequest},
     journal::{self, Journal, JournalFile},
     vault::{KeyRef, Limits, NEVER, NewCredential, Slab, Vault},
@@ -87,6 +87,7 @@ const HOLD_NONE: &[&str] = &[
     "ManualClock",
     "Memory",
     "Name",
+    "NegotiateFirst",
     "Operation",
     "OutOfMemory",
     "PackageInfo",
@@ -166,6 +167,7 @@ fn show_engine(shown: &mut Shown) {
     let config = format!(
         "[context]\nexport-key = '{SECRET}'\n\
          [[account]]\nuser = 'alice'\ndomain = 'CONTOSO'\npassword = '{SECRET}'\n\
+         [[logon]]\nuser = 'carol'\ndomain = 'CONTOSO'\npassword = '{SECRET}'\n\
          [[preload]]\npackage = 'MSN'\nuser = 'bob'\npassword = '{SECRET}'\n"
     );
     let config: Config = config.parse().unwrap();
@@ -205,10 +207,14 @@ fn show_engine(shown: &mut Shown) {
     shown.show("SessionKey", &info.session_key);
     shown.show("ExportOptions", &ExportOptions::default());
     shown.show("CachedCredential", &ssp.cached_credentials());
+    let held = ssp.acquire(&AcquireRequest::outbound("NTLM").with_identity(alice())).unwrap();
+    shown.show("HeldCredential", &ssp.held_credentials());
+    shown.show("Logon", &Logon::password("carol", "CONTOSO", SECRET));
     shown.show("Unclean", &ssp.check_clean().unwrap_err());
     shown.show("Engine", &ssp);
     shown.show("Fault", &Fault::new(Operation::CleanupCredentialCache, Effect::False));
     assert!(ssp.flush());
+    ssp.free(held.handle).unwrap();
     shown.show("Event", &ssp.events());
     shown.show("EventKind", &ssp.events().into_iter().map(|event| event.kind).collect::<Vec<_>>());
     drop(ssp);
