@@ -45,6 +45,9 @@ enum Answer {
 }
 use Answer::{All, Is};
 
+/// The package that the programs sign in for, in a case without the letter that stands for a number.
+const HOLDING: &str = "[[package]]\nname = 'msn'\ncaching = false\n";
+
 const EVENTS: &[Event] = &[
     Event {
         what: "a flush",
@@ -103,6 +106,20 @@ const EVENTS: &[Event] = &[
         ],
     },
     Event {
+        what: "the handles' end, in a package that doesn't cache",
+        config: HOLDING,
+        steps: &[
+            Takes("keep a 0 N", All),
+            Holds(&[0]),
+            Takes("flush", Is(1)),
+            Holds(&[0]),
+            Takes("free", All),
+            Holds(&[]),
+            Takes("sign-in a 1 N", All),
+            Holds(&[]),
+        ],
+    },
+    Event {
         what: "a flush after one that panicked and one that failed",
         config: "[[fault]]\noperation = 'CleanupCredentialCache'\neffect = 'panic'\ntimes = 1\n\
                  [[fault]]\noperation = 'CleanupCredentialCache'\neffect = 'false'\ntimes = 1\n",
@@ -131,18 +148,31 @@ const EXPIRY: Event = Event {
 };
 
 /// What can happen to a DLL alone: in Rust, what holds a handle keeps the module loaded, too.
-const OF_A_DLL: &[Event] = &[Event {
-    what: "unloading, where handles keep copies",
-    config: "[cache]\nhandle-policy = 'retain'",
-    steps: &[
-        Takes("keep a 0 N", All),
-        Takes("flush", Is(1)),
-        Holds(&[0]),
-        Takes("unload", Is(0)),
-        Holds(&[]),
-        Takes("load", Is(0)),
-    ],
-}];
+const OF_A_DLL: &[Event] = &[
+    Event {
+        what: "unloading, in a package that doesn't cache",
+        config: HOLDING,
+        steps: &[
+            Takes("keep a 0 N", All),
+            Holds(&[0]),
+            Takes("unload", Is(0)),
+            Holds(&[]),
+            Takes("load", Is(0)),
+        ],
+    },
+    Event {
+        what: "unloading, where handles keep copies",
+        config: "[cache]\nhandle-policy = 'retain'",
+        steps: &[
+            Takes("keep a 0 N", All),
+            Takes("flush", Is(1)),
+            Holds(&[0]),
+            Takes("unload", Is(0)),
+            Holds(&[]),
+            Takes("load", Is(0)),
+        ],
+    },
+];
 
 /// What only the mock in the process itself can be told to do.
 const IN_PROCESS: &[Event] = &[
@@ -151,6 +181,17 @@ const IN_PROCESS: &[Event] = &[
         config: "",
         steps: &[
             Takes("sign-in a 0 N", All),
+            Holds(&[0]),
+            Takes("drop", Is(0)),
+            Holds(&[]),
+            Takes("load", Is(0)),
+        ],
+    },
+    Event {
+        what: "dropping, in a package that doesn't cache",
+        config: HOLDING,
+        steps: &[
+            Takes("keep a 0 N", All),
             Holds(&[0]),
             Takes("drop", Is(0)),
             Holds(&[]),

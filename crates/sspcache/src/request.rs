@@ -12,18 +12,20 @@ pub struct SignIn<'a> {
 }
 
 impl<'a> SignIn<'a> {
-    /// Signs in with a password. The SSP caches it, so a sign-out has to flush it.
+    /// Signs in with a password. A package such as `MSN` caches it, so a sign-out has to flush it; `Negotiate`, `Kerberos` and
+    /// `NTLM` keep it with the handle, so a sign-out has to drop the credential.
     pub fn password(user: &'a str, domain: &'a str, password: &'a str) -> Self {
         Self { principal: None, identity: Some(Identity { user, domain, password }) }
     }
 
-    /// Signs in without a password, with a credential that the SSP has cached.
+    /// Signs in without a password: with a credential that the SSP has cached, or else with the default credentials of the
+    /// logon session.
     pub fn silent() -> Self {
         Self { principal: None, identity: None }
     }
 
     /// Names the principal to sign in as: `DOMAIN\user` or `user@realm`. A silent sign-in uses the credential that is cached
-    /// for it.
+    /// for it, or the default credentials that are its own.
     #[must_use]
     pub fn as_principal(self, principal: &'a str) -> Self {
         Self { principal: Some(principal), ..self }

@@ -13,7 +13,7 @@ pub struct AcquireRequest {
     pub package: Name,
     /// The use of the handle.
     pub direction: Direction,
-    /// The principal whose cached credential is wanted; `None` for any.
+    /// The principal whose cached or default credential is wanted; `None` for any.
     pub principal: Option<Principal>,
     /// Authentication data, for an explicit sign-in.
     pub identity: Option<AuthIdentity>,
@@ -63,7 +63,7 @@ impl AcquireRequest {
         self
     }
 
-    /// Asks for this principal's cached credential: `DOMAIN\user`, `user@realm` or `user`.
+    /// Asks for this principal's cached or default credential: `DOMAIN\user`, `user@realm` or `user`.
     #[must_use]
     pub fn with_principal(mut self, principal: impl Into<Name>) -> Self {
         self.principal = Some(Principal::parse(principal));

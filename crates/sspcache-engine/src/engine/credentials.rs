@@ -4,7 +4,8 @@ use super::Engine;
 use crate::{AcquireRequest, Acquired, CredentialHandle, KdcProxy, Principal, Secret, SecurityStatus};
 
 impl Engine {
-    /// `AcquireCredentialsHandle`: signs in with an explicit identity, or silently with what is cached (clause M2).
+    /// `AcquireCredentialsHandle`: signs in with an explicit identity, or silently with what is cached, or else with default
+    /// credentials (clauses M2, P2, P3).
     ///
     /// # Errors
     /// [`SecurityStatus::SECPKG_NOT_FOUND`] for an unknown package, [`SecurityStatus::NO_CREDENTIALS`] when there is
@@ -16,8 +17,8 @@ impl Engine {
         self.instance.acquire(request)
     }
 
-    /// `FreeCredentialsHandle`: gives a handle back, and wipes the copy that it alone still kept. The cached
-    /// credential stays.
+    /// `FreeCredentialsHandle`: gives a handle back, and wipes what it alone still kept: a copy, or the secret of a package
+    /// that doesn't cache. The cached credential stays.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`] for a handle that is none of this instance's, or was freed; or what a
