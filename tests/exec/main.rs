@@ -12,7 +12,9 @@ mod held;
 mod names;
 /// Several processes: forked, in the background, killed.
 mod processes;
+/// Windows programs that are linked to secur32.
+mod secur32;
 /// Commands that find no mock, and why.
 mod unseen;
-/// Windows programs under Wine, by name and through secur32.
+/// Windows programs under Wine, by name and through secur32, and the prefix in which they run.
 mod wine;
