@@ -277,6 +277,32 @@ pub(crate) extern "system" fn InitSecurityInterfaceW() -> *const SecurityFunctio
         .unwrap_or_else(|| abi::answer(|| abi::init_security_interface(&ssp::SSP, &TABLE_W.0)))
 }
 
+/// The same under the name that WinPR asks for.
+#[unsafe(no_mangle)]
+pub(crate) extern "system" fn InitSecurityInterfaceExA(_flags: u32) -> *const SecurityFunctionTableA {
+    InitSecurityInterfaceA()
+}
+
+/// The same under the name that WinPR asks for.
+#[unsafe(no_mangle)]
+pub(crate) extern "system" fn InitSecurityInterfaceExW(_flags: u32) -> *const SecurityFunctionTableW {
+    InitSecurityInterfaceW()
+}
+
+/// Marks in the journals of all that was used through this DLL that nothing may be left here.
+#[unsafe(no_mangle)]
+pub(crate) extern "system" fn sspcache_signed_out() {
+    // SAFETY: it takes nothing.
+    unsafe { ssp::sspcache_signed_out() };
+    for library in library::loaded_providers() {
+        // SAFETY: this is the function's type in every mock.
+        let mark = unsafe { library.typed::<extern "system" fn()>(c"sspcache_signed_out") };
+        if let Some(mark) = mark {
+            mark();
+        }
+    }
+}
+
 /// The system's table, where the system asks.
 fn systems_table<T>(name: &CStr) -> Option<*const T> {
     if !library::is_inside() {
