@@ -289,20 +289,6 @@ pub(crate) extern "system" fn InitSecurityInterfaceExW(_flags: u32) -> *const Se
     InitSecurityInterfaceW()
 }
 
-/// Marks in the journals of all that was used through this DLL that nothing may be left here.
-#[unsafe(no_mangle)]
-pub(crate) extern "system" fn sspcache_signed_out() {
-    // SAFETY: it takes nothing.
-    unsafe { ssp::sspcache_signed_out() };
-    for library in library::loaded_providers() {
-        // SAFETY: this is the function's type in every mock.
-        let mark = unsafe { library.typed::<extern "system" fn()>(c"sspcache_signed_out") };
-        if let Some(mark) = mark {
-            mark();
-        }
-    }
-}
-
 /// The system's table, where the system asks.
 fn systems_table<T>(name: &CStr) -> Option<*const T> {
     if !library::is_inside() {
