@@ -41,39 +41,42 @@ pub(crate) fn write_to_standard_error(text: &str) {
     let _ = file.write_all(text.as_bytes());
 }
 
-/// The difference between local time and UTC now, in seconds; positive east of Greenwich. A child that was forked while a thread asked
-/// here takes UTC: that thread may have left the C library's lock of the time zone taken.
+/// The difference between local time and UTC now, in seconds; positive east of Greenwich. UTC in a child whose parent's threads may
+/// have left the C library's lock of the time zone taken.
 #[cfg(unix)]
 pub(crate) fn seconds_east_of_utc() -> i32 {
-    Asking::begin().map_or(0, |_asking| ask_seconds_east_of_utc())
+    static INSIDE: Inside = Inside::new();
+    INSIDE.call(ask_seconds_east_of_utc).unwrap_or(0)
 }
 
-/// A thread that asks for the time zone.
+/// Counts the threads inside a function of the C library that takes a lock, which a fork leaves taken: glibc gives its child back few of
+/// them.
 #[cfg(unix)]
-struct Asking;
+#[derive(Debug)]
+struct Inside {
+    /// How many threads there are, below the number of their process.
+    threads: AtomicU64,
+}
 
-/// How many threads ask, below the number of their process.
 #[cfg(unix)]
-static ASKING: AtomicU64 = AtomicU64::new(0);
-
-#[cfg(unix)]
-impl Asking {
-    /// `None` in a child whose parent's threads asked when it was forked.
-    fn begin() -> Option<Self> {
-        let process = u64::from(std::process::id()) << 32;
-        let begun = ASKING.fetch_update(Ordering::AcqRel, Ordering::Acquire, |asking| {
-            let is_foreign = asking >> 32 != process >> 32;
-            let threads = asking & u64::from(u32::MAX);
-            if threads > 0 && is_foreign { None } else { Some(process | (threads + 1)) }
-        });
-        begun.ok().map(|_| Self)
+impl Inside {
+    const fn new() -> Self {
+        Self { threads: AtomicU64::new(0) }
     }
-}
 
-#[cfg(unix)]
-impl Drop for Asking {
-    fn drop(&mut self) {
-        ASKING.fetch_sub(1, Ordering::AcqRel);
+    /// Calls the function; not in a child whose parent's threads were inside when it was forked.
+    fn call<R>(&self, function: impl FnOnce() -> R) -> Option<R> {
+        let process = u64::from(std::process::id()) << 32;
+        self.threads
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
+                let is_foreign = inside >> 32 != process >> 32;
+                let threads = inside & u64::from(u32::MAX);
+                if threads > 0 && is_foreign { None } else { Some(process | (threads + 1)) }
+            })
+            .ok()?;
+        let result = function();
+        self.threads.fetch_sub(1, Ordering::AcqRel);
+        Some(result)
     }
 }
 
@@ -111,7 +114,8 @@ pub(crate) fn seconds_east_of_utc() -> i32 {
     -(zone.Bias + season) * 60
 }
 
-/// Which of these modules are loaded: a bit for each, in their order.
+/// Which of these modules are loaded: a bit for each, in their order. None in a child whose parent's threads may have left the linker's
+/// lock taken.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 pub(crate) fn loaded_among(names: &[&str]) -> u32 {
     use std::ffi::{CStr, c_int, c_void};
@@ -135,9 +139,12 @@ pub(crate) fn loaded_among(names: &[&str]) -> u32 {
         0
     }
 
+    static INSIDE: Inside = Inside::new();
     let mut search = Search { names, found: 0 };
-    // SAFETY: the function takes what is passed beside it, which is valid for the call.
-    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
+    INSIDE.call(|| {
+        // SAFETY: the function takes what is passed beside it, which is valid for the call.
+        unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) }
+    });
     search.found
 }
 
@@ -187,14 +194,16 @@ mod tests {
 
     /// M1
     #[test]
-    fn a_child_that_was_forked_while_a_thread_asked_for_the_time_zone_does_not_ask() {
-        let asking = Asking::begin().expect("no parent's thread asks");
-        assert!(Asking::begin().is_some(), "another thread of this process may ask");
-        // As the child of another process finds it.
-        ASKING.fetch_xor(1 << 32, Ordering::SeqCst);
-        assert!(Asking::begin().is_none());
-        ASKING.fetch_xor(1 << 32, Ordering::SeqCst);
-        drop(asking);
-        assert!(Asking::begin().is_some());
+    fn a_child_that_was_forked_while_a_thread_was_inside_a_function_does_not_call_it() {
+        let inside = Inside::new();
+        let others = inside.call(|| {
+            assert_eq!(inside.call(|| 1), Some(1), "another thread of this process may");
+            // As the child of another process finds it.
+            inside.threads.fetch_xor(1 << 32, Ordering::SeqCst);
+            let in_child = inside.call(|| 2);
+            inside.threads.fetch_xor(1 << 32, Ordering::SeqCst);
+            in_child
+        });
+        assert_eq!((others, inside.call(|| 3)), (Some(None), Some(3)));
     }
 }
