@@ -2,6 +2,8 @@
 
 /// C, against the headers and the library of `sspcache-win32`.
 mod c;
+/// The Remote Desktop client FreeRDP.
+mod freerdp;
 /// Python, Node, Java and C#, which load a library for this system by name.
 mod native;
 /// Safe Rust, by the types of `sspcache`.
