@@ -15,17 +15,21 @@ use sspcache_tests::{
 
 use crate::acceptor::Acceptor;
 
-/// The accounts of every test, and the default credentials.
+/// The accounts of every test.
 pub(crate) const ACCOUNTS: &str = "clients/real/accounts.toml";
 pub(crate) const ALICE: [&str; 2] = ["alice", "correct horse"];
-/// The session's own user, by the default credentials.
+/// The default credentials.
 pub(crate) const NOBODY: [&str; 2] = ["-", "-"];
+/// Whose session it is, and so whom [`NOBODY`] signs in.
+const BOB: [&str; 2] = ["bob", "battery staple"];
 pub(crate) const WRONG: [&str; 2] = ["alice", "wrong horse"];
 
 /// One run of a client.
 pub(crate) struct Run<'a> {
     /// What follows the port of the server: a package, whom to sign in, and steps.
     pub(crate) arguments: Vec<&'a str>,
+    /// Whose session it is.
+    pub(crate) logon: [&'a str; 2],
     /// The exit status of `exec --expect-clean`.
     pub(crate) status: i32,
     /// What the client prints, among other things.
@@ -47,24 +51,44 @@ impl<'a> Run<'a> {
 /// A client signs in as somebody, frees what it got, and is clean.
 pub(crate) fn clean<'a>(package: &'a str, who: [&'a str; 2], served: &'a [&'a str]) -> Run<'a> {
     let arguments = vec![package, who[0], who[1]];
-    Run { arguments, status: 0, printed: served, served, verdict: &["clean"] }
+    Run { arguments, logon: BOB, status: 0, printed: served, served, verdict: &["clean"] }
 }
 
 /// A client signs in as alice and keeps her credential to the end.
 pub(crate) fn kept<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
     let arguments = vec![package, ALICE[0], ALICE[1], "keep"];
-    Run { arguments, status: 99, printed: served, served, verdict: &["not clean", r"CONTOSO\alice"] }
+    Run {
+        arguments,
+        logon: BOB,
+        status: 99,
+        printed: served,
+        served,
+        verdict: &["not clean", r"CONTOSO\alice"],
+    }
 }
 
 /// A client has a wrong password, is not let in, and ends with status 1.
 pub(crate) fn refused(package: &str) -> Run<'_> {
     let arguments = vec![package, WRONG[0], WRONG[1]];
-    Run { arguments, status: 1, printed: &[], served: &["refused: SEC_E_LOGON_DENIED"], verdict: &[] }
+    Run {
+        arguments,
+        logon: BOB,
+        status: 1,
+        printed: &[],
+        served: &["refused: SEC_E_LOGON_DENIED"],
+        verdict: &[],
+    }
 }
 
 /// A client that takes no other credentials than the default ones, which it can't leave.
 pub(crate) fn silent<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
-    Run { arguments: vec![package], status: 0, printed: served, served, verdict: &["clean"] }
+    Run { arguments: vec![package], logon: BOB, status: 0, printed: served, served, verdict: &["clean"] }
+}
+
+/// Such a client, in the session of somebody whose password is wrong.
+pub(crate) fn refused_silently(package: &str) -> Run<'_> {
+    let served = &["refused: SEC_E_LOGON_DENIED"];
+    Run { arguments: vec![package], logon: WRONG, status: 1, printed: &[], served, verdict: &[] }
 }
 
 /// A client, and the place in which it runs.
@@ -79,7 +103,7 @@ impl Client {
     /// One that has this command line, but for its arguments. None when Wine was left out by a flag, which is said.
     pub(crate) fn new(command: &[&dyn AsRef<OsStr>]) -> Option<Self> {
         let command = command.iter().map(|word| word.as_ref().to_owned()).collect();
-        Some(Self { stage: Stage::with_windows_mocks()?, command, writes_to_files: false })
+        Some(Self { stage: Stage::with_windows_mocks_alone()?, command, writes_to_files: false })
     }
 
     pub(crate) fn writing_to_files(self) -> Self {
@@ -101,7 +125,9 @@ impl Client {
     fn run(&self, run: &Run<'_>) {
         let acceptor = Acceptor::new(&fs::read_to_string(fixture(ACCOUNTS)).expect("readable"));
         let mut exec = self.stage.exec();
-        exec.args(["--expect-clean", "--config"]).arg(fixture(ACCOUNTS)).args(["--", "wine"]);
+        exec.args(["--expect-clean", "--config"]).arg(fixture(ACCOUNTS));
+        exec.env("LOGON_PASSWORD", run.logon[1]);
+        exec.args(["--logon", &format!(r"CONTOSO\{}:env:LOGON_PASSWORD", run.logon[0]), "--", "wine"]);
         exec.args(&self.command).arg(acceptor.port().to_string()).args(&run.arguments);
         // Wine 8 is Windows 7 to programs, and Node asks.
         exec.env("NODE_SKIP_PLATFORM_CHECK", "1");
@@ -115,7 +141,7 @@ impl Client {
             }
         }
         assert_eq!(acceptor.outcomes(), run.served, "{shown}");
-        for secret in [ALICE[1], WRONG[1], "battery staple"] {
+        for secret in [ALICE[1], WRONG[1], BOB[1]] {
             assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{secret}: {shown}");
         }
     }

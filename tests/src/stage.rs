@@ -21,7 +21,7 @@ use std::{
 use tempfile::TempDir;
 
 #[cfg(unix)]
-use crate::wine::Prefix;
+use crate::wine::{Prefix, is_left_out};
 
 use crate::program::{Ran, fixture, program, sspcache, temporary_folder};
 #[cfg(unix)]
@@ -86,8 +86,18 @@ impl Stage {
     /// With a Wine prefix of its own, and the mocks for it; none as above.
     #[cfg(unix)]
     pub fn with_windows_mocks() -> Option<Self> {
-        let stage = Self::with_wine()?;
-        let windows = stage.path("windows");
+        Some(Self::with_wine()?.and_windows_mocks())
+    }
+
+    /// With the mocks for Wine, and the prefix that `cargo xtask setup` made, which `exec` only reads; none as above.
+    #[cfg(unix)]
+    pub fn with_windows_mocks_alone() -> Option<Self> {
+        (!is_left_out()).then(|| Self::new().and_windows_mocks())
+    }
+
+    #[cfg(unix)]
+    fn and_windows_mocks(self) -> Self {
+        let windows = self.path("windows");
         fs::create_dir(&windows).expect("the folder is this test's own");
         for mock in MOCKS.iter().chain(&["secur32"]) {
             let file = format!("{mock}.dll");
@@ -97,9 +107,9 @@ impl Stage {
         fs::create_dir(windows.join("wine")).expect("the folder is this test's own");
         let shim = root().join("crates/xtask/shim/bcryptprimitives.c");
         let built =
-            stage.compile(MINGW, "bcryptprimitives.dll", &shim, &["-shared", "-nostdlib", "-ladvapi32"]);
+            self.compile(MINGW, "bcryptprimitives.dll", &shim, &["-shared", "-nostdlib", "-ladvapi32"]);
         fs::rename(built, windows.join("wine/bcryptprimitives.dll")).expect("the folder is this test's own");
-        Some(stage)
+        self
     }
 
     /// `wine`, in this stage's prefix.

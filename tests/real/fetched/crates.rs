@@ -2,7 +2,7 @@
 
 use sspcache_tests::program::target;
 
-use crate::runs::{Client, Run, existing, silent};
+use crate::runs::{Client, Run, existing, refused_silently, silent};
 
 #[track_caller]
 fn runs(program: &str, table: &[Run<'_>]) {
@@ -16,7 +16,7 @@ fn runs(program: &str, table: &[Run<'_>]) {
 #[test]
 #[ignore = "needs Windows clients: cargo xtask test clients"]
 fn winauth() {
-    runs("winauth_client.exe", &[silent("NTLM", &[r"CONTOSO\bob by NTLM"])]);
+    runs("winauth_client.exe", &[silent("NTLM", &[r"CONTOSO\bob by NTLM"]), refused_silently("NTLM")]);
 }
 
 /// P1, P3, P9
@@ -24,5 +24,8 @@ fn winauth() {
 #[ignore = "needs Windows clients: cargo xtask test clients"]
 fn cross_krb5() {
     let bob: &[&str] = &[r"CONTOSO\bob by Kerberos"];
-    runs("cross_krb5_client.exe", &[silent("Negotiate", bob), silent("Kerberos", bob)]);
+    runs(
+        "cross_krb5_client.exe",
+        &[silent("Negotiate", bob), silent("Kerberos", bob), refused_silently("Kerberos")],
+    );
 }

@@ -1,6 +1,6 @@
 //! Node for Windows, and packages of npm.
 
-use crate::runs::{Client, fetched, real, silent};
+use crate::runs::{Client, fetched, real, refused_silently, silent};
 
 /// P1, P3
 #[test]
@@ -11,5 +11,6 @@ fn win_sso() {
     client.writing_to_files().runs(&[
         silent("Negotiate", &[r"CONTOSO\bob by Kerberos"]),
         silent("NTLM", &[r"CONTOSO\bob by NTLM"]),
+        refused_silently("Negotiate"),
     ]);
 }
