@@ -2,7 +2,8 @@
 //!
 //! | file | where |
 //! | --- | --- |
-//! | `MSNSSPC.dll`, `MSAPSSPC.dll` | everywhere, under these names on every system |
+//! | `MSNSSPC.dll`, `MSAPSSPC.dll`, `secur32.dll` | everywhere, under these names on every system |
+//! | `libsecur32.so`, `libMSNSSPC.so`, `sspicli.dll`, … | on Unix: links to these, under the names that programs ask for (see `links`) |
 //! | `sspcache` | everywhere |
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
 //! | `libsspcache_win32…`, `include/`, `examples/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
@@ -10,11 +11,14 @@
 //! | `x86/` | beside Windows DLLs for x86-64: those for 32-bit programs |
 //! | `wine/` | beside Windows DLLs: the DLL that Wine 8 lacks |
 //! | `sbom/` | a bill of materials for each file that cargo builds (see `bill`) |
-//! | `SHA256SUMS` | the checksums of all of these: `sha256sum --check SHA256SUMS` |
+//! | `SHA256SUMS` | the checksums of all of these but the links: `sha256sum --check SHA256SUMS` |
 //!
 //! The same sources give the same bytes, wherever and whenever they are built with the same tools.
 
 mod bill;
+#[cfg(unix)]
+#[path = "../../sspcache-cli/src/exec/names/links.rs"]
+mod links;
 mod win32;
 
 use std::env;
@@ -66,6 +70,11 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf
     }
     let folder = workspace.root.join("dist").join(triple);
     lay_out(workspace, &folder, &files)?;
+    #[cfg(unix)]
+    if !is_windows(triple) {
+        // To the files by their bare names: the folder may be copied anywhere.
+        links::make(&folder, triple.contains("-apple-"), |file| file.into())?;
+    }
     Ok(folder)
 }
 

@@ -70,6 +70,7 @@ const STEPS: &[Step] = &[
         "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check bans licenses sources",
         "deny --locked --config deny-mock-dlls.toml --exclude-dev --manifest-path crates/sspcache-msnsspc/Cargo.toml check bans",
         "deny --locked --config deny-mock-dlls.toml --exclude-dev --manifest-path crates/sspcache-msapsspc/Cargo.toml check bans",
+        "deny --locked --config deny-mock-dlls.toml --exclude-dev --manifest-path crates/sspcache-secur32/Cargo.toml check bans",
     ]), "licenses, sources and duplicates of dependencies"),
     step("clippy", Default, RUST, Commands(&[
         "clippy --workspace --all-targets --all-features -- -D warnings",

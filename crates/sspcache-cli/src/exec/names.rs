@@ -4,14 +4,16 @@
 //! a package without links; and each copy would be a module with a cache of its own. A dynamic linker takes two paths to one
 //! file for one module.
 
-use std::{io, path::Path};
+#[cfg(unix)]
+use std::io;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::{ExecError, find::Mocks};
 
 #[cfg(unix)]
-mod table;
+mod links;
 
 /// The folder of links. It is removed when this is dropped.
 #[derive(Debug)]
@@ -35,12 +37,6 @@ impl Names {
 #[cfg(unix)]
 fn linked(mocks: &Path) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("sspcache-names-").tempdir()?;
-    for (file, name) in table::names(cfg!(target_vendor = "apple")) {
-        match std::os::unix::fs::symlink(mocks.join(file), folder.path().join(name)) {
-            // Disks of macOS ignore case: the link has this name as well.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => result?,
-        }
-    }
+    links::make(folder.path(), cfg!(target_vendor = "apple"), |file| mocks.join(file))?;
     Ok(folder)
 }

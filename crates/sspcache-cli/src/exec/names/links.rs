@@ -1,6 +1,5 @@
-//! The names under which programs on Unix ask for an SSPI library, beside the names of the mocks' own files.
-//!
-//! `cargo xtask dist` includes this file as well, and puts the same names beside the mocks.
+//! The names under which programs on Unix ask for an SSPI library, beside the names of the mocks' own files, and links of
+//! these names. `cargo xtask dist` includes this file as well, and puts the links beside the mocks.
 //!
 //! The names are those that runtimes make of the name that a program gives: Mono asks for `secur32.dll` as it is, and for
 //! `libsecur32.so` when the program says `secur32`; JNA asks for `libsecur32.dll.so` and `libsecur32.so` (observed with Mono
@@ -8,6 +7,11 @@
 //!
 //! `libsecurity.so` is no such name: a folder on `LD_LIBRARY_PATH` comes before a program's own, and a library of that name may
 //! be anything.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// The file of each mock, and its other names. A name that ends in `.so` ends in `.dylib` on macOS.
 const NAMES: [(&str, &[&str]); 3] = [
@@ -55,11 +59,19 @@ const NAMES: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Each other name of a mock, with the mock's file, on macOS or elsewhere on Unix.
-pub(crate) fn names(on_macos: bool) -> impl Iterator<Item = (&'static str, String)> {
-    NAMES
-        .into_iter()
-        .flat_map(move |(file, names)| names.iter().map(move |name| (file, native(name, on_macos))))
+/// Makes a link in this folder for each other name of a mock; `target` is where a mock's file lies.
+///
+/// Where disks ignore case, as on macOS, one link may be there for several names.
+pub(crate) fn make(folder: &Path, on_macos: bool, target: impl Fn(&str) -> PathBuf) -> io::Result<()> {
+    for (file, names) in NAMES {
+        for name in names {
+            match std::os::unix::fs::symlink(target(file), folder.join(native(name, on_macos))) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => result?,
+            }
+        }
+    }
+    Ok(())
 }
 
 fn native(name: &str, on_macos: bool) -> String {
