@@ -393,6 +393,7 @@ mod unix {
             (&["--expect-clean"][..], "sign-in alice flush", 99, "not exercised"),
             (&["--expect-clean", "--preload"], "sign-in alice flush", 0, "clean"),
             (&["--expect-clean", "--preload"], "sign-in alice", 99, r"left CONTOSO\alice"),
+            (&["--expect-clean", "--preload"], "sign-in alice", 99, "MSN (secur32.dll)"),
             (&["--expect-clean", "--preload=msnsspc"], "sign-in alice", 99, "MSN (MSNSSPC.dll)"),
         ] {
             let mut command = stage.exec();

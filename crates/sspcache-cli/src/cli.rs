@@ -114,7 +114,7 @@ pub(crate) struct ExecArgs {
     pub(crate) error_exitcode: u8,
 
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
-    #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "msnsspc")]
+    #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
     pub(crate) preload: Option<Mock>,
 
     /// Prepares for Windows programs that the command starts through Wine. Automatic when the command has `wine` or a
@@ -158,6 +158,7 @@ Examples:
 pub(crate) enum Mock {
     Msapsspc,
     Msnsspc,
+    Secur32,
 }
 
 impl Mock {
@@ -165,6 +166,7 @@ impl Mock {
         match self {
             Self::Msapsspc => "MSAPSSPC.dll",
             Self::Msnsspc => "MSNSSPC.dll",
+            Self::Secur32 => "secur32.dll",
         }
     }
 }
