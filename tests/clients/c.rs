@@ -36,12 +36,25 @@ fn a_c_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
         let ways = ["table", "exports", "linked-table", "linked"].map(|way| ("MSNSSPC.dll", way));
         for (module, way) in ways.into_iter().chain([("secur32.dll", "table"), ("SspiCli.dll", "exports")]) {
             let ran = exec(&stage, &words(&[&program, &module, &way, &"NTLM"])).exits_with(0);
-            assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+            assert!(ran.stderr.contains("clean: 1 credential was held in 1 process"), "{}", ran.stderr);
             outputs.push(ran.stdout);
         }
     }
     let expected = fs::read_to_string(fixture("clients/both_ends.txt")).unwrap();
     assert!(outputs.iter().all(|output| *output == expected), "{outputs:#?}");
+}
+
+/// M2, M3: the package of the SSP that caches, by its own name and through the library's secur32.dll.
+#[test]
+fn a_c_program_signs_in_silently_to_a_package_that_caches_until_the_flush() {
+    let stage = Stage::new();
+    for program in programs(&stage) {
+        for module in ["MSNSSPC.dll", "secur32.dll"] {
+            let ran = exec(&stage, &words(&[&program, &module, &"table", &"MSN"])).exits_with(0);
+            assert!(ran.stdout.ends_with("silent: 00000000\nflush: TRUE\nsilent: 8009030E\n"), "{ran:?}");
+            assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
+        }
+    }
 }
 
 /// S6: whatever the mock hands out can be given back, and nothing else is left but what the loader keeps for the process; nothing is
