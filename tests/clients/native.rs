@@ -52,7 +52,7 @@ fn judge(client: Client, of_secur32: &[&str], of_msnsspc: &[&str]) {
     }
 }
 
-/// S2, S3, S4
+/// P1, P2, Q1, S2, S3, S4
 #[test]
 #[ignore = "needs Python: cargo xtask test"]
 fn ctypes_signs_in_by_any_name() {
@@ -61,7 +61,7 @@ fn ctypes_signs_in_by_any_name() {
     judge(client, &["secur32.dll", "libsecur32.so", "sspicli.dll"], &["libMSNSSPC.so", "msnsspc.dll"]);
 }
 
-/// S2, S3, S4
+/// P1, P2, Q1, S2, S3, S4
 #[test]
 #[ignore = "needs cffi: cargo xtask test"]
 fn cffi_signs_in_by_any_name() {
@@ -70,7 +70,7 @@ fn cffi_signs_in_by_any_name() {
     judge(client, &["secur32.dll", "libsecur32.so", "security.dll"], &["libMSNSSPC.so", "MSNSSPC.dll"]);
 }
 
-/// S2, S3, S4
+/// P1, P2, Q1, S2, S3, S4
 #[test]
 #[ignore = "needs koffi: cargo xtask test"]
 fn koffi_signs_in_by_any_name() {
@@ -82,7 +82,7 @@ fn koffi_signs_in_by_any_name() {
     judge(client, &["secur32.dll", "libsecur32.so", "Secur32.dll"], &["libMSNSSPC.so", "msnsspc.dll"]);
 }
 
-/// S2, S3, S4: JNA asks for `libsecur32.dll.so` first, for `libsecur32.so`, and so on.
+/// P1, P2, Q1, S2, S3, S4: JNA asks for `libsecur32.dll.so` first, for `libsecur32.so`, and so on.
 #[test]
 #[ignore = "needs JNA: cargo xtask test"]
 fn jna_signs_in_by_any_name() {
@@ -100,7 +100,7 @@ fn jna_signs_in_by_any_name() {
     judge(client, &["secur32.dll", "secur32", "Secur32", "sspicli"], &["MSNSSPC", "msnsspc.dll"]);
 }
 
-/// S2, S3, S4: Mono asks for the name itself, and for `libsecur32.so` where that is missing.
+/// P1, P2, Q1, S2, S3, S4: Mono asks for the name itself, and for `libsecur32.so` where that is missing.
 #[test]
 #[ignore = "needs Mono: cargo xtask test"]
 fn mono_signs_in_by_any_name() {
