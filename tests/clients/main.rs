@@ -10,5 +10,7 @@ mod native;
 mod rust;
 /// The Python package sspilib.
 mod sspilib;
+/// Parsers of others, which read the mock's tokens.
+mod tokens;
 /// C for Windows, against mingw's headers, under Wine.
 mod windows;

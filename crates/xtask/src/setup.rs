@@ -39,6 +39,7 @@ const ON_UNIX: &[Program] = &[
     ("c++", "g++"),
     ("clang++", "clang"),
     ("cmake", "cmake make"),
+    ("openssl", "openssl"),
     ("pkg-config", "pkg-config"),
     ("python3", "python3 python3-venv"),
 ];

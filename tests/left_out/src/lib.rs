@@ -28,6 +28,7 @@ left_out! {
     "needs Clang: cargo xtask test" = needs_Clang;
     "needs JNA: cargo xtask test" = needs_JNA;
     "needs Mono: cargo xtask test" = needs_Mono;
+    "needs OpenSSL: cargo xtask test" = needs_OpenSSL;
     "needs Python: cargo xtask test" = needs_Python;
     "needs WinPR: cargo xtask test" = needs_WinPR;
     "needs Wine: cargo xtask test" = needs_Wine;

@@ -87,8 +87,10 @@ impl<'t> First<'t> {
     /// The token that tells the initiator why it was refused.
     fn error(&self, status: SecurityStatus, now: FileTime, server: &Principal) -> Vec<u8> {
         match self {
-            Self::Listed(_) => {
-                let token = Protocol::Own.error(status, now, server, false);
+            Self::Listed(init) => {
+                let first = init.as_ref().and_then(|init| init.mechanisms.first().copied().flatten());
+                let protocol = first.and_then(spnego::Mechanism::protocol).unwrap_or(Protocol::Own);
+                let token = protocol.error(status, now, server, false);
                 Response { state: Negotiation::Rejected, mechanism: None, token: Some(&token), mic: None }
                     .write()
             }
