@@ -74,11 +74,12 @@ fn the_full_configuration_has_every_key() {
 fn the_page_of_the_configuration_lists_every_key() {
     let mut rows = "| key | meaning | allowed |\n| --- | --- | --- |\n".to_owned();
     for (path, allowed, meaning) in sspcache_engine::config::keys() {
-        rows += &match (path.contains('.'), allowed.starts_with("tables ")) {
+        let row = match (path.contains('.'), allowed.starts_with("tables ")) {
             (true, _) => format!("| `{path}` | {meaning} | {allowed} |\n"),
             (false, true) => format!("| **`[[{path}]]`** | **{meaning}** | any number of tables |\n"),
             (false, false) => format!("| **`[{path}]`** | **{meaning}** | one table |\n"),
         };
+        rows.push_str(&row);
     }
     let page = fs::read_to_string(root().join("docs/config.md")).unwrap();
     assert!(page.contains(&rows), "docs/config.md has to contain exactly these rows:\n\n{rows}");

@@ -115,7 +115,7 @@ fn a_mock_that_the_loader_refuses_is_named_with_the_loaders_reason() {
     let source = stage.path("needs.c");
     fs::write(&source, "int missing(void);\nint present(void) { return missing(); }\n").unwrap();
     let broken = stage.compile("cc", "MSNSSPC.dll", &source, &["-shared", "-fPIC"]);
-    for mock in ["MSNSSPC.dll", "MSAPSSPC.dll"] {
+    for mock in ["MSNSSPC.dll", "MSAPSSPC.dll", "secur32.dll"] {
         fs::hard_link(&broken, folder.join(mock)).unwrap();
     }
     let mut exec = sspcache();

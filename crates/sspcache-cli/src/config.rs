@@ -105,7 +105,7 @@ pub(crate) fn example() -> io::Result<()> {
 
 /// A key in its JSON form.
 #[derive(Debug, Serialize)]
-struct Key {
+struct Row {
     key: &'static str,
     allowed: String,
     meaning: &'static str,
@@ -113,13 +113,13 @@ struct Key {
 
 /// Prints every key: what it means, and what is allowed there.
 pub(crate) fn keys(format: Format) -> io::Result<()> {
-    let keys = config::keys().map(|(key, allowed, meaning)| Key { key, allowed, meaning });
+    let keys = config::keys().map(|(key, allowed, meaning)| Row { key, allowed, meaning });
     match format {
         Format::Json => print_json(&keys.collect::<Vec<_>>()),
         Format::Text => {
             let mut out = anstream::stdout();
             // Not a table: some keys allow dozens of words.
-            for Key { key, allowed, meaning } in keys {
+            for Row { key, allowed, meaning } in keys {
                 writeln!(out, "{}\n    {meaning}\n    allowed: {allowed}", styled(STRONG, key))?;
             }
             Ok(())

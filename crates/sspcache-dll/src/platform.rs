@@ -125,6 +125,10 @@ pub(crate) fn loaded_among(names: &[&str]) -> u32 {
         found: u32,
     }
 
+    /// Looks at one module.
+    ///
+    /// # Safety
+    /// The linker calls it, with a description and what was passed to `dl_iterate_phdr`.
     unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
         // SAFETY: the linker passes a description that is valid for the call.
         let name = unsafe { (*info).dlpi_name };

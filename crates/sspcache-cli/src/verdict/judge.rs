@@ -215,6 +215,7 @@ fn hints(processes: &[Process]) -> Vec<String> {
 }
 
 /// What one journal says, event by event.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Replay<'journal> {
     journal: &'journal Journal,
     module: &'journal str,
@@ -222,8 +223,10 @@ struct Replay<'journal> {
     is_windows: bool,
     start: FileTime,
     credentials: Vec<Entry>,
-    /// The credentials that are there, with their places in the list.
-    live: BTreeMap<(Kind, u64), usize>,
+    /// The credentials that are cached, with their places in the list.
+    cached: BTreeMap<u64, usize>,
+    /// Those that are held.
+    held: BTreeMap<u64, usize>,
     beside: BTreeSet<String>,
     /// When the program said that it had signed out.
     marks: Vec<FileTime>,
@@ -260,7 +263,8 @@ impl<'journal> Replay<'journal> {
             is_windows: os == "windows",
             start,
             credentials: Vec::new(),
-            live: BTreeMap::new(),
+            cached: BTreeMap::new(),
+            held: BTreeMap::new(),
             beside: BTreeSet::new(),
             marks: Vec::new(),
             flushed: false,
@@ -285,16 +289,13 @@ impl<'journal> Replay<'journal> {
             let before = self.counts();
             self.step(event);
             let (cached, held) = self.counts();
-            let held = match event.kind {
+            let held = if let EventKind::Ended { how, lost: missing, .. } = event.kind {
                 // Ending wiped the copies; the verdict counts those that were there before.
-                EventKind::Ended { how, lost: missing, .. } => {
-                    (self.end, lost) = (Some(how), missing);
-                    before.1
-                }
-                _ => {
-                    self.retained = event.retained;
-                    held
-                }
+                (self.end, lost) = (Some(how), missing);
+                before.1
+            } else {
+                self.retained = event.retained;
+                held
             };
             self.miscounted |= (event.after, event.held) != (cached, held);
         }
@@ -369,7 +370,7 @@ impl<'journal> Replay<'journal> {
         match source {
             Source::Default => self.default_sign_ins += 1,
             Source::Cache => {
-                let used = credential.and_then(|credential| self.live.get(&(Kind::Cached, credential)));
+                let used = credential.and_then(|credential| self.cached.get(&credential));
                 if let Some(&index) = used {
                     self.credentials[index].credential.silent_sign_ins += 1;
                 }
@@ -388,7 +389,8 @@ impl<'journal> Replay<'journal> {
         source: Source,
         since: Moment,
     ) {
-        self.live.insert((kind, credential), self.credentials.len());
+        let place = self.credentials.len();
+        self.live(kind).insert(credential, place);
         let credential = Credential {
             kind,
             module: self.module.to_owned(),
@@ -404,7 +406,7 @@ impl<'journal> Replay<'journal> {
     }
 
     fn end(&mut self, kind: Kind, credential: u64, end: End) {
-        if let Some(index) = self.live.remove(&(kind, credential)) {
+        if let Some(index) = self.live(kind).remove(&credential) {
             let entry = &mut self.credentials[index];
             entry.ended = end.moment().map(|moment| moment.time);
             entry.credential.end = end;
@@ -412,8 +414,10 @@ impl<'journal> Replay<'journal> {
     }
 
     fn end_all(&mut self, kind: Kind, end: &End) {
-        let all: Vec<u64> = self.live.keys().filter(|key| key.0 == kind).map(|key| key.1).collect();
-        all.into_iter().for_each(|credential| self.end(kind, credential, end.clone()));
+        let all: Vec<u64> = self.live(kind).keys().copied().collect();
+        for credential in all {
+            self.end(kind, credential, end.clone());
+        }
     }
 
     fn leave(&mut self, when: LeftWhen) {
@@ -424,9 +428,15 @@ impl<'journal> Replay<'journal> {
 
     /// How many credentials are cached and held.
     fn counts(&self) -> (u32, u32) {
-        let count = |kind: Kind| self.live.keys().filter(|key| key.0 == kind).count();
-        let count = |kind| u32::try_from(count(kind)).unwrap_or(u32::MAX);
-        (count(Kind::Cached), count(Kind::Held))
+        let count = |live: &BTreeMap<u64, usize>| u32::try_from(live.len()).unwrap_or(u32::MAX);
+        (count(&self.cached), count(&self.held))
+    }
+
+    fn live(&mut self, kind: Kind) -> &mut BTreeMap<u64, usize> {
+        match kind {
+            Kind::Cached => &mut self.cached,
+            Kind::Held => &mut self.held,
+        }
     }
 
     fn moment(&self, event: &Event) -> Moment {

@@ -63,6 +63,7 @@ pub(crate) enum Outcome {
 }
 
 /// A process that used a mock.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Serialize)]
 pub(crate) struct Process {
     /// Its number in its operating system; under Wine, in Wine.
