@@ -14,7 +14,7 @@ use std::{
 };
 
 use sspcache_tests::{
-    program::{fixture, root},
+    program::{Ran, fixture, root},
     residue::program::Program,
     stage::{MINGW, Stage},
 };
@@ -74,8 +74,8 @@ fn load_and_unload(command: &mut Command, loads: u32) {
     program.quit();
 }
 
-fn mock(folder: &Path) -> PathBuf {
-    let file = folder.join("MSNSSPC.dll");
+fn mock(folder: &Path, name: &str) -> PathBuf {
+    let file = folder.join(name);
     assert!(file.is_file(), "{} is missing: `cargo xtask dist` builds it", file.display());
     file
 }
@@ -86,7 +86,28 @@ fn mock(folder: &Path) -> PathBuf {
 fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_program() {
     let stage = Stage::new();
     let program = stage.compile("cc", "residue", &fixture("clients/residue.c"), &["-O1", "-ldl"]);
-    load_and_unload(Command::new(program).arg(mock(&distribution())), LOADS);
+    // The others differ by their name alone.
+    for (name, loads) in [("MSNSSPC.dll", LOADS), ("secur32.dll", LOADS / 10)] {
+        load_and_unload(Command::new(&program).arg(mock(&distribution(), name)), loads);
+    }
+}
+
+/// M1: without `exec`, from the distribution's own links.
+#[test]
+#[ignore = "needs a distribution: cargo xtask test dist"]
+fn each_name_in_what_ships_is_one_module() {
+    let stage = Stage::new();
+    let program = stage.compile("cc", "names", &fixture("clients/names.c"), &["-ldl"]);
+    for names in [
+        ["secur32.dll", "libsecur32.so", "libsecur32.dll.so", "sspicli.dll", "Secur32.dll"],
+        ["MSNSSPC.dll", "libMSNSSPC.so", "libMSNSSPC.dll.so", "msnsspc.dll", "MSNSSPC.DLL"],
+        ["MSAPSSPC.dll", "libMSAPSSPC.so", "libMSAPSSPC.dll.so", "msapsspc.dll", "MSAPSSPC.DLL"],
+    ] {
+        let mut command = Command::new(&program);
+        command.args(names.iter().flat_map(|name| ["load", name])).env("LD_LIBRARY_PATH", distribution());
+        let ran = Ran::of(&mut command).exits_with(0);
+        assert_eq!(ran.stdout, names.map(|name| format!("{name}: module 1\n")).concat());
+    }
 }
 
 /// M10
@@ -97,7 +118,7 @@ fn a_hundred_thousand_loads_and_unloads_of_what_ships_do_not_grow_a_windows_prog
     let windows = distribution().join("windows");
     let program = stage.compile(MINGW, "residue.exe", &fixture("clients/residue.c"), &["-O1"]);
     let mut command = stage.wine();
-    command.arg(program).arg(mock(&windows)).env("WINEPATH", windows.join("wine"));
+    command.arg(program).arg(mock(&windows, "MSNSSPC.dll")).env("WINEPATH", windows.join("wine"));
     // What the mock needs of the system, and Wine 8 loses memory over whenever it is loaded and unloaded itself (observed:
     // three hundred bytes each time, without any mock).
     command.arg("bcryptprimitives.dll");

@@ -3,7 +3,7 @@
 //! | file | where |
 //! | --- | --- |
 //! | `MSNSSPC.dll`, `MSAPSSPC.dll`, `secur32.dll` | everywhere, under these names on every system |
-//! | `libsecur32.so`, `libMSNSSPC.so`, `sspicli.dll`, … | on Unix: links to these, under the names that programs ask for (see `links`) |
+//! | `libsecur32.so`, `libMSNSSPC.so`, … | on Unix: links to these, under the names that programs ask for (see `links`) |
 //! | `sspcache` | everywhere |
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
 //! | `libsspcache_win32…`, `include/`, `examples/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
