@@ -54,6 +54,9 @@ const ON_LINUX: &[Program] = &[
     ("javac", "default-jdk-headless"),
     (JNA, "libjna-java"),
     ("npm", "nodejs npm"),
+    ("xfreerdp", "freerdp2-x11"),
+    ("Xvfb", "xvfb"),
+    ("openssl", "openssl"),
 ];
 
 /// JNA, where Debian puts it.

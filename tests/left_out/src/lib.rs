@@ -26,6 +26,7 @@ macro_rules! left_out {
 
 left_out! {
     "needs Clang: cargo xtask test" = needs_Clang;
+    "needs FreeRDP: cargo xtask test" = needs_FreeRDP;
     "needs JNA: cargo xtask test" = needs_JNA;
     "needs Mono: cargo xtask test" = needs_Mono;
     "needs OpenSSL: cargo xtask test" = needs_OpenSSL;
