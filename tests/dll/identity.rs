@@ -9,10 +9,12 @@ use sspcache_engine::{
 use sspcache_tests::{
     context::{Terms, configured},
     dll::{Ansi, Ask, Form, Identity, Mock, Sspi, Wide, in_own_process, succeed},
-    identity::{AuthData, CERT, Ex2, KEYTAB, PASSWORD, Parts, ex, packed, password_data, utf16},
+    identity::{AuthData, CERT, Ex2, Guid, KEYTAB, PASSWORD, Parts, ex, packed, password_data, utf16},
 };
 use windows_sys::Win32::{
-    Foundation::{SEC_E_NO_CREDENTIALS, SEC_E_OK, SEC_E_UNKNOWN_CREDENTIALS, SEC_I_CONTINUE_NEEDED},
+    Foundation::{
+        SEC_E_LOGON_DENIED, SEC_E_NO_CREDENTIALS, SEC_E_OK, SEC_E_UNKNOWN_CREDENTIALS, SEC_I_CONTINUE_NEEDED,
+    },
     Security::Authentication::Identity::{
         SEC_WINNT_AUTH_IDENTITY_EXW as Ex, SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_DOMAIN as NULL_DOMAIN,
         SEC_WINNT_AUTH_IDENTITY_FLAGS_NULL_USER as NULL_USER,
@@ -200,6 +202,56 @@ fn a_blank_password_is_cached_and_nobody_is_not() {
     let nobody = Parts { user: Some(String::new()), ..Parts::default() };
     assert_eq!(acquire(&sspi, AuthData::<Wide>::new(&nobody).as_ptr()), SEC_E_OK);
     assert_eq!(sspi.silent().unwrap_err(), SEC_E_NO_CREDENTIALS, "nobody is not cached");
+}
+
+/// P6, S7: packed credentials as the Python package sspilib lays them out on Linux, where it takes a `ULONG` for 64 bits.
+#[cfg(target_endian = "little")]
+#[test]
+fn packed_credentials_with_numbers_of_64_bits_are_taken() {
+    let config = "[[account]]\nuser = 'web'\ndomain = 'CONTOSO'\nkeytab = 'S0VZVEFC'";
+    configured("packed_credentials_with_numbers_of_64_bits_are_taken", config, || {
+        let mock = Mock::own("MSNSSPC");
+        let (sspi, contexts) = (mock.sspi::<Wide>(), mock.contexts::<Wide>());
+        let long = |credential_type: Guid, data: &[u8]| {
+            let short = packed(credential_type, data);
+            let length = u16::try_from(48 + data.len()).unwrap();
+            [
+                &48u16.to_ne_bytes()[..],
+                &length.to_ne_bytes(),
+                &[0; 4],
+                &short[4..8],
+                &[0; 4],
+                &short[8..20],
+                &[0; 4],
+                &48u64.to_ne_bytes(),
+                &u16::try_from(data.len()).unwrap().to_ne_bytes(),
+                &[0; 6],
+                data,
+            ]
+            .concat()
+        };
+        let handle = |ex2: &Ex2| {
+            sspi.handle(Ask { package: Some("Negotiate"), auth_data: ex2.as_ptr(), ..Ask::default() })
+        };
+        for (data, signs_in) in [(&b"KEYTAB"[..], true), (b"another", false)] {
+            let ex2 = Ex2::new("web", "CONTOSO", &long(KEYTAB, data), "");
+            let web = handle(&ex2).unwrap();
+            let shaken = contexts.shake_as(
+                &web,
+                &contexts.server("Negotiate"),
+                &Terms { target: Some("HTTP/web"), ..Terms::default() },
+                &Terms::default(),
+            );
+            assert_eq!(shaken.err(), (!signs_in).then_some(("server", SEC_E_LOGON_DENIED)));
+        }
+        let good = long(KEYTAB, b"KEYTAB");
+        for at in [2, 8, 12, 32, 36, 40] {
+            let mut spoilt = good.clone();
+            spoilt[at] ^= 0x80;
+            let ex2 = Ex2::new("web", "CONTOSO", &spoilt, "");
+            assert_eq!(handle(&ex2).unwrap_err(), SEC_E_UNKNOWN_CREDENTIALS, "byte {at}");
+        }
+    });
 }
 
 /// P5, S7: the list says which packages Negotiate may choose. That it leaves none shows in the first step of a context.

@@ -332,7 +332,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// M3, M4, M7, M11
+/// M3, M4, M7, M11, P2
 #[test]
 fn nothing_is_left_of_any_secret_in_process() {
     let stage = Stage::new();
@@ -343,7 +343,7 @@ fn nothing_is_left_of_any_secret_in_process() {
     place.end();
 }
 
-/// M3, M4, M7, M11
+/// M3, M4, M7, M11, P2
 #[test]
 fn nothing_is_left_of_any_secret_in_a_program_with_the_mock_dll() {
     let stage = Stage::new();
@@ -355,7 +355,7 @@ fn nothing_is_left_of_any_secret_in_a_program_with_the_mock_dll() {
     place.end();
 }
 
-/// M3, M4, M7, M11
+/// M3, M4, M7, M11, P2
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
 fn nothing_is_left_of_any_secret_in_a_windows_program_with_the_mock_dll() {

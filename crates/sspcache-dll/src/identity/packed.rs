@@ -6,6 +6,15 @@
 //! | 4 | `AuthData.CredType`, a GUID |
 //! | 20 | `AuthData.CredData`, an offset from the start of the structure, and a length |
 //!
+//! Where a program for Unix takes `ULONG` for its `unsigned long` of 64 bits, as Python's sspilib does *(observed)*, the GUID
+//! begins with one, and so does `CredData`:
+//!
+//! | bytes | field |
+//! | --- | --- |
+//! | 0, 2 | `cbHeaderLength`, `cbStructureLength` |
+//! | 8 | `AuthData.CredType`: 64 bits, then the rest of the GUID |
+//! | 32 | `AuthData.CredData`: an offset of 64 bits, a length |
+//!
 //! Reference: [SEC_WINNT_AUTH_PACKED_CREDENTIALS](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-sec_winnt_auth_packed_credentials).
 
 use sspcache_engine::{Secret, SecretKind, SecurityStatus};
@@ -44,9 +53,16 @@ impl Credential<'_> {
         if header_length < HEADER || length < header_length {
             return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
         }
-        let data = vector(bytes, header_length, DATA)?;
-        let mut credential_type = [0; 16];
-        credential_type.copy_from_slice(&header[TYPE..DATA]);
+        let (credential_type, data) = match bytes.first_chunk::<LONG_HEADER>() {
+            Some(header) if header_length >= LONG_HEADER && header[TYPE..LONG_TYPE] == [0; 4] => {
+                long(header, bytes, header_length)?
+            }
+            _ => {
+                let mut credential_type = [0; 16];
+                credential_type.copy_from_slice(&header[TYPE..DATA]);
+                (credential_type, vector(bytes, header_length, DATA)?)
+            }
+        };
         let kind = match credential_type {
             TYPE_PASSWORD => return Ok(Credential::Password(utf16(password(data)?)?.into())),
             TYPE_KEYTAB => SecretKind::Keytab,
@@ -113,6 +129,22 @@ fn password(data: &[u8]) -> Result<&[u8], SecurityStatus> {
     vector(data, PASSWORD_HEADER, 0)
 }
 
+/// The type and the data of a structure whose `ULONG`s have 64 bits.
+fn long<'b>(
+    header: &[u8; LONG_HEADER],
+    bytes: &'b [u8],
+    header_length: usize,
+) -> Result<([u8; 16], &'b [u8]), SecurityStatus> {
+    let mut credential_type = [0; 16];
+    credential_type[..4].copy_from_slice(&header[LONG_TYPE..LONG_TYPE + 4]);
+    credential_type[4..].copy_from_slice(&header[LONG_TYPE + 8..LONG_TYPE + 20]);
+    if u32_at(header, LONG_TYPE + 4) != 0 || u32_at(header, LONG_DATA + 4) != 0 {
+        return Err(SecurityStatus::UNKNOWN_CREDENTIALS);
+    }
+    let (offset, length) = (u32_at(header, LONG_DATA), u16_at(header, LONG_DATA + 8));
+    Ok((credential_type, part(bytes, header_length, offset, length)?))
+}
+
 /// The part that the `SEC_WINNT_AUTH_BYTE_VECTOR` at this place of the header names.
 fn vector(bytes: &[u8], header: usize, at: usize) -> Result<&[u8], SecurityStatus> {
     part(bytes, header, u32_at(bytes, at), u16_at(bytes, at + 4))
@@ -123,6 +155,10 @@ const HEADER_LENGTH: u16 = 28;
 const HEADER: usize = HEADER_LENGTH as usize;
 const TYPE: usize = 4;
 const DATA: usize = 20;
+/// The same where a `ULONG` has 64 bits. On a little-endian machine its lower half comes first; such programs are for no other.
+const LONG_HEADER: usize = 48;
+const LONG_TYPE: usize = 8;
+const LONG_DATA: usize = 32;
 /// The length of `SEC_WINNT_AUTH_DATA_PASSWORD`.
 const PASSWORD_HEADER: usize = 8;
 
