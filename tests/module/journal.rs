@@ -15,6 +15,8 @@ use sspcache_engine::{
     journal::{self, Journal},
 };
 use sspcache_tests::dll::{self, Mock, Wide, in_own_process, succeed};
+#[cfg(unix)]
+use sspcache_tests::{context::Terms, dll::Ask};
 
 const SECRET: &str = "hunter2-in-journal";
 
@@ -248,4 +250,49 @@ fn a_forked_child_starts_empty_and_writes_a_journal_of_its_own() {
         let ended = EventKind::Ended { how: Ending::Unloaded, left: 1, lost: 0 };
         assert_eq!(journal.events.last().unwrap().kind, ended);
     }
+}
+
+/// P2, P3, M1: the session is the child's, too; what the parent's handles hold is not.
+#[test]
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "forks")]
+fn a_forked_child_has_the_sessions_credentials_and_none_that_the_parent_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journals_folder, config) = (folder.path().join("journal"), folder.path().join("mock.toml"));
+    fs::create_dir(&journals_folder).unwrap();
+    let alice = "user = 'alice'\ndomain = 'CONTOSO'\npassword = 'correct horse'\n";
+    fs::write(&config, format!("[[account]]\n{alice}[[logon]]\n{alice}")).unwrap();
+    let body = || {
+        let mock = Mock::own("MSNSSPC");
+        let (sspi, contexts) = (mock.sspi::<Wide>(), mock.contexts::<Wide>());
+        let silent = || sspi.handle(Ask { package: Some("NTLM"), ..Ask::default() }).unwrap();
+        let signs_in = || {
+            let service = contexts.server("NTLM");
+            contexts.shake_as(&silent(), &service, &Terms::default(), &Terms::default()).is_ok()
+        };
+        let held = contexts.client("NTLM", "correct horse");
+        assert!(signs_in());
+        // SAFETY: this process runs one test in one thread.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            let good = sspi.free(&raw const held) != 0 && signs_in();
+            // SAFETY: it runs the destructors of what is loaded, the mock's among them, and ends the process.
+            unsafe { libc::exit(i32::from(!good)) };
+        }
+        let mut status = -1;
+        // SAFETY: the status may be written to.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0);
+        mock.unload();
+    };
+    let environment =
+        [("SSPCACHE_JOURNAL", journals_folder.as_os_str()), ("SSPCACHE_CONFIG", config.as_os_str())];
+    let test = "a_forked_child_has_the_sessions_credentials_and_none_that_the_parent_holds";
+    let Some(command) = in_own_process(test, &environment, body) else { return };
+    succeed(command);
+    let held_at_the_end = |journal: &Journal| journal.events.last().unwrap().held;
+    let mut held: Vec<u32> = journals(&journals_folder).iter().map(held_at_the_end).collect();
+    held.sort_unstable();
+    assert_eq!(held, [0, 1]);
 }
