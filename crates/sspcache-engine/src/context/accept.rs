@@ -137,7 +137,6 @@ impl State {
             expires: self.context_expiry(credential.stored, moment.now),
         };
         let (terms, listed, received) = match first {
-            First::Nothing => return Err(SecurityStatus::INVALID_TOKEN),
             First::Listed(_) if Protocol::of(&self.package(own).name) == Protocol::Kerberos => {
                 return Err(SecurityStatus::INSUFFICIENT_MEMORY);
             }
@@ -161,7 +160,7 @@ impl State {
                 };
                 (terms, Some(listed), received)
             }
-            First::Listed(_) => return Err(SecurityStatus::INVALID_TOKEN),
+            First::Listed(_) | First::Nothing => return Err(SecurityStatus::INVALID_TOKEN),
             First::Bare(protocol, token) => {
                 let terms = terms(self.choose(held, *protocol, token)?);
                 let received =
@@ -338,7 +337,7 @@ impl State {
         let requested = terms.requested | request.flags;
         let (keys, known) = self.account_keys(asked.client.as_ref(), requested);
         let proved = find_proof(&keys, &transcript, &asked.mac).filter(|_| known);
-        let (prover, proofs) = proved.ok_or(SecurityStatus::LOGON_DENIED)?;
+        let (keyed, proofs) = proved.ok_or(SecurityStatus::LOGON_DENIED)?;
         let skew = asked.time.0.abs_diff(moment.now.0);
         if FileTime(0).after(SKEW) < FileTime(skew) {
             return Err(SecurityStatus::TIME_SKEW);
@@ -388,11 +387,11 @@ impl State {
         };
         let mut token = kerberos::reply(dce, &reply.write());
         let transcript = transcript.with(token::unproved(&token));
-        let proofs = prover.over(transcript.clone());
+        let proofs = keyed.over(transcript.clone());
         token::prove(&mut token, &proofs.confirmation());
         let info = info(proofs.session_key());
         let next = if dce {
-            Ok(Acceptance::Acknowledgement { prover, transcript, info })
+            Ok(Acceptance::Acknowledgement { prover: keyed, transcript, info: Box::new(info) })
         } else {
             Err(Done { info, proofs, expires })
         };

@@ -217,7 +217,7 @@ impl Established {
             negotiated,
             client: from.principal()?,
             server: from.principal()?,
-            target: from.optional_name()?,
+            target: if from.flag()? { Some(from.name()?) } else { None },
             target_information: from.field()?.to_vec(),
             session_key,
             started_local,

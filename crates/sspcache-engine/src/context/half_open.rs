@@ -165,7 +165,7 @@ impl Taken {
 }
 
 /// How much the clocks of two sides may differ: Kerberos's default.
-pub(super) const SKEW: Duration = Duration::from_mins(5);
+pub(super) const SKEW: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {

@@ -110,7 +110,7 @@ impl State {
             bindings: request.bindings.map(proof::bindings),
         };
         let mut slots = Slots::default();
-        let mut hold = |choices: &[Choice]| {
+        let mut keep = |choices: &[Choice]| {
             choices.iter().filter_map(|choice| choice.client.stored()).for_each(|stored| slots.add(stored));
         };
         let least = |protocol: Protocol| own.token_size.map_or(protocol.least(), |size| size.get() as usize);
@@ -128,7 +128,7 @@ impl State {
                 let [best, ..] = &*choices else { return Err(SecurityStatus::NO_CREDENTIALS) };
                 let protocol = Protocol::of(&best.package.name);
                 if protocol != Protocol::Kerberos {
-                    hold(&choices);
+                    keep(&choices);
                 }
                 let Opened { made, flags, expires, next } =
                     self.open_with(choices, opener(least(protocol), Transcript::new()))?;
@@ -141,9 +141,9 @@ impl State {
             Plan::Listed { mechanisms, first, others } => {
                 // Kerberos makes its proof at once, and needs its credential no more.
                 if Protocol::of(&first.package.name) != Protocol::Kerberos {
-                    hold(std::slice::from_ref(&first));
+                    keep(std::slice::from_ref(&first));
                 }
-                hold(&others);
+                keep(&others);
                 let list = spnego::list(&mechanisms);
                 let opener = Opener {
                     asked: &asked,
@@ -212,7 +212,7 @@ impl State {
             mac: Digest::default(),
         };
         let message = message.write();
-        let make = |padding| {
+        let with_padding = |padding| {
             let said = kerberos::Asked {
                 target: asked.target.as_ref(),
                 client,
@@ -222,7 +222,7 @@ impl State {
             };
             kerberos::request(&said, &message)
         };
-        let token = frame::padded(least, make, measure);
+        let token = frame::padded(least, with_padding, measure);
         let prover = Prover::new(&key);
         let transcript = transcript.with(token::unproved(&token));
         let proofs = prover.over(transcript.clone());

@@ -137,7 +137,7 @@ pub(super) enum Acceptance {
     /// The initiator's proof.
     Proof { granted: ContextFlags, target: Option<Name>, transcript: Transcript },
     /// The initiator's acknowledgement, in DCE style.
-    Acknowledgement { prover: Prover, transcript: Transcript, info: ContextInfo },
+    Acknowledgement { prover: Prover, transcript: Transcript, info: Box<ContextInfo> },
 }
 
 /// An initiator that awaits a token.

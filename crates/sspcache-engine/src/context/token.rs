@@ -136,7 +136,7 @@ impl Hello {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let (nonce, requested, negotiated) = (from.array()?, from.flags()?, from.flag()?);
         let offered = (0..from.length()?).map(|_| from.name()).collect::<Option<Vec<_>>>()?;
-        let target = from.optional_name()?;
+        let target = if from.flag()? { Some(from.name()?) } else { None };
         Some(Self { nonce, requested, negotiated, offered, target, padding: from.zeros()? })
     }
 }
@@ -195,7 +195,7 @@ impl Request {
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let (nonce, time, flags) = (from.array()?, FileTime(from.number()?), from.flags()?);
-        let target = from.optional_name()?;
+        let target = if from.flag()? { Some(from.name()?) } else { None };
         let (client, bindings) = from.identified()?;
         Some(Self { nonce, time, flags, target, client, bindings, mac: from.array()? })
     }
@@ -227,9 +227,13 @@ impl Reply {
 impl Writer<'_> {
     fn identified(&mut self, client: Option<&Principal>, bindings: Option<&Digest>) {
         self.flag(client.is_some());
-        client.into_iter().for_each(|client| self.principal(client));
+        if let Some(client) = client {
+            self.principal(client);
+        }
         self.flag(bindings.is_some());
-        bindings.into_iter().for_each(|bindings| self.bytes(bindings));
+        if let Some(bindings) = bindings {
+            self.bytes(bindings);
+        }
     }
 }
 
@@ -279,7 +283,11 @@ pub(super) fn is_ticket(bytes: &[u8]) -> bool {
 
 /// The MAC of a list of mechanisms, as SPNEGO carries it; without one, what stands in its place.
 pub(super) fn list_mac(mac: Option<&Digest>) -> Vec<u8> {
-    written(LIST_MAC, |to| mac.into_iter().for_each(|mac| to.bytes(mac)))
+    written(LIST_MAC, |to| {
+        if let Some(mac) = mac {
+            to.bytes(mac);
+        }
+    })
 }
 
 /// The part of a token that the MAC at its end covers.

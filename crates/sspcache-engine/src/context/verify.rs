@@ -94,7 +94,7 @@ impl Accepting {
                 awaited.check(instance, request, received, now)
             }
             Acceptance::Acknowledgement { prover, transcript, info } => {
-                let info = ContextInfo { started_local: instance.to_local(now), ..info.clone() };
+                let info = ContextInfo { started_local: instance.to_local(now), ..ContextInfo::clone(info) };
                 self.acknowledged(received, prover, transcript.clone(), info)
             }
         }

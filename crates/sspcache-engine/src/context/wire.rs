@@ -106,10 +106,6 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(super) fn optional_name(&mut self) -> Option<Option<Name>> {
-        if self.flag()? { self.name().map(Some) } else { Some(None) }
-    }
-
     pub(super) fn principal(&mut self) -> Option<Principal> {
         Some(Principal { user: self.name()?, domain: self.name()? })
     }

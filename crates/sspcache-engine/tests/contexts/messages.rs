@@ -18,7 +18,7 @@ fn everything() -> F {
 
 /// The contexts of both ends, established: the initiator's first.
 fn established(ssp: &Engine, flags: F) -> (ContextHandle, ContextHandle) {
-    let mut ends = Ends::new(ssp).asking(flags);
+    let mut ends = Ends::new(ssp).asking(flags).to("HTTP/web");
     ends.run().unwrap();
     (ends.client_context.unwrap(), ends.server_context.unwrap())
 }

@@ -14,9 +14,9 @@ pub(super) fn element(to: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u
         [] => to.insert(start, 0),
         [short] if *short < LONG => to.insert(start, *short),
         _ => {
-            // At most eight digits.
-            let count = LONG | digits.len() as u8;
-            to.splice(start..start, [count].into_iter().chain(digits.iter().copied()));
+            // There are eight digits at most.
+            let count = u8::try_from(digits.len()).unwrap_or_default();
+            to.splice(start..start, [LONG | count].into_iter().chain(digits.iter().copied()));
         }
     }
 }
@@ -70,9 +70,9 @@ impl<'t> Der<'t> {
         Some(Self(content))
     }
 
-    /// The next element if it has this tag.
-    pub(super) fn optional(&mut self, tag: u8) -> Option<Option<Self>> {
-        if self.0.first() == Some(&tag) { self.element(tag).map(Some) } else { Some(None) }
+    /// Whether the next element has this tag.
+    pub(super) fn is_next(self, tag: u8) -> bool {
+        self.0.first() == Some(&tag)
     }
 
     /// The bytes of the next element, which has this tag and is the only one in an element of the other.
@@ -83,9 +83,12 @@ impl<'t> Der<'t> {
         Some(bytes)
     }
 
-    /// The same for an element that may be missing.
-    pub(super) fn optional_bytes_in(&mut self, outer: u8, tag: u8) -> Option<Option<&'t [u8]>> {
-        if self.0.first() == Some(&outer) { self.bytes_in(outer, tag).map(Some) } else { Some(None) }
+    /// The same for an element that may be missing: one that is something else is left to be read.
+    pub(super) fn bytes_if(&mut self, outer: u8, tag: u8) -> Option<&'t [u8]> {
+        let mut ahead = *self;
+        let bytes = ahead.bytes_in(outer, tag)?;
+        *self = ahead;
+        Some(bytes)
     }
 
     /// An `INTEGER` of the shortest form, in an element with a tag of its own.
@@ -207,7 +210,7 @@ mod tests {
             let mut der = Der(&foreign);
             let _ = der.element(SEQUENCE);
             let _ = der.integer(context(1));
-            let _ = der.optional_bytes_in(context(0), OCTET_STRING);
+            let _ = der.bytes_in(context(0), OCTET_STRING);
         }
     }
 }

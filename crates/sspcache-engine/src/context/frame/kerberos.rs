@@ -89,21 +89,18 @@ pub(in crate::context) fn error(
 /// What a token is, and the mock's message in it.
 pub(in crate::context) fn read(token: &[u8]) -> Option<(Kind, &[u8])> {
     let mut token = Der(token);
-    let framed = token.optional(application(0))?;
-    let mut body = match framed {
-        None => token,
-        Some(mut frame) => {
-            token.end()?;
-            if frame.element(OBJECT_IDENTIFIER)?.0 != KERBEROS {
-                return None;
-            }
-            let (id, rest) = frame.0.split_first_chunk()?;
-            let body = Der(rest);
-            KINDS
-                .iter()
-                .find(|kind| kind.id() == *id && body.0.first() == Some(&application(kind.number())))?;
-            body
+    let mut body = if token.is_next(application(0)) {
+        let mut frame = token.element(application(0))?;
+        token.end()?;
+        if frame.element(OBJECT_IDENTIFIER)?.0 != KERBEROS {
+            return None;
         }
+        let (id, rest) = frame.0.split_first_chunk()?;
+        let body = Der(rest);
+        KINDS.iter().find(|kind| kind.id() == *id && body.is_next(application(kind.number())))?;
+        body
+    } else {
+        token
     };
     let tag = *body.0.first()?;
     let kind = KINDS.into_iter().find(|kind| application(kind.number()) == tag)?;

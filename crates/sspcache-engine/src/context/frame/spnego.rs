@@ -56,7 +56,18 @@ pub(in crate::context) enum State {
     RequestMic,
 }
 
-const STATES: [State; 4] = [State::Completed, State::Incomplete, State::Rejected, State::RequestMic];
+impl State {
+    const ALL: [Self; 4] = [Self::Completed, Self::Incomplete, Self::Rejected, Self::RequestMic];
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Completed => 0,
+            Self::Incomplete => 1,
+            Self::Rejected => 2,
+            Self::RequestMic => 3,
+        }
+    }
+}
 
 /// An initiator's first token.
 #[derive(Debug)]
@@ -84,7 +95,9 @@ pub(in crate::context) struct Response<'t> {
 pub(in crate::context) fn list(mechanisms: &[Mechanism]) -> Vec<u8> {
     let mut list = Vec::new();
     der::element(&mut list, SEQUENCE, |to| {
-        mechanisms.iter().for_each(|mechanism| der::bytes(to, OBJECT_IDENTIFIER, mechanism.identifier()));
+        for mechanism in mechanisms {
+            der::bytes(to, OBJECT_IDENTIFIER, mechanism.identifier());
+        }
     });
     list
 }
@@ -117,7 +130,7 @@ impl<'t> Init<'t> {
         let mut fields = choice.element(SEQUENCE)?;
         choice.end()?;
         let listed = fields.element(context(0))?;
-        let token = fields.optional_bytes_in(context(2), OCTET_STRING)?;
+        let token = fields.bytes_if(context(2), OCTET_STRING);
         fields.end()?;
         let mut outer = listed;
         let mut mechanisms = Vec::new();
@@ -135,8 +148,7 @@ impl<'t> Response<'t> {
         let mut written = Vec::new();
         der::element(&mut written, context(1), |to| {
             der::element(to, SEQUENCE, |to| {
-                let state = STATES.iter().position(|state| *state == self.state).unwrap_or_default();
-                der::element(to, context(0), |to| der::bytes(to, ENUMERATED, &[state as u8]));
+                der::element(to, context(0), |to| der::bytes(to, ENUMERATED, &[self.state.number()]));
                 if let Some(mechanism) = self.mechanism {
                     der::element(to, context(1), |to| {
                         der::bytes(to, OBJECT_IDENTIFIER, mechanism.identifier());
@@ -159,13 +171,13 @@ impl<'t> Response<'t> {
         let mut fields = choice.element(SEQUENCE)?;
         choice.end()?;
         let [state] = *fields.bytes_in(context(0), ENUMERATED)? else { return None };
-        let state = *STATES.get(usize::from(state))?;
-        let mechanism = match fields.optional_bytes_in(context(1), OBJECT_IDENTIFIER)? {
+        let state = State::ALL.into_iter().find(|known| known.number() == state)?;
+        let mechanism = match fields.bytes_if(context(1), OBJECT_IDENTIFIER) {
             Some(identifier) => Some(Mechanism::from_identifier(identifier)?),
             None => None,
         };
-        let token = fields.optional_bytes_in(context(2), OCTET_STRING)?;
-        let mic = fields.optional_bytes_in(context(3), OCTET_STRING)?;
+        let token = fields.bytes_if(context(2), OCTET_STRING);
+        let mic = fields.bytes_if(context(3), OCTET_STRING);
         fields.end()?;
         Some(Self { state, mechanism, token, mic })
     }

@@ -6,7 +6,7 @@ use sspcache_engine::{
     AcquireRequest, AuthIdentity, Clock, Engine, EngineBuilder, FileTime, HandlePolicy, PackageInfo,
     PackageList, SecurityStatus,
     clock::ManualClock,
-    context::{ContextFlags as F, NegotiateFirst, Progress, Refusal, Role, Step},
+    context::{ContextFlags as F, ExportOptions, NegotiateFirst, Progress, Refusal, Role, Step},
 };
 
 use crate::ends::{self, Ends, alice};
@@ -401,7 +401,7 @@ fn a_context_of_each_package_is_exported_and_imported() {
         for (context, role) in
             [(ends.client_context.unwrap(), Role::Initiator), (ends.server_context.unwrap(), Role::Acceptor)]
         {
-            let packed = ssp.export(context, Default::default()).unwrap();
+            let packed = ssp.export(context, ExportOptions::default()).unwrap();
             let imported = ssp.import(&package.into(), &packed).unwrap();
             let info = ssp.context(imported).unwrap();
             assert_eq!((info.role, info.negotiated), (role, package == "Negotiate"));
