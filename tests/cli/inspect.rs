@@ -52,6 +52,27 @@ fn a_decorated_export_is_named_as_the_fault() {
 }
 
 #[test]
+fn a_windows_program_is_judged_by_whether_it_takes_a_mock_that_lies_beside_it() {
+    for (file, reach, said, status) in [
+        ("pe-64-linked.exe", "reached", "it imports Secur32.dll", 0),
+        ("pe-64-by-name.exe", "may be reached", "it has the name secur32.dll and may load it", 0),
+        ("pe-64-system32.exe", "not reached", "(DependentLoadFlags 0x800)", 1),
+        ("pe-64-plain.exe", "unknown", "names neither secur32.dll nor sspicli.dll", 1),
+    ] {
+        let path = fixture("inspect").join(file);
+        let secur32 = image(&path)["secur32"].take();
+        assert_eq!(secur32["reach"], reach, "{file}: {secur32}");
+        let ran = Ran::of(sspcache().arg("inspect").arg(&path)).exits_with(status);
+        let line = ran.stdout.lines().find(|line| line.starts_with(" secur32")).unwrap_or_default();
+        assert!(line.contains(&format!(" {reach}: ")), "{file}: {}", ran.stdout);
+        assert!(secur32["message"].as_str().unwrap().contains(said), "{file}: {secur32}");
+        // A program has no cache of its own.
+        assert!(!ran.stdout.contains("flush"), "{file}: {}", ran.stdout);
+    }
+    assert_eq!(image(&fixture("inspect/pe-64.dll"))["secur32"], Value::Null);
+}
+
+#[test]
 fn the_report_names_what_an_ssp_is_known_by() {
     let path = fixture("inspect/mach-o-64.dylib");
     let ran = Ran::of(sspcache().arg("inspect").arg(&path)).exits_with(0);

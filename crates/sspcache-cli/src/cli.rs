@@ -171,10 +171,12 @@ impl Mock {
     }
 }
 
-/// Reports what DLLs export, and whether callers can find CleanupCredentialCache in them.
+/// Reports what DLLs export, and whether callers can find CleanupCredentialCache in them; and of a Windows program whether it takes a
+/// secur32.dll that lies beside it.
 ///
-/// Reads PE, ELF and Mach-O files of any machine. Exit status: 1 when a file can't be read, or when the documented
-/// sequence (GetModuleHandle, GetProcAddress("CleanupCredentialCache"), call) would not find the function in it.
+/// Reads PE, ELF and Mach-O files of any machine. Exit status: 1 when a file can't be read, when the documented
+/// sequence (GetModuleHandle, GetProcAddress("CleanupCredentialCache"), call) would not find the function in a DLL, or when a
+/// Windows program takes secur32.dll from system32 alone or doesn't name it.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The files to read.

@@ -17,8 +17,13 @@ use object::{
 use serde::{Serialize, Serializer};
 use sspcache_engine::Operation;
 
+use super::reach::Reach;
+
 /// The export that flushes an SSP's cache.
 const CLEANUP: &str = "CleanupCredentialCache";
+
+/// What programs are called, where the format tells them from libraries.
+const PROGRAM: &str = "program";
 
 /// A constant of every mock of this project: the beginning of its packages' comments.
 const MOCK_MARK: &[u8] = b"a mock of sspcache";
@@ -32,6 +37,9 @@ pub(crate) struct Image {
     /// How the image exports the function that flushes.
     pub(crate) cleanup: Cleanup,
     pub(crate) is_mock: bool,
+    /// Whether a mock beside it would be reached, where it is a Windows program or uses SSPI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secur32: Option<Reach>,
     /// The exports that are functions of an SSP.
     pub(crate) sspi_exports: Vec<String>,
     pub(crate) exports: Vec<String>,
@@ -244,6 +252,7 @@ impl Image {
         }
         exports.sort();
         exports.dedup();
+        let is_program = file.kind() == ObjectKind::Executable;
         let sspi_exports: Vec<String> = exports.iter().filter(|name| is_sspi(name)).cloned().collect();
         Ok(Self {
             format,
@@ -254,7 +263,7 @@ impl Image {
                 (ObjectKind::Dynamic, Format::Elf) => "shared object",
                 (ObjectKind::Dynamic, Format::MachO) => "dynamic library",
                 (ObjectKind::Dynamic, Format::Pe) => "DLL",
-                (ObjectKind::Executable, _) => "program",
+                (ObjectKind::Executable, _) => PROGRAM,
                 (ObjectKind::Relocatable, _) => "object file",
                 _ => "file of unknown kind",
             },
@@ -262,9 +271,20 @@ impl Image {
             // The program `sspcache` contains the mark as well, without the exports.
             is_mock: !sspi_exports.is_empty()
                 && data.windows(MOCK_MARK.len()).any(|window| window == MOCK_MARK),
+            secur32: Reach::of(&file, data, is_program)?,
             sspi_exports,
             exports,
         })
+    }
+
+    /// A program has no cache to flush: it passes when a mock may be reached. An SSP passes by clause C1.
+    pub(crate) fn passes(&self) -> bool {
+        self.reach_of_program().map_or(self.cleanup.is_honoured(), Reach::may_be)
+    }
+
+    /// What there is to say of a Windows program instead of its exports.
+    pub(crate) fn reach_of_program(&self) -> Option<&Reach> {
+        self.secur32.as_ref().filter(|_| self.kind == PROGRAM)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sspcache inspect`: whether callers can find `CleanupCredentialCache` in a DLL (clause C1), from its file alone.
 
 mod image;
+mod reach;
 
 use std::{fmt::Write as _, io::Write, path::Path};
 
@@ -63,7 +64,7 @@ impl<'args> Inspected<'args> {
     fn of(file: &'args Path, images: Result<Vec<Image>, ImageError>) -> Self {
         match images {
             Ok(images) => {
-                let passed = images.iter().all(|image| image.cleanup.is_honoured());
+                let passed = images.iter().all(Image::passes);
                 Self { file, passed, images, error: None }
             }
             Err(error) => Self { file, passed: false, images: Vec::new(), error: Some(error.to_string()) },
@@ -78,8 +79,18 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
         writeln!(text, "{}: {format} {kind} for {machine}", styled(STRONG, file.file.display()))
             .expect("a string takes all text");
         let mut facts = table(&[], width);
-        let (style, word) = if image.cleanup.is_honoured() { (GOOD, "found") } else { (BAD, "not found") };
-        facts.add_row(["flush", &*(marked(word) + &quoted(&format!(": {}", image.cleanup)))]);
+        let mut words = Vec::new();
+        if image.reach_of_program().is_none() {
+            let (style, word) =
+                if image.cleanup.is_honoured() { (GOOD, "found") } else { (BAD, "not found") };
+            facts.add_row(["flush", &*(marked(word) + &quoted(&format!(": {}", image.cleanup)))]);
+            words.push((style, word));
+        }
+        if let Some(reach) = &image.secur32 {
+            let word = reach.word();
+            facts.add_row(["secur32", &*(marked(word) + &quoted(&format!(": {reach}")))]);
+            words.push((reach.style(), word));
+        }
         let shown = if all { exports } else { &image.sspi_exports };
         let heading = if all { "exports" } else { "SSPI exports" };
         let of = match (shown.len(), exports.len()) {
@@ -92,7 +103,8 @@ fn text(file: &Inspected<'_>, all: bool, width: Option<u16>) -> String {
         if let Some(mock) = image.is_mock.then_some("yes: a mock of sspcache, not for authentication") {
             facts.add_row(["mock", mock]);
         }
-        text += &painted(&lines(&facts), style, word);
+        let plain = lines(&facts);
+        text += &words.into_iter().fold(plain, |text, (style, word)| painted(&text, style, word));
     }
     if file.images.len() > 1 {
         text += &styled(FAINT, format!("{} images in one file\n", file.images.len()));

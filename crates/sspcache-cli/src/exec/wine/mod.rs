@@ -61,8 +61,11 @@ impl Wine {
     pub(crate) fn of(args: &ExecArgs) -> Option<Self> {
         let (program, arguments) = args.command.split_first()?;
         let named = |word: &&OsString| is_wine(word);
-        let app_of =
-            |words: &[OsString]| words.iter().find(|word| is_exe(Path::new(word))).map(PathBuf::from);
+        // A line for a shell may end like a program's name.
+        let is_app = |word: &&OsString| {
+            is_exe(Path::new(word)) && (!word.to_string_lossy().contains(' ') || Path::new(word).is_file())
+        };
+        let app_of = |words: &[OsString]| words.iter().find(is_app).map(PathBuf::from);
         let (wine, app, how) = if named(&program) {
             (program.clone(), arguments.first().map(PathBuf::from), How::Itself)
         } else if is_exe(Path::new(program)) {
