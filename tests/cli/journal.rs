@@ -401,7 +401,7 @@ fn the_timeline_shows_the_number_cached_over_time() {
     MSNSSPC.dll in client (412), 11 events
      time      event                                    cached
     ────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                          0
+     +0.000 s  started   mock 0.2.0                          0
      +0.000 s  cached    preloaded for MSN, preloaded        1  █
      +0.001 s  cached    CONTOSO\alice for MSN               2  ██
      +0.002 s  replaced                                      1  █
@@ -421,7 +421,7 @@ fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
     MSNSSPC.dll in both-ends (412), 19 events
      time      event                                                      cached
     ────────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                                            0
+     +0.000 s  started   mock 0.2.0                                            0
      +0.001 s  cached    CONTOSO\alice for NTLM                                1  █
      +0.002 s  acquired  as CONTOSO\alice, for NTLM                            1  █
      +0.003 s  acquired  inbound, for Negotiate                                1  █
@@ -450,7 +450,7 @@ fn the_timeline_shows_what_handles_hold_where_any_does() {
     secur32.dll in client.exe (412), 8 events
      time      event                                               cached  held
     ───────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                                     0     0
+     +0.000 s  started   mock 0.2.0                                     0     0
      +0.120 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
      +0.120 s  acquired  as CONTOSO\alice, for Negotiate                0     1
      +0.400 s  held      CONTOSO\bob for NTLM, by a handle              0     2
@@ -463,7 +463,7 @@ fn the_timeline_shows_what_handles_hold_where_any_does() {
     secur32.dll in app.exe (412), 8 events
      time      event                                               cached  held
     ───────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                                     0     0
+     +0.000 s  started   mock 0.2.0                                     0     0
      +0.110 s  modules   loaded: coreclr.dll                            0     0
      +0.120 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
      +0.120 s  acquired  as CONTOSO\alice, for Negotiate                0     1
@@ -476,7 +476,7 @@ fn the_timeline_shows_what_handles_hold_where_any_does() {
     secur32.dll in client.exe (412), 5 events
      time      event                                               cached
     ─────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                                     0
+     +0.000 s  started   mock 0.2.0                                     0
      +0.100 s  acquired  as CONTOSO\me, by default, for Negotiate       0
      +0.200 s  acquired  as CONTOSO\me, by default, for NTLM            0
      +0.300 s  freed                                                    0
@@ -490,7 +490,7 @@ fn like_events_are_drawn_as_one_row_unless_all_are_wanted() {
     MSNSSPC.dll in load-test (412), 124 events
      time      event                                      cached
     ───────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                            0
+     +0.000 s  started   mock 0.2.0                            0
      +0.001 s  cached, acquired, freed, 40 times              40  ████████████████
      +0.060 s  flushed                                         0
      +0.061 s  cached    CONTOSO\alice for MSN                 1  ▌
@@ -505,7 +505,7 @@ fn the_timeline_of_several_processes_has_one_clock_and_one_scale() {
     MSNSSPC.dll in server (412), 4 events
      time      event                            cached
     ──────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.1.0                  0
+     +0.000 s  started   mock 0.2.0                  0
      +0.005 s  cached    CONTOSO\alice for MSN       1  █
      +0.300 s  flushed                               0
      +0.400 s  ended     process exit                0
@@ -513,20 +513,20 @@ fn the_timeline_of_several_processes_has_one_clock_and_one_scale() {
     MSNSSPC.dll in server (413, forked), 3 events
      time      event                                      cached
     ────────────────────────────────────────────────────────────────
-     +0.050 s  started   mock 0.1.0                            0
+     +0.050 s  started   mock 0.2.0                            0
      +0.055 s  cached    CONTOSO\bob for MSN                   1  █
      +0.190 s  ended     process exit; 1 credential left       0
 
     MSAPSSPC.dll in worker.exe (420), 2 events
      time      event                    cached
     ──────────────────────────────────────────────
-     +0.110 s  started   mock 0.1.0          0
+     +0.110 s  started   mock 0.2.0          0
      +0.120 s  cached    carol for DPA       1  █
 
     MSAPSSPC.dll in worker.exe (421), 2 events
      time      event                   cached
     ─────────────────────────────────────────────
-     +0.130 s  started   mock 0.1.0         0
+     +0.130 s  started   mock 0.2.0         0
      +0.140 s  ended     process exit       0
     ");
 }
