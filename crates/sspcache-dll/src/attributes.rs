@@ -5,7 +5,7 @@ use std::{ptr, slice};
 
 use sspcache_engine::{
     FileTime, Name, SecurityStatus,
-    context::{ContextFlags, ContextInfo, Role},
+    context::{ContextFlags, ContextInfo, NegotiationInfo, NegotiationState, Role},
 };
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
@@ -14,6 +14,7 @@ use windows_sys::Win32::{
         SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO, SECPKG_ATTR_PACKAGE_INFO,
         SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES,
         SECPKG_ATTR_TARGET_INFORMATION, SECPKG_ATTR_USER_FLAGS, SECPKG_NEGOTIATION_COMPLETE,
+        SECPKG_NEGOTIATION_IN_PROGRESS, SECPKG_NEGOTIATION_OPTIMISTIC, SecPkgAttrLastClientTokenNo,
         SecPkgAttrLastClientTokenYes, SecPkgContext_AuthorityW, SecPkgContext_ClientSpecifiedTarget,
         SecPkgContext_DceInfo, SecPkgContext_Flags, SecPkgContext_KeyInfoW,
         SecPkgContext_LastClientTokenStatus, SecPkgContext_Lifespan, SecPkgContext_NamesW,
@@ -42,8 +43,47 @@ pub fn query_context_attributes<E: Encoding>(
     buffer: AttributeBuffer<'_>,
 ) -> Result<(), SecurityStatus> {
     let engine = ssp.engine()?;
-    let info = engine.context(context.context()?)?;
-    Query { ssp, info: &info, buffer }.answer::<E>()
+    let context = context.context()?;
+    // Two can be asked before a handshake is done.
+    match buffer.attribute {
+        SECPKG_ATTR_NEGOTIATION_INFO => {
+            let info = engine.negotiation(context)?;
+            buffer.put(|| Ok(negotiation::<E>(ssp, &info)))
+        }
+        SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS => {
+            let info = engine.negotiation(context)?;
+            buffer.put(|| last_client_token(&info))
+        }
+        _ => {
+            let info = engine.context(context)?;
+            Query { ssp, info: &info, buffer }.answer::<E>()
+        }
+    }
+}
+
+/// Reference: [SecPkgContext_NegotiationInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcontext_negotiationinfow).
+fn negotiation<E: Encoding>(ssp: &Ssp, info: &NegotiationInfo) -> SecPkgContext_NegotiationInfoW {
+    let package = packages::hand_out::<E>(ssp, slice::from_ref(&*info.package));
+    SecPkgContext_NegotiationInfoW {
+        PackageInfo: package.cast(),
+        NegotiationState: match info.state {
+            NegotiationState::Complete => SECPKG_NEGOTIATION_COMPLETE,
+            NegotiationState::InProgress => SECPKG_NEGOTIATION_IN_PROGRESS,
+            NegotiationState::Optimistic => SECPKG_NEGOTIATION_OPTIMISTIC,
+        },
+    }
+}
+
+/// Asked of an acceptor: whether the client's token was its last. One that goes on waits for another.
+///
+/// Reference: [SecPkgContext_LastClientTokenStatus](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcontext_lastclienttokenstatus).
+fn last_client_token(info: &NegotiationInfo) -> Result<SecPkgContext_LastClientTokenStatus, SecurityStatus> {
+    let status = match (info.role, info.is_established) {
+        (Role::Acceptor, true) => SecPkgAttrLastClientTokenYes,
+        (Role::Acceptor, false) => SecPkgAttrLastClientTokenNo,
+        (Role::Initiator, _) => return Err(SecurityStatus::UNSUPPORTED_FUNCTION),
+    };
+    Ok(SecPkgContext_LastClientTokenStatus { LastClientTokenStatus: status })
 }
 
 struct Query<'q> {
@@ -75,13 +115,6 @@ impl Query<'_> {
                 let package = self.package::<E>();
                 Ok(SecPkgContext_PackageInfoW { PackageInfo: package.cast() })
             }),
-            SECPKG_ATTR_NEGOTIATION_INFO if self.info.negotiated => self.put(|_| {
-                let package = self.package::<E>();
-                Ok(SecPkgContext_NegotiationInfoW {
-                    PackageInfo: package.cast(),
-                    NegotiationState: SECPKG_NEGOTIATION_COMPLETE,
-                })
-            }),
             SECPKG_ATTR_SESSION_KEY => self.put(|info| {
                 let (key, length) = self.bytes(info.session_key.bytes());
                 Ok(SecPkgContext_SessionKey { SessionKeyLength: length, SessionKey: key })
@@ -112,12 +145,6 @@ impl Query<'_> {
             SECPKG_ATTR_CLIENT_SPECIFIED_TARGET => self.put(|info| {
                 let target = info.target.as_ref().ok_or(SecurityStatus::TARGET_UNKNOWN)?;
                 Ok(SecPkgContext_ClientSpecifiedTarget { sTargetName: self.text::<E>(&target.to_string()) })
-            }),
-            // Asked of an acceptor: an established context waits for no further token.
-            SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS if self.info.role == Role::Acceptor => self.put(|_| {
-                Ok(SecPkgContext_LastClientTokenStatus {
-                    LastClientTokenStatus: SecPkgAttrLastClientTokenYes,
-                })
             }),
             SECPKG_ATTR_PASSWORD_EXPIRY => {
                 self.put(|_| Ok(SecPkgContext_PasswordExpiry { tsPasswordExpires: time(FileTime::NEVER) }))

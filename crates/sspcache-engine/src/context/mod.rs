@@ -19,6 +19,7 @@ mod message_parts;
 pub(crate) mod message_token;
 mod messages;
 mod negotiate;
+mod negotiation;
 mod proof;
 mod protection;
 mod sequence;
@@ -177,6 +178,31 @@ pub struct ContextInfo {
     pub started_local: FileTime,
     /// When the context expires, in local time.
     pub expires_local: FileTime,
+}
+
+/// What can be asked of a context before its handshake is done: `SECPKG_ATTR_NEGOTIATION_INFO`, and who awaits a token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NegotiationInfo {
+    /// Which side this is.
+    pub role: Role,
+    /// The package that is used; as long as Negotiate's acceptor hasn't answered, the initiator's first choice.
+    pub package: Arc<PackageInfo>,
+    /// How far the choice of a package has come.
+    pub state: NegotiationState,
+    /// Whether the handshake is done.
+    pub is_established: bool,
+}
+
+/// How far the choice of a package has come: `SECPKG_NEGOTIATION_…`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NegotiationState {
+    /// Both sides have the package, or there was nothing to negotiate.
+    Complete,
+    /// The acceptor's answer has come, and the handshake goes on; or this is the acceptor.
+    InProgress,
+    /// The initiator has begun with its first choice, and the acceptor hasn't answered.
+    Optimistic,
 }
 
 /// A session key, overwritten when dropped and never shown.

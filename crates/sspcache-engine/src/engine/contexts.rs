@@ -6,7 +6,8 @@ use super::Engine;
 use crate::{
     Name, Seal, SealedFor, SecurityStatus,
     context::{
-        AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, Part, Refusal, Step,
+        AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, NegotiationInfo, Part,
+        Refusal, Step,
     },
 };
 
@@ -145,6 +146,17 @@ impl Engine {
     /// Reference: [QueryContextAttributes](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querycontextattributesw).
     pub fn context(&self, handle: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         self.instance.context(handle)
+    }
+
+    /// `QueryContextAttributes` with `SECPKG_ATTR_NEGOTIATION_INFO`: which package Negotiate has come to, also before the
+    /// handshake is done. A bare package's negotiation is complete.
+    ///
+    /// # Errors
+    /// [`SecurityStatus::INVALID_HANDLE`], of a failed context too.
+    ///
+    /// Reference: [SecPkgContext_NegotiationInfo](https://learn.microsoft.com/en-us/windows/win32/api/sspi/ns-sspi-secpkgcontext_negotiationinfow).
+    pub fn negotiation(&self, handle: ContextHandle) -> Result<NegotiationInfo, SecurityStatus> {
+        self.instance.negotiation(handle)
     }
 
     /// `MakeSignature`: signs the parts of a message into a token; returns its length. The parts are one message: how

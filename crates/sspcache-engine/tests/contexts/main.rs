@@ -12,3 +12,5 @@ mod credentials;
 mod handshake;
 // Messages of an established context, and contexts that go on in another process: S4.
 mod messages;
+// What Negotiate has chosen so far: S4.
+mod negotiation;
