@@ -429,7 +429,7 @@ fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
      +0.005 s  handshake for NTLM, accepting                                   1  █
      +0.006 s  context   CONTOSO\alice for NTLM, initiating                    1  █
      +0.007 s  context   CONTOSO\alice for NTLM, accepting                     1  █
-     +0.008 s  simulated impersonation of CONTOSO\alice                        1  █
+     +0.008 s  acting    impersonation of CONTOSO\alice                        1  █
      +0.009 s  reverted                                                        1  █
      +0.010 s  exported                                                        1  █
      +0.011 s  deleted                                                         1  █

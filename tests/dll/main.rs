@@ -21,6 +21,8 @@ mod credentials;
 mod faults;
 /// Identities that `AcquireCredentialsHandle` takes.
 mod identity;
+/// Impersonation with the token of the process.
+mod impersonation;
 /// Messages: the shapes of buffers.
 mod messages;
 /// The table of statuses in `fixtures/sspi`: a new status is a row there.

@@ -9,18 +9,18 @@ use sspcache_engine::{
 };
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
-        SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS,
-        SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES,
-        SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO, SECPKG_ATTR_PACKAGE_INFO,
-        SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES,
+        SECPKG_ATTR_ACCESS_TOKEN, SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET,
+        SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS, SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS,
+        SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES, SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO,
+        SECPKG_ATTR_PACKAGE_INFO, SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES,
         SECPKG_ATTR_TARGET_INFORMATION, SECPKG_ATTR_USER_FLAGS, SECPKG_NEGOTIATION_COMPLETE,
         SECPKG_NEGOTIATION_IN_PROGRESS, SECPKG_NEGOTIATION_OPTIMISTIC, SecPkgAttrLastClientTokenNo,
-        SecPkgAttrLastClientTokenYes, SecPkgContext_AuthorityW, SecPkgContext_ClientSpecifiedTarget,
-        SecPkgContext_DceInfo, SecPkgContext_Flags, SecPkgContext_KeyInfoW,
-        SecPkgContext_LastClientTokenStatus, SecPkgContext_Lifespan, SecPkgContext_NamesW,
-        SecPkgContext_NativeNamesW, SecPkgContext_NegotiationInfoW, SecPkgContext_PackageInfoW,
-        SecPkgContext_PasswordExpiry, SecPkgContext_SessionKey, SecPkgContext_Sizes,
-        SecPkgContext_TargetInformation, SecPkgContext_UserFlags,
+        SecPkgAttrLastClientTokenYes, SecPkgContext_AccessToken, SecPkgContext_AuthorityW,
+        SecPkgContext_ClientSpecifiedTarget, SecPkgContext_DceInfo, SecPkgContext_Flags,
+        SecPkgContext_KeyInfoW, SecPkgContext_LastClientTokenStatus, SecPkgContext_Lifespan,
+        SecPkgContext_NamesW, SecPkgContext_NativeNamesW, SecPkgContext_NegotiationInfoW,
+        SecPkgContext_PackageInfoW, SecPkgContext_PasswordExpiry, SecPkgContext_SessionKey,
+        SecPkgContext_Sizes, SecPkgContext_TargetInformation, SecPkgContext_UserFlags,
     },
     System::Rpc::RPC_C_AUTHZ_NAME,
 };
@@ -54,6 +54,10 @@ pub fn query_context_attributes<E: Encoding>(
             let info = engine.negotiation(context)?;
             buffer.put(|| last_client_token(&info))
         }
+        SECPKG_ATTR_ACCESS_TOKEN => buffer.put(|| {
+            let token = engine.access_token(context)?;
+            Ok(SecPkgContext_AccessToken { AccessToken: ptr::with_exposed_provenance_mut(token) })
+        }),
         _ => {
             let info = engine.context(context)?;
             Query { ssp, info: &info, buffer }.answer::<E>()

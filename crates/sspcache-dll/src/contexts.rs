@@ -209,11 +209,23 @@ pub fn revert_security_context(ssp: &Ssp, context: InHandle<'_>) -> Result<(), S
     ssp.engine()?.revert(context.context()?)
 }
 
-/// `QuerySecurityContextToken`: there never is one.
+/// `QuerySecurityContextToken`: there is one with the token of the process alone (clause R3). The caller closes it.
 ///
 /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
-pub fn query_security_context_token(ssp: &Ssp, context: InHandle<'_>) -> Result<(), SecurityStatus> {
-    ssp.engine()?.context_token(context.context()?)
+pub fn query_security_context_token(
+    ssp: &Ssp,
+    context: InHandle<'_>,
+    token: Out<'_, *mut std::ffi::c_void>,
+) -> Result<(), SecurityStatus> {
+    let engine = ssp.engine()?;
+    let context = context.context()?;
+    if !token.is_given() {
+        // What the handle alone gives comes first; nothing is opened in vain.
+        engine.may_have_token(context)?;
+        return Err(SecurityStatus::INVALID_PARAMETER);
+    }
+    token.write(std::ptr::with_exposed_provenance_mut(engine.context_token(context)?));
+    Ok(())
 }
 
 /// `ExportSecurityContext`: the packed context is freed with `FreeContextBuffer`. There is no token with it.

@@ -183,9 +183,9 @@ macro_rules! __ssp {
                 = impersonate_security_context(context);
             /// Ends what `ImpersonateSecurityContext` began.
             fn RevertSecurityContext(context: *mut abi::SecHandle) -> i32 = revert_security_context(context);
-            /// There is no access token.
-            fn QuerySecurityContextToken(context: *mut abi::SecHandle, _token: *mut *mut c_void) -> i32
-                = query_security_context_token(context);
+            /// Opens an access token, if the configuration says so.
+            fn QuerySecurityContextToken(context: *mut abi::SecHandle, token: *mut *mut c_void) -> i32
+                = query_security_context_token(context, token);
             /// Packs a context.
             fn ExportSecurityContext(
                 context: *mut abi::SecHandle, flags: u32, packed: *mut abi::SecBuffer, token: *mut *mut c_void

@@ -192,6 +192,104 @@ fn bit_of(path: &[u8], names: &[&str]) -> u32 {
     names.iter().position(|name| name.as_bytes() == file).map_or(0, |bit| 1 << bit)
 }
 
+/// The access tokens that impersonation gives: those of the process's own user (clause R3).
+#[cfg(windows)]
+pub(crate) struct ProcessTokens;
+
+#[cfg(windows)]
+mod tokens {
+    use std::ptr;
+
+    use sspcache_engine::{SecurityStatus, context::AccessTokens};
+    use windows_sys::Win32::{
+        Foundation::{CloseHandle, HANDLE},
+        Security::{
+            DuplicateTokenEx, RevertToSelf, SecurityImpersonation, TOKEN_ADJUST_DEFAULT,
+            TOKEN_ADJUST_PRIVILEGES, TOKEN_DUPLICATE, TOKEN_IMPERSONATE, TOKEN_QUERY, TokenImpersonation,
+        },
+        System::{
+            Threading::{GetCurrentProcess, OpenProcessToken, SetThreadToken},
+            WindowsProgramming::GetUserNameW,
+        },
+    };
+
+    use super::ProcessTokens;
+
+    impl AccessTokens for ProcessTokens {
+        fn impersonate(&self) -> Result<(), SecurityStatus> {
+            let token = Token::duplicate()?;
+            // SAFETY: without a thread it is this one's; the token is open, and the thread takes a reference of its own.
+            done(unsafe { SetThreadToken(ptr::null(), token.0) })
+        }
+
+        fn revert(&self) -> Result<(), SecurityStatus> {
+            // SAFETY: it takes nothing. Without impersonation it succeeds.
+            done(unsafe { RevertToSelf() })
+        }
+
+        fn duplicate(&self) -> Result<usize, SecurityStatus> {
+            let token = std::mem::ManuallyDrop::new(Token::duplicate()?);
+            Ok(token.0.expose_provenance())
+        }
+
+        fn user(&self) -> String {
+            // UNLEN of lmcons.h, and a null.
+            const LONGEST: u32 = 257;
+            let (mut name, mut length) = ([0u16; LONGEST as usize], LONGEST);
+            // SAFETY: there is as much room as is said.
+            if unsafe { GetUserNameW(name.as_mut_ptr(), &raw mut length) } == 0 {
+                return String::new();
+            }
+            let ends = name.iter().position(|&unit| unit == 0).unwrap_or(name.len());
+            String::from_utf16_lossy(&name[..ends])
+        }
+    }
+
+    /// An open token, closed when dropped.
+    struct Token(HANDLE);
+
+    impl Token {
+        /// An impersonation token of the process's user.
+        fn duplicate() -> Result<Self, SecurityStatus> {
+            let mut primary = ptr::null_mut();
+            // SAFETY: it takes nothing, and what it returns needs no closing.
+            let process = unsafe { GetCurrentProcess() };
+            // SAFETY: there is a place for the handle.
+            done(unsafe { OpenProcessToken(process, TOKEN_DUPLICATE | TOKEN_QUERY, &raw mut primary) })?;
+            let primary = Self(primary);
+            let access = TOKEN_QUERY
+                | TOKEN_IMPERSONATE
+                | TOKEN_DUPLICATE
+                | TOKEN_ADJUST_DEFAULT
+                | TOKEN_ADJUST_PRIVILEGES;
+            let mut token = ptr::null_mut();
+            // SAFETY: the token is open, and there is a place for the new handle.
+            done(unsafe {
+                DuplicateTokenEx(
+                    primary.0,
+                    access,
+                    ptr::null(),
+                    SecurityImpersonation,
+                    TokenImpersonation,
+                    &raw mut token,
+                )
+            })?;
+            Ok(Self(token))
+        }
+    }
+
+    impl Drop for Token {
+        fn drop(&mut self) {
+            // SAFETY: the handle is open, and nobody else closes it.
+            unsafe { CloseHandle(self.0) };
+        }
+    }
+
+    fn done(result: i32) -> Result<(), SecurityStatus> {
+        if result == 0 { Err(SecurityStatus::NO_IMPERSONATION) } else { Ok(()) }
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;

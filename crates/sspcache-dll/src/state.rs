@@ -149,6 +149,10 @@ impl Ssp {
     fn make(&self) -> Result<Engine, String> {
         let clock = sspcache_engine::SystemClock { seconds_east: platform::seconds_east_of_utc() };
         let mut builder = Engine::builder(self.module).record_events(false).clock(clock);
+        #[cfg(windows)]
+        {
+            builder = builder.access_tokens(platform::ProcessTokens);
+        }
         if let Some(path) = set("SSPCACHE_CONFIG") {
             let config =
                 Config::read(Path::new(&path)).map_err(|error| format!("SSPCACHE_CONFIG: {error}"))?;

@@ -45,6 +45,8 @@ impl Engine {
             capacity: None,
             clock: Arc::new(SystemClock::default()),
             contexts: Settings::default(),
+            #[cfg(feature = "contexts")]
+            access_tokens: None,
             export_key: None,
             faults: Vec::new(),
             sinks: std::sync::Mutex::default(),
@@ -124,7 +126,9 @@ impl EngineBuilder {
     /// Whether impersonation is pretended, instead of refused. No token of the operating system changes.
     #[cfg(feature = "contexts")]
     pub fn simulate_impersonation(mut self, simulate: bool) -> Self {
-        self.0.contexts.simulate_impersonation = simulate;
+        use crate::context::impersonation::Impersonation;
+        self.0.contexts.impersonation =
+            if simulate { Impersonation::Simulate } else { Impersonation::Refuse };
         self
     }
 
@@ -132,6 +136,14 @@ impl EngineBuilder {
     /// none.
     pub fn capacity(mut self, credentials: NonZeroU32) -> Self {
         self.0.capacity = Some(credentials);
+        self
+    }
+
+    /// Gives access to the system's tokens, without which impersonation with the token of the process is
+    /// [unsupported](crate::SecurityStatus::UNSUPPORTED_FUNCTION).
+    #[cfg(feature = "contexts")]
+    pub fn access_tokens(mut self, tokens: impl crate::context::AccessTokens + 'static) -> Self {
+        self.0.access_tokens = Some(Box::new(tokens));
         self
     }
 

@@ -46,7 +46,7 @@
 //! lifetime-seconds = 3600       # without it, a context is good for as long as its credential
 //! handshake-seconds = 300       # a handshake that takes longer has failed
 //! complete-tokens = true        # the initiator's proof is to be completed by CompleteAuthToken
-//! impersonation = "simulate"    # without it, or with "refuse", SEC_E_NO_IMPERSONATION
+//! impersonation = "simulate"    # without it, or with "refuse", SEC_E_NO_IMPERSONATION; or "process-token", on Windows
 //! export-key = "battery staple" # instances with the same key import each other's contexts
 //!
 //! [targets]
@@ -165,7 +165,7 @@ impl Config {
         contexts.lifetime = context.optional(&keys::CONTEXT_LIFETIME)?;
         contexts.handshake = context.optional(&keys::HANDSHAKE_TIME)?;
         contexts.complete_tokens = context.optional(&keys::COMPLETE_TOKENS)?;
-        contexts.simulate_impersonation = context.optional(&keys::IMPERSONATION)?;
+        contexts.impersonation = context.optional(&keys::IMPERSONATION)?;
         self.export_key = context.optional(&keys::EXPORT_KEY)?;
         Ok(())
     }

@@ -179,7 +179,8 @@ pub enum EventKind {
         /// The value of the handle that holds it.
         handle: usize,
     },
-    /// An acceptor impersonated its client, which was only simulated.
+    /// An acceptor impersonated its client, which was only simulated, or done with the token of the process
+    /// ([`ProcessTokenUsed`](Self::ProcessTokenUsed)).
     Impersonated {
         /// The context handle's value.
         context: usize,
@@ -205,6 +206,12 @@ pub enum EventKind {
     PasswordChanged {
         /// Its principal.
         principal: String,
+    },
+    /// A server was given a token of its own process's user in the place of its client's, for the first time: impersonation
+    /// is configured so.
+    ProcessTokenUsed {
+        /// The process's user, as the operating system names it.
+        user: String,
     },
     /// A cached credential was presented again: same secret, new time.
     Refreshed {
@@ -238,7 +245,7 @@ pub enum EventKind {
         /// The credential that replaces it; a `cached` event follows.
         by: u64,
     },
-    /// An acceptor ended the simulated impersonation of its client.
+    /// An acceptor ended the impersonation of its client.
     Reverted {
         /// The context handle's value.
         context: usize,

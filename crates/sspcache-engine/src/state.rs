@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) capacity: Option<NonZeroU32>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) contexts: Settings,
+    #[cfg(feature = "contexts")]
+    pub(crate) access_tokens: Option<Box<dyn crate::context::AccessTokens>>,
     /// Without one, the instance draws its own.
     pub(crate) export_key: Option<ExportKey>,
     pub(crate) faults: Vec<Fault>,
@@ -131,6 +133,12 @@ impl Instance {
             Some(Err(TryLockError::Poisoned(poisoned))) => poisoned.into_inner().let_go(),
             Some(Err(TryLockError::WouldBlock)) | None => {}
         }
+    }
+
+    /// The system's access tokens, if they are in reach.
+    #[cfg(feature = "contexts")]
+    pub(crate) fn access_tokens(&self) -> Option<&dyn crate::context::AccessTokens> {
+        self.setup.access_tokens.as_deref()
     }
 
     /// See [`Engine::enter`](crate::Engine::enter).

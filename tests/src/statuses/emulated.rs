@@ -169,7 +169,7 @@ impl Driver for Emulated {
             "delete" => self.0.delete_context(context),
             "impersonate" => self.0.impersonate(context),
             "revert" => self.0.revert(context),
-            "token" => self.0.context_token(context),
+            "token" => self.0.context_token(context).map(drop),
             "control" => self.0.apply_control_token(context),
             _ => self.0.set_context_attributes(context),
         })

@@ -155,6 +155,9 @@ fn describe(kind: &EventKind) -> String {
         }
         EventKind::PasswordChanged { principal } => format!("password of {}", whom(principal)),
         EventKind::Impersonated { principal, .. } => format!("impersonation of {}", whom(principal)),
+        EventKind::ProcessTokenUsed { user } => {
+            format!("clients are impersonated with the token of the process's own user, {}", whom(user))
+        }
         EventKind::Refused { operation, status, principal, .. } => {
             let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
             format!("{operation}{whom}: {}", status.name())
@@ -196,11 +199,12 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Faulted { .. } => "fault",
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
-        EventKind::Impersonated { .. } => "simulated",
+        EventKind::Impersonated { .. } => "acting",
         EventKind::Held { .. } => "held",
         EventKind::KdcProxySet { .. } => "set",
         EventKind::Modules { .. } => "modules",
         EventKind::PasswordChanged { .. } => "changed",
+        EventKind::ProcessTokenUsed { .. } => "token",
         EventKind::Refreshed { .. } => "refreshed",
         EventKind::Refused { .. } => "refused",
         EventKind::Released { .. } => "released",

@@ -4,15 +4,15 @@ use std::{ffi::c_void, ptr::NonNull};
 
 use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Security::Authentication::Identity::{
-    SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS,
-    SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES,
-    SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO, SECPKG_ATTR_PACKAGE_INFO,
-    SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES, SECPKG_ATTR_TARGET_INFORMATION,
-    SECPKG_ATTR_USER_FLAGS, SECPKG_CRED_ATTR_NAMES, SecPkgContext_AuthorityW,
-    SecPkgContext_ClientSpecifiedTarget, SecPkgContext_DceInfo, SecPkgContext_Flags, SecPkgContext_KeyInfoW,
-    SecPkgContext_LastClientTokenStatus, SecPkgContext_Lifespan, SecPkgContext_NamesW,
-    SecPkgContext_NativeNamesW, SecPkgContext_NegotiationInfoW, SecPkgContext_PackageInfoW,
-    SecPkgContext_PasswordExpiry, SecPkgContext_SessionKey, SecPkgContext_Sizes,
+    SECPKG_ATTR_ACCESS_TOKEN, SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET,
+    SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS, SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS,
+    SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES, SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO,
+    SECPKG_ATTR_PACKAGE_INFO, SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES,
+    SECPKG_ATTR_TARGET_INFORMATION, SECPKG_ATTR_USER_FLAGS, SECPKG_CRED_ATTR_NAMES,
+    SecPkgContext_AccessToken, SecPkgContext_AuthorityW, SecPkgContext_ClientSpecifiedTarget,
+    SecPkgContext_DceInfo, SecPkgContext_Flags, SecPkgContext_KeyInfoW, SecPkgContext_LastClientTokenStatus,
+    SecPkgContext_Lifespan, SecPkgContext_NamesW, SecPkgContext_NativeNamesW, SecPkgContext_NegotiationInfoW,
+    SecPkgContext_PackageInfoW, SecPkgContext_PasswordExpiry, SecPkgContext_SessionKey, SecPkgContext_Sizes,
     SecPkgContext_TargetInformation, SecPkgContext_UserFlags, SecPkgCredentials_NamesW,
 };
 
@@ -94,6 +94,7 @@ macro_rules! structures {
 }
 
 structures! {
+    SecPkgContext_AccessToken = SECPKG_ATTR_ACCESS_TOKEN,
     SecPkgContext_AuthorityW = SECPKG_ATTR_AUTHORITY,
     SecPkgContext_ClientSpecifiedTarget = SECPKG_ATTR_CLIENT_SPECIFIED_TARGET,
     SecPkgContext_DceInfo = SECPKG_ATTR_DCE_INFO,

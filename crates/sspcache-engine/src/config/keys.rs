@@ -10,6 +10,7 @@ use crate::{
     context::{
         NegotiateFirst,
         export_key::ExportKey,
+        impersonation::Impersonation,
         message_token::{LONGEST_BLOCK, SHORTEST},
     },
     ledger::HandlePolicy,
@@ -89,7 +90,8 @@ keys! {
         HANDSHAKE_TIME: Duration = "handshake-seconds", SECONDS, "how long a handshake may take; without it, 300";
         COMPLETE_TOKENS: bool = "complete-tokens", TRUTH,
             "whether CompleteAuthToken completes the initiator's proof";
-        IMPERSONATION: bool = "impersonation", SIMULATE, "whether impersonation is simulated";
+        IMPERSONATION: Impersonation = "impersonation", IMPERSONATION_KIND,
+            "whether impersonation is simulated, or done with the process's own token, on Windows";
         EXPORT_KEY: ExportKey = "export-key", PASSPHRASE,
             "instances with the same key import each other's contexts";
     }
@@ -186,6 +188,15 @@ const FIRST: Value<NegotiateFirst> = Value {
 };
 const KEYTAB: Value<Secret> =
     Value { allowed: Allowed::Words(BASE64), read: |value| opaque(value, SecretKind::Keytab) };
+const IMPERSONATION_KIND: Value<Impersonation> = Value {
+    allowed: Allowed::Words("\"refuse\", \"simulate\" or \"process-token\""),
+    read: |value| match value.as_str()? {
+        "process-token" => Some(Impersonation::ProcessToken),
+        "refuse" => Some(Impersonation::Refuse),
+        "simulate" => Some(Impersonation::Simulate),
+        _ => None,
+    },
+};
 const MILLISECONDS: Value<Duration> = Value {
     allowed: Allowed::Words("a whole number of milliseconds from 0 to 4294967295"),
     read: |value| number(value).map(|milliseconds| Duration::from_millis(milliseconds.into())),
@@ -223,14 +234,6 @@ const SECONDS: Value<Duration> = Value {
 const SHORT: Value<u16> = Value {
     allowed: Allowed::Words("a whole number from 0 to 65535"),
     read: |value| number(value).and_then(|number| number.try_into().ok()),
-};
-const SIMULATE: Value<bool> = Value {
-    allowed: Allowed::Words("\"refuse\" or \"simulate\""),
-    read: |value| match value.as_str()? {
-        "refuse" => Some(false),
-        "simulate" => Some(true),
-        _ => None,
-    },
 };
 const TARGET: Value<Name> = Value {
     allowed: Allowed::Words(

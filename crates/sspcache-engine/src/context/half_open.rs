@@ -10,6 +10,8 @@ use crate::{FileTime, account::AccountKey, credentials::stored::Stored};
 
 /// Everything of an engine that handshakes alone need.
 pub(crate) struct Handshakes {
+    /// Whether the journal says whose token it is that impersonation gives.
+    pub(super) named_process_token: bool,
     pub(crate) settings: Settings,
     pub(super) half_open: HalfOpen,
     pub(super) nonces: Nonces,
@@ -25,6 +27,7 @@ impl Handshakes {
         let mut nobody = [0; 32];
         getrandom::fill(&mut nobody)?;
         Ok(Self {
+            named_process_token: false,
             settings,
             half_open: HalfOpen::default(),
             nonces: Nonces::default(),

@@ -1,8 +1,6 @@
-//! Other operations on a context: completing, deleting, querying, impersonating.
+//! Other operations on a context: completing, deleting, querying.
 
-use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
-
-use super::{ContextFlags, ContextHandle, ContextInfo, Role, stage::Context};
+use super::{ContextHandle, ContextInfo, stage::Context};
 use crate::{EventKind, Operation, SecurityStatus, state::Instance};
 
 impl Instance {
@@ -61,53 +59,11 @@ impl Instance {
         self.with_established(operation, handle, |_, _| Err(SecurityStatus::UNSUPPORTED_FUNCTION))
     }
 
-    /// See [`Engine::impersonate`](crate::Engine::impersonate).
-    pub(crate) fn impersonate(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
-        self.pretend(Operation::ImpersonateSecurityContext, handle, |context, info| EventKind::Impersonated {
-            context,
-            principal: info.client.to_string(),
-        })
-    }
-
-    /// See [`Engine::revert`](crate::Engine::revert).
-    pub(crate) fn revert(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
-        self.pretend(Operation::RevertSecurityContext, handle, |context, _| EventKind::Reverted { context })
-    }
-
-    /// See [`Engine::context_token`](crate::Engine::context_token).
-    pub(crate) fn context_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
-        let operation = Operation::QuerySecurityContextToken;
-        self.enter(operation)?;
-        self.with_established(operation, handle, |_, _| Err(SecurityStatus::NO_IMPERSONATION))
-    }
-
     /// See [`Engine::context`](crate::Engine::context).
     pub(crate) fn context(&self, handle: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         let operation = Operation::QueryContextAttributes;
         self.enter(operation)?;
         self.with_established(operation, handle, |established, _| Ok(established.info.clone()))
-    }
-
-    fn pretend(
-        &self,
-        operation: Operation,
-        handle: ContextHandle,
-        event: impl FnOnce(usize, &ContextInfo) -> EventKind,
-    ) -> Result<(), SecurityStatus> {
-        self.enter(operation)?;
-        self.with_established(operation, handle, |established, now| {
-            let info = &established.info;
-            let mut state = self.lock();
-            let may = state.handshakes.settings.simulate_impersonation
-                && info.role == Role::Acceptor
-                && info.package.capabilities.0 & SECPKG_FLAG_IMPERSONATION != 0
-                && !info.flags.contains(ContextFlags::NO_TOKEN);
-            if !may {
-                return Err(SecurityStatus::NO_IMPERSONATION);
-            }
-            state.ledger.record_with(now, || event(handle.word(), info));
-            Ok(())
-        })
     }
 }
 

@@ -12,6 +12,7 @@ mod frame;
 mod grant;
 pub(crate) mod half_open;
 mod handshake;
+pub(crate) mod impersonation;
 mod initiate;
 mod leg;
 mod manage;
@@ -35,6 +36,8 @@ use zeroize::Zeroizing;
 
 pub use settings::NegotiateFirst;
 pub use sspcache_types::{ContextFlags, Progress, Refusal, Role};
+
+pub use impersonation::AccessTokens;
 
 pub(crate) use crate::account::Accounts;
 use crate::{CredentialHandle, FileTime, Name, PackageInfo, Principal};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::impersonation::Impersonation;
 use crate::Name;
 
 /// The settings of contexts.
@@ -13,8 +14,8 @@ pub(crate) struct Settings {
     pub(crate) handshake: Duration,
     /// Whether the initiator's proof is to be completed by `CompleteAuthToken`.
     pub(crate) complete_tokens: bool,
-    /// Whether impersonation is pretended.
-    pub(crate) simulate_impersonation: bool,
+    /// What impersonation does.
+    pub(crate) impersonation: Impersonation,
     /// The targets that an initiator finds; without it, any.
     pub(crate) known_targets: Option<Vec<Name>>,
     /// The targets that an acceptor is; without it, any.
@@ -55,7 +56,7 @@ impl Default for Settings {
             lifetime: None,
             handshake: HANDSHAKE_TIME,
             complete_tokens: false,
-            simulate_impersonation: false,
+            impersonation: Impersonation::Refuse,
             known_targets: None,
             accepted_targets: None,
             negotiate_first: None,
@@ -79,7 +80,7 @@ pub(crate) struct Overrides {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) handshake: Option<Duration>,
     pub(crate) complete_tokens: Option<bool>,
-    pub(crate) simulate_impersonation: Option<bool>,
+    pub(crate) impersonation: Option<Impersonation>,
     pub(crate) known_targets: Option<Vec<Name>>,
     pub(crate) accepted_targets: Option<Vec<Name>>,
     pub(crate) negotiate_first: Option<NegotiateFirst>,
@@ -92,8 +93,7 @@ impl Overrides {
         settings.lifetime = self.lifetime.or(settings.lifetime);
         settings.handshake = self.handshake.unwrap_or(settings.handshake);
         settings.complete_tokens = self.complete_tokens.unwrap_or(settings.complete_tokens);
-        settings.simulate_impersonation =
-            self.simulate_impersonation.unwrap_or(settings.simulate_impersonation);
+        settings.impersonation = self.impersonation.unwrap_or(settings.impersonation);
         settings.negotiate_first = self.negotiate_first.or(settings.negotiate_first);
         settings.early_ok = self.early_ok.unwrap_or(settings.early_ok);
         if let Some(known) = &self.known_targets {

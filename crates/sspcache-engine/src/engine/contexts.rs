@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Engine;
 use crate::{
-    Name, Seal, SealedFor, SecurityStatus,
+    Name, Operation, Seal, SealedFor, SecurityStatus,
     context::{
         AcceptRequest, ContextHandle, ContextInfo, ExportOptions, InitializeRequest, NegotiationInfo, Part,
         Refusal, Step,
@@ -106,11 +106,11 @@ impl Engine {
     }
 
     /// `ImpersonateSecurityContext`: pretends to act for the client, if the configuration says so. No token of the
-    /// operating system changes; the journal has it.
+    /// operating system changes, unless the token of the process is to be used for it; the journal has it.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::NO_IMPERSONATION`] unless the configuration asks to
-    /// simulate it, and for an initiator's context, a package without the capability, or a context without a token
+    /// [`SecurityStatus::INVALID_HANDLE`]; [`SecurityStatus::UNSUPPORTED_FUNCTION`] where the token of the process is to
+    /// be used, and is out of reach; [`SecurityStatus::NO_IMPERSONATION`] unless the configuration asks for either, and for an initiator's context, a package without the capability, or a context without a token
     /// (`ASC_REQ_NO_TOKEN`).
     ///
     /// Reference: [ImpersonateSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-impersonatesecuritycontext).
@@ -128,14 +128,31 @@ impl Engine {
         self.instance.revert(handle)
     }
 
-    /// `QuerySecurityContextToken`: an access token, which the mock never has.
+    /// `QuerySecurityContextToken`: the handle of an access token, which the caller closes. There is one only with the
+    /// token of the process.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`], of an unfinished context too, else [`SecurityStatus::NO_IMPERSONATION`].
+    /// As [`Self::impersonate`]; [`SecurityStatus::NO_IMPERSONATION`] where it is simulated, too.
     ///
     /// Reference: [QuerySecurityContextToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-querysecuritycontexttoken).
-    pub fn context_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
-        self.instance.context_token(handle)
+    pub fn context_token(&self, handle: ContextHandle) -> Result<usize, SecurityStatus> {
+        self.instance.context_token(Operation::QuerySecurityContextToken, handle)
+    }
+
+    /// Whether [`Self::context_token`] opens one: its errors, without opening any.
+    ///
+    /// # Errors
+    /// As [`Self::context_token`].
+    pub fn may_have_token(&self, handle: ContextHandle) -> Result<(), SecurityStatus> {
+        self.instance.may_have_token(handle)
+    }
+
+    /// `QueryContextAttributes` with `SECPKG_ATTR_ACCESS_TOKEN`: as [`Self::context_token`].
+    ///
+    /// # Errors
+    /// As [`Self::context_token`].
+    pub fn access_token(&self, handle: ContextHandle) -> Result<usize, SecurityStatus> {
+        self.instance.context_token(Operation::QueryContextAttributes, handle)
     }
 
     /// `QueryContextAttributes`: everything that can be asked of an established context.
