@@ -18,7 +18,7 @@ fn programs() -> Option<(Stage, [OsString; 2])> {
     Some((stage, programs))
 }
 
-/// The output of a program under `sspcache exec`, which registers the mock as a security provider.
+/// The output of a program under `sspcache exec`, which puts the mock in secur32's place.
 fn output(stage: &Stage, program: &OsString, arguments: [&str; 3]) -> String {
     let mut exec = stage.exec();
     exec.args(["--expect-clean", "--config"]).arg(fixture("clients/both_ends.toml"));
@@ -43,10 +43,10 @@ fn a_windows_program_has_both_ends_from_the_table_and_from_the_exports_alike() {
     assert!(outputs.iter().all(|output| *output == expected), "{outputs:#?}");
 }
 
-/// S2, S3, S4, S8: Wine's own secur32 offers NTLM and its kin itself, so the mock's own package is asked for.
+/// S2, S3, S4: through the mock that takes secur32's place, which asks MSNSSPC.dll for MSN.
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
-fn a_windows_program_has_both_ends_through_secur32_with_the_mock_registered() {
+fn a_windows_program_has_both_ends_through_secur32_alike() {
     let Some((stage, programs)) = programs() else { return };
     let mut outputs = Vec::new();
     for program in &programs {
