@@ -232,10 +232,8 @@ fn sizes_are_kept_and_not_only_announced() {
 /// P9: a configuration can make a package like one whose sizes are others, and that pads.
 #[test]
 fn sizes_can_be_configured() {
-    let config = CONFIG.replace(
-        "name = 'Kerberos'",
-        "name = 'Kerberos'\ntrailer-size = 200\ntrailer-used = 90\nblock-size = 8",
-    );
+    let kerberos = "[[package]]\nname = 'Kerberos'\ntrailer-size = 200\ntrailer-used = 90\nblock-size = 8\n";
+    let config = format!("{CONFIG}\n{kerberos}");
     configured("sizes_can_be_configured", &config, || {
         let mock = Mock::own("MSNSSPC");
         let contexts = mock.contexts::<Wide>();
