@@ -39,6 +39,12 @@ fn both_ends_agree() {
     tell("both_ends_agree", both_ends::both_ends_agree);
 }
 
+/// P7
+#[test]
+fn each_package_has_its_own_legs() {
+    tell("each_package_has_its_own_legs", both_ends::each_package_has_its_own_legs);
+}
+
 /// S4
 #[test]
 fn messages_arrive_as_they_were_sent_and_once() {

@@ -5,8 +5,7 @@
 use std::thread;
 
 use sspcache::{
-    Credential, CredentialProvider, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus,
-    SignIn,
+    Credential, Error, Identity, InboundCredential, SecurityPackage, SecurityStatus, SignIn, Sspi,
     context::{
         ContextFlags, ContextRequest, HandshakeError, Protection, Role, Sealed, SecurityContext, Step,
         handshake,
@@ -40,7 +39,7 @@ pub const IMPERSONATING: &str = "[context]\nimpersonation = 'simulate'\n";
 
 /// Where a story takes place.
 pub struct Place<'a> {
-    pub ssps: &'a dyn CredentialProvider,
+    pub ssps: &'a dyn Sspi,
     pub package: &'a SecurityPackage,
     /// Another package of the same module.
     pub ntlm: &'a SecurityPackage,
@@ -78,6 +77,54 @@ pub fn both_ends_agree(place: &Place<'_>) {
     let (another, _) = place.contexts();
     assert_ne!(another.session_key().unwrap().as_bytes(), key.as_bytes());
     assert_eq!(format!("{key:?} {client:?}"), "SecretBytes SecurityContext");
+}
+
+/// Steps of each package, the client's and the server's by turns: whether the side is done, and `+` with a token to send.
+pub fn each_package_has_its_own_legs(place: &Place<'_>) {
+    let mutual = ContextFlags::MUTUAL_AUTH;
+    for (package, target, flags, legs) in [
+        ("NTLM", "HTTP/web.contoso.example", mutual, "more+ more+ done+ done"),
+        ("Kerberos", "HTTP/web.contoso.example", ContextFlags::empty(), "done+ done"),
+        ("Kerberos", "HTTP/web.contoso.example", mutual, "more+ done+ done"),
+        ("Kerberos", "HTTP/web.contoso.example", ContextFlags::USE_DCE_STYLE, "more+ more+ done+ done"),
+        ("Negotiate", "HTTP/web.contoso.example", ContextFlags::empty(), "more+ done+ done"),
+        ("Negotiate", "HTTP/web.contoso.example", mutual, "more+ done+ done"),
+        ("MSN", "HTTP/web.contoso.example", mutual, "more+ more+ more+ done+ done"),
+    ] {
+        let package = place.ssps.security_package("MSNSSPC.dll", package).unwrap();
+        let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+        let client = alice.initiate(ContextRequest::to(target).with_flags(flags));
+        let server = package.acquire_inbound().unwrap().accept(ContextRequest::new());
+        let (mut open, mut done) = ([Some(client), Some(server)], [None, None]);
+        let (mut said, mut last, mut side) = (Vec::new(), Vec::new(), 0);
+        loop {
+            let step = open[side].take().expect("who is done gets no token").step(&last).unwrap();
+            let (word, token) = match step {
+                Step::Continue { handshake, token } => {
+                    open[side] = Some(handshake);
+                    ("more", token)
+                }
+                Step::Established { context, token } => {
+                    done[side] = Some(context);
+                    ("done", token)
+                }
+            };
+            said.push(format!("{word}{}", if token.is_empty() { "" } else { "+" }));
+            if token.is_empty() {
+                break;
+            }
+            (last, side) = (token, 1 - side);
+        }
+        assert_eq!(said.join(" "), legs, "{} {flags:?}", package.name());
+        let [Some(client), Some(server)] = done else { panic!("{}: both are done", package.name()) };
+        assert_eq!(server.client().unwrap(), r"CONTOSO\alice");
+        assert_eq!(client.package().unwrap(), server.package().unwrap());
+        server.verify(b"GET /", &client.sign(b"GET /").unwrap()).unwrap();
+
+        let client = alice.initiate(ContextRequest::to(target).with_flags(flags));
+        let server = package.acquire_inbound().unwrap().accept(ContextRequest::new());
+        handshake(client, server).unwrap();
+    }
 }
 
 /// Messages in both directions: signed, encrypted, altered, sent again.

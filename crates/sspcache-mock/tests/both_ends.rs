@@ -32,6 +32,12 @@ fn both_ends_agree() {
     tell(both_ends::both_ends_agree);
 }
 
+/// P7
+#[test]
+fn each_package_has_its_own_legs() {
+    tell(both_ends::each_package_has_its_own_legs);
+}
+
 /// S4
 #[test]
 fn messages_arrive_as_they_were_sent_and_once() {

@@ -18,6 +18,8 @@ const DOCUMENTED: &[(&str, &[i32])] = &[
             SEC_I_CONTINUE_NEEDED,
             SEC_E_BAD_BINDINGS,
             SEC_E_BUFFER_TOO_SMALL,
+            // Kerberos says that of Negotiate's tokens.
+            SEC_E_INSUFFICIENT_MEMORY,
             SEC_E_INVALID_HANDLE,
             SEC_E_INVALID_PARAMETER,
             SEC_E_INVALID_TOKEN,
@@ -82,6 +84,8 @@ const DOCUMENTED: &[(&str, &[i32])] = &[
             SEC_E_INVALID_TOKEN,
             SEC_E_LOGON_DENIED,
             SEC_E_NO_CREDENTIALS,
+            // Negotiate that may choose Kerberos alone, without a target.
+            SEC_E_TARGET_UNKNOWN,
             SEC_E_WRONG_CREDENTIAL_HANDLE,
         ],
     ),

@@ -21,10 +21,12 @@ impl Engine {
     /// | --- | --- |
     /// | [`SecurityStatus::INVALID_HANDLE`] | no such credential or context; a failed one, or an acceptor's |
     /// | [`SecurityStatus::NO_CREDENTIALS`] | an inbound credential, a flushed one (clause M4), or no package left |
-    /// | [`SecurityStatus::TARGET_UNKNOWN`] | not among the targets of the configuration |
+    /// | [`SecurityStatus::TARGET_UNKNOWN`] | not among the targets of the configuration, or Kerberos alone for an address |
     /// | [`SecurityStatus::INVALID_TOKEN`] | no token, or not the one that is awaited; an established context |
     /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
     /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
+    /// | [`SecurityStatus::LOGON_DENIED`] | the acceptor's confirmation, reply or last token is not from who has the account |
+    /// | [`SecurityStatus::UNKNOWN_CREDENTIALS`] | a user name that is too long for NTLM |
     /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left |
     ///
     /// What the acceptor says in an error token comes as its status. After a wrong handle, a step on an
@@ -48,11 +50,12 @@ impl Engine {
     /// | [`SecurityStatus::INVALID_PARAMETER`] | `ALLOW_MISSING_BINDINGS` with `PROXY_BINDINGS` |
     /// | [`SecurityStatus::INVALID_TOKEN`] | no token, an unexpected one, one of another package; an established context |
     /// | [`SecurityStatus::WRONG_PRINCIPAL`] | the initiator named a target that this is none of |
-    /// | [`SecurityStatus::LOGON_DENIED`] | a wrong secret, an unknown account, or a null session that is not allowed |
+    /// | [`SecurityStatus::LOGON_DENIED`] | a wrong secret, an unknown account, a null session that is not allowed, or a request of Kerberos that came before |
+    /// | [`SecurityStatus::TIME_SKEW`] | a request of Kerberos whose time differs by more than five minutes |
     /// | [`SecurityStatus::BAD_BINDINGS`] | the initiator's channel bindings are others, or missing |
     /// | [`SecurityStatus::BUFFER_TOO_SMALL`] | less room than the token needs: the step can be repeated |
     /// | [`SecurityStatus::CONTEXT_EXPIRED`] | the handshake took too long |
-    /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left |
+    /// | [`SecurityStatus::INSUFFICIENT_MEMORY`] | no handle is left, or a token of Negotiate at Kerberos |
     ///
     /// What the initiator says in an error token comes as its status. After a wrong handle, a step on an
     /// established context and too little room the context is as it was; after anything else it can only be
