@@ -25,5 +25,7 @@ mod identity;
 mod impersonation;
 /// Messages: the shapes of buffers.
 mod messages;
+/// Calls as real programs made them: a new program is a file in `fixtures/calls`.
+mod recorded;
 /// The table of statuses in `fixtures/sspi`: a new status is a row there.
 mod statuses;

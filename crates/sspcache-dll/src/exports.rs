@@ -316,13 +316,13 @@ macro_rules! __export {
             #[unsafe(no_mangle)]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                abi::answer(|| abi::$target $(::<$encoding>)? (
+                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(|| abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
                         // SAFETY: the caller promises that it is what the page says until the call returns.
                         unsafe { abi::Raw::from_raw($argument) }
                     )*
-                ))
+                )))
             }
         )*
     };
@@ -345,13 +345,13 @@ macro_rules! __link {
             #[allow(non_snake_case, reason = "the documented name")]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                abi::answer(|| abi::$target $(::<$encoding>)? (
+                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(|| abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
                         // SAFETY: the caller promises that it is what the page says until the call returns.
                         unsafe { abi::Raw::from_raw($argument) }
                     )*
-                ))
+                )))
             }
         )*
 
@@ -464,5 +464,29 @@ macro_rules! __export_detach {
             }
             1
         }
+    };
+}
+
+/// A call, which a build for recording writes down.
+#[cfg(not(sspcache_record))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __recorded {
+    ($name:expr, ($($parameter:ident),*), $call:expr) => {
+        $call
+    };
+}
+
+/// A call, which a build for recording writes down.
+#[cfg(sspcache_record)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __recorded {
+    ($name:expr, ($($parameter:ident),*), $call:expr) => {
+        $crate::record::call(
+            $name,
+            &[$($crate::record::Parameter::new(stringify!($parameter), $parameter)),*],
+            || $call,
+        )
     };
 }

@@ -44,6 +44,9 @@ mod messages;
 mod packages;
 mod platform;
 mod raw;
+#[cfg(sspcache_record)]
+#[doc(hidden)]
+pub mod record;
 mod security_packages;
 mod state;
 mod surroundings;

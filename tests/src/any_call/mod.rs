@@ -7,6 +7,7 @@ mod credentials;
 mod documented;
 mod generate;
 mod messages;
+pub mod recorded;
 mod world;
 
 use crate::context::Terms;
