@@ -27,5 +27,7 @@ mod impersonation;
 mod messages;
 /// Calls as real programs made them: a new program is a file in `fixtures/calls`.
 mod recorded;
+/// Calls as loaders and libraries make them: their descriptors, buffers and handles.
+mod shapes;
 /// The table of statuses in `fixtures/sspi`: a new status is a row there.
 mod statuses;
