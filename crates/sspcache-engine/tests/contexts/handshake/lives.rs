@@ -222,7 +222,7 @@ fn an_unfinished_or_failed_context_can_only_go_on_or_be_deleted() {
         assert_eq!(ssp.context(context).map(|_| ()), invalid);
         assert_eq!(ssp.impersonate(context), invalid);
         assert_eq!(ssp.revert(context), invalid);
-        assert_eq!(ssp.context_token(context), invalid);
+        assert_eq!(ssp.context_token(context).map(|_| ()), invalid);
         assert_eq!(ssp.apply_control_token(context), invalid);
         assert_eq!(ssp.sign(context, 0, &[b"x"], &mut [0; 64]).map(|_| ()), invalid);
     };

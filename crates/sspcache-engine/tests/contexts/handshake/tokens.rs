@@ -77,7 +77,9 @@ fn a_handshake_of_any_package_with_any_byte_of_any_token_changed_is_refused() {
     for (client, server, package, flags) in kinds() {
         for (leg, length) in lengths(&client, &server, package, flags).into_iter().enumerate() {
             for at in 0..length {
-                for bit in [2, at % 8] {
+                // One bit of each byte, and where the frames are, one that numbers of mechanisms differ in.
+                let bits = if at < 128 { &[2, at % 8][..] } else { &[at % 8] };
+                for &bit in bits {
                     let change = |now, token: &mut Vec<u8>| {
                         if now == leg {
                             token[at] ^= 1 << bit;
@@ -97,7 +99,8 @@ fn a_handshake_of_any_package_with_any_byte_of_any_token_changed_is_refused() {
 fn a_handshake_of_any_package_with_any_token_cut_or_lengthened_is_refused() {
     for (client, server, package, flags) in kinds() {
         for (leg, length) in lengths(&client, &server, package, flags).into_iter().enumerate() {
-            for cut in 0..=length {
+            let is_tried = |cut: &usize| *cut < 128 || cut.is_multiple_of(5) || *cut + 40 > length;
+            for cut in (0..=length).filter(is_tried) {
                 let change = |now, token: &mut Vec<u8>| {
                     if now == leg {
                         token.truncate(cut);
