@@ -44,9 +44,8 @@ fn calls_of_real_programs_are_answered_as_they_were() {
 fn shown(status: Option<i32>) -> String {
     match status {
         Some(0) => "SEC_E_OK".to_owned(),
-        Some(code) => {
-            SecurityStatus::from_code(code).map_or_else(|| format!("{code:#x}"), |status| status.name().to_owned())
-        }
+        Some(code) => SecurityStatus::from_code(code)
+            .map_or_else(|| format!("{code:#x}"), |status| status.name().to_owned()),
         None => "not recorded".to_owned(),
     }
 }
@@ -61,7 +60,11 @@ fn the_corpus_has_every_recording() {
         if env::var_os("SSPCACHE_WRITE_SEEDS").is_some() {
             fs::write(&seed, &bytes).unwrap();
         }
-        assert!(fs::read(&seed).is_ok_and(|kept| kept == bytes), "{}: SSPCACHE_WRITE_SEEDS=1", seed.display());
+        assert!(
+            fs::read(&seed).is_ok_and(|kept| kept == bytes),
+            "{}: SSPCACHE_WRITE_SEEDS=1",
+            seed.display()
+        );
         // Bytes have no answers.
         recording.calls.iter_mut().for_each(|call| call.status = None);
         assert_eq!(Recording::from_bytes(&bytes), Some(recording), "{name}");

@@ -10,7 +10,9 @@ impl Recording {
     /// The line that can't be read, and the word.
     pub fn parse(text: &str) -> Result<Self, String> {
         let is_call = |line: &str| {
-            !line.is_empty() && !line.starts_with('#') && !PASSED_OVER.iter().any(|name| line.starts_with(name))
+            !line.is_empty()
+                && !line.starts_with('#')
+                && !PASSED_OVER.iter().any(|name| line.starts_with(name))
         };
         let lines = text.lines().enumerate().filter(|(_, line)| is_call(line));
         let call = |(number, line): (usize, &str)| {
