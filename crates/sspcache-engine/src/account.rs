@@ -162,7 +162,9 @@ mod tests {
             .map(|(kind, secret)| {
                 AuthIdentity::new(Principal::new("web", ""), Secret::opaque(kind, secret.as_bytes()))
             });
-        identities.iter().for_each(|identity| accounts.insert(Account::new(identity)));
+        for identity in &identities {
+            accounts.insert(Account::new(identity));
+        }
         let account = accounts.get(&Principal::new("WEB", "")).unwrap();
         assert_eq!(identities.map(|identity| account.is_of(&identity)), [true, false, true]);
         assert_eq!(account.keys().count(), 2);

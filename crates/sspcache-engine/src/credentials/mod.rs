@@ -69,8 +69,7 @@ impl Instance {
             return Err(SecurityStatus::NO_CREDENTIALS);
         }
         match held.own.stored {
-            None => Ok(()),
-            Some(Stored::Default | Stored::Logon(_)) => Ok(()),
+            None | Some(Stored::Default | Stored::Logon(_)) => Ok(()),
             Some(stored) => state.secret(stored).map(|_| ()).ok_or(SecurityStatus::NO_CREDENTIALS),
         }
     }

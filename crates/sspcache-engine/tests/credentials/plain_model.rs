@@ -241,43 +241,47 @@ impl Pair {
                 request.autologon_restricted = !policy_only;
                 assert_eq!(engine.acquire(&request), Err(SecurityStatus::NO_CREDENTIALS));
             }
-            Step::Silent { package, of, writing } => {
-                let mut request = AcquireRequest::outbound(written(PACKAGES[package], writing));
-                if let Some((user, domain)) = of {
-                    let domain = written(DOMAINS[domain], writing);
-                    request = request.with_principal(format!("{domain}\\{}", written(USERS[user], writing)));
-                }
-                let wanted = |cached: &Cached| {
-                    cached.package == package
-                        && of.is_none_or(|(user, domain)| cached.user == user && cached.domain == domain)
-                };
-                let result = engine.acquire(&request);
-                let Some(at) = model.cached.iter().rposition(wanted) else {
-                    if !setup.logged_on || of.is_some() {
-                        assert_eq!(result, Err(SecurityStatus::NO_CREDENTIALS));
-                        return;
-                    }
-                    let acquired = result.unwrap();
-                    assert_eq!(acquired.source, Source::Default);
-                    assert_eq!(engine.principal(acquired.handle).unwrap(), Principal::new(LOGGED_ON, ""));
-                    let credential = Credential::Default;
-                    model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
-                    return;
-                };
-                let acquired = result.unwrap();
-                assert_eq!(acquired.source, Source::Cache);
-                let cached = model.touch(at);
-                let principal = engine.principal(acquired.handle).unwrap().to_string().to_lowercase();
-                let (user, domain) = (USERS[cached.user][0], DOMAINS[cached.domain][0].to_lowercase());
-                assert_eq!(principal, format!("{domain}\\{user}"));
-                let credential = Credential::Cached(cached.id, cached.secret);
-                model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
-            }
+            Step::Silent { package, of, writing } => self.silent(package, of, writing),
             Step::UnknownPackage => {
                 let result = engine.acquire(&AcquireRequest::outbound("Digest"));
                 assert_eq!(result, Err(SecurityStatus::SECPKG_NOT_FOUND));
             }
         }
+    }
+
+    fn silent(&mut self, package: usize, of: Option<(usize, usize)>, writing: usize) {
+        let Self { engine, model, setup, .. } = self;
+
+        let mut request = AcquireRequest::outbound(written(PACKAGES[package], writing));
+        if let Some((user, domain)) = of {
+            let domain = written(DOMAINS[domain], writing);
+            request = request.with_principal(format!("{domain}\\{}", written(USERS[user], writing)));
+        }
+        let wanted = |cached: &Cached| {
+            cached.package == package
+                && of.is_none_or(|(user, domain)| cached.user == user && cached.domain == domain)
+        };
+        let result = engine.acquire(&request);
+        let Some(at) = model.cached.iter().rposition(wanted) else {
+            if !setup.logged_on || of.is_some() {
+                assert_eq!(result, Err(SecurityStatus::NO_CREDENTIALS));
+                return;
+            }
+            let acquired = result.unwrap();
+            assert_eq!(acquired.source, Source::Default);
+            assert_eq!(engine.principal(acquired.handle).unwrap(), Principal::new(LOGGED_ON, ""));
+            let credential = Credential::Default;
+            model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
+            return;
+        };
+        let acquired = result.unwrap();
+        assert_eq!(acquired.source, Source::Cache);
+        let cached = model.touch(at);
+        let principal = engine.principal(acquired.handle).unwrap().to_string().to_lowercase();
+        let (user, domain) = (USERS[cached.user][0], DOMAINS[cached.domain][0].to_lowercase());
+        assert_eq!(principal, format!("{domain}\\{user}"));
+        let credential = Credential::Cached(cached.id, cached.secret);
+        model.handles.push(Handle { real: acquired.handle, inbound: false, credential });
     }
 
     fn explicit_in_model(

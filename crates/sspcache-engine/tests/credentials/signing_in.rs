@@ -421,109 +421,112 @@ fn a_configuration_sets_up_what_the_builder_does() {
     ssp.assert_clean();
 }
 
-/// M8: each broken file, what is said of it; never a word of it.
+/// Broken files, and what is said of each.
+const BROKEN: &[(&str, &str)] = &[
+    ("[[account]]\nuser = 'a'\npassword = hunter2", "line 3, column 12: not TOML from here on"),
+    ("[[account]]\nuser = 'a'\npassword = 'hunter2", "not TOML from here on"),
+    (
+        "[[account]]\nuser = 'a'\npassword = ['hunter2']",
+        "line 3, column 12: account[0].password: not valid here; allowed is a string",
+    ),
+    (
+        "[[account]]\nuser = 'a'\nhunter2 = 'x'\npassword = ''",
+        "line 3, column 1: account[0]: there is no such key; allowed is tables of user, domain, password, keytab, certificate",
+    ),
+    (
+        "[[account]]\npassword = 'hunter2'",
+        "line 1, column 1: account[0]: `user` is missing; allowed is a string",
+    ),
+    (
+        "hunter2 = 1",
+        "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [negotiate], [packages], [[package]]",
+    ),
+    // Of several the first, whatever their names are.
+    ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),
+    ("other = 1\nhunter2 = 1", "line 1, column 1: there is no such key"),
+    // Paths of other keys are no names of keys.
+    ("'cache.capacity' = 1", "line 1, column 1: there is no such key"),
+    ("'cache[0]' = 1", "line 1, column 1: there is no such key"),
+    ("'' = 1", "line 1, column 1: there is no such key"),
+    (
+        "[context]\nexport-key = ['hunter2']",
+        "line 2, column 14: context.export-key: not valid here; allowed is a string that is not empty",
+    ),
+    (
+        "[context]\nimpersonation = 'hunter2'",
+        "context.impersonation: not valid here; allowed is \"refuse\" or \"simulate\"",
+    ),
+    (
+        "[context]\ncomplete-tokens = 'hunter2'",
+        "context.complete-tokens: not valid here; allowed is true or false",
+    ),
+    (
+        "[context]\nhandshake-seconds = 0",
+        "context.handshake-seconds: not valid here; allowed is a whole number of seconds, at least 1",
+    ),
+    (
+        "[context]\nhunter2 = 1",
+        "context: there is no such key; allowed is a table of lifetime-seconds, handshake-seconds, ",
+    ),
+    (
+        "[targets]\nknown = 'hunter2'",
+        "line 2, column 9: targets.known: not valid here; allowed is a list of targets' names",
+    ),
+    (
+        "[cache]\nhandle-policy = 'hunter2'",
+        "line 2, column 17: cache.handle-policy: not valid here; allowed is \"revoke\" or \"retain\"",
+    ),
+    (
+        "[cache]\nlifetime-seconds = 0",
+        "line 2, column 20: cache.lifetime-seconds: not valid here; allowed is a whole number of seconds, at least 1",
+    ),
+    (
+        "[cache]\ncapacity = -1",
+        "cache.capacity: not valid here; allowed is a whole number of credentials, at least 1",
+    ),
+    (
+        "[[fault]]\noperation = 'hunter2'\neffect = 'false'",
+        "line 2, column 13: fault[0].operation: not valid here; allowed is one of AcceptSecurityContext, ",
+    ),
+    (
+        "[[fault]]\noperation = 'FreeContextBuffer'\neffect = 'hunter2'",
+        "line 3, column 10: fault[0].effect: not valid here; allowed is \"false\", \"delay\"",
+    ),
+    (
+        "[[package]]\nname = 'x'\ncapabilities = ['integrity', 'hunter2']",
+        "package[0].capabilities: not valid here; allowed is a list of any of accept-win32-name, ",
+    ),
+    (
+        "[[package]]\nname = 'x'\nrpc-id = 70000",
+        "line 3, column 10: package[0].rpc-id: not valid here; allowed is a whole number from 0 to 65535",
+    ),
+    (
+        "[[preload]]\npackage = 'ntlm'\nuser = 'a'\npassword = 'hunter2'",
+        "line 2, column 11: preload[0].package: this package doesn't cache, so nothing can be preloaded for it: use \
+             [[logon]]",
+    ),
+    (
+        "[[package]]\nname = 'hunter2'\ncaching = false\n[[preload]]\nuser = 'a'\npassword = ''\npackage = 'HUNTER2'",
+        "line 7, column 11: preload[0].package: this package doesn't cache",
+    ),
+    (
+        "[[account]]\nuser = 'a'\nkeytab = 'hunter2'",
+        "line 3, column 10: account[0].keytab: not valid here; allowed is bytes in Base64, at least one",
+    ),
+    (
+        "[packages]\nonly = 'hunter2'",
+        "line 2, column 8: packages.only: not valid here; allowed is a list of packages' names",
+    ),
+    (
+        "[[logon]]\nuser = 'a'\npassword = 'hunter2'\ntarget = ['b']",
+        "line 4, column 10: logon[0].target: not valid here; allowed is a service, a host",
+    ),
+];
+
+/// M8, P2: each broken file, what is said of it; never a word of it.
 #[test]
 fn a_refused_configuration_is_located_and_never_quoted() {
-    for (text, expected) in [
-        ("[[account]]\nuser = 'a'\npassword = hunter2", "line 3, column 12: not TOML from here on"),
-        ("[[account]]\nuser = 'a'\npassword = 'hunter2", "not TOML from here on"),
-        (
-            "[[account]]\nuser = 'a'\npassword = ['hunter2']",
-            "line 3, column 12: account[0].password: not valid here; allowed is a string",
-        ),
-        (
-            "[[account]]\nuser = 'a'\nhunter2 = 'x'\npassword = ''",
-            "line 3, column 1: account[0]: there is no such key; allowed is tables of user, domain, password, keytab, certificate",
-        ),
-        (
-            "[[account]]\npassword = 'hunter2'",
-            "line 1, column 1: account[0]: `user` is missing; allowed is a string",
-        ),
-        (
-            "hunter2 = 1",
-            "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [negotiate], [packages], [[package]]",
-        ),
-        // Of several the first, whatever their names are.
-        ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),
-        ("other = 1\nhunter2 = 1", "line 1, column 1: there is no such key"),
-        // Paths of other keys are no names of keys.
-        ("'cache.capacity' = 1", "line 1, column 1: there is no such key"),
-        ("'cache[0]' = 1", "line 1, column 1: there is no such key"),
-        ("'' = 1", "line 1, column 1: there is no such key"),
-        (
-            "[context]\nexport-key = ['hunter2']",
-            "line 2, column 14: context.export-key: not valid here; allowed is a string that is not empty",
-        ),
-        (
-            "[context]\nimpersonation = 'hunter2'",
-            "context.impersonation: not valid here; allowed is \"refuse\" or \"simulate\"",
-        ),
-        (
-            "[context]\ncomplete-tokens = 'hunter2'",
-            "context.complete-tokens: not valid here; allowed is true or false",
-        ),
-        (
-            "[context]\nhandshake-seconds = 0",
-            "context.handshake-seconds: not valid here; allowed is a whole number of seconds, at least 1",
-        ),
-        (
-            "[context]\nhunter2 = 1",
-            "context: there is no such key; allowed is a table of lifetime-seconds, handshake-seconds, ",
-        ),
-        (
-            "[targets]\nknown = 'hunter2'",
-            "line 2, column 9: targets.known: not valid here; allowed is a list of targets' names",
-        ),
-        (
-            "[cache]\nhandle-policy = 'hunter2'",
-            "line 2, column 17: cache.handle-policy: not valid here; allowed is \"revoke\" or \"retain\"",
-        ),
-        (
-            "[cache]\nlifetime-seconds = 0",
-            "line 2, column 20: cache.lifetime-seconds: not valid here; allowed is a whole number of seconds, at least 1",
-        ),
-        (
-            "[cache]\ncapacity = -1",
-            "cache.capacity: not valid here; allowed is a whole number of credentials, at least 1",
-        ),
-        (
-            "[[fault]]\noperation = 'hunter2'\neffect = 'false'",
-            "line 2, column 13: fault[0].operation: not valid here; allowed is one of AcceptSecurityContext, ",
-        ),
-        (
-            "[[fault]]\noperation = 'FreeContextBuffer'\neffect = 'hunter2'",
-            "line 3, column 10: fault[0].effect: not valid here; allowed is \"false\", \"delay\"",
-        ),
-        (
-            "[[package]]\nname = 'x'\ncapabilities = ['integrity', 'hunter2']",
-            "package[0].capabilities: not valid here; allowed is a list of any of accept-win32-name, ",
-        ),
-        (
-            "[[package]]\nname = 'x'\nrpc-id = 70000",
-            "line 3, column 10: package[0].rpc-id: not valid here; allowed is a whole number from 0 to 65535",
-        ),
-        (
-            "[[preload]]\npackage = 'ntlm'\nuser = 'a'\npassword = 'hunter2'",
-            "line 2, column 11: preload[0].package: this package doesn't cache, so nothing can be preloaded for it: use \
-             [[logon]]",
-        ),
-        (
-            "[[package]]\nname = 'hunter2'\ncaching = false\n[[preload]]\nuser = 'a'\npassword = ''\npackage = 'HUNTER2'",
-            "line 7, column 11: preload[0].package: this package doesn't cache",
-        ),
-        (
-            "[[account]]\nuser = 'a'\nkeytab = 'hunter2'",
-            "line 3, column 10: account[0].keytab: not valid here; allowed is bytes in Base64, at least one",
-        ),
-        (
-            "[packages]\nonly = 'hunter2'",
-            "line 2, column 8: packages.only: not valid here; allowed is a list of packages' names",
-        ),
-        (
-            "[[logon]]\nuser = 'a'\npassword = 'hunter2'\ntarget = ['b']",
-            "line 4, column 10: logon[0].target: not valid here; allowed is a service, a host",
-        ),
-    ] {
+    for (text, expected) in BROKEN {
         let error = text.parse::<Config>().unwrap_err();
         let shown = error.to_string();
         assert!(shown.contains(expected), "{text}\n  gives {shown}\n  not  {expected}");
