@@ -134,9 +134,10 @@ fn a_first_step_may_have_any_descriptor_without_a_token() {
         let small_number = SecBufferDesc { pBuffers: ptr::without_provenance_mut(0x10), ..none };
         let empty_token = SecBufferDesc { cBuffers: 1, pBuffers: buffers.as_mut_ptr(), ..none };
         let both = SecBufferDesc { cBuffers: 2, ..empty_token };
-        let inputs = [ptr::null(), &none, &somewhere, &small_number, &empty_token, &both];
-        for (index, input) in inputs.into_iter().enumerate() {
-            let mut token = [0; 20_000];
+        let descriptors = [none, somewhere, small_number, empty_token, both];
+        let inputs = std::iter::once(ptr::null()).chain(descriptors.iter().map(ptr::from_ref));
+        for (index, input) in inputs.enumerate() {
+            let mut token = vec![0; 20_000];
             let mut outputs = [buffer(SECBUFFER_TOKEN, &mut token)];
             let mut new = Handle { lower: UNTOUCHED, upper: UNTOUCHED };
             let status = raw.initialize(
@@ -199,7 +200,7 @@ fn buffers_of_other_kinds_take_no_part() {
             for step in 0..8 {
                 let is_client = step % 2 == 0;
                 let mut input = with_token(buffer(SECBUFFER_TOKEN, &mut received));
-                let mut room = [0; 20_000];
+                let mut room = vec![0; 20_000];
                 let mut output = with_token(buffer(SECBUFFER_TOKEN, &mut room));
                 let side = if is_client { &mut client } else { &mut server };
                 let mut new = side.unwrap_or(Handle { lower: UNTOUCHED, upper: UNTOUCHED });
@@ -253,7 +254,7 @@ fn a_later_step_names_its_context_in_any_way() {
                 _ => ptr::null_mut(),
             };
             let mut input = [buffer(SECBUFFER_TOKEN, &mut second.token)];
-            let mut room = [0; 20_000];
+            let mut room = vec![0; 20_000];
             let mut output = [buffer(SECBUFFER_TOKEN, &mut room)];
             let context = if way == 0 { place.cast_const() } else { &raw const old };
             let status = raw.initialize(
@@ -298,7 +299,7 @@ fn an_output_without_room_for_a_token_is_refused() {
             assert_eq!((status, new.lower), (expected, UNTOUCHED), "{package}: {status:#x}");
         }
         assert_eq!((one, data), ([0xEE], [0xEE; 9]));
-        let mut room = [0; 20_000];
+        let mut room = vec![0; 20_000];
         let mut output = [buffer(SECBUFFER_TOKEN, &mut room)];
         let output = &mut describe(&mut output);
         let nowhere = ptr::null_mut();
