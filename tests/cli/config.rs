@@ -26,7 +26,7 @@ fn a_mistake_is_pointed_at_and_what_is_allowed_is_said() {
             "fault[1].effect",
             "\"false\", \"delay\", \"panic\", \"missing\" or a status",
         ),
-        ("bad-context.toml", 4, 17, "context.impersonation", "\"refuse\" or \"simulate\""),
+        ("bad-context.toml", 4, 17, "context.impersonation", "\"refuse\", \"simulate\" or \"process-token\""),
         ("bad-targets.toml", 2, 12, "targets.accepted", "a list of targets' names"),
         ("unknown-key.toml", 4, 1, "account[0]", "tables of user, domain, password"),
         ("missing-key.toml", 1, 1, "account[0]", "a string"),

@@ -97,6 +97,8 @@ const DOCUMENTED: &[(&str, &[i32])] = &[
             SEC_E_BUFFER_TOO_SMALL,
             SEC_E_INVALID_HANDLE,
             SEC_E_INVALID_PARAMETER,
+            // Of an access token.
+            SEC_E_NO_IMPERSONATION,
             SEC_E_TARGET_UNKNOWN,
             SEC_E_UNSUPPORTED_FUNCTION,
         ],

@@ -454,7 +454,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[context]\nimpersonation = 'hunter2'",
-        "context.impersonation: not valid here; allowed is \"refuse\" or \"simulate\"",
+        "context.impersonation: not valid here; allowed is \"refuse\", \"simulate\" or \"process-token\"",
     ),
     (
         "[context]\ncomplete-tokens = 'hunter2'",
