@@ -172,6 +172,7 @@ impl JournalTarget {
 /// Why `exec` fails, other than by the command or the verdict.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[cfg_attr(not(unix), allow(dead_code, reason = "Wine runs on Unix"))]
 pub(crate) enum ExecError {
     #[error(
         "{}: can't add the accounts of the command line: {source}. Write `account` and `logon` as [[account]] and \

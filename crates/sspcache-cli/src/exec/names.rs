@@ -21,6 +21,10 @@ pub(crate) struct Names(Option<TempDir>);
 
 impl Names {
     /// Links to the mocks for this system. On Windows there is nothing to link: its loader ignores case.
+    #[cfg_attr(
+        not(unix),
+        allow(unused_variables, clippy::unnecessary_wraps, reason = "nothing can fail there")
+    )]
     pub(crate) fn link(mocks: &Mocks) -> Result<Self, ExecError> {
         #[cfg(unix)]
         return Ok(Self(Some(linked(&mocks.native)?)));
