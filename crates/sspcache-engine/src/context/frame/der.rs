@@ -193,6 +193,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 500 }))]
+
         /// P8
         #[test]
         fn what_is_read_is_what_is_written_and_no_bytes_crash_the_reader(

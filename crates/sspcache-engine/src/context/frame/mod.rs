@@ -121,7 +121,7 @@ mod tests {
             kerberos::request(&asked, &token::error(SecurityStatus::INTERNAL_ERROR))
         };
         let mut skipped = Vec::new();
-        for least in 260..3_000 {
+        for least in (260..2_000).step_by(if cfg!(miri) { 400 } else { 1 }) {
             let token = padded(least, make, <[u8]>::len);
             if token.len() != least {
                 assert!((least + 1..least + 5).contains(&token.len()), "{least}: {}", token.len());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 2_000 }))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 500 }))]
 
         /// P8, S5
         #[test]
