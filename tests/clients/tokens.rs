@@ -124,8 +124,11 @@ fn foreign_parsers_read_every_kind_of_token() {
         .unwrap();
     let mut input = program.stdin.take().unwrap();
     for (name, token) in kinds().into_iter().flat_map(tokens) {
-        let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(input, "{name} {digits}").unwrap();
+        write!(input, "{name} ").unwrap();
+        for byte in &token {
+            write!(input, "{byte:02x}").unwrap();
+        }
+        writeln!(input).unwrap();
     }
     drop(input);
     let output = program.wait_with_output().unwrap();
