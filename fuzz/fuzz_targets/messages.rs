@@ -19,15 +19,16 @@ use windows_sys::Win32::{
     },
 };
 
-/// The length of a message's token.
-const TOKEN: usize = 28;
+/// Packages with tokens of each shape, and the lengths of their signatures and trailers.
+const PACKAGES: [(&str, usize, usize); 3] = [("NTLM", 16, 16), ("Kerberos", 28, 60), ("MSN", 28, 28)];
 const CHECKED: u32 = SECBUFFER_DATA | SECBUFFER_READONLY_WITH_CHECKSUM;
 
 struct Ends {
     world: World<'static>,
     contexts: Contexts<'static, Wide>,
-    /// Without detection of repeated messages: then nothing that is refused or taken changes what comes next.
-    pair: Pair,
+    /// One for each package, without detection of repeated messages: then nothing that is refused or taken changes what
+    /// comes next.
+    pairs: [Pair; 3],
     /// An exported context.
     packed: Vec<u8>,
 }
@@ -38,10 +39,10 @@ thread_local! {
         let contexts = mock.contexts::<Wide>();
         let flags = ISC_REQ_CONFIDENTIALITY | ISC_REQ_INTEGRITY;
         let terms = Terms { flags, ..Terms::default() };
-        let pair = contexts.shake("NTLM", &terms, &Terms::default());
+        let pairs = PACKAGES.map(|(package, ..)| contexts.shake(package, &terms, &Terms::default()));
         let spare = contexts.shake("NTLM", &terms, &Terms::default());
         let packed = contexts.export(&spare.client, 0).expect("an established context can be exported");
-        Ends { world: World::new(mock), contexts, pair, packed }
+        Ends { world: World::new(mock), contexts, pairs, packed }
     };
 }
 
@@ -72,14 +73,14 @@ impl Ends {
     /// A message from one side to the other.
     fn talk(&self, input: &mut Unstructured<'_>) -> Result<()> {
         let how = *input.choose(&[How::Encrypted, How::Signed, How::Wrapped])?;
-        let (from, to) = if input.arbitrary()? {
-            (self.pair.client, self.pair.server)
-        } else {
-            (self.pair.server, self.pair.client)
-        };
+        let at = input.choose_index(PACKAGES.len())?;
+        let ((_, signature, trailer), pair) = (PACKAGES[at], self.pairs[at]);
+        let (from, to) =
+            if input.arbitrary()? { (pair.client, pair.server) } else { (pair.server, pair.client) };
+        let length = if how == How::Signed { signature } else { trailer };
         let plain = parts(input)?;
         let mut sent = plain.clone();
-        let mut token: Box<[u8]> = Box::new([0xEE; TOKEN]);
+        let mut token = vec![0xEE; length].into_boxed_slice();
         let mut buffers = vec![buffer(SECBUFFER_TOKEN, &mut token)];
         buffers.extend(sent.iter_mut().map(|(kind, bytes)| buffer(*kind, bytes)));
         let status = match how {
@@ -92,7 +93,7 @@ impl Ends {
             assert_eq!(sent, plain, "{function} refuses and writes");
             return Ok(());
         }
-        assert_eq!(buffers[0].cbBuffer as usize, TOKEN);
+        assert_eq!(buffers[0].cbBuffer as usize, length);
         drop(buffers);
 
         // In one piece, for what has data alone; else cut anew, or as it was.
@@ -131,18 +132,19 @@ impl Ends {
 
     /// A message that nobody sent.
     fn forge(&self, input: &mut Unstructured<'_>) -> Result<()> {
-        let mut token = vec![0; input.int_in_range(0..=40)?].into_boxed_slice();
+        let mut token = vec![0; input.int_in_range(0..=80)?].into_boxed_slice();
         input.fill_buffer(&mut token)?;
         let mut arrived = parts(input)?;
         arrived.insert(0, (*input.choose(&[SECBUFFER_TOKEN, SECBUFFER_STREAM])?, token));
         let before = arrived.clone();
         let mut buffers: Vec<SecBuffer> =
             arrived.iter_mut().map(|(kind, bytes)| buffer(*kind, bytes)).collect();
+        let server = self.pairs[input.choose_index(PACKAGES.len())?].server;
         let verify = input.arbitrary()?;
         let (function, (status, _)) = if verify {
-            ("VerifySignature", self.contexts.verify(&self.pair.server, &mut buffers))
+            ("VerifySignature", self.contexts.verify(&server, &mut buffers))
         } else {
-            ("DecryptMessage", self.contexts.decrypt(&self.pair.server, &mut buffers))
+            ("DecryptMessage", self.contexts.decrypt(&server, &mut buffers))
         };
         assert!(!self.world.note(function, status), "{function} takes what nobody sent");
         assert_eq!(arrived, before, "{function} refuses and writes");
