@@ -10,6 +10,14 @@ use sspcache_tests::{
     program::{fixture, root},
 };
 
+/// The default credentials of the session, which some programs sign in with.
+const LOGON: &str = "
+[[logon]]
+user = 'alice'
+domain = 'CONTOSO'
+password = 'correct horse'
+";
+
 /// The recordings, by the names of their files.
 fn recordings() -> Vec<(String, Recording)> {
     let mut files: Vec<PathBuf> =
@@ -28,16 +36,25 @@ fn recordings() -> Vec<(String, Recording)> {
 /// R1, S5: no call crashes, and each is answered as it was when the program made it.
 #[test]
 fn calls_of_real_programs_are_answered_as_they_were() {
-    configured("calls_of_real_programs_are_answered_as_they_were", CONFIG, || {
+    let config = format!("{CONFIG}{LOGON}");
+    configured("calls_of_real_programs_are_answered_as_they_were", &config, || {
         let mock = Mock::own("MSNSSPC");
         let world = World::new(&mock);
+        let mut others = Vec::new();
         for (name, recording) in recordings() {
             let answers = world.replay(&recording);
             for (number, (call, answer)) in recording.calls.iter().zip(answers).enumerate() {
                 let [answered, recorded] = [Some(answer), call.status].map(shown);
-                assert_eq!(answered, recorded, "{name}, call {} ({})", number + 1, call.function.name);
+                if answered != recorded {
+                    others.push(format!(
+                        "{name}, call {} ({}): {answered}, recorded {recorded}",
+                        number + 1,
+                        call.function.name
+                    ));
+                }
             }
         }
+        assert!(others.is_empty(), "answered otherwise: {others:#?}");
     });
 }
 

@@ -9,7 +9,10 @@ use std::{
     fs::OpenOptions,
     io::Write as _,
     ptr,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use windows_sys::Win32::Security::{
@@ -59,7 +62,11 @@ static HANDLES: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 /// Makes a call, and writes it down.
 pub fn call<R: Outcome>(name: &str, parameters: &[Parameter], make: impl FnOnce() -> R) -> R {
     let Some(folder) = env::var_os("SSPCACHE_RECORD") else { return make() };
-    let mut line = name.to_owned();
+    // Wine gives the same number to one process after the other.
+    static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+    let mut line =
+        if HAS_BEGUN.swap(true, Ordering::Relaxed) { "" } else { "# a process begins\n" }.to_owned();
+    line.push_str(name);
     for (index, parameter) in parameters.iter().enumerate() {
         let same = parameters[..index].iter().find(|other| {
             parameter.is_pointer()

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, ptr, slice};
 use windows_sys::Win32::{
     Foundation::SEC_E_OK,
     Security::Authentication::Identity::{
-        ISC_REQ_ALLOCATE_MEMORY, SECBUFFER_DATA, SECBUFFER_STREAM, SECBUFFER_TOKEN, SECPKG_ATTR_SIZES,
-        SECPKG_CRED_INBOUND, SecBuffer,
+        ASC_REQ_EXTENDED_ERROR, ISC_REQ_ALLOCATE_MEMORY, SECBUFFER_DATA, SECBUFFER_STREAM, SECBUFFER_TOKEN,
+        SECPKG_ATTR_SIZES, SECPKG_CRED_INBOUND, SecBuffer,
     },
 };
 
@@ -18,7 +18,7 @@ use super::{
     memory::{Given, LONGEST, Memory},
 };
 use crate::{
-    context::{Terms, buffer},
+    context::{ROOM, Terms, buffer},
     dll::{Ask, Handle, Widest},
 };
 
@@ -39,7 +39,7 @@ impl World<'_> {
             packages: BTreeMap::new(),
             talks: BTreeMap::new(),
             wire: Vec::new(),
-            message: Vec::new(),
+            message: Default::default(),
             packed: Vec::new(),
             held: Vec::new(),
         };
@@ -58,9 +58,9 @@ struct Replay<'w> {
     /// The packages of credentials, by the handles' numbers.
     packages: BTreeMap<u8, String>,
     talks: BTreeMap<u8, Talk>,
-    /// The last token that was sent, and the last message.
+    /// The last token that was sent, and the last message: its token, and its text.
     wire: Vec<u8>,
-    message: Vec<u8>,
+    message: [Vec<u8>; 2],
     /// The last context that was exported.
     packed: Vec<u8>,
     /// Addresses that may be the mock's to free; it refuses the others.
@@ -73,6 +73,30 @@ struct Talk {
     sent: Vec<u8>,
     credential: Option<Handle>,
     peer: Option<Handle>,
+}
+
+impl Talk {
+    /// Gives the other side what was sent: its answer.
+    fn deliver(&mut self, world: &World<'_>) -> Vec<u8> {
+        if self.credential.is_none() {
+            let ask = Ask {
+                principal: None,
+                package: Some(&self.package),
+                credential_use: SECPKG_CRED_INBOUND,
+                auth_data: ptr::null(),
+            };
+            self.credential = world.wide.sspi.handle(ask).ok();
+        }
+        let terms = Terms { room: 1 << 16, flags: ASC_REQ_EXTENDED_ERROR, ..Terms::default() };
+        let sent = std::mem::take(&mut self.sent);
+        let answer = world.wide.contexts.accept(self.credential.as_ref(), self.peer, Some(&sent), &terms);
+        if answer.status >= 0 {
+            self.peer = Some(answer.context);
+        } else if answer.token.iter().all(|&byte| byte == ROOM) {
+            return Vec::new();
+        }
+        answer.token
+    }
 }
 
 /// A call that is about to be made.
@@ -194,19 +218,21 @@ impl Replay<'_> {
                 indices.map(|index| token.clone().filter(|_| Some(index) == wants)).collect()
             }
             ("DecryptMessage" | "VerifySignature", "message") => {
-                let whole = self.message_for(call, descriptor);
-                let mut rest = whole.as_slice();
-                let carries = |index: usize| {
-                    is(index, SECBUFFER_STREAM) || is(index, SECBUFFER_TOKEN) || is(index, SECBUFFER_DATA)
+                let [mut token, mut text] = self.message_for(call, descriptor);
+                let mut part = |index: usize| {
+                    let take = |from: &mut Vec<u8>| {
+                        let rest = from.split_off(sizes[index].min(from.len()));
+                        std::mem::replace(from, rest)
+                    };
+                    if is(index, SECBUFFER_STREAM) {
+                        Some([std::mem::take(&mut token), std::mem::take(&mut text)].concat())
+                    } else if is(index, SECBUFFER_TOKEN) {
+                        Some(take(&mut token))
+                    } else {
+                        is(index, SECBUFFER_DATA).then(|| take(&mut text))
+                    }
                 };
-                let mut take = |index: usize| {
-                    let size =
-                        if is(index, SECBUFFER_STREAM) { rest.len() } else { sizes[index].min(rest.len()) };
-                    let (part, others) = rest.split_at(size);
-                    rest = others;
-                    part.to_vec()
-                };
-                indices.map(|index| carries(index).then(|| take(index))).collect()
+                indices.map(&mut part).collect()
             }
             ("ImportSecurityContext", "packed") => vec![Some(self.packed.clone())],
             _ => vec![None; sizes.len()],
@@ -217,29 +243,14 @@ impl Replay<'_> {
     fn incoming(&mut self, call: &Call) -> Vec<u8> {
         let number = Self::number(call, "context");
         let talk = number.and_then(|number| self.talks.get_mut(&number));
-        let Some(talk) = talk.filter(|_| !self.has_both_ends) else { return self.wire.clone() };
-        let contexts = &self.world.wide.contexts;
-        if talk.credential.is_none() {
-            let ask = Ask {
-                principal: None,
-                package: Some(&talk.package),
-                credential_use: SECPKG_CRED_INBOUND,
-                auth_data: ptr::null(),
-            };
-            talk.credential = self.world.wide.sspi.handle(ask).ok();
-        }
-        let terms = Terms { room: 1 << 16, ..Terms::default() };
-        let answer = contexts.accept(talk.credential.as_ref(), talk.peer, Some(&talk.sent), &terms);
-        if answer.status >= 0 {
-            talk.peer = Some(answer.context);
-            answer.token
-        } else {
-            Vec::new()
+        match talk.filter(|_| !self.has_both_ends) {
+            Some(talk) => talk.deliver(self.world),
+            None => self.wire.clone(),
         }
     }
 
-    /// A message for whoever decrypts or verifies one that is as long, with all that belongs to it.
-    fn message_for(&mut self, call: &Call, descriptor: &Descriptor) -> Vec<u8> {
+    /// A message for whoever decrypts or verifies one that is as long, with all that belongs to it: its token, and its text.
+    fn message_for(&mut self, call: &Call, descriptor: &Descriptor) -> [Vec<u8>; 2] {
         let whole: usize = descriptor
             .buffers
             .iter()
@@ -249,8 +260,13 @@ impl Replay<'_> {
             .map(|shape| shape.size as usize)
             .sum();
         let number = Self::number(call, "context");
-        let peer = number.and_then(|number| self.talks.get(&number)).and_then(|talk| talk.peer);
-        let Some(peer) = peer.filter(|_| !self.has_both_ends) else { return self.message.clone() };
+        let talk = number.and_then(|number| self.talks.get_mut(&number)).filter(|_| !self.has_both_ends);
+        let Some(talk) = talk else { return self.message.clone() };
+        // The initiator's last token, which had no answer.
+        if !talk.sent.is_empty() {
+            talk.deliver(self.world);
+        }
+        let Some(peer) = talk.peer else { return [vec![0; whole], Vec::new()] };
         let contexts = &self.world.wide.contexts;
         let mut sizes = [0u32; 4];
         // SAFETY: the attribute is four numbers.
@@ -258,7 +274,7 @@ impl Replay<'_> {
             (self.world.wide.attribute)(&raw const peer, SECPKG_ATTR_SIZES, sizes.as_mut_ptr().cast(), 16)
         };
         if status != SEC_E_OK {
-            return vec![0; whole];
+            return [vec![0; whole], Vec::new()];
         }
         let [_, signature, _, trailer] = sizes.map(|size| size as usize);
         let signs = call.function.name == "VerifySignature";
@@ -271,7 +287,8 @@ impl Replay<'_> {
             contexts.encrypt(&peer, 0, &mut buffers);
         }
         let used = buffers[0].cbBuffer as usize;
-        [&token[..used.min(token.len())], &data].concat()
+        token.truncate(used);
+        [token, data]
     }
 
     /// Takes note of what a call has given and taken.
@@ -344,8 +361,11 @@ impl Replay<'_> {
             "FreeContextBuffer" => self.held.retain(|held| *held != made.words[0]),
             "EncryptMessage" | "MakeSignature" => {
                 if let Some(given) = made.buffers.get("message") {
-                    self.message =
-                        given.now().iter().filter(|buffer| carries(buffer)).flat_map(bytes).collect();
+                    let of = |kind: u32| {
+                        let now = given.now();
+                        now.iter().filter(|buffer| buffer.BufferType & KIND == kind).flat_map(bytes).collect()
+                    };
+                    self.message = [of(SECBUFFER_TOKEN), of(SECBUFFER_DATA)];
                 }
             }
             _ => {}
@@ -370,6 +390,11 @@ impl Replay<'_> {
         assert_eq!(status, SEC_E_OK, "{handle:?}, a context: {is_context}");
     }
 
+    fn give_back_peer(&self, talk: Talk) {
+        talk.peer.into_iter().for_each(|peer| self.give_back(peer, true));
+        talk.credential.into_iter().for_each(|credential| self.give_back(credential, false));
+    }
+
     fn forget(&mut self, number: Option<u8>) {
         if let Some(number) = number {
             self.handles.remove(&number);
@@ -382,12 +407,12 @@ impl Replay<'_> {
         }
         let package = Self::number(call, "credential").and_then(|number| self.packages.get(&number));
         let package = package.map_or("Negotiate", String::as_str).to_owned();
-        let talk = self.talks.entry(context).or_insert(Talk {
-            package,
-            sent: Vec::new(),
-            credential: None,
-            peer: None,
-        });
+        let begins = matches!(call.values[1], Value::Null | Value::Small(_));
+        if begins && let Some(before) = self.talks.remove(&context) {
+            self.give_back_peer(before);
+        }
+        let new = || Talk { package, sent: Vec::new(), credential: None, peer: None };
+        let talk = self.talks.entry(context).or_insert_with(new);
         if token.is_empty() {
             return;
         }
@@ -412,17 +437,12 @@ impl Replay<'_> {
             self.give_back(handle, is_context);
         }
         for talk in std::mem::take(&mut self.talks).into_values() {
-            talk.peer.into_iter().for_each(|peer| self.give_back(peer, true));
-            talk.credential.into_iter().for_each(|credential| self.give_back(credential, false));
+            self.give_back_peer(talk);
         }
         for address in self.held {
             let _ = self.world.wide.sspi.free_buffer(ptr::with_exposed_provenance_mut(address));
         }
     }
-}
-
-fn carries(buffer: &SecBuffer) -> bool {
-    [SECBUFFER_DATA, SECBUFFER_TOKEN, SECBUFFER_STREAM].contains(&(buffer.BufferType & KIND))
 }
 
 fn bytes(buffer: &SecBuffer) -> Vec<u8> {
