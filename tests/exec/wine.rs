@@ -305,8 +305,12 @@ fn windows_programs_that_the_command_left_running_are_waited_for_and_judged() {
     let script = words(&[&"sh", &"-c", &r#"wine "$1" load sign-in alice & true"#, &"sh", &client[1]]);
     let ran = wine.stage.expect_clean(&script, "").exits_with(99);
     assert!(ran.stderr.contains("LEFT at exit"), "{}", ran.stderr);
-    let detached = words(&[&"wine", &"cmd", &"/c", &"start", &"/b", &client[1]]);
-    let ran = wine.stage.expect_clean(&detached, "sign-in alice flush").exits_with(0);
+    // `start` takes a Unix path for an option.
+    let program = Path::new(&client[1]);
+    let mut detached = wine.stage.exec();
+    detached.current_dir(program.parent().expect("it is in a folder")).args(["--expect-clean", "--"]);
+    detached.args(["wine", "cmd", "/c", "start", "/b"]).arg(program.file_name().expect("it has a name"));
+    let ran = Ran::of(detached.args(["sign-in", "alice", "flush"])).exits_with(0);
     assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
 }
 
