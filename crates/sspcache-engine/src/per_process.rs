@@ -159,10 +159,7 @@ impl<T> fmt::Debug for PerProcess<T> {
 mod tests {
     use std::{
         cell::Cell,
-        sync::{
-            Mutex,
-            atomic::{AtomicUsize, Ordering},
-        },
+        sync::atomic::{AtomicUsize, Ordering},
         thread,
     };
 
@@ -210,6 +207,8 @@ mod tests {
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
     fn a_forked_child_makes_its_own_and_finds_the_one_before() {
+        use std::sync::Mutex;
+
         use crate::vault::in_forked_child;
 
         let value = PerProcess::new();
