@@ -18,7 +18,7 @@ use sspcache_tests::{
 };
 
 /// How long a program is waited for: a failure, not a measure.
-const FOR_EVER: Duration = Duration::from_secs(120);
+const FOR_EVER: Duration = Duration::from_mins(2);
 
 /// A program that this test needs, and that the set-up installs.
 fn start(command: &mut Command) -> Child {
@@ -113,9 +113,9 @@ fn freerdp_signs_in_with_network_level_authentication_and_leaves_nothing() {
         let mut exec = stage.exec();
         exec.env("DISPLAY", &display).args(["--preload", "--expect-clean", "--journal"]).arg(&journal);
         let ran = Ran::of(exec.arg("--").args(&client));
-        let served = Ran::from(output(server)).exits_with(0);
+        let accepted = Ran::from(output(server)).exits_with(0);
         assert_eq!(
-            served.stdout,
+            accepted.stdout,
             "version: 6\nsigned in: CONTOSO\\alice\nkey: seen by both\ndelegated: CONTOSO\\alice, correct horse\n",
             "{host}"
         );
@@ -140,10 +140,10 @@ fn freerdp_is_refused_with_a_wrong_password_and_leaves_nothing() {
     let (server, port) = server(&stage, false);
     let client = client(&stage.path(""), &format!("127.0.0.1:{port}"), "wrong horse");
     let ran = exec(&stage, &display, &client);
-    let served = Ran::from(output(server)).exits_with(1);
+    let accepted = Ran::from(output(server)).exits_with(1);
     assert!(
-        served.stderr.ends_with("AcceptSecurityContext: 8009030C\n") && served.stdout.is_empty(),
-        "{served:?}"
+        accepted.stderr.ends_with("AcceptSecurityContext: 8009030C\n") && accepted.stdout.is_empty(),
+        "{accepted:?}"
     );
     assert!(ran.status != 0 && ran.stderr.contains("and nothing was left."), "{ran:?}");
 }

@@ -184,8 +184,11 @@ fn a_program_takes_the_mock_that_lies_beside_it() {
 /// Builds `sspicli.dll` as the distribution has it, with the compiler of the tests.
 fn forwarder(to: &Path) {
     let definition = to.with_extension("def");
-    let forwards: String = exports().lines().map(|name| format!("    {name} = secur32.{name}\n")).collect();
-    fs::write(&definition, format!("EXPORTS\n{forwards}")).unwrap();
+    let mut definitions = String::from("EXPORTS\n");
+    for name in exports().lines() {
+        definitions.extend(["    ", name, " = secur32.", name, "\n"]);
+    }
+    fs::write(&definition, definitions).unwrap();
     let mut compiler = Command::new(MINGW);
     compiler.args(["-shared", "-nostdlib", "-Wl,--entry=_DllMainCRTStartup", "-o"]).arg(to);
     compiler.arg(root().join("crates/xtask/shim/forwarder.c")).arg(&definition);

@@ -113,11 +113,10 @@ impl Source<'_> {
     fn shape(&mut self, index: u8) -> Shape {
         let (kind, size) = (self.word(), self.word() % LARGEST);
         let place = match self.byte() % 4 {
-            0 => Place::Own,
             1 => Place::Null,
             2 if index > 0 => Place::In(self.byte() % index, self.short()),
-            2 => Place::Own,
-            _ => Place::Small,
+            3 => Place::Small,
+            _ => Place::Own,
         };
         Shape { kind, size, place }
     }

@@ -117,9 +117,11 @@ impl Replay<'_> {
         }
         let mut words = [0; 12];
         words[..made.words.len()].copy_from_slice(&made.words);
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = words;
         let function: Widest<i32> = self.world.mock.expect(&call.function.export(call.wide));
-        let mut status = function(a, b, c, d, e, f, g, h, i, j, k, l);
+        let call_with = |[p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12]: [usize; 12]| {
+            function(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+        };
+        let mut status = call_with(words);
         if call.function.name == "FreeContextBuffer" && call.values == [Value::At] {
             // The oldest of what the mock has handed out: of what looks like an address, it knows which is one.
             while status != SEC_E_OK && !self.held.is_empty() {
@@ -390,7 +392,7 @@ impl Replay<'_> {
         assert_eq!(status, SEC_E_OK, "{handle:?}, a context: {is_context}");
     }
 
-    fn give_back_peer(&self, talk: Talk) {
+    fn give_back_peer(&self, talk: &Talk) {
         talk.peer.into_iter().for_each(|peer| self.give_back(peer, true));
         talk.credential.into_iter().for_each(|credential| self.give_back(credential, false));
     }
@@ -409,7 +411,7 @@ impl Replay<'_> {
         let package = package.map_or("Negotiate", String::as_str).to_owned();
         let begins = matches!(call.values[1], Value::Null | Value::Small(_));
         if begins && let Some(before) = self.talks.remove(&context) {
-            self.give_back_peer(before);
+            self.give_back_peer(&before);
         }
         let new = || Talk { package, sent: Vec::new(), credential: None, peer: None };
         let talk = self.talks.entry(context).or_insert_with(new);
@@ -437,7 +439,7 @@ impl Replay<'_> {
             self.give_back(handle, is_context);
         }
         for talk in std::mem::take(&mut self.talks).into_values() {
-            self.give_back_peer(talk);
+            self.give_back_peer(&talk);
         }
         for address in self.held {
             let _ = self.world.wide.sspi.free_buffer(ptr::with_exposed_provenance_mut(address));

@@ -38,8 +38,8 @@ fn call(line: &str) -> Result<Call, String> {
     }
     let mut answer = answer.split_whitespace();
     let status = answer.next().and_then(number).map(u32::cast_signed);
-    let gives = answer.find_map(|word| word.split_once("=h")?.1.parse().ok());
-    Ok(Call { function, wide, values, gives, status })
+    let handle = answer.find_map(|word| word.split_once("=h")?.1.parse().ok());
+    Ok(Call { function, wide, values, gives: handle, status })
 }
 
 /// Words between spaces; brackets keep together what is in them.
