@@ -182,7 +182,7 @@ fn each_link_of_a_page_leads_to_a_file() {
 }
 
 /// What is built, installed, or found at run time: none of it is in the sources.
-const BUILT: &[&str] = &[".tools", ".wine", "dist", "fuzz/artifacts", "lib", "target"];
+const BUILT: &[&str] = &[".tools", ".wine", ".wines", "dist", "fuzz/artifacts", "lib", "target"];
 
 /// What the name of a file of the sources ends with.
 const ENDINGS: &[&str] = &[".c", ".h", ".hpp", ".json", ".md", ".py", ".rs", ".toml", ".txt", ".yml"];

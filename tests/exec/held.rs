@@ -4,7 +4,9 @@
 //! C programs of the host: a test that runs under Wine can't start them.
 #![cfg(unix)]
 
-use std::{fs, path::Path};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::path::Path;
 
 use sspcache_tests::{
     program::Ran,
