@@ -115,7 +115,7 @@ impl Shadow {
         // A program that was ended may still be writing as it goes. What can't be removed now, the next run removes.
         let folder = self.folder.keep();
         for _ in 0..TRIES {
-            match fs::remove_dir_all(&folder) {
+            match remove(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => thread::sleep(PAUSE),
                 _ => break,
             }
@@ -239,8 +239,22 @@ fn remove_if_abandoned(shadow: &Path, server: &Server) -> io::Result<()> {
             give_back(&ours, &theirs)?;
         }
     }
-    // Links are removed, and never what they lead to.
-    fs::remove_dir_all(shadow)
+    remove(shadow)
+}
+
+/// Removes a shadow: links, and never what they lead to. Its lock goes last, since without one nobody could tell that it was
+/// abandoned.
+fn remove(shadow: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(shadow)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != LOCK {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_file(shadow.join(LOCK))?;
+    fs::remove_dir(shadow)
 }
 
 #[cfg(test)]
