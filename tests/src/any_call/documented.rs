@@ -10,6 +10,17 @@ pub(super) fn of(function: &str) -> &'static [i32] {
     found.unwrap_or_else(|| panic!("{function} is no function")).1
 }
 
+/// The statuses that any function may answer as well when a caller passes what no page allows: clause S5.
+pub(super) const OF_BAD_INPUT: &[i32] = &[
+    SEC_E_BUFFER_TOO_SMALL,
+    SEC_E_INVALID_HANDLE,
+    SEC_E_INVALID_PARAMETER,
+    SEC_E_INVALID_TOKEN,
+    SEC_E_SECPKG_NOT_FOUND,
+    SEC_E_UNKNOWN_CREDENTIALS,
+    SEC_E_UNSUPPORTED_FUNCTION,
+];
+
 const DOCUMENTED: &[(&str, &[i32])] = &[
     (
         "AcceptSecurityContext",

@@ -107,6 +107,14 @@ impl<'m> World<'m> {
         }
     }
 
+    /// Takes note of an answer to what may be no valid call.
+    #[track_caller]
+    pub(super) fn note_of_any(&self, function: &'static str, status: i32) {
+        if !documented::OF_BAD_INPUT.contains(&status) {
+            self.note(function, status);
+        }
+    }
+
     /// Takes note of an answer, which must be one that is documented of this function.
     #[track_caller]
     pub fn note(&self, function: &'static str, status: i32) -> bool {

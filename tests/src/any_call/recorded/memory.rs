@@ -38,7 +38,11 @@ impl Memory {
     }
 
     fn put<T: Copy>(&mut self, value: T) -> usize {
-        let address = self.structure(size_of::<T>());
+        self.put_with_room(0, value)
+    }
+
+    fn put_with_room<T: Copy>(&mut self, bytes: usize, value: T) -> usize {
+        let address = self.structure(size_of::<T>().max(bytes));
         // SAFETY: the structure is that long, and aligned.
         unsafe { std::ptr::with_exposed_provenance_mut::<T>(address).write(value) };
         address
@@ -102,19 +106,23 @@ impl Memory {
                 password_length,
                 flags: auth.flags,
             }),
-            Some(length) => self.put(Extended {
-                version: 0x200,
-                length,
-                user,
-                user_length,
-                domain,
-                domain_length,
-                password,
-                password_length,
-                flags: auth.flags,
-                list,
-                list_length,
-            }),
+            // As long as it says of itself.
+            Some(length) => self.put_with_room(
+                length.min(1 << 12) as usize,
+                Extended {
+                    version: 0x200,
+                    length: length.min(1 << 12),
+                    user,
+                    user_length,
+                    domain,
+                    domain_length,
+                    password,
+                    password_length,
+                    flags: auth.flags,
+                    list,
+                    list_length,
+                },
+            ),
         }
     }
 

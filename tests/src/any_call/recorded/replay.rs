@@ -12,7 +12,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    super::World,
+    super::{World, contexts::is_told},
     Call, Descriptor, Handed, PACKAGES, Recording, Value,
     functions::Kind,
     memory::{Given, LONGEST, Memory},
@@ -132,11 +132,8 @@ impl Replay<'_> {
         }
         let step = ["InitializeSecurityContext", "AcceptSecurityContext"].contains(&call.function.name);
         let input = made.buffers.get("input").and_then(|given| token(&given.now()));
-        if step {
-            self.world.note_step(call.function.name, status, input.as_deref());
-        } else {
-            let documented = call.function.name.trim_end_matches("Ex");
-            self.world.note(documented, status);
+        if !(step && is_told(status, input.as_deref())) {
+            self.world.note_of_any(call.function.name.trim_end_matches("Ex"), status);
         }
         self.remember(call, status, &made);
         status
@@ -149,7 +146,11 @@ impl Replay<'_> {
             Value::Null => 0,
             Value::Number(number) => *number as usize,
             Value::Small(address) => usize::from(*address),
-            Value::Same(other) => made.words.get(usize::from(*other)).copied().unwrap_or(0),
+            // Of another kind it would be what no caller's pointer is to.
+            Value::Same(other) => match call.function.parameters.get(usize::from(*other)) {
+                Some((_, other_kind)) if *other_kind == kind => made.words[usize::from(*other)],
+                _ => 0,
+            },
             Value::At if call.function.name == "FreeContextBuffer" => {
                 self.held.first().copied().unwrap_or(0x1_0000)
             }
