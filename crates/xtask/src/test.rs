@@ -93,7 +93,6 @@ const STEPS: &[Step] = &[
         "test --no-fail-fast --test model --features sspcache-engine/shuttle,sspcache-loader/shuttle,sspcache-mock/shuttle \
             --package sspcache-engine --package sspcache-loader --package sspcache-mock",
     ]), "the tests of optional features, with the model checker"),
-    step("fuzz", Ci, TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
     // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
     step("cross", Ci, RUST, Commands(&[
         "clippy --workspace --all-targets --target aarch64-apple-darwin -- -D warnings",
@@ -102,6 +101,7 @@ const STEPS: &[Step] = &[
     step("windows-32", Default, TESTS, Function(windows_32), "the 32-bit DLLs link and export the documented names"),
     step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
     step("msrv", Ci, TOOLCHAINS, Function(msrv), "the libraries compile with the oldest Rust that they promise"),
+    step("fuzz", Scheduled("builds everything once more, instrumented"), TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
     step("miri-all", Scheduled("takes twice as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_CONTEXTS)), "nor in contexts and accounts, by Miri"),
     step("clients-winbind", Scheduled("fetches Samba"), CLIENTS_WITH_WINBIND, Function(clients_with_winbind), "the same clients where Wine has an NTLM of its own"),
     step("clients-wine-10", Scheduled("makes a Debian with Wine 10, as root"), CLIENTS_ON_WINE_10, Function(clients_on_wine_10), "the same clients under Wine 10"),
