@@ -172,8 +172,12 @@ fn four_processes_of_four_threads_lose_and_tear_no_line() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    let journals = journals(folder.path());
-    assert_eq!(journals.len(), PROCESSES);
+    // Where another test has registered the mock, Wine's secur32 loads it in these processes too, to list its packages: that instance
+    // leaves a journal without a sign-in.
+    let mut journals = journals(folder.path());
+    journals.retain(|journal| !cached(journal).is_empty());
+    let found: Vec<_> = journals.iter().map(|journal| (&journal.path, journal.events.len())).collect();
+    assert_eq!(journals.len(), PROCESSES, "{found:#?}");
     let everybody: Vec<String> = (0..THREADS)
         .flat_map(|thread| dll::users(SIGN_INS).map(move |user| format!("{thread}-{user}")))
         .collect();
