@@ -2,16 +2,9 @@
 
 use std::{env, fs, path::PathBuf};
 
-use proptest::{
-    collection::vec,
-    prelude::any,
-    sample::Index,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
-};
 use sspcache_engine::SecurityStatus;
 use sspcache_tests::{
     any_call::{CONFIG, World, recorded::Recording},
-    cases,
     context::configured,
     dll::Mock,
     program::{fixture, root},
@@ -73,32 +66,6 @@ fn shown(status: Option<i32>) -> String {
         None => "not recorded".to_owned(),
     }
 }
-
-/// R1, S5, S6: changed calls, too, are answered as is documented. The fuzz target `calls` changes more of them.
-#[test]
-fn changed_calls_of_real_programs_get_documented_answers() {
-    configured("changed_calls_of_real_programs_get_documented_answers", CONFIG, || {
-        let mock = Mock::own("MSNSSPC");
-        let world = World::new(&mock);
-        let recorded: Vec<_> = recordings().into_iter().map(|(_, recording)| recording.to_bytes()).collect();
-        let config = Config { cases: cases(3_000), failure_persistence: None, ..Config::default() };
-        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-        let changes = vec((any::<Index>(), any::<u8>()), 1..12);
-        let outcome = runner.run(&(any::<Index>(), changes), |(which, changes)| {
-            let mut bytes = which.get(&recorded).clone();
-            for (at, byte) in changes {
-                let at = MAGIC + at.index(bytes.len() - MAGIC);
-                bytes[at] = byte;
-            }
-            world.replay(&Recording::from_bytes(&bytes).expect("it still begins as one"));
-            Ok(())
-        });
-        outcome.unwrap_or_else(|error| panic!("{error}"));
-    });
-}
-
-/// The bytes that say that a recording follows.
-const MAGIC: usize = "calls:".len();
 
 /// R1: the fuzz target `calls` begins from the recordings. `SSPCACHE_WRITE_SEEDS=1` writes them anew.
 #[test]
