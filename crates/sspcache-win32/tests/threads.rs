@@ -35,7 +35,7 @@ const UNCHANGED: u32 = 2;
 const FROM_ADDRESS: u32 = 4;
 
 /// Longer than any of these tests lasts: what takes more waits for ever.
-const FOR_EVER: Duration = Duration::from_secs(100);
+const FOR_EVER: Duration = Duration::from_mins(5);
 
 /// How many threads do something, and how long.
 #[derive(Clone, Copy)]
