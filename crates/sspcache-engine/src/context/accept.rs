@@ -91,8 +91,7 @@ impl<'t> First<'t> {
                 let first = init.as_ref().and_then(|init| init.mechanisms.first().copied().flatten());
                 let protocol = first.and_then(spnego::Mechanism::protocol).unwrap_or(Protocol::Own);
                 let token = protocol.error(status, now, server, false);
-                Response { state: Negotiation::Rejected, mechanism: None, token: Some(&token), mic: None }
-                    .write()
+                Response::rejected(&token).write()
             }
             Self::Bare(protocol, _) => protocol.error(status, now, server, false),
             Self::Nothing => token::error(status),

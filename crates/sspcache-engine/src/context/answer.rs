@@ -10,21 +10,13 @@ use super::{
     },
     grant::grant_by,
     handshake::Advance,
-    initiate::{Opened, Opener},
-    leg::{Done, Made},
+    initiate::Opener,
+    leg::{Done, Leg, Made},
     proof::{self, Prover, Transcript},
     stage::{Asked, Choice, Context, Initiating, Initiation, Offered},
     token::{self, Challenge, Digest, Nonce, Proof, Token},
 };
 use crate::{FileTime, Principal, SecurityStatus, state::Instance};
-
-/// What a mechanism makes of a token.
-struct Answered {
-    made: Made,
-    flags: ContextFlags,
-    expires: FileTime,
-    next: Result<Initiation, Done>,
-}
 
 impl Initiating {
     /// Answers the acceptor's token.
@@ -38,7 +30,7 @@ impl Initiating {
         if let Some(offered) = &self.offered {
             return self.respond(instance, request, offered, received, now);
         }
-        let Answered { made, flags, expires, next } = self.take(instance, request, received, now)?;
+        let Leg { made, flags, expires, next } = self.take(instance, request, received, now)?;
         let next = match next {
             Ok(awaits) => {
                 let asked = self.asked.clone();
@@ -60,7 +52,7 @@ impl Initiating {
     ) -> Result<Advance, SecurityStatus> {
         let response = Response::read(received).ok_or(SecurityStatus::INVALID_TOKEN)?;
         if response.state == Negotiation::Rejected {
-            return Err(self.reason(response.token));
+            return Err(self.protocol().read_rejection(response.token));
         }
         if !offered.answered && response.mechanism != Some(offered.mechanism) {
             return self.change(instance, offered, &response, now);
@@ -68,7 +60,7 @@ impl Initiating {
         if offered.answered && response.mechanism.is_some() {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
-        let answered = match (&self.awaits, response.state, response.token, response.mic) {
+        let leg = match (&self.awaits, response.state, response.token, response.mic) {
             (Initiation::End { proofs, info, expires }, Negotiation::Completed, None, Some(mic)) => {
                 if mic != token::list_mac(Some(&proofs.list(Role::Acceptor, &offered.list))) {
                     // The acceptor doesn't have the account's key, or was offered another list.
@@ -91,7 +83,7 @@ impl Initiating {
             _ => return Err(SecurityStatus::INVALID_TOKEN),
         };
         let offered = Offered { answered: true, others: Vec::new(), ..offered.clone() };
-        Ok(self.send(instance, offered, answered))
+        Ok(self.send(instance, offered, leg))
     }
 
     /// Begins again, with the mechanism that the acceptor chose in the place of the first.
@@ -110,7 +102,7 @@ impl Initiating {
         let protocol = mechanism.protocol().filter(|_| is_change).ok_or(SecurityStatus::INVALID_TOKEN)?;
         let chosen = offered.others.iter().find(|choice| Protocol::of(&choice.package.name) == protocol);
         let chosen = chosen.ok_or(SecurityStatus::INVALID_TOKEN)?.clone();
-        let opened = {
+        let leg = {
             let mut state = instance.lock();
             // Its proof comes later, but nothing is begun with a credential that is gone (clause M4).
             state.client_key(&chosen.client)?;
@@ -126,14 +118,13 @@ impl Initiating {
             };
             state.open_with(vec![chosen], opener)?
         };
-        let Opened { made, flags, expires, next } = opened;
         let offered = Offered { mechanism, answered: true, others: Vec::new(), ..offered.clone() };
-        Ok(self.send(instance, offered, Answered { made, flags, expires, next }))
+        Ok(self.send(instance, offered, leg))
     }
 
     /// Sends a mechanism's token within a response of SPNEGO, unless there is nothing left to say.
-    fn send(&self, instance: &Instance, offered: Offered, answered: Answered) -> Advance {
-        let Answered { made, flags, expires, next } = answered;
+    fn send(&self, instance: &Instance, offered: Offered, leg: Leg) -> Advance {
+        let Leg { made, flags, expires, next } = leg;
         if made.is_empty()
             && let Err(done) = next
         {
@@ -173,7 +164,7 @@ impl Initiating {
         request: &InitializeRequest<'_>,
         received: &[u8],
         now: FileTime,
-    ) -> Result<Answered, SecurityStatus> {
+    ) -> Result<Leg, SecurityStatus> {
         if let Some(status) = self.protocol().read_error(received) {
             return Err(status);
         }
@@ -193,7 +184,7 @@ impl Initiating {
                 let (made, flags, expires) = (Made::nothing(), info.flags, *expires);
                 // Nothing is proved with these any more.
                 let proofs = proofs.clone();
-                Ok(Answered { made, flags, expires, next: Err(Done { info, proofs, expires }) })
+                Ok(Leg { made, flags, expires, next: Err(Done { info, proofs, expires }) })
             }
             Initiation::Reply { prover, transcript, info, expires } => {
                 let info = ContextInfo { started_local: instance.to_local(now), ..info.clone() };
@@ -203,14 +194,6 @@ impl Initiating {
         }
     }
 
-    /// The status of a rejection.
-    fn reason(&self, token: Option<&[u8]>) -> SecurityStatus {
-        let said = token.and_then(|token| {
-            [self.protocol(), Protocol::Own].into_iter().find_map(|protocol| protocol.read_error(token))
-        });
-        said.unwrap_or(SecurityStatus::LOGON_DENIED)
-    }
-
     /// The token that tells the acceptor why the initiator gave up.
     pub(super) fn error(&self, status: SecurityStatus, now: FileTime) -> Vec<u8> {
         let dce = self.asked.requested.contains(ContextFlags::USE_DCE_STYLE);
@@ -218,7 +201,7 @@ impl Initiating {
         if self.offered.is_none() {
             return token;
         }
-        Response { state: Negotiation::Rejected, mechanism: None, token: Some(&token), mic: None }.write()
+        Response::rejected(&token).write()
     }
 
     /// Whether the initiator tells the acceptor why it gave up.
@@ -240,7 +223,7 @@ fn check_reply(
     transcript: Transcript,
     info: ContextInfo,
     expires: FileTime,
-) -> Result<Answered, SecurityStatus> {
+) -> Result<Leg, SecurityStatus> {
     let Some((kerberos::Kind::Reply, message)) = kerberos::read(received) else {
         return Err(SecurityStatus::INVALID_TOKEN);
     };
@@ -266,7 +249,7 @@ fn check_reply(
         Made::nothing()
     };
     let flags = info.flags;
-    Ok(Answered { made, flags, expires, next: Err(Done { info, proofs, expires }) })
+    Ok(Leg { made, flags, expires, next: Err(Done { info, proofs, expires }) })
 }
 
 /// An initiator that was challenged.
@@ -285,7 +268,7 @@ impl Challenged<'_> {
         request: &InitializeRequest<'_>,
         received: &[u8],
         now: FileTime,
-    ) -> Result<Answered, SecurityStatus> {
+    ) -> Result<Leg, SecurityStatus> {
         let protocol =
             self.choices.first().map_or(Protocol::Own, |choice| Protocol::of(&choice.package.name));
         let (message, target_info) = match protocol {
@@ -346,7 +329,7 @@ impl Challenged<'_> {
         } else {
             Err(Done { info, proofs, expires })
         };
-        Ok(Answered { made, flags, expires, next })
+        Ok(Leg { made, flags, expires, next })
     }
 
     /// The acceptor's choice, and the flags of the context.

@@ -8,7 +8,7 @@ use super::{
     grant::{grant_by, of_nobody},
     half_open::Slots,
     handshake::{Call, Halt, Opening},
-    leg::{Done, Made},
+    leg::{Done, Leg, Made},
     negotiate::{self, Plan},
     proof::{self, Prover, Transcript, null_key},
     stage::{Asked, Choice, Client, Context, Initiating, Initiation, Offered},
@@ -52,14 +52,6 @@ impl Instance {
             })
         })
     }
-}
-
-/// The first token of a mechanism, and what is awaited then.
-pub(super) struct Opened {
-    pub(super) made: Made,
-    pub(super) flags: ContextFlags,
-    pub(super) expires: FileTime,
-    pub(super) next: Result<Initiation, Done>,
 }
 
 /// What the first token of a mechanism is made of.
@@ -130,7 +122,7 @@ impl State {
                 if protocol != Protocol::Kerberos {
                     keep(&choices);
                 }
-                let Opened { made, flags, expires, next } =
+                let Leg { made, flags, expires, next } =
                     self.open_with(choices, opener(least(protocol), Transcript::new()))?;
                 let next = match next {
                     Ok(awaits) => Context::Initiating(Box::new(Initiating { asked, offered: None, awaits })),
@@ -154,7 +146,7 @@ impl State {
                     now,
                     to_local: &to_local,
                 };
-                let Opened { made, flags, expires, next } = self.open_with(vec![first], opener)?;
+                let Leg { made, flags, expires, next } = self.open_with(vec![first], opener)?;
                 let transcript = Transcript::new().with(&list).with(made.finished());
                 let made = made.within(|token| spnego::init(&list, token));
                 let awaits = match next {
@@ -183,7 +175,7 @@ impl State {
         &self,
         mut choices: Vec<Choice>,
         opener: Opener<'_, impl Fn(&[u8]) -> usize, impl Fn(FileTime) -> FileTime>,
-    ) -> Result<Opened, SecurityStatus> {
+    ) -> Result<Leg, SecurityStatus> {
         let best = choices.first().ok_or(SecurityStatus::NO_CREDENTIALS)?;
         match Protocol::of(&best.package.name) {
             Protocol::Kerberos => self.request(choices.swap_remove(0), opener),
@@ -196,7 +188,7 @@ impl State {
         &self,
         choice: Choice,
         opener: Opener<'_, impl Fn(&[u8]) -> usize, impl Fn(FileTime) -> FileTime>,
-    ) -> Result<Opened, SecurityStatus> {
+    ) -> Result<Leg, SecurityStatus> {
         let Opener { asked, nonce, transcript, least, measure, now, to_local } = opener;
         let key = self.client_key(&choice.client)?;
         let flags = choice.grant(asked.requested);
@@ -248,7 +240,7 @@ impl State {
         } else {
             Err(Done { info, proofs, expires })
         };
-        Ok(Opened { made, flags, expires, next })
+        Ok(Leg { made, flags, expires, next })
     }
 
     /// The choice for a package, unless its credential is gone.
@@ -285,7 +277,7 @@ fn hello(
     protocol: Protocol,
     choices: Vec<Choice>,
     opener: Opener<'_, impl Fn(&[u8]) -> usize, impl Fn(FileTime) -> FileTime>,
-) -> Opened {
+) -> Leg {
     let Opener { asked, nonce, transcript, least, measure, .. } = opener;
     let (flags, expires) = (choices[0].grant(asked.requested), choices[0].expires);
     let make = |padding| {
@@ -303,7 +295,7 @@ fn hello(
     let token = frame::padded(least, make, measure);
     let transcript = transcript.with(&token);
     let next = Ok(Initiation::Challenge { choices, nonce, transcript });
-    Opened { made: Made::whole(token), flags, expires, next }
+    Leg { made: Made::whole(token), flags, expires, next }
 }
 
 impl Choice {

@@ -7,7 +7,7 @@ use super::{
     frame::Protocol,
     handshake::Advance,
     proof::Proofs,
-    stage::{Completing, Context, Established},
+    stage::{Completing, Context, Established, Initiation},
     token::Digest,
 };
 use crate::FileTime;
@@ -68,6 +68,14 @@ impl Made {
             expires,
         }
     }
+}
+
+/// What an initiator's mechanism sends, and what it awaits then.
+pub(super) struct Leg {
+    pub(super) made: Made,
+    pub(super) flags: ContextFlags,
+    pub(super) expires: FileTime,
+    pub(super) next: Result<Initiation, Done>,
 }
 
 /// A mechanism that is done on this side: the context to be, and what proves the rest of a negotiation.

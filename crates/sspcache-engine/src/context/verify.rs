@@ -30,15 +30,11 @@ impl Accepting {
         let expires = self.terms.expires;
         let Some(listed) = &self.listed else {
             let Received { token, flags, next, .. } = self.take(instance, request, received, now)?;
-            let next = match next {
-                Ok(awaits) => self.with(awaits),
-                Err(done) => done.established(),
-            };
-            return Ok(Made::whole(token).advance(next, flags, expires));
+            return Ok(Made::whole(token).advance(self.then(next), flags, expires));
         };
         let response = Response::read(received).ok_or(SecurityStatus::INVALID_TOKEN)?;
         if response.state == Negotiation::Rejected {
-            return Err(self.reason(response.token));
+            return Err(self.protocol().read_rejection(response.token));
         }
         let token = response.token.ok_or(SecurityStatus::INVALID_TOKEN)?;
         if response.state != Negotiation::Incomplete || response.mechanism.is_some() {
@@ -47,21 +43,23 @@ impl Accepting {
         let Received { token, flags, next, takes } = self.take(instance, request, token, now)?;
         listed.check_mic(self.protocol(), next.as_ref().err(), response.mic)?;
         let token = listed.respond(None, &token, next.as_ref().err());
-        let next = match next {
-            Ok(awaits) => self.with(awaits),
-            Err(done) => done.established(),
-        };
         if let Some(nonce) = takes
             && token.len() <= request.room
         {
             instance.lock().handshakes.taken.add(nonce, now);
         }
-        Ok(Made::whole(token).advance(next, flags, expires))
+        Ok(Made::whole(token).advance(self.then(next), flags, expires))
     }
 
-    fn with(&self, awaits: Acceptance) -> Context {
-        let (terms, listed) = (self.terms.clone(), self.listed.clone());
-        Context::Accepting(Box::new(Self { terms, listed, awaits }))
+    /// The context that awaits the next token, or is established.
+    fn then(&self, next: Result<Acceptance, Done>) -> Context {
+        match next {
+            Ok(awaits) => {
+                let (terms, listed) = (self.terms.clone(), self.listed.clone());
+                Context::Accepting(Box::new(Self { terms, listed, awaits }))
+            }
+            Err(done) => done.established(),
+        }
     }
 
     fn protocol(&self) -> Protocol {
@@ -123,14 +121,6 @@ impl Accepting {
         Ok(Received { token: Vec::new(), flags, next: Err(Done { info, proofs, expires }), takes: None })
     }
 
-    /// The status of a rejection.
-    fn reason(&self, token: Option<&[u8]>) -> SecurityStatus {
-        let said = token.and_then(|token| {
-            [self.protocol(), Protocol::Own].into_iter().find_map(|protocol| protocol.read_error(token))
-        });
-        said.unwrap_or(SecurityStatus::LOGON_DENIED)
-    }
-
     /// The token that tells the initiator why the acceptor gave up.
     pub(super) fn error(&self, status: SecurityStatus, now: FileTime) -> Vec<u8> {
         let dce = matches!(self.awaits, Acceptance::Acknowledgement { .. });
@@ -138,7 +128,7 @@ impl Accepting {
         if self.listed.is_none() {
             return token;
         }
-        Response { state: Negotiation::Rejected, mechanism: None, token: Some(&token), mic: None }.write()
+        Response::rejected(&token).write()
     }
 }
 

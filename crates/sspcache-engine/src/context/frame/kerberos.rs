@@ -12,7 +12,7 @@ use super::{
         self, BIT_STRING, Der, GENERAL_STRING, GENERALIZED_TIME, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE,
         application, context,
     },
-    names::{SOMEWHERE, Target, realm_of},
+    names::{PRINCIPAL, SOMEWHERE, Target, UNKNOWN, realm_of},
 };
 use crate::{FileTime, Name, Principal, SecurityStatus, context::token};
 
@@ -292,7 +292,7 @@ fn time(time: FileTime) -> String {
 const DAYS_OF_400_YEARS: u64 = 146_097;
 
 /// 1.2.840.113554.1.2.2
-const KERBEROS: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x12, 1, 2, 2];
+pub(super) const KERBEROS: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x12, 1, 2, 2];
 /// The version of the protocol.
 const VERSION: i32 = 5;
 /// The number of a ticket's tag.
@@ -301,9 +301,6 @@ const TICKET: u8 = 1;
 /// there.
 const ENCRYPTION: i32 = -21_331;
 const KEY_VERSION: i32 = 1;
-/// Types of names.
-const UNKNOWN: i32 = 0;
-const PRINCIPAL: i32 = 1;
 
 #[cfg(test)]
 mod tests {

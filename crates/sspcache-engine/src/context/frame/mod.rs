@@ -73,6 +73,13 @@ impl Protocol {
         }
     }
 
+    /// The status of SPNEGO's rejection of this protocol, with the token in it.
+    pub(super) fn read_rejection(self, token: Option<&[u8]>) -> SecurityStatus {
+        let said = token
+            .and_then(|token| [self, Self::Own].into_iter().find_map(|protocol| protocol.read_error(token)));
+        said.unwrap_or(SecurityStatus::LOGON_DENIED)
+    }
+
     /// Fills in the MAC of a proof that was written without.
     pub(super) fn prove(self, token: &mut [u8], mac: &Digest) {
         if self == Self::Ntlm {

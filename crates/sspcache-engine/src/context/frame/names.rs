@@ -54,8 +54,8 @@ pub(in crate::context) fn is_address(target: &Name) -> bool {
 }
 
 /// The types of names of RFC 4120: unknown, a principal, a service and its instance.
-const UNKNOWN: i32 = 0;
-const PRINCIPAL: i32 = 1;
+pub(super) const UNKNOWN: i32 = 0;
+pub(super) const PRINCIPAL: i32 = 1;
 const SERVICE: i32 = 2;
 
 #[cfg(test)]

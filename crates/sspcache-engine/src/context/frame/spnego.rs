@@ -6,6 +6,7 @@
 use super::{
     Protocol,
     der::{self, Der, ENUMERATED, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, application, context},
+    kerberos::KERBEROS,
 };
 
 /// A mechanism that Windows lists.
@@ -35,7 +36,7 @@ impl Mechanism {
     fn identifier(self) -> &'static [u8] {
         match self {
             Self::MsKerberos => &[0x2A, 0x86, 0x48, 0x82, 0xF7, 0x12, 1, 2, 2],
-            Self::Kerberos => &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x12, 1, 2, 2],
+            Self::Kerberos => KERBEROS,
             Self::NegoEx => &[0x2B, 6, 1, 4, 1, 0x82, 0x37, 2, 2, 0x1E],
             Self::Ntlm => &[0x2B, 6, 1, 4, 1, 0x82, 0x37, 2, 2, 0x0A],
         }
@@ -162,6 +163,11 @@ impl<'t> Response<'t> {
             });
         });
         written
+    }
+
+    /// A rejection, with the mechanism's token that says why.
+    pub(in crate::context) fn rejected(token: &'t [u8]) -> Self {
+        Self { state: State::Rejected, mechanism: None, token: Some(token), mic: None }
     }
 
     pub(in crate::context) fn read(token: &'t [u8]) -> Option<Self> {
