@@ -5,6 +5,8 @@
 mod file;
 /// The journal that they write.
 mod journal;
+/// Wine's list of security providers, which tests that change it or depend on it take turns with.
+mod providers;
 /// Found by a program that only knows secur32.
 mod secur32;
 /// As they ship: these need a distribution (`cargo xtask test dist`).

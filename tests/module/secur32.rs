@@ -28,6 +28,8 @@ use windows_sys::{
     core::w,
 };
 
+use crate::providers;
+
 /// S8: secur32 hands the mock its own lower word back, and puts one of its own into the upper.
 #[test]
 fn a_client_of_secur32_signs_in_through_the_registered_mock() {
@@ -42,6 +44,7 @@ fn a_client_of_secur32_signs_in_through_the_registered_mock() {
     path.push(env::var_os("PATH").unwrap_or_default());
     let test = "a_client_of_secur32_signs_in_through_the_registered_mock";
     let Some(command) = in_own_process(test, &[("PATH", &path)], sign_in_and_out) else { return };
+    let _changing = providers::changing();
     let _registered = Registered::new("MSNSSPC.dll");
     succeed(command);
 }

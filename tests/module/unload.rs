@@ -223,33 +223,40 @@ fn memory_that_was_handed_out_is_left_alone_at_the_end() {
 
     type Enumerate = extern "system" fn(*mut u32, *mut *mut SecPkgInfoW) -> i32;
 
-    let (_folder, file) = dll::shipped("MSNSSPC");
-    let mock = Mock::at(&file);
-    let enumerate: Enumerate = mock.expect("EnumerateSecurityPackagesW");
-    let lists: Vec<_> = (0..64)
-        .map(|_| {
-            let (mut count, mut list) = (0, std::ptr::null_mut());
-            assert_eq!(enumerate(&raw mut count, &raw mut list), 0);
-            list
-        })
-        .collect();
-    // SAFETY: the lists lie in the process's heap, and are used no more. What is allocated there is written to within its size.
-    let ours: Vec<&[u8]> = unsafe {
-        let heap = GetProcessHeap();
-        let size = HeapSize(heap, 0, lists[0].cast());
-        for list in &lists {
-            assert_ne!(HeapFree(heap, 0, list.cast()), 0);
-        }
-        let allocate = |_| {
-            let block = HeapAlloc(heap, 0, size).cast::<u8>();
-            block.write_bytes(0xAB, size);
-            std::slice::from_raw_parts(block, size)
+    // Alone, so that no other test takes what is freed here.
+    let test = "memory_that_was_handed_out_is_left_alone_at_the_end";
+    let command = in_own_process(test, &[], || {
+        let (_folder, file) = dll::shipped("MSNSSPC");
+        let mock = Mock::at(&file);
+        let enumerate: Enumerate = mock.expect("EnumerateSecurityPackagesW");
+        let lists: Vec<_> = (0..64)
+            .map(|_| {
+                let (mut count, mut list) = (0, std::ptr::null_mut());
+                assert_eq!(enumerate(&raw mut count, &raw mut list), 0);
+                list
+            })
+            .collect();
+        // SAFETY: the lists lie in the process's heap, and are used no more. What is allocated there is written to within its size.
+        let ours: Vec<&[u8]> = unsafe {
+            let heap = GetProcessHeap();
+            let size = HeapSize(heap, 0, lists[0].cast());
+            for list in &lists {
+                assert_ne!(HeapFree(heap, 0, list.cast()), 0);
+            }
+            let allocate = |_| {
+                let block = HeapAlloc(heap, 0, size).cast::<u8>();
+                block.write_bytes(0xAB, size);
+                std::slice::from_raw_parts(block, size)
+            };
+            (0..256).map(allocate).collect()
         };
-        (0..256).map(allocate).collect()
-    };
-    let reused =
-        ours.iter().filter(|block| lists.iter().any(|list| list.addr() == block.as_ptr().addr())).count();
-    assert!(reused > 0, "the heap gives out again what was freed");
-    mock.unload();
-    assert!(ours.iter().all(|block| block.iter().all(|&byte| byte == 0xAB)), "written to by the SSP");
+        let reused =
+            ours.iter().filter(|block| lists.iter().any(|list| list.addr() == block.as_ptr().addr())).count();
+        assert!(reused > 0, "the heap gives out again what was freed");
+        mock.unload();
+        assert!(ours.iter().all(|block| block.iter().all(|&byte| byte == 0xAB)), "written to by the SSP");
+    });
+    if let Some(command) = command {
+        succeed(command);
+    }
 }
