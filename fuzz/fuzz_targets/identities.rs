@@ -9,6 +9,7 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use sspcache_tests::{
     auth_identity::Family,
     dll::{Ask, Handle, Mock, Plain, Wide},
+    identity::ex,
 };
 use windows_sys::Win32::{
     Foundation::{
@@ -95,17 +96,10 @@ impl Target<'_> {
         let whole = u32::try_from(size_of::<Ex>()).expect("a short structure");
         let [.., packages] = &mut strings.0;
         let extended = Ex {
-            Version: 0x200,
             Length: if input.ratio(1, 8)? { input.int_in_range(0..=2 * whole)? } else { whole },
-            User: plain.User,
-            UserLength: plain.UserLength,
-            Domain: plain.Domain,
-            DomainLength: plain.DomainLength,
-            Password: plain.Password,
-            PasswordLength: plain.PasswordLength,
-            Flags: plain.Flags,
             PackageListLength: packages.length(plain.Flags, input)?,
             PackageList: packages.address(),
+            ..ex::<u8>(&plain, &mut [])
         };
         self.try_all((&raw const extended).cast_mut().cast());
         Ok(())

@@ -10,55 +10,35 @@ use crate::{
     ssp,
 };
 
-/// Lists the packages.
-///
-/// # Safety
-/// Pointers that are not null may be written to.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "system" fn EnumerateSecurityPackagesW(
-    count: *mut u32,
-    packages: *mut *mut SecPkgInfoW,
-) -> i32 {
-    if library::is_inside() {
-        // SAFETY: by this function's contract.
-        return unsafe { systems::<SecPkgInfoW>(c"EnumerateSecurityPackagesW", count, packages) };
-    }
-    let others = Others::new();
-    // SAFETY: by this function's contract.
-    abi::answer(|| unsafe {
-        abi::enumerate_with::<Wide>(
-            &ssp::SSP,
-            others.infos(),
-            abi::Raw::from_raw(count),
-            abi::Raw::from_raw(packages),
-        )
-    })
+/// Exports one form of the function that lists the packages.
+macro_rules! enumerate {
+    ($name:ident, $systems:literal, $encoding:ty, $info:ty) => {
+        /// Lists the packages.
+        ///
+        /// # Safety
+        /// Pointers that are not null may be written to.
+        #[unsafe(no_mangle)]
+        pub(crate) unsafe extern "system" fn $name(count: *mut u32, packages: *mut *mut $info) -> i32 {
+            if library::is_inside() {
+                // SAFETY: by this function's contract.
+                return unsafe { systems::<$info>($systems, count, packages) };
+            }
+            let others = Others::new();
+            // SAFETY: by this function's contract.
+            abi::answer(|| unsafe {
+                abi::enumerate_with::<$encoding>(
+                    &ssp::SSP,
+                    others.infos(),
+                    abi::Raw::from_raw(count),
+                    abi::Raw::from_raw(packages),
+                )
+            })
+        }
+    };
 }
 
-/// Lists the packages.
-///
-/// # Safety
-/// Pointers that are not null may be written to.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "system" fn EnumerateSecurityPackagesA(
-    count: *mut u32,
-    packages: *mut *mut SecPkgInfoA,
-) -> i32 {
-    if library::is_inside() {
-        // SAFETY: by this function's contract.
-        return unsafe { systems::<SecPkgInfoA>(c"EnumerateSecurityPackagesA", count, packages) };
-    }
-    let others = Others::new();
-    // SAFETY: by this function's contract.
-    abi::answer(|| unsafe {
-        abi::enumerate_with::<Ansi>(
-            &ssp::SSP,
-            others.infos(),
-            abi::Raw::from_raw(count),
-            abi::Raw::from_raw(packages),
-        )
-    })
-}
+enumerate!(EnumerateSecurityPackagesA, c"EnumerateSecurityPackagesA", Ansi, SecPkgInfoA);
+enumerate!(EnumerateSecurityPackagesW, c"EnumerateSecurityPackagesW", Wide, SecPkgInfoW);
 
 /// Calls the system's function of this name.
 ///
