@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, as their registries have them, sign in to a server that verifies through the mock.
+//! Clients of other projects, as their registries have them, sign in to a server that verifies through the mock.
 //!
 //! They are Windows programs, which Wine runs under `sspcache exec`; the server is the test itself, and so a mock for another
 //! system verifies what they send. `cargo xtask setup --all` fetches them, and `cargo xtask test clients` runs these tests.

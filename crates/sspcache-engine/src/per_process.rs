@@ -100,7 +100,7 @@ impl<T> PerProcess<T> {
         let made = Box::new(Generation { value, mark: ForkMark::new(), inherited: NonNull::new(found) });
         let made = Box::into_raw(made);
         if self.newest.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            // SAFETY: it came from `Box::into_raw` above, and nobody else has seen it.
+            // SAFETY: it came from `Box::into_raw` above, and no other thread has seen it.
             drop(unsafe { Box::from_raw(made) });
         }
     }

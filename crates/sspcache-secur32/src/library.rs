@@ -49,7 +49,7 @@ static PROVIDERS: [(&str, Library); 2] = [
     ("DPA", Library::new(Kind::Provider("MSAPSSPC.dll"))),
 ];
 
-/// The provider of a package, which a question tells by its name; loaded if need be. None where its file isn't found.
+/// The provider of a package, found by its name; loaded if need be. None where its file isn't found.
 pub(crate) fn provider(is_named: impl Fn(&str) -> bool) -> Option<&'static Library> {
     let (_, library) = PROVIDERS.iter().find(|(package, _)| is_named(package))?;
     (!library.module(0).is_null()).then_some(library)

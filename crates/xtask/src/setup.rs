@@ -60,7 +60,6 @@ const ON_LINUX: &[Program] = &[
     ("npm", "nodejs npm"),
     ("xfreerdp", "freerdp2-x11"),
     ("Xvfb", "xvfb"),
-    ("openssl", "openssl"),
 ];
 
 /// JNA, where Debian puts it.

@@ -83,7 +83,7 @@ const STEPS: &[Step] = &[
     step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
     // After what else takes long: it waits for `native`, since both use Wine's prefix.
     step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
-    step("clients", Ci, CLIENTS, Function(all_clients), "clients that nobody here wrote sign in, Windows programs and native ones"),
+    step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
     step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
     step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
     // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
@@ -280,7 +280,7 @@ fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
     )
 }
 
-/// Clients that nobody here wrote: Windows programs, and those of this system.
+/// Clients of other projects: Windows programs, and those of this system.
 fn all_clients(workspace: &Workspace) -> Result<()> {
     windows_clients(workspace)?;
     cargo(

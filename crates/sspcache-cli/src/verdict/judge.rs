@@ -94,7 +94,7 @@ fn conclude_process(
                 entry.credential.end = End::Left { when: LeftWhen::SignedOut };
             }
         }
-        // What was preloaded is nobody's as long as nobody signs in: an SSP that was loaded to list its packages, and
+        // What was preloaded doesn't count in an instance without a sign-in: an SSP that was loaded to list its packages, and
         // freed, leaves nothing (clause Q5).
         let signed_in = std::mem::take(&mut replay.signed_in);
         replay.credentials.retain(|entry| {
@@ -232,7 +232,7 @@ struct Replay<'journal> {
     marks: Vec<FileTime>,
     flushed: bool,
     asked: bool,
-    /// The packages that somebody signed in to.
+    /// The packages that the program signed in to.
     signed_in: BTreeSet<&'journal str>,
     default_sign_ins: usize,
     refused: Vec<Refusal>,
@@ -453,7 +453,7 @@ impl<'journal> Replay<'journal> {
 
     /// Whether the process signed out here, other than by a mark: it flushed, or unloaded the SSP and went on until `last`.
     fn signed_out(&self, last: FileTime) -> bool {
-        // Only Windows tells unloading from the end of a process. Elsewhere, what happened later in the process does.
+        // Only Windows distinguishes unloading from the end of a process. Elsewhere, what happened later in the process does.
         let unloaded = self.end == Some(Ending::Unloaded) && (self.is_windows || self.last() < Some(last));
         self.flushed || (!self.signed_in.is_empty() && unloaded)
     }

@@ -84,7 +84,7 @@ impl<'t> First<'t> {
         }
     }
 
-    /// The token that tells the initiator why it was refused.
+    /// The token with the reason of a refusal, for the initiator.
     fn error(&self, status: SecurityStatus, now: FileTime, server: &Principal) -> Vec<u8> {
         match self {
             Self::Listed(init) => {

@@ -194,7 +194,7 @@ impl Initiating {
         }
     }
 
-    /// The token that tells the acceptor why the initiator gave up.
+    /// The token with the reason for which the initiator gave up, for the acceptor.
     pub(super) fn error(&self, status: SecurityStatus, now: FileTime) -> Vec<u8> {
         let dce = self.asked.requested.contains(ContextFlags::USE_DCE_STYLE);
         let token = self.protocol().error(status, now, &Principal::default(), dce);
@@ -204,7 +204,7 @@ impl Initiating {
         Response::rejected(&token).write()
     }
 
-    /// Whether the initiator tells the acceptor why it gave up.
+    /// Whether the initiator sends the acceptor the reason for which it gave up.
     pub(super) fn tells(&self, flags: ContextFlags) -> bool {
         let told = |package| grant_by(package, flags).contains(ContextFlags::EXTENDED_ERROR);
         match &self.awaits {

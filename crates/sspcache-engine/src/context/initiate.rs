@@ -80,7 +80,7 @@ impl State {
         let own = self.package(held.own.package);
         let negotiated = self.is_negotiate(held.own.package);
         let settings = &self.handshakes.settings;
-        // NTLM asks nobody for its target, and Negotiate may be left with NTLM.
+        // NTLM looks up no target, and Negotiate may be left with NTLM.
         let looks_up = !negotiated && Protocol::of(&own.name) != Protocol::Ntlm;
         if looks_up && !settings.knows(request.target.as_ref()) {
             return Err(SecurityStatus::TARGET_UNKNOWN);
@@ -227,7 +227,7 @@ impl State {
             package: choice.package,
             negotiated: asked.negotiated,
             client: client.cloned().unwrap_or_default(),
-            // Nobody says who it is, until there is a reply.
+            // Not known until there is a reply.
             server: Principal::default(),
             target: asked.target.clone(),
             target_information: asked.target.as_ref().map(in_utf16).unwrap_or_default(),

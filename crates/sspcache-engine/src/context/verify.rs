@@ -121,7 +121,7 @@ impl Accepting {
         Ok(Received { token: Vec::new(), flags, next: Err(Done { info, proofs, expires }), takes: None })
     }
 
-    /// The token that tells the initiator why the acceptor gave up.
+    /// The token with the reason for which the acceptor gave up, for the initiator.
     pub(super) fn error(&self, status: SecurityStatus, now: FileTime) -> Vec<u8> {
         let dce = matches!(self.awaits, Acceptance::Acknowledgement { .. });
         let token = self.protocol().error(status, now, &self.terms.server, dce);

@@ -44,7 +44,7 @@ impl InPlace {
     pub(crate) fn put(prefix: &Path, replacements: &[Replacement]) -> io::Result<Self> {
         let locks = Locks::open(prefix)?;
         locks.edit.lock()?;
-        // Before anything changes: whoever sees a change sees that it is needed.
+        // Before anything changes, so that a run that sees a change also sees that it is needed.
         locks.users.lock_shared()?;
         let put = replacements.iter().try_for_each(|replacement| {
             let folder = prefix.join("drive_c/windows").join(replacement.folder);

@@ -42,7 +42,7 @@ const LOCK: &str = "sspcache.lock";
 const TRIES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What tells Wine that this prefix needs no update for its version, which would write through the links.
+/// Says to Wine that this prefix needs no update for its version, which would write through the links.
 const NO_UPDATE: &str = "disable\n";
 
 impl Shadow {
@@ -201,8 +201,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut File::open(from)?, &mut File::create_new(to)?).map(drop)
 }
 
-/// Makes the lock file of a shadow. It appears under its name when it is locked, so that nobody takes a shadow that
-/// begins for one that was abandoned.
+/// Makes the lock file of a shadow. It appears under its name when it is locked, so that no other run takes a new
+/// shadow for an abandoned one.
 fn lock(shadow: &Path, prefix: &Path) -> io::Result<File> {
     let new = shadow.join("sspcache.new");
     let mut lock = File::create_new(&new)?;
@@ -242,8 +242,8 @@ fn remove_if_abandoned(shadow: &Path, server: &Server) -> io::Result<()> {
     remove(shadow)
 }
 
-/// Removes a shadow: links, and never what they lead to. Its lock goes last, since without one nobody could tell that it was
-/// abandoned.
+/// Removes a shadow: links, and never what they lead to. Its lock goes last, since without one the next run couldn't see that it
+/// was abandoned.
 fn remove(shadow: &Path) -> io::Result<()> {
     for entry in fs::read_dir(shadow)? {
         let entry = entry?;

@@ -1,6 +1,6 @@
 //! The tokens of a handshake as they travel: the mock's own messages, bare or in what Kerberos, NTLM and SPNEGO send.
 //!
-//! Whoever parses a token finds what its name says, down to the names in it. Each proof covers all of its mechanism's
+//! A parser of a token finds what its name says, down to the names in it. Each proof covers all of its mechanism's
 //! tokens byte for byte, and the list of mechanisms that SPNEGO begins with.
 
 mod der;
@@ -44,7 +44,7 @@ impl Protocol {
         }
     }
 
-    /// The token that tells why a handshake failed.
+    /// The token with the reason of a failed handshake.
     pub(super) fn error(
         self,
         status: SecurityStatus,
