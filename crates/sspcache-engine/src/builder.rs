@@ -126,7 +126,7 @@ impl EngineBuilder {
     /// Whether impersonation is pretended, instead of refused. No token of the operating system changes.
     #[cfg(feature = "contexts")]
     pub fn simulate_impersonation(mut self, simulate: bool) -> Self {
-        use crate::context::impersonation::Impersonation;
+        use crate::context::settings::Impersonation;
         self.0.contexts.impersonation =
             if simulate { Impersonation::Simulate } else { Impersonation::Refuse };
         self

@@ -22,6 +22,9 @@ use windows_sys::Win32::{
     },
 };
 
+/// `SEC_E_UNSUPPORTED_FUNCTION`: the other DLL has no such function.
+pub(crate) const UNSUPPORTED: i32 = 0x8009_0302_u32.cast_signed();
+
 /// A DLL that answers calls. It is loaded by the first call that needs it, and stays loaded.
 #[derive(Debug)]
 pub(crate) struct Library {

@@ -5,8 +5,7 @@ use std::{ffi::c_void, ptr, slice};
 use sspcache_dll::abi::{self, Ansi, SecPkgInfoA, SecPkgInfoW, Wide};
 
 use crate::{
-    library::{self, SYSTEM},
-    route::UNSUPPORTED,
+    library::{self, SYSTEM, UNSUPPORTED},
     ssp,
 };
 

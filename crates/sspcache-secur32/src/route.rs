@@ -8,14 +8,11 @@ use sspcache_dll::abi::{
 };
 
 use crate::{
-    library::{self, Library, SYSTEM},
+    library::{self, Library, SYSTEM, UNSUPPORTED},
     owner::{CONTEXTS, CREDENTIALS},
     packages::{EnumerateSecurityPackagesA, EnumerateSecurityPackagesW},
     ssp,
 };
-
-/// `SEC_E_UNSUPPORTED_FUNCTION`: the other DLL has no such function.
-pub(crate) const UNSUPPORTED: i32 = 0x8009_0302_u32.cast_signed();
 
 /// A name that ends in a null.
 macro_rules! c_name {

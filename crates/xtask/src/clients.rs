@@ -9,8 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use xshell::cmd;
 
-use crate::setup::once_more;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, once_more};
 
 const LIST: &str = include_str!("../clients.txt");
 const STAMP: &str = "fetched.txt";

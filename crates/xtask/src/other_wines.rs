@@ -10,8 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use xshell::{Cmd, cmd};
 
 use crate::clients;
-use crate::setup::once_more;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, once_more};
 
 /// The release of Debian that has Wine 10.
 const RELEASE: &str = "trixie";

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
 
-use crate::workspace::{Workspace, is_on_path};
+use crate::workspace::{Workspace, is_on_path, once_more};
 use crate::{Arguments, clients, other_wines, wine};
 
 /// What a step needs, in the order in which it is installed.
@@ -268,14 +268,6 @@ fn install_programs(workspace: &Workspace, missing: &[&Program]) -> Result<()> {
         let _ = cmd!(shell, "apt-get update --quiet=2").run();
         cmd!(shell, "apt-get install --quiet=2 --yes --no-install-recommends {packages...}").run()
     })?)
-}
-
-/// Runs a command that fetches something, and runs it again if it fails: the server may answer then.
-pub(crate) fn once_more(fetch: impl Fn() -> xshell::Result<()>) -> xshell::Result<()> {
-    fetch().or_else(|error| {
-        println!("setup: {error}; trying once more");
-        fetch()
-    })
 }
 
 /// What the Rust toolchain in use lacks, with rustup's name for its kind.

@@ -84,3 +84,11 @@ pub(crate) fn is_on_path(name: &str) -> bool {
     let file = format!("{name}{}", env::consts::EXE_SUFFIX);
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(&file).is_file()))
 }
+
+/// Runs a command that fetches something, and runs it again if it fails: the server may answer then.
+pub(crate) fn once_more(fetch: impl Fn() -> xshell::Result<()>) -> xshell::Result<()> {
+    fetch().or_else(|error| {
+        println!("setup: {error}; trying once more");
+        fetch()
+    })
+}

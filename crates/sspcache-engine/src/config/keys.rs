@@ -10,8 +10,8 @@ use crate::{
     context::{
         NegotiateFirst,
         export_key::ExportKey,
-        impersonation::Impersonation,
         message_token::{LONGEST_BLOCK, SHORTEST},
+        settings::Impersonation,
     },
     ledger::HandlePolicy,
     package::Capabilities,

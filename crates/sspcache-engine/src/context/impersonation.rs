@@ -4,22 +4,11 @@ use std::fmt;
 
 use windows_sys::Win32::Security::Authentication::Identity::SECPKG_FLAG_IMPERSONATION;
 
-use super::{ContextFlags, ContextHandle, ContextInfo, Role};
+use super::{ContextFlags, ContextHandle, ContextInfo, Role, settings::Impersonation};
 use crate::{
     EventKind, Operation, SecurityStatus,
     state::{Instance, State},
 };
-
-/// What `ImpersonateSecurityContext` does.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Impersonation {
-    /// The thread gets a token of the process's own user (clause R3).
-    ProcessToken,
-    #[default]
-    Refuse,
-    /// It succeeds, and no token changes.
-    Simulate,
-}
 
 /// The access tokens of the operating system, for impersonation with the token of the process (clause R3). The engine
 /// calls none of the system's functions for it: its host does.

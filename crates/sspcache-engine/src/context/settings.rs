@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::impersonation::Impersonation;
 use crate::Name;
 
 /// The settings of contexts.
@@ -24,6 +23,17 @@ pub(crate) struct Settings {
     pub(crate) negotiate_first: Option<NegotiateFirst>,
     /// Whether an initiator of Negotiate is done when its mechanism is, before the acceptor's last token.
     pub(crate) early_ok: bool,
+}
+
+/// What `ImpersonateSecurityContext` does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Impersonation {
+    /// The thread gets a token of the process's own user (clause R3).
+    ProcessToken,
+    #[default]
+    Refuse,
+    /// It succeeds, and no token changes.
+    Simulate,
 }
 
 /// The package that Negotiate offers first, whatever the target: see
