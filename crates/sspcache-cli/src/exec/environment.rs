@@ -72,6 +72,10 @@ impl Environment {
     }
 }
 
+/// The variable with the libraries that a program loads before its own.
+pub(crate) const PRELOAD: &str =
+    if cfg!(target_vendor = "apple") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
+
 const PATH_SEPARATOR: u8 = if cfg!(windows) { b';' } else { b':' };
 
 /// A variable's list with these folders before those that it has already.
@@ -114,10 +118,9 @@ fn push(list: &mut OsString, separator: u8, part: &OsStr) {
 
 /// Behind what is preloaded already: a sanitizer's runtime has to come first, and says so.
 fn preloaded(mock: &Path) -> Result<(&'static str, OsString), ExecError> {
-    let variable = if cfg!(target_vendor = "apple") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
     // The dynamic linker of Linux splits LD_PRELOAD at blanks as well.
     if mock.as_os_str().as_encoded_bytes().contains(&b' ') {
-        return Err(ExecError::PathList { variable, folder: mock.to_owned() });
+        return Err(ExecError::PathList { variable: PRELOAD, folder: mock.to_owned() });
     }
-    Ok((variable, behind(variable, PATH_SEPARATOR, mock)?))
+    Ok((PRELOAD, behind(PRELOAD, PATH_SEPARATOR, mock)?))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
@@ -62,6 +63,15 @@ impl Mocks {
     pub(crate) fn wine_shim(&self) -> PathBuf {
         self.windows.join("wine")
     }
+}
+
+/// The file of a command, as a shell finds it.
+pub(crate) fn program(program: &OsStr) -> Option<PathBuf> {
+    if Path::new(program).components().count() > 1 {
+        return Some(program.into());
+    }
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// The mock under the name of Windows' own DLL, to which programs are linked.

@@ -7,7 +7,8 @@
 //! | `names` | makes links to them, under each name that programs ask for |
 //! | `environment` | sets the variables through which the command finds them |
 //! | `wine` | handles commands that are Windows programs: gives them a prefix in which secur32.dll is the mock |
-//! | `run` | starts the command, passes signals on, waits |
+//! | `run` | starts the command, and waits |
+//! | `signals` | passes signals on to the command |
 //! | `unseen` | says why no process used a mock, as far as that can be seen |
 
 mod accounts;
@@ -15,6 +16,7 @@ mod environment;
 mod find;
 mod names;
 mod run;
+mod signals;
 mod unseen;
 #[cfg(unix)]
 mod wine;
@@ -39,7 +41,7 @@ use self::{
     environment::Environment,
     find::Mocks,
     names::Names,
-    run::Signals,
+    signals::Signals,
     wine::Wine,
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path};
 
-use super::{ExecError, find::Mocks, run::Signals};
+use super::{ExecError, find::Mocks, signals::Signals};
 use crate::cli::ExecArgs;
 
 /// A command that Wine runs: there is none.

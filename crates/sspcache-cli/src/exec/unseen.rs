@@ -1,7 +1,6 @@
 //! Why no process of the command used a mock: what its files, the loader and the command line tell (clause Q6).
 
 use std::{
-    env,
     ffi::{OsStr, OsString},
     fs, iter,
     path::{Path, PathBuf},
@@ -13,7 +12,7 @@ use object::{
     read::elf::{FileHeader, ProgramHeader},
 };
 
-use super::find::{MOCKS, Mocks};
+use super::find::{self, MOCKS, Mocks};
 use crate::{
     inspect::{format_of, machine},
     output::join,
@@ -41,7 +40,7 @@ fn programs(command: &[OsString]) -> Vec<PathBuf> {
     /// A command line may name thousands of files.
     const MOST: usize = 16;
     let mut programs: Vec<PathBuf> = Vec::new();
-    let first = command.first().and_then(|program| found(program));
+    let first = command.first().and_then(|program| find::program(program));
     let arguments = command.iter().skip(1).map(PathBuf::from);
     for path in first.into_iter().chain(arguments).filter(|path| path.is_file()).take(MOST) {
         let interpreter = interpreter_of_script(&path);
@@ -54,15 +53,6 @@ fn programs(command: &[OsString]) -> Vec<PathBuf> {
     programs
 }
 
-/// The file of a command, as a shell finds it.
-fn found(program: &OsStr) -> Option<PathBuf> {
-    if Path::new(program).components().count() > 1 {
-        return Some(program.into());
-    }
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
-}
-
 /// The program that a script's first line names.
 fn interpreter_of_script(path: &Path) -> Option<PathBuf> {
     use std::io::Read;
@@ -73,7 +63,7 @@ fn interpreter_of_script(path: &Path) -> Option<PathBuf> {
     let interpreter = words.next()?;
     // `#!/usr/bin/env python3`
     match words.next() {
-        Some(program) if interpreter.ends_with("/env") => found(OsStr::new(program)),
+        Some(program) if interpreter.ends_with("/env") => find::program(OsStr::new(program)),
         _ => Some(interpreter.into()),
     }
 }
@@ -164,7 +154,7 @@ impl Image {
         }
         let native = mocks.native.join(MOCKS[0].file_name());
         let folders = match self.format {
-            BinaryFormat::Pe if cfg!(unix) => vec![mocks.windows.clone(), mocks.windows.join("x86")],
+            BinaryFormat::Pe if cfg!(unix) => vec![mocks.windows.clone(), mocks.windows_32()],
             _ => vec![mocks.native.clone()],
         };
         let files = folders.into_iter().map(|folder| folder.join(MOCKS[0].file_name()));
@@ -211,12 +201,17 @@ fn loader<'data, H: FileHeader<Endian = object::Endianness>, R: ReadRef<'data>>(
 /// Tries once to load a mock into a child of this program, and returns what the loader says against it.
 #[cfg(unix)]
 fn does_not_load(mocks: &Mocks) -> Option<String> {
-    use std::process::{Command, Stdio};
-    let variable = if cfg!(target_vendor = "apple") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
+    use std::{
+        env,
+        process::{Command, Stdio},
+    };
+
+    use super::environment::PRELOAD;
+
     let mock = mocks.native.join(MOCKS[0].file_name());
     let mut child = Command::new(env::current_exe().ok()?);
     // Each symbol at once, so that a missing one shows.
-    child.arg("--version").env(variable, &mock).env("LD_BIND_NOW", "1").stdin(Stdio::null());
+    child.arg("--version").env(PRELOAD, &mock).env("LD_BIND_NOW", "1").stdin(Stdio::null());
     let tried = child.output().ok()?;
     let said = String::from_utf8_lossy(&tried.stderr);
     let first = said.lines().find(|line| !line.trim().is_empty());

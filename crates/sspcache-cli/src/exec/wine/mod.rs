@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `program` | knows Wine and Windows programs by their names |
 //! | `prefix` | finds the user's prefix, and makes one where there is none |
 //! | `shadow` | makes the prefix that the command runs in |
 //! | `in_place` | puts the mock into the user's prefix instead, on request |
@@ -9,6 +10,7 @@
 
 mod in_place;
 mod prefix;
+mod program;
 mod server;
 mod shadow;
 
@@ -19,11 +21,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::{in_place::InPlace, server::Server, shadow::Shadow};
+use self::{
+    in_place::InPlace,
+    program::{has_word, is_exe, is_wine},
+    server::Server,
+    shadow::Shadow,
+};
 use super::{
     ExecError,
     find::{MOCKS, Mocks},
-    run::Signals,
+    signals::Signals,
 };
 use crate::{
     cli::ExecArgs,
@@ -111,7 +118,7 @@ impl Wine {
         if self.how == How::Mentions && !(mocks.has_windows() && prefix::exists(&self.prefix)) {
             return Ok(None);
         }
-        prefix::make(self, signals)?;
+        prefix::make(&self.prefix, &self.program, &self.server, signals)?;
         if !prefix::exists(&self.prefix) {
             // Without Wine, or interrupted.
             return Ok(None);
@@ -240,24 +247,6 @@ fn files_named_like_mocks(folder: &Path) -> Vec<PathBuf> {
     let is_named_so =
         |path: &PathBuf| path.file_name().is_some_and(|it| names().any(|name| it.eq_ignore_ascii_case(name)));
     entries.flatten().map(|entry| entry.path()).filter(is_named_so).collect()
-}
-
-/// Whether a program is Wine, by the names under which distributions have it.
-fn is_wine(program: &OsStr) -> bool {
-    const NAMES: [&str; 6] =
-        ["wine", "wine64", "wine-stable", "wine-development", "wine-devel", "wine-staging"];
-    Path::new(program).file_name().is_some_and(|name| NAMES.iter().any(|wine| name == *wine))
-}
-
-fn is_exe(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("exe")))
-}
-
-/// Whether an argument, which may be a line for a shell, has such a word in it.
-fn has_word(argument: &OsStr, is_it: impl Fn(&OsStr) -> bool) -> bool {
-    let line = argument.to_string_lossy();
-    let ends_word = |character: char| character.is_whitespace() || "\"'`();&|<>=".contains(character);
-    line.split(ends_word).any(|word| is_it(OsStr::new(word)))
 }
 
 #[cfg(test)]

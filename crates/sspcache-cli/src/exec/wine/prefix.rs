@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, BufRead as _, BufReader, Read as _, Seek as _},
     path::{Path, PathBuf},
@@ -12,9 +13,9 @@ use super::{
     super::{
         ExecError,
         find::{Mocks, SECUR32},
-        run::Signals,
+        signals::Signals,
     },
-    Wine,
+    server::Server,
 };
 
 /// The folder that `WINEPREFIX` names, or Wine's default.
@@ -67,36 +68,41 @@ fn is_32_bit(prefix: &Path) -> io::Result<bool> {
 
 /// Has Wine make the prefix, unless it is there, as it would for the first program that it runs in it. One run of
 /// sspcache does, and others that need the same prefix wait for it.
-pub(crate) fn make(wine: &Wine, signals: &mut Signals) -> Result<(), ExecError> {
-    if exists(&wine.prefix) {
+pub(crate) fn make(
+    prefix: &Path,
+    wine: &OsStr,
+    server: &Server,
+    signals: &mut Signals,
+) -> Result<(), ExecError> {
+    if exists(prefix) {
         return Ok(());
     }
     // Wine makes the folder itself, and not those above it: its message says so.
-    let above = wine.prefix.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let above = prefix.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     // The folder itself is locked, so that nothing has to be written. Some network file systems can't; two runs at once
     // then do as two programs that are started at once do.
     let lock = File::open(above).map_err(|source| ExecError::Path { path: above.to_owned(), source })?;
     let _ = lock.lock();
-    if exists(&wine.prefix) {
+    if exists(prefix) {
         return Ok(());
     }
     let mut said = tempfile::tempfile()?;
-    let mut boot = Command::new(&wine.program);
-    boot.args(["wineboot", "--init"]).env("WINEPREFIX", &wine.prefix);
+    let mut boot = Command::new(wine);
+    boot.args(["wineboot", "--init"]).env("WINEPREFIX", prefix);
     boot.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said.try_clone()?);
     let mut boot = match boot.spawn() {
         // The command's own start says it better.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        boot => boot.map_err(|error| ExecError::no_prefix(&wine.prefix, error))?,
+        boot => boot.map_err(|error| ExecError::no_prefix(prefix, error))?,
     };
     let status = signals.wait(&mut boot)?;
     if signals.interrupted().is_some() {
-        wine.server.end(&wine.prefix);
+        server.end(prefix);
         return Ok(());
     }
     // The server writes the registry when the last program has gone.
-    wine.server.wait(&wine.prefix, signals)?;
-    if status.success() && exists(&wine.prefix) {
+    server.wait(prefix, signals)?;
+    if status.success() && exists(prefix) {
         return Ok(());
     }
     let mut text = String::new();
@@ -104,8 +110,5 @@ pub(crate) fn make(wine: &Wine, signals: &mut Signals) -> Result<(), ExecError> 
     let _ = said.read_to_string(&mut text);
     let last: Vec<_> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
     let last: Vec<_> = last.into_iter().rev().collect();
-    Err(ExecError::no_prefix(
-        &wine.prefix,
-        format!("`wineboot --init` ended with {status}: {}", last.join("; ")),
-    ))
+    Err(ExecError::no_prefix(prefix, format!("`wineboot --init` ended with {status}: {}", last.join("; "))))
 }

@@ -5,13 +5,16 @@ use std::{
     ffi::{OsStr, OsString},
     fs, io,
     os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
-use super::super::run::Signals;
+use super::{
+    super::{find, signals::Signals},
+    program::is_wine as is_named_wine,
+};
 
 /// The program `wineserver` that belongs to a Wine.
 #[derive(Debug)]
@@ -27,7 +30,9 @@ impl Server {
     /// Wine.
     pub(crate) fn of(wine: &OsStr) -> Self {
         let named = env::var_os("WINESERVER").filter(|program| !program.is_empty());
-        let beside = || Some(path_of(wine)?.parent()?.join("wineserver").into()).filter(exists);
+        let beside = || {
+            Some(find::program(wine)?.canonicalize().ok()?.parent()?.join("wineserver").into()).filter(exists)
+        };
         Self { program: named.or_else(beside).unwrap_or_else(|| "wineserver".into()) }
     }
 
@@ -67,19 +72,6 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
-}
-
-/// The file of a program that is named as a shell names it, without links.
-fn path_of(program: &OsStr) -> Option<PathBuf> {
-    if program.as_bytes().contains(&b'/') {
-        return Path::new(program).canonicalize().ok();
-    }
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())?
-        .canonicalize()
-        .ok()
 }
 
 fn exists(program: &OsString) -> bool {
@@ -129,7 +121,7 @@ fn is_server(file: &Path, command: &[u8]) -> bool {
 
 /// Whether a process is Wine, or a script that is about to start it.
 fn is_wine(file: &Path, command: &[u8]) -> bool {
-    file_name(file).starts_with(b"wine") || words(command).any(|word| super::is_wine(word.as_os_str()))
+    file_name(file).starts_with(b"wine") || words(command).any(|word| is_named_wine(word.as_os_str()))
 }
 
 /// What a process runs, and where that is a shell its script.
