@@ -3,7 +3,6 @@
 use std::{
     ffi::{c_char, c_void},
     ptr,
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sspcache_loader::DirectoryCookie;
@@ -13,7 +12,7 @@ use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
 use crate::{
     drives,
     ffi::{Failure, call},
-    fork,
+    locks::given,
     process::{loader, refresh_search},
     text,
 };
@@ -115,16 +114,6 @@ pub extern "C" fn sspcache_RemoveDllDirectory(cookie: *mut c_void) -> i32 {
 #[allow(non_snake_case, reason = "the documented name")]
 pub extern "C" fn sspcache_SetDefaultDllDirectories(flags: u32) -> i32 {
     call(|| Ok(loader().set_default_dll_directories(flags)?)).is_some().into()
-}
-
-/// The folder of `SetDllDirectory`, as it was passed.
-pub(crate) type Given = Option<U16String>;
-
-/// Locks the folder. A lock of the standard library's, as everywhere here: `parking_lot`'s can wait for the dynamic linker's.
-pub(crate) fn given() -> MutexGuard<'static, Given> {
-    static GIVEN: Mutex<Given> = Mutex::new(None);
-    fork::guard();
-    GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn set(folder: Option<U16String>) -> i32 {

@@ -1,13 +1,12 @@
 //! The host's disk, as the loader sees it: paths in capitals with backslashes, modules that the dynamic linker opens.
 
 use std::{
-    collections::BTreeMap,
     ffi::{CStr, CString, OsStr},
     fs,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,10 +15,10 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use sspcache_loader::{Disk, ModuleFile, Reason};
 use widestring::{U16Str, U16String};
 
-use crate::{fork, image::is_for_this_machine};
-
-/// The address of an export.
-pub(crate) type Address = usize;
+use crate::{
+    image::is_for_this_machine,
+    locks::{Address, libraries},
+};
 
 /// The drive for the root of the host's disk, as in Wine.
 pub(crate) const ROOT: &str = "Z:";
@@ -116,17 +115,6 @@ fn module(path: PathBuf, name: &U16Str) -> ModuleFile<Address> {
             drop(library);
             true
         })
-}
-
-/// What the dynamic linker opened, by the number of the module.
-pub(crate) type Libraries = BTreeMap<u64, Arc<Library>>;
-
-/// Locks the open libraries. With the standard library's lock: a constructor may ask for an export, with the linker's lock
-/// held, and `parking_lot`'s can wait for that one when it has to wait for the first time on a thread.
-pub(crate) fn libraries() -> MutexGuard<'static, Libraries> {
-    static OPENED: Mutex<Libraries> = Mutex::new(BTreeMap::new());
-    fork::guard();
-    OPENED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An export of this module itself: the linker would search its dependencies, too.

@@ -29,12 +29,12 @@ mod directories;
 mod disk;
 mod drives;
 mod ffi;
-mod fork;
 mod image;
 mod last_error;
 #[cfg(feature = "mock")]
 mod linked;
 mod load;
+mod locks;
 mod messages;
 mod modules;
 mod process;

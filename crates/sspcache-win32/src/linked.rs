@@ -9,7 +9,7 @@ use std::{
 use sspcache_dll::{Ending, WipingAllocator};
 use sspcache_loader::{EmulatedLoader, ModuleFile, Reason};
 
-use crate::disk::{Address, to_windows};
+use crate::{disk::to_windows, locks::Address};
 
 /// As in the mock DLLs, memory is overwritten before it is freed.
 #[global_allocator]

@@ -10,10 +10,10 @@ use sspcache_loader::{Handle, Lifetime, LookupFlags, Name, PlainName, Procedure,
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER};
 
 use crate::{
-    disk::{self, Address},
-    drives,
+    disk, drives,
     ffi::{Failure, call},
     last_error::sspcache_SetLastError,
+    locks::Address,
     process::{loader, refresh_search},
     text,
 };

@@ -3,21 +3,18 @@
 use std::{env, path::PathBuf};
 
 use libloading::os::unix::Library;
-use once_cell::race::OnceBox;
 use sspcache_loader::{EmulatedLoader, ModuleFile};
 use widestring::U16String;
 
 use crate::{
-    disk::{Address, HostDisk, to_windows},
-    fork, secur32,
+    disk::{HostDisk, to_windows},
+    locks::{self, Address},
+    secur32,
 };
 
 /// The loader, created at its first use.
 pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
-    /// Two threads may both make one, so that neither waits for the other: a fork could leave that undone.
-    static LOADER: OnceBox<EmulatedLoader<Address>> = OnceBox::new();
-    fork::guard();
-    LOADER.get_or_init(|| {
+    locks::loader(|| {
         let path = env::current_exe().unwrap_or_else(|_| PathBuf::from("/program"));
         let program = ModuleFile::new(&to_windows(&path)).exports_from(|name| {
             let name = std::ffi::CString::new(name).ok()?;
@@ -29,7 +26,7 @@ pub(crate) fn loader() -> &'static EmulatedLoader<Address> {
         secur32::register(&loader);
         #[cfg(feature = "mock")]
         crate::linked::register(&loader, &path);
-        Box::new(loader)
+        loader
     })
 }
 

@@ -8,10 +8,7 @@ use sspcache::{
 };
 use sspcache_loader::ModuleRef;
 
-use crate::{
-    disk::{Address, to_host},
-    process::loader,
-};
+use crate::{disk::to_host, locks::Address, process::loader};
 
 /// The loader behind the C functions, for programs in Rust that load their modules through them: it flushes modules
 /// that `sspcache_LoadLibraryA` loaded.

@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use sspcache_loader::{EmulatedLoader, ModuleFile};
 use widestring::U16String;
 
-use crate::{disk::Address, sspi};
+use crate::{locks::Address, sspi};
 
 /// The folder, as Windows has it. On the disk there is none.
 const FOLDER: &str = r"C:\Windows\System32";

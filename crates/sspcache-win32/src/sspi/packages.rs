@@ -1,11 +1,6 @@
 //! Packages, and memory that the SSPs return.
 
-use std::{
-    collections::BTreeSet,
-    ffi::c_void,
-    ptr, slice,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, ffi::c_void, ptr, slice};
 
 use sspcache_types::name::fold;
 use widestring::U16String;
@@ -21,7 +16,7 @@ use super::{
     forward::Text,
     providers::{self, Provider, Slots},
 };
-use crate::{ffi::call, fork};
+use crate::{ffi::call, locks::lists};
 
 forward! {
     /// Describes a package (UTF-8).
@@ -102,16 +97,6 @@ pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) ->
         Ok(freed.find(|&status| status == SEC_E_OK).unwrap_or(SEC_E_INVALID_HANDLE))
     });
     freed.unwrap_or(SEC_E_INTERNAL_ERROR)
-}
-
-/// The lists that callers hold, by address.
-pub(crate) type Lists = BTreeSet<usize>;
-
-/// Locks the lists.
-pub(crate) fn lists() -> MutexGuard<'static, Lists> {
-    static LISTS: Mutex<Lists> = Mutex::new(BTreeSet::new());
-    fork::guard();
-    LISTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes an SSP free memory that it returned.

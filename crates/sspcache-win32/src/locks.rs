@@ -1,0 +1,130 @@
+//! Every lock of this library, and what keeps them whole in a forked child: handlers that `fork` calls, which have each lock free there.
+//!
+//! What is loaded stays loaded in a child, so nothing can begin anew there, as it does in a mock. `fork` waits for no code of a module, but
+//! for changes of lists alone. Values that are made once are made without waiting for another thread, so a fork leaves none half made.
+//!
+//! The locks are the standard library's: a constructor of a module may ask for an export, with the dynamic linker's lock held, and
+//! `parking_lot`'s can wait for that one when it has to wait for the first time on a thread.
+//!
+//! The handlers are registered by the first use of a lock: a constructor of this library could be run too late for a module that uses it
+//! in its own. The C library forgets them when this library is unloaded: glibc and musl by the library that they are registered from,
+//! and macOS doesn't unload one that has variables of threads.
+//!
+//! Reference: [pthread_atfork](https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_atfork.html).
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    mem::ManuallyDrop,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use libloading::os::unix::Library;
+use once_cell::race::OnceBox;
+use sspcache_loader::{EmulatedLoader, Paused};
+use widestring::U16String;
+
+/// The address of an export.
+pub(crate) type Address = usize;
+
+/// The folder of `SetDllDirectory`, as it was passed.
+type Given = Option<U16String>;
+
+/// The lists of packages that callers hold, by address.
+type Lists = BTreeSet<usize>;
+
+/// What the dynamic linker opened, by the number of the module.
+type Libraries = BTreeMap<u64, Arc<Library>>;
+
+static GIVEN: Mutex<Given> = Mutex::new(None);
+static LISTS: Mutex<Lists> = Mutex::new(BTreeSet::new());
+static LIBRARIES: Mutex<Libraries> = Mutex::new(BTreeMap::new());
+/// Held while the loader is made.
+static MAKING: Mutex<()> = Mutex::new(());
+static LOADER: OnceBox<EmulatedLoader<Address>> = OnceBox::new();
+
+/// Locks the folder of `SetDllDirectory`.
+pub(crate) fn given() -> MutexGuard<'static, Given> {
+    lock(&GIVEN)
+}
+
+/// Locks the lists of packages.
+pub(crate) fn lists() -> MutexGuard<'static, Lists> {
+    lock(&LISTS)
+}
+
+/// Locks the open libraries.
+pub(crate) fn libraries() -> MutexGuard<'static, Libraries> {
+    lock(&LIBRARIES)
+}
+
+/// The loader, made at its first use.
+pub(crate) fn loader(make: impl FnOnce() -> EmulatedLoader<Address>) -> &'static EmulatedLoader<Address> {
+    LOADER.get().unwrap_or_else(|| {
+        let _making = lock(&MAKING);
+        LOADER.get_or_init(|| Box::new(make()))
+    })
+}
+
+fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    register();
+    hold(mutex)
+}
+
+fn hold<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Registers the handlers, unless that is done. Two threads may both do it, so that neither has to wait for the other.
+fn register() {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.load(Ordering::Acquire) {
+        // SAFETY: the handlers are functions of this library, which take nothing and don't unwind. Without memory for them, a child is as
+        // it would be without handlers.
+        let _ = unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
+        REGISTERED.store(true, Ordering::Release);
+    }
+}
+
+/// Every lock, in the order in which they are taken.
+struct Held {
+    _given: MutexGuard<'static, Given>,
+    _lists: MutexGuard<'static, Lists>,
+    _libraries: MutexGuard<'static, Libraries>,
+    _making: MutexGuard<'static, ()>,
+    loader: Option<Paused<'static, Address>>,
+}
+
+thread_local! {
+    /// The locks of a thread that forks. Never dropped with the thread, since a destructor would have to be registered.
+    static HELD: RefCell<ManuallyDrop<Option<Held>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+extern "C" fn prepare() {
+    // Registered twice, the handlers find done what is to be done.
+    if HELD.with_borrow(|held| held.is_some()) {
+        return;
+    }
+    let held = Held {
+        _given: hold(&GIVEN),
+        _lists: hold(&LISTS),
+        _libraries: hold(&LIBRARIES),
+        _making: hold(&MAKING),
+        loader: LOADER.get().map(EmulatedLoader::pause),
+    };
+    HELD.with_borrow_mut(|place| **place = Some(held));
+}
+
+extern "C" fn in_parent() {
+    HELD.with_borrow_mut(|held| held.take());
+}
+
+extern "C" fn in_child() {
+    let loader = HELD.with_borrow_mut(|held| held.take()).and_then(|held| held.loader);
+    if let Some(loader) = loader {
+        loader.in_child();
+    }
+}
