@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    AuthIdentity, Clock, Engine, EventSink, Fault, Logon, Name, PackageInfo, SystemClock,
+    AuthIdentity, Clock, Engine, EventSink, Fault, Logon, Name, PackageInfo, StackSource, SystemClock,
     context::{Accounts, settings::Settings},
     ledger::HandlePolicy,
     state::Setup,
@@ -50,6 +50,7 @@ impl Engine {
             export_key: None,
             faults: Vec::new(),
             sinks: std::sync::Mutex::default(),
+            stacks: None,
             record: true,
         })
     }
@@ -218,6 +219,13 @@ impl EngineBuilder {
     pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
         let sinks = self.0.sinks.get_mut().unwrap_or_else(PoisonError::into_inner);
         sinks.0.push(Box::new(sink));
+        self
+    }
+
+    /// Records with each event [where in the program](crate::Event::stack) its call was made: `frames` of the stack where something is
+    /// given out.
+    pub fn stacks(mut self, source: impl StackSource + 'static, frames: usize) -> Self {
+        self.0.stacks = Some((Arc::new(source), frames));
         self
     }
 

@@ -75,6 +75,11 @@ impl Engine {
         self.instance.note(EventKind::SignedOut);
     }
 
+    /// Records that memory was given to the program or taken back.
+    pub fn note_memory(&self, memory: EventKind) {
+        self.instance.note(memory);
+    }
+
     /// Records that modules are loaded which free credentials in a way of their own, by their file names.
     pub fn note_modules(&self, loaded: Vec<String>) {
         self.instance.note(EventKind::Modules { loaded });

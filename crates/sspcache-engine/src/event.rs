@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(feature = "journal")]
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, FileTime, Operation, SecurityStatus, context::Role};
+use crate::{Effect, FileTime, Frame, Operation, SecurityStatus, context::Role, stack::Frames};
 
 /// Something that happened in an SSP. Its JSON form is a line of the [journal](crate::journal).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +26,10 @@ pub struct Event {
     /// those that were still held.
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
     pub held: u32,
+    /// Where in the program the call was made that this is about, innermost frame first; empty where nobody looks. What gives something
+    /// out has several frames, what takes it back has one.
+    #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub stack: Vec<Frame>,
     /// The kind of event.
     #[cfg_attr(feature = "journal", serde(flatten))]
     pub kind: EventKind,
@@ -54,6 +58,18 @@ pub enum EventKind {
         credential: Option<u64>,
         /// The source of the credential.
         source: Source,
+    },
+    /// Memory was given to the program.
+    Allocated {
+        /// A number for it, unique in its instance.
+        memory: u64,
+        /// What is in it.
+        holds: Holds,
+        /// Its size, in bytes.
+        size: u64,
+        /// The package that it is about, if there is one.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        package: String,
     },
     /// A credential entered the cache.
     Cached {
@@ -179,6 +195,13 @@ pub enum EventKind {
         /// The value of the handle that holds it.
         handle: usize,
     },
+    /// A frame that follows is in an image that no frame before it was in.
+    Image {
+        /// Its number in frames.
+        image: u32,
+        /// The file that it was loaded from.
+        path: String,
+    },
     /// An acceptor impersonated its client, which was only simulated, or done with the token of the process
     /// ([`ProcessTokenUsed`](Self::ProcessTokenUsed)).
     Impersonated {
@@ -196,6 +219,11 @@ pub enum EventKind {
         server: String,
         /// Whether it has to be used.
         force: bool,
+    },
+    /// The program gave memory back.
+    MemoryFreed {
+        /// Its number.
+        memory: u64,
     },
     /// Modules that free credentials in a way of their own are loaded, more than an earlier event of this kind names.
     Modules {
@@ -272,6 +300,41 @@ pub enum EventKind {
         #[cfg_attr(feature = "journal", serde(default))]
         packages: Vec<String>,
     },
+}
+
+impl EventKind {
+    /// How much of the stack belongs to this event.
+    pub(crate) fn frames(&self) -> Frames {
+        match self {
+            Self::Acquired { .. }
+            | Self::Allocated { .. }
+            | Self::ContextImported { .. }
+            | Self::ContextStarted { .. }
+            | Self::CredentialsAdded { .. } => Frames::All,
+            Self::ContextDeleted { .. } | Self::Freed { .. } | Self::MemoryFreed { .. } => Frames::Caller,
+            _ => Frames::None,
+        }
+    }
+}
+
+/// What is in memory that an SSP gives to a program, and so what takes it back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "journal", derive(Deserialize, Serialize))]
+#[cfg_attr(feature = "journal", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Holds {
+    /// An attribute of a context or a credential, or a name in it: `FreeContextBuffer`.
+    Attribute,
+    /// An exported context: `FreeContextBuffer`.
+    ExportedContext,
+    /// An identity: `SspiFreeAuthIdentity`.
+    Identity,
+    /// An identity that was packed: `SspiLocalFree`.
+    PackedIdentity,
+    /// Descriptions of packages: `FreeContextBuffer`.
+    Packages,
+    /// A token of a handshake: `FreeContextBuffer`.
+    Token,
 }
 
 /// The source of a credential.

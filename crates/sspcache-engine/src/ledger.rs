@@ -3,9 +3,10 @@
 use hashbrown::HashMap;
 
 use crate::{
-    AuthIdentity, Event, EventKind, EventSink, FileTime, Name, Source,
+    AuthIdentity, Event, EventKind, EventSink, FileTime, Frame, Name, Source,
     credentials::stored::Stored,
     holdings::Holdings,
+    stack::{self, Stacks},
     vault::{Chunk, Entry, Gone, OutOfMemory, Reason, Slab, Slot, Vault},
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Ledger {
     record: bool,
     pub(crate) events: Vec<Event>,
     sinks: Sinks,
+    stacks: Stacks,
     /// Live handles by credential; kept under [`HandlePolicy::Retain`] alone.
     holders: BySlot<u32>,
     /// With the tag of the secret's kind.
@@ -56,7 +58,13 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(module: String, packages: Vec<String>, policy: HandlePolicy, record: bool) -> Self {
+    pub(crate) fn new(
+        module: String,
+        packages: Vec<String>,
+        policy: HandlePolicy,
+        stacks: Option<stack::Source>,
+        record: bool,
+    ) -> Self {
         Self {
             module,
             packages,
@@ -69,6 +77,7 @@ impl Ledger {
             record,
             events: Vec::new(),
             sinks: Sinks::default(),
+            stacks: Stacks::new(stacks),
             holders: BySlot::default(),
             retained: BySlot::default(),
             holdings: Holdings::default(),
@@ -92,6 +101,7 @@ impl Ledger {
     /// Begins, with the sinks of this process.
     pub(crate) fn started_with(&mut self, now: FileTime, sinks: Sinks, forked: bool) {
         self.sinks = sinks;
+        self.stacks.forget_images();
         self.started(now, forked);
     }
 
@@ -257,14 +267,23 @@ impl Ledger {
     }
 
     fn write(&mut self, now: FileTime, before: u32, kind: impl FnOnce() -> EventKind) {
-        let seq = self.seq;
-        self.seq += 1;
         if !self.is_read() {
+            self.seq += 1;
             return;
         }
+        let kind = kind();
+        let (stack, images) = self.stacks.walk(kind.frames());
+        for (image, path) in images {
+            self.write_event(now, before, before, Vec::new(), EventKind::Image { image, path });
+        }
+        self.write_event(now, before, self.cached, stack, kind);
+    }
+
+    fn write_event(&mut self, now: FileTime, before: u32, after: u32, stack: Vec<Frame>, kind: EventKind) {
+        let seq = self.seq;
+        self.seq += 1;
         let retained = u32::try_from(self.retained.len()).unwrap_or(u32::MAX);
-        let event =
-            Event { seq, time: now, before, after: self.cached, retained, held: self.held, kind: kind() };
+        let event = Event { seq, time: now, before, after, retained, held: self.held, stack, kind };
         for sink in &mut self.sinks.0 {
             if sink.record(&event).is_err() {
                 self.lost += 1;

@@ -70,6 +70,7 @@ mod package;
 #[cfg(feature = "contexts")]
 mod seal;
 mod secret;
+mod stack;
 mod state;
 mod sync;
 
@@ -81,7 +82,7 @@ pub use credentials::{
     AcquireRequest, Acquired, CachedCredential, Direction, HeldCredential, KdcProxy, Logon, Unclean,
 };
 pub use engine::Engine;
-pub use event::{Ended, Ending, Event, EventKind, EventSink, SinkOfChild, Source};
+pub use event::{Ended, Ending, Event, EventKind, EventSink, Holds, SinkOfChild, Source};
 pub use fault::{Effect, Fault, Operation};
 pub use handle::CredentialHandle;
 pub use identity::{AuthIdentity, PackageList, Principal};
@@ -92,3 +93,4 @@ pub use package::{Capabilities, MessageSizes, PackageInfo};
 pub use seal::{Seal, SealedFor};
 pub use secret::{Secret, SecretKind};
 pub use sspcache_types::SecurityStatus;
+pub use stack::{Frame, NotAFrame, StackSource};

@@ -58,6 +58,7 @@ pub(crate) struct Setup {
     pub(crate) faults: Vec<Fault>,
     /// Those of the process that makes the instance, until it is made. Nobody takes this lock: sinks can't be shared without one.
     pub(crate) sinks: std::sync::Mutex<Sinks>,
+    pub(crate) stacks: Option<crate::stack::Source>,
     pub(crate) record: bool,
 }
 
@@ -295,7 +296,13 @@ impl State {
             process_key,
             lifetime: setup.lifetime,
             faults: setup.faults.clone(),
-            ledger: Ledger::new(setup.module.clone(), names, setup.handle_policy, setup.record),
+            ledger: Ledger::new(
+                setup.module.clone(),
+                names,
+                setup.handle_policy,
+                setup.stacks.clone(),
+                setup.record,
+            ),
         }
     }
 
