@@ -4,8 +4,9 @@
 //! are missing from the table.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,6 +55,9 @@ const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
 /// The steps that need it.
 const ONLY_WITH_WINE: [&str; 6] =
     ["wine", "windows-32", "clients", "clients-winbind", "clients-wine-10", "clients-hundred"];
+
+/// How long a step may take with `--ci`: several times what the longest one needs. A step that hangs fails, and the others are seen.
+const LIMIT: Duration = Duration::from_mins(40);
 
 const RUST: &[Need] = &[Need::Rust];
 const TOOLS: &[Need] = &[Need::Rust, Need::Tools];
@@ -185,7 +189,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if let [step] = &steps[..] {
         return step.run(workspace);
     }
-    summarize(&two_at_a_time(workspace, &steps, without_wine)?)
+    let limit = if arguments.has("ci") { LIMIT } else { Duration::MAX };
+    summarize(&two_at_a_time(workspace, &steps, without_wine, limit)?)
 }
 
 fn select(arguments: &Arguments, without_wine: bool) -> Result<Vec<&'static Step>> {
@@ -220,7 +225,12 @@ impl Outcome {
 }
 
 /// Runs steps, two at a time: cargo builds with all cores, and many tests run on one. The output of each is printed at its end.
-fn two_at_a_time(workspace: &Workspace, steps: &[&'static Step], without_wine: bool) -> Result<Vec<Outcome>> {
+fn two_at_a_time(
+    workspace: &Workspace,
+    steps: &[&'static Step],
+    without_wine: bool,
+    limit: Duration,
+) -> Result<Vec<Outcome>> {
     let logs = workspace.target.join("xtask/logs");
     fs::create_dir_all(&logs)?;
     let program = &workspace.program;
@@ -235,7 +245,12 @@ fn two_at_a_time(workspace: &Workspace, steps: &[&'static Step], without_wine: b
             let start = Instant::now();
             let mut command = Command::new(program);
             command.args(["test", "--bare", step.name]).args(without_wine.then_some("--without-wine"));
-            let passed = command.stdout(output.try_clone()?).stderr(output).status()?.success();
+            let mut step_run = command.stdout(output.try_clone()?).stderr(output.try_clone()?).spawn()?;
+            let ended = wait(&mut step_run, limit)?;
+            if ended.is_none() {
+                writeln!(&output, "the step did not end within {} minutes", limit.as_secs() / 60)?;
+            }
+            let passed = ended.is_some_and(|status| status.success());
             let outcome = Outcome { step, time: start.elapsed(), passed };
             let mut outcomes = outcomes.lock().expect("no thread panics");
             println!("\n{}\n=== {}", String::from_utf8_lossy(&fs::read(&log)?), outcome.line());
@@ -247,6 +262,20 @@ fn two_at_a_time(workspace: &Workspace, steps: &[&'static Step], without_wine: b
         workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
     })?;
     Ok(outcomes.into_inner().expect("no thread panics"))
+}
+
+/// Waits for a process; `None`, and the process is killed, when the time is over.
+fn wait(process: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Some(status) = process.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    process.kill()?;
+    process.wait()?;
+    Ok(None)
 }
 
 fn summarize(outcomes: &[Outcome]) -> Result<()> {
