@@ -444,7 +444,7 @@ fn msrv(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Packages with what of them is built, and the names of the tests that run: all, where there is none.
+/// Packages with what of them is built, and the names of the tests that run: all, where there is none; or an option for them.
 type Tests = &'static [(&'static str, &'static str)];
 
 /// Where there is unsafe code to interpret, pages of memory and the C ABI, and the safe crates over it. Miri is slow: these tests
@@ -453,7 +453,11 @@ const MIRI: Tests = &[
     ("sspcache-engine --lib", "vault"),
     ("sspcache-tests --test dll", "abi::"),
     ("sspcache-types --test table", "names_compare"),
-    ("sspcache-loader --test modules", "references:: notifications:: disk::"),
+    // A child leaves alone what another thread was using, which Miri takes for a leak.
+    (
+        "sspcache-loader --test modules",
+        "references:: notifications:: disk:: --skip a_child_does_without_its_module",
+    ),
     ("sspcache-mock --test sign_out", ""),
     ("sspcache --test protocol", "flush:: providers:: guard:: report::"),
 ];
