@@ -7,6 +7,7 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 };
 
 use crate::{
+    memory::FreedBy,
     raw::{Descriptor, Str},
     state::Ssp,
     text::Encoding,
@@ -37,7 +38,9 @@ pub fn change_account_password<E: Encoding>(
     let [old, new] =
         [old.text()?, new.text()?].map(|password| Secret::password_units(&password.unwrap_or_default()));
     engine.change_password(&package, &principal, old, new)?;
-    let response = ssp.hand_out(&[DOMAIN_PASSWORD_INFORMATION::default()]).cast();
+    // No page says that it has to be freed, so no event does.
+    let response = ssp.handed_out().copy(FreedBy::ContextBuffer, &[DOMAIN_PASSWORD_INFORMATION::default()]);
+    let response = response.place.cast();
     output.point_at(SECBUFFER_CHANGE_PASS_RESPONSE, response, size_of::<DOMAIN_PASSWORD_INFORMATION>());
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::{ptr, slice};
 
 use sspcache_engine::{
-    FileTime, Name, SecurityStatus,
+    FileTime, Holds, Name, SecurityStatus,
     context::{ContextFlags, ContextInfo, NegotiationInfo, NegotiationState, Role},
 };
 use windows_sys::Win32::{
@@ -175,9 +175,13 @@ impl Query<'_> {
         packages::hand_out::<E>(self.ssp, slice::from_ref(&*self.info.package))
     }
 
+    fn hand_out<T: Copy>(&self, items: &[T]) -> *mut T {
+        self.ssp.hand_out(Holds::Attribute, Some(&self.info.package.name), items)
+    }
+
     /// A string of the caller's form.
     fn text<E: Encoding>(&self, text: &str) -> *mut u16 {
-        self.ssp.hand_out(&E::encode(Name::from(text).units())).cast()
+        self.hand_out(&E::encode(Name::from(text).units())).cast()
     }
 
     /// Bytes and their number; none are at no place.
@@ -185,7 +189,7 @@ impl Query<'_> {
         if bytes.is_empty() {
             return (ptr::null_mut(), 0);
         }
-        (self.ssp.hand_out(bytes), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+        (self.hand_out(bytes), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
     }
 }
 

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use sspcache_engine::{
-    CredentialHandle, SecurityStatus,
+    CredentialHandle, Holds, SecurityStatus,
     context::{
         AcceptRequest, ContextFlags, ContextHandle, ExportOptions, InitializeRequest, Refusal, Role, Step,
     },
@@ -108,21 +108,21 @@ impl<'c> Ends<'c> {
             Ok(step) => step,
             Err(Refusal { status, token }) => {
                 if let Some(token) = token {
-                    self.send(ssp, &token);
+                    self.send(ssp, &token, None);
                 }
                 let nowhere = status == SecurityStatus::BUFFER_TOO_SMALL && self.buffers.room().is_none();
                 return Err(if nowhere { SecurityStatus::INVALID_TOKEN } else { status });
             }
         };
-        self.send(ssp, &step.token);
+        self.send(ssp, &step.token, Some(step.context));
         self.call.put_context(step.context);
         self.call.attributes.write(step.flags.to_returned(self.role));
         self.call.expiry.write(step.expires_local.0.cast_signed());
         Ok(step.progress.code())
     }
 
-    /// Puts a token where the caller wants it. The engine has checked that it fits.
-    fn send(&mut self, ssp: &Ssp, token: &[u8]) {
+    /// Puts a token where the caller wants it. The engine has checked that it fits. A step that failed has no context any more.
+    fn send(&mut self, ssp: &Ssp, token: &[u8], context: Option<ContextHandle>) {
         if self.buffers.room().is_none() {
             return;
         }
@@ -131,7 +131,9 @@ impl<'c> Ends<'c> {
         } else if token.is_empty() {
             self.buffers.point_at(std::ptr::null_mut(), 0);
         } else {
-            self.buffers.point_at(ssp.hand_out(token), token.len());
+            let package = || ssp.observed()?.package_of(context?);
+            let place = ssp.hand_out(Holds::Token, package().as_ref(), token);
+            self.buffers.point_at(place, token.len());
         }
     }
 }
@@ -248,11 +250,14 @@ pub fn export_security_context(
         delete_old: flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD != 0,
         reset_new: flags & SECPKG_CONTEXT_EXPORT_RESET_NEW != 0,
     };
-    let bytes = engine.export(context.context()?, options)?;
+    let context = context.context()?;
+    // Before it may be deleted.
+    let package = if engine.is_observed() { engine.package_of(context) } else { None };
+    let bytes = engine.export(context, options)?;
     packed.write(SecBuffer {
         cbBuffer: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         BufferType: SECBUFFER_EMPTY,
-        pvBuffer: ssp.hand_out(&bytes).cast(),
+        pvBuffer: ssp.hand_out(Holds::ExportedContext, package.as_ref(), &bytes).cast(),
     });
     token.write(std::ptr::null_mut());
     Ok(())

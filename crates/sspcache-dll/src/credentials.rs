@@ -3,7 +3,7 @@
 
 use std::mem::offset_of;
 
-use sspcache_engine::{AcquireRequest, Direction, KdcProxy, Name, Principal, SecurityStatus};
+use sspcache_engine::{AcquireRequest, Direction, Holds, KdcProxy, Name, Principal, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::{
     KDC_PROXY_SETTINGS_FLAGS_FORCEPROXY, KDC_PROXY_SETTINGS_V1, SECPKG_CRED_ATTR_KDC_PROXY_SETTINGS,
     SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_AUTOLOGON_RESTRICTED, SECPKG_CRED_BOTH, SECPKG_CRED_INBOUND,
@@ -112,7 +112,7 @@ pub fn query_credentials_attributes<E: Encoding>(
     }
     buffer.put(|| {
         let name = E::encode(Name::from(principal.to_string()).units());
-        Ok(SecPkgCredentials_NamesW { sUserName: ssp.hand_out(&name).cast() })
+        Ok(SecPkgCredentials_NamesW { sUserName: ssp.hand_out(Holds::Attribute, None, &name).cast() })
     })
 }
 

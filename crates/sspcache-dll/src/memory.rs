@@ -5,12 +5,38 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sspcache_engine::SecurityStatus;
+use sspcache_engine::{Holds, SecurityStatus};
 use zeroize::Zeroize;
 
-/// The memory that callers hold, by address: what is none of it is refused instead of freed.
+/// The memory that callers hold: what is none of it is refused instead of freed.
 #[derive(Debug, Default)]
-pub(crate) struct HandedOut(Mutex<BTreeMap<usize, (FreedBy, Block)>>);
+pub(crate) struct HandedOut(Mutex<Blocks>);
+
+#[derive(Debug, Default)]
+struct Blocks {
+    by_address: BTreeMap<usize, Kept>,
+    /// How many there were before.
+    count: u64,
+}
+
+/// A block that a caller holds.
+#[derive(Debug)]
+struct Kept {
+    freed_by: FreedBy,
+    /// Its number in the journal.
+    number: u64,
+    block: Block,
+}
+
+/// Memory that was handed out just now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<T> {
+    pub(crate) place: *mut T,
+    /// Its number in the journal.
+    pub(crate) number: u64,
+    /// Its size in bytes, as it was asked for.
+    pub(crate) size: usize,
+}
 
 /// The functions that take memory back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +45,16 @@ pub(crate) enum FreedBy {
     ContextBuffer,
     /// `SspiFreeAuthIdentity` and `SspiLocalFree`
     Sspi,
+}
+
+impl FreedBy {
+    /// The function for what memory holds.
+    pub(crate) fn of(holds: Holds) -> Self {
+        match holds {
+            Holds::Identity | Holds::PackedIdentity => Self::Sspi,
+            _ => Self::ContextBuffer,
+        }
+    }
 }
 
 /// A boxed slice that a caller has a pointer into.
@@ -71,12 +107,12 @@ impl Block {
 
 impl HandedOut {
     /// Hands out a copy of these items.
-    pub(crate) fn copy<T: Copy>(&self, freed_by: FreedBy, items: &[T]) -> *mut T {
+    pub(crate) fn copy<T: Copy>(&self, freed_by: FreedBy, items: &[T]) -> Given<T> {
         self.copy_with_room(freed_by, items, 0)
     }
 
     /// Hands out a copy of a string without a null, and puts one behind it.
-    pub(crate) fn copy_terminated(&self, freed_by: FreedBy, text: &[u16]) -> *mut u16 {
+    pub(crate) fn copy_terminated(&self, freed_by: FreedBy, text: &[u16]) -> Given<u16> {
         self.copy_with_room(freed_by, text, 1)
     }
 
@@ -87,7 +123,7 @@ impl HandedOut {
         freed_by: FreedBy,
         strings: &[[Vec<U>; N]],
         make: impl Fn(usize, [*mut U; N]) -> T,
-    ) -> *mut T {
+    ) -> Given<T> {
         const { assert!(size_of::<T>().is_multiple_of(align_of::<U>()), "strings are aligned behind the array") };
         let items = size_of::<T>() * strings.len();
         let units: usize = strings.iter().flatten().map(|string| size_of_val(string.as_slice())).sum();
@@ -101,36 +137,41 @@ impl HandedOut {
             });
             block.put(index * size_of::<T>(), &[make(index, places)]);
         }
-        self.keep(freed_by, block).cast()
+        self.keep(freed_by, block, items + units)
     }
 
     /// The number of bytes that a caller got at this address, if it was handed out.
     pub(crate) fn size_at(&self, address: usize) -> Option<usize> {
         let blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        blocks.get(&address).map(|(_, block)| block.size())
+        blocks.by_address.get(&address).map(|kept| kept.block.size())
     }
 
-    /// Overwrites and frees what this function is to free.
+    /// Overwrites and frees what this function is to free; its number in the journal.
     ///
     /// # Errors
     /// [`SecurityStatus::INVALID_HANDLE`] for an address that was not handed out, was freed, or is another function's
     /// to free.
-    pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<(), SecurityStatus> {
+    pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<u64, SecurityStatus> {
         let taken = {
             let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match blocks.get(&address) {
-                Some((by, _)) if *by == freed_by => blocks.remove(&address),
+            match blocks.by_address.get(&address) {
+                Some(kept) if kept.freed_by == freed_by => blocks.by_address.remove(&address),
                 _ => None,
             }
         };
-        taken.map(|(_, block)| block.release()).ok_or(SecurityStatus::INVALID_HANDLE)
+        let Kept { number, block, .. } = taken.ok_or(SecurityStatus::INVALID_HANDLE)?;
+        block.release();
+        Ok(number)
     }
 
     /// Takes over what callers hold from the list of the process that this one was forked from, unless a thread of that one was in the
     /// middle of changing it.
     pub(crate) fn take_over(&self, inherited: &Self) {
         let Ok(mut inherited) = inherited.0.try_lock() else { return };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).append(&mut inherited);
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.by_address.append(&mut inherited.by_address);
+        // No number means two of them.
+        blocks.count = blocks.count.max(inherited.count);
     }
 
     /// Overwrites and frees everything, unless another thread is busy with it.
@@ -140,24 +181,27 @@ impl HandedOut {
     /// heap, and the process then hung at its end.
     pub(crate) fn try_release_all(&self) {
         let Ok(mut blocks) = self.0.try_lock() else { return };
-        for (freed_by, block) in std::mem::take(&mut *blocks).into_values() {
+        for Kept { freed_by, block, .. } in std::mem::take(&mut blocks.by_address).into_values() {
             if cfg!(not(windows)) || freed_by == FreedBy::Sspi {
                 block.release();
             }
         }
     }
 
-    fn copy_with_room<T: Copy>(&self, freed_by: FreedBy, items: &[T], room: usize) -> *mut T {
-        let mut block = Block::new(size_of_val(items) + room * size_of::<T>());
+    fn copy_with_room<T: Copy>(&self, freed_by: FreedBy, items: &[T], room: usize) -> Given<T> {
+        let size = size_of_val(items) + room * size_of::<T>();
+        let mut block = Block::new(size);
         block.put(0, items);
-        self.keep(freed_by, block).cast()
+        self.keep(freed_by, block, size)
     }
 
-    fn keep(&self, freed_by: FreedBy, block: Block) -> *mut u64 {
-        let address: *mut u64 = block.0.cast();
+    fn keep<T>(&self, freed_by: FreedBy, block: Block, size: usize) -> Given<T> {
+        let place: *mut u64 = block.0.cast();
         let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        blocks.insert(address.addr(), (freed_by, block));
-        address
+        blocks.count += 1;
+        let number = blocks.count;
+        blocks.by_address.insert(place.addr(), Kept { freed_by, number, block });
+        Given { place: place.cast(), number, size }
     }
 }
 
@@ -165,16 +209,33 @@ impl HandedOut {
 mod tests {
     use super::*;
 
+    /// M1
+    #[test]
+    fn a_child_numbers_its_memory_after_what_it_inherits() {
+        let [parent, child] = [HandedOut::default(), HandedOut::default()];
+        let inherited = parent.copy(FreedBy::Sspi, &[1u8]);
+        let freed = parent.copy(FreedBy::Sspi, &[1u8]);
+        parent.take_back(FreedBy::Sspi, freed.place.addr()).unwrap();
+        child.take_over(&parent);
+        let own = child.copy(FreedBy::Sspi, &[1u8]);
+        assert!(own.number > freed.number, "{own:?} {freed:?}");
+        for given in [inherited, own] {
+            assert_eq!(child.take_back(FreedBy::Sspi, given.place.addr()), Ok(given.number));
+        }
+    }
+
     /// S6
     #[test]
     fn only_the_function_that_frees_a_block_takes_it_back_and_only_once() {
         let handed_out = HandedOut::default();
         let ways = [FreedBy::ContextBuffer, FreedBy::Sspi];
         for (right, wrong) in [(ways[0], ways[1]), (ways[1], ways[0])] {
-            let address = handed_out.copy(right, &[1u8; 20]).addr();
+            let Given { place, number, size } = handed_out.copy(right, &[1u8; 20]);
+            let address = place.addr();
+            assert_eq!(size, 20);
             assert_eq!(handed_out.take_back(wrong, address), Err(SecurityStatus::INVALID_HANDLE));
             assert_eq!(handed_out.size_at(address), Some(24), "whole words");
-            assert_eq!(handed_out.take_back(right, address), Ok(()));
+            assert_eq!(handed_out.take_back(right, address), Ok(number));
             assert_eq!(handed_out.size_at(address), None);
             assert_eq!(handed_out.take_back(right, address), Err(SecurityStatus::INVALID_HANDLE));
         }

@@ -1,7 +1,7 @@
 //! `EnumerateSecurityPackages` and `QuerySecurityPackageInfo`.
 #![forbid(unsafe_code)]
 
-use sspcache_engine::{Capabilities, Name, Operation, PackageInfo, SecurityStatus};
+use sspcache_engine::{Capabilities, Holds, Name, Operation, PackageInfo, SecurityStatus};
 use windows_sys::Win32::Security::Authentication::Identity::SecPkgInfoW;
 
 use crate::{
@@ -89,5 +89,7 @@ pub(crate) fn hand_out<E: Encoding>(ssp: &Ssp, packages: &[PackageInfo]) -> *mut
         .collect();
     let structure =
         |index: usize, [name, comment]: [*mut E::Unit; 2]| E::package_info(&packages[index], name, comment);
-    ssp.handed_out().copy_with_strings(FreedBy::ContextBuffer, &strings, structure)
+    let given = ssp.handed_out().copy_with_strings(FreedBy::of(Holds::Packages), &strings, structure);
+    let [package] = packages else { return ssp.note_given(Holds::Packages, None, given) };
+    ssp.note_given(Holds::Packages, Some(&package.name), given)
 }

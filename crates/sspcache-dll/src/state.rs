@@ -10,12 +10,14 @@ use std::{
     },
 };
 
-use sspcache_engine::{Config, Ended, Ending, Engine, Operation, SecurityStatus, journal::JournalFile};
+use sspcache_engine::{
+    Config, Ended, Ending, Engine, EventKind, Holds, Name, Operation, SecurityStatus, journal::JournalFile,
+};
 
 use crate::{
     ffi,
     in_use::{InUse, Used},
-    memory::{FreedBy, HandedOut},
+    memory::{FreedBy, Given, HandedOut},
     platform,
     raw::Address,
     surroundings::Surroundings,
@@ -27,6 +29,8 @@ pub struct Ssp {
     module: &'static str,
     state: InUse<State>,
     surroundings: Surroundings,
+    /// Whether there was an engine whose events somebody reads: nothing else is done for events where there was none.
+    was_observed: AtomicBool,
 }
 
 /// The state in one process.
@@ -46,7 +50,12 @@ struct State {
 impl Ssp {
     /// The SSP of the DLL with this file name.
     pub const fn new(module: &'static str) -> Self {
-        Self { module, state: InUse::new(), surroundings: Surroundings::new() }
+        Self {
+            module,
+            state: InUse::new(),
+            surroundings: Surroundings::new(),
+            was_observed: AtomicBool::new(false),
+        }
     }
 
     /// The engine; made now, if this is the first call.
@@ -81,9 +90,46 @@ impl Ssp {
         &self.surroundings
     }
 
-    /// A copy for the caller, which `FreeContextBuffer` frees.
-    pub(crate) fn hand_out<T: Copy>(&self, items: &[T]) -> *mut T {
-        self.handed_out().copy(FreedBy::ContextBuffer, items)
+    /// A copy for the caller, which has to give it back to the function that its kind says: an event. The package is the one that it
+    /// is about, if there is one.
+    pub(crate) fn hand_out<T: Copy>(&self, holds: Holds, package: Option<&Name>, items: &[T]) -> *mut T {
+        let given = self.handed_out().copy(FreedBy::of(holds), items);
+        self.note_given(holds, package, given)
+    }
+
+    /// Records that memory was handed out, and gives its place. Nobody has the place before this returns, so the event of
+    /// giving it back comes after this one.
+    pub(crate) fn note_given<T>(&self, holds: Holds, package: Option<&Name>, given: Given<T>) -> *mut T {
+        if let Some(engine) = self.observed() {
+            engine.note_memory(EventKind::Allocated {
+                memory: given.number,
+                holds,
+                size: given.size as u64,
+                package: package.map(ToString::to_string).unwrap_or_default(),
+            });
+        }
+        given.place
+    }
+
+    /// Takes memory back, and records it.
+    ///
+    /// # Errors
+    /// As [`HandedOut::take_back`].
+    pub(crate) fn take_back(&self, freed_by: FreedBy, buffer: Address) -> Result<(), SecurityStatus> {
+        let memory = self.handed_out().take_back(freed_by, buffer.addr())?;
+        // Not under the lock of the list: writing takes its time, and a fork meanwhile would cost the child the list.
+        if let Some(engine) = self.observed() {
+            engine.note_memory(EventKind::MemoryFreed { memory });
+        }
+        Ok(())
+    }
+
+    /// The engine, if anybody reads of its events.
+    pub(crate) fn observed(&self) -> Option<Used<'_, Engine>> {
+        if !self.was_observed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.engine().ok().filter(|engine| engine.is_observed())
     }
 
     /// Ends the SSP. Called while the loader's lock is held, and perhaps when other threads were stopped in the middle
@@ -138,7 +184,10 @@ impl Ssp {
         }
         match self.make() {
             // Nobody else sets it while `making` is held.
-            Ok(engine) => _ = state.engine.set(Arc::new(engine)),
+            Ok(engine) => {
+                self.was_observed.fetch_or(engine.is_observed(), Ordering::Relaxed);
+                let _ = state.engine.set(Arc::new(engine));
+            }
             Err(message) => {
                 platform::write_to_standard_error(&format!("sspcache: {}: {message}\n", self.module));
                 state.is_broken.store(true, Ordering::Release);
@@ -195,7 +244,7 @@ pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> Result<&'stat
 /// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
 pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::FreeContextBuffer)?;
-    ssp.handed_out().take_back(FreedBy::ContextBuffer, buffer.addr())
+    ssp.take_back(FreedBy::ContextBuffer, buffer)
 }
 
 /// Whether memory at this address was handed out and not given back.

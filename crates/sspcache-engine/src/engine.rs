@@ -75,6 +75,11 @@ impl Engine {
         self.instance.note(EventKind::SignedOut);
     }
 
+    /// Whether anybody reads of events: without a lock, to be asked before something is made for an event alone.
+    pub fn is_observed(&self) -> bool {
+        self.instance.is_observed()
+    }
+
     /// Records that memory was given to the program or taken back.
     pub fn note_memory(&self, memory: EventKind) {
         self.instance.note(memory);

@@ -133,6 +133,9 @@ pub enum EventKind {
         role: Role,
         /// The package: the credential's own for an initiator, the one that was chosen for an acceptor.
         package: String,
+        /// The principal of an initiator's credential; empty when anonymous, and for an acceptor.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        principal: String,
     },
     /// A handle was given one more credential.
     CredentialsAdded {
@@ -222,7 +225,8 @@ pub enum EventKind {
     },
     /// The program gave memory back.
     MemoryFreed {
-        /// Its number.
+        /// Its number. Where no page says that memory has to be given back, there is no `allocated` event of it; nor in a forked
+        /// child of what its parent was given.
         memory: u64,
     },
     /// Modules that free credentials in a way of their own are loaded, more than an earlier event of this kind names.

@@ -70,6 +70,8 @@ pub(crate) struct Instance {
     clock: Arc<dyn Clock>,
     /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
     has_faults: bool,
+    /// Whether anybody reads of events, in this process or in a child.
+    is_observed: bool,
     process: PerProcess<Locks>,
     /// What a forked child's state is made of.
     setup: Setup,
@@ -101,6 +103,7 @@ impl Instance {
             module: setup.module.clone(),
             clock: setup.clock.clone(),
             has_faults: !setup.faults.is_empty(),
+            is_observed: setup.record || !sinks.0.is_empty(),
             process: PerProcess::new(),
             setup,
             process_key: ExportKey::random(),
@@ -201,6 +204,11 @@ impl Instance {
     pub(crate) fn note(&self, kind: EventKind) {
         let (mut state, now) = self.lock_at_now();
         state.ledger.record(now, kind);
+    }
+
+    /// See [`Engine::is_observed`](crate::Engine::is_observed).
+    pub(crate) fn is_observed(&self) -> bool {
+        self.is_observed
     }
 
     /// See [`Engine::restart`](crate::Engine::restart).

@@ -1,4 +1,6 @@
 //! The arguments for the credential manager's functions, and the host that a target names.
+//!
+//! No page says that what these functions hand out has to be given back, so no event does.
 
 use sspcache_engine::{Operation, SecretKind, SecurityStatus};
 use windows_sys::Win32::Security::Credentials::{
@@ -30,7 +32,7 @@ pub fn prepare_for_cred_read(
     let parts = parts(ssp, &identity)?;
     let target = target.text()?.unwrap_or_else(|| user_name(&parts).into());
     credential_type.write(type_of(&parts));
-    credman_target.write(copy_string(ssp, Some(&target)));
+    credman_target.write(copy_string(ssp, None, Some(&target)));
     Ok(())
 }
 
@@ -60,9 +62,9 @@ pub fn prepare_for_cred_write(
     let secret = blob_of(&parts);
     size.write(u32::try_from(secret.len()).map_err(|_| SecurityStatus::INVALID_PARAMETER)?);
     credential_type.write(type_of(&parts));
-    credman_target.write(copy_string(ssp, Some(&target)));
-    user.write(copy_string(ssp, Some(&name)));
-    blob.write(copy(ssp, &secret));
+    credman_target.write(copy_string(ssp, None, Some(&target)));
+    user.write(copy_string(ssp, None, Some(&name)));
+    blob.write(copy(ssp, None, &secret));
     Ok(())
 }
 
@@ -82,7 +84,7 @@ pub fn get_target_host_name(
     if host.is_empty() {
         return Err(SecurityStatus::TARGET_UNKNOWN);
     }
-    place.write(copy_string(ssp, Some(host)));
+    place.write(copy_string(ssp, None, Some(host)));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use sspcache_engine::{Operation, SecurityStatus};
+use sspcache_engine::{Holds, Operation, SecurityStatus};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::common::{copy, parts};
@@ -33,7 +33,7 @@ pub fn copy_auth_identity(
 ) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiCopyAuthIdentity)?;
     all_given([identity.is_given(), place.is_given()])?;
-    place.write(copy(ssp, &as_block(ssp, &identity)?).cast());
+    place.write(copy(ssp, Some(Holds::Identity), &as_block(ssp, &identity)?).cast());
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub fn marshal_auth_identity(
     all_given([identity.is_given(), length.is_given(), bytes.is_given()])?;
     let block = as_block(ssp, &identity)?;
     length.write(u32::try_from(block.len()).map_err(|_| SecurityStatus::INVALID_PARAMETER)?);
-    bytes.write(copy(ssp, &block).cast());
+    bytes.write(copy(ssp, Some(Holds::PackedIdentity), &block).cast());
     Ok(())
 }
 
@@ -70,7 +70,7 @@ pub fn unmarshal_auth_identity(
     if !block.is_encrypted() {
         block.read(ssp)?;
     }
-    place.write(copy(ssp, block.bytes()).cast());
+    place.write(copy(ssp, Some(Holds::Identity), block.bytes()).cast());
     Ok(())
 }
 
@@ -122,7 +122,7 @@ pub fn exclude_package(
     if flags != 0 {
         identity::seal(&engine, &mut block, flags)?;
     }
-    place.write(copy(ssp, &block).cast());
+    place.write(copy(ssp, Some(Holds::Identity), &block).cast());
     Ok(())
 }
 
@@ -143,7 +143,7 @@ pub fn zero_auth_identity(ssp: &Ssp, mut identity: AuthData<'_>) -> Result<(), S
 /// Reference: [SspiFreeAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspifreeauthidentity).
 pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiFreeAuthIdentity)?;
-    ssp.handed_out().take_back(FreedBy::Sspi, identity.addr())
+    ssp.take_back(FreedBy::Sspi, identity)
 }
 
 /// `SspiLocalFree`: as [`free_auth_identity`].
@@ -151,7 +151,7 @@ pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), SecuritySt
 /// Reference: [SspiLocalFree](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspilocalfree).
 pub fn local_free(ssp: &Ssp, buffer: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiLocalFree)?;
-    ssp.handed_out().take_back(FreedBy::Sspi, buffer.addr())
+    ssp.take_back(FreedBy::Sspi, buffer)
 }
 
 /// An identity as one block, as it is if it is one.

@@ -6,7 +6,7 @@
 
 use std::ffi::c_void;
 
-use sspcache_engine::{Operation, SecurityStatus};
+use sspcache_engine::{Holds, Operation, SecurityStatus};
 use windows_sys::Win32::Foundation::{SEC_E_OK, STATUS_INVALID_PARAMETER};
 use zeroize::Zeroizing;
 
@@ -34,7 +34,7 @@ pub fn encode_strings_as_auth_identity(
         return Err(SecurityStatus::INVALID_TOKEN);
     }
     let block = identity::build(&Parts { user, domain, ..decode(ssp, packed)? })?;
-    place.write(copy(ssp, &block).cast());
+    place.write(copy(ssp, Some(Holds::Identity), &block).cast());
     Ok(())
 }
 
@@ -55,10 +55,10 @@ pub fn encode_auth_identity_as_strings(
     let mut parts = parts(ssp, &identity)?;
     let names = [parts.user.take(), parts.domain.take()];
     let encoded = if packed.is_given() { encode(&parts)? } else { None };
-    user.write(copy_string(ssp, names[0].as_deref()));
-    domain.write(copy_string(ssp, names[1].as_deref()));
+    user.write(copy_string(ssp, Some(Holds::Identity), names[0].as_deref()));
+    domain.write(copy_string(ssp, Some(Holds::Identity), names[1].as_deref()));
     if packed.is_given() {
-        packed.write(copy_string(ssp, encoded.as_deref().map(Vec::as_slice)));
+        packed.write(copy_string(ssp, Some(Holds::Identity), encoded.as_deref().map(Vec::as_slice)));
     }
     Ok(SEC_E_OK)
 }

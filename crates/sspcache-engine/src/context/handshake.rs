@@ -158,6 +158,8 @@ impl State {
     ) -> Result<(ContextHandle, Advance), Halt> {
         let nonce = self.handshakes.nonces.next().map_err(|_| Halt::Keep(SecurityStatus::INTERNAL_ERROR))?;
         let held = self.credential_for(call).map_err(Halt::Keep)?;
+        let is_named = call.role == Role::Initiator && self.ledger.is_read();
+        let principal = if is_named { held.own.principal.to_string() } else { String::new() };
         let Opening { mut advance, slots, package, takes } = open(self, held, nonce, now)?;
         if advance.token.len() > call.room {
             return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
@@ -176,6 +178,7 @@ impl State {
             context: context.word(),
             role,
             package: package.to_string(),
+            principal,
         });
         self.move_on(context, outlook, now);
         Ok((context, advance))

@@ -6,7 +6,7 @@ use super::{
     ContextHandle, NegotiationInfo, NegotiationState, Role,
     stage::{Accepting, Context, Initiating, Initiation, Offered},
 };
-use crate::{Operation, SecurityStatus, state::Instance};
+use crate::{Name, Operation, SecurityStatus, state::Instance};
 
 impl Instance {
     /// See [`Engine::negotiation`](crate::Engine::negotiation).
@@ -19,6 +19,13 @@ impl Instance {
             self.lock().refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
             SecurityStatus::INVALID_HANDLE
         })
+    }
+
+    /// See [`Engine::package_of`](crate::Engine::package_of).
+    pub(crate) fn package_of(&self, handle: ContextHandle) -> Option<Name> {
+        let context = self.lock().context(handle)?;
+        let info = context.lock().negotiation();
+        info.map(|info| info.package.name.clone())
     }
 }
 

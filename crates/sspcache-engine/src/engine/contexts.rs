@@ -179,6 +179,11 @@ impl Engine {
         self.instance.negotiation(handle)
     }
 
+    /// The package of a context, as [`negotiation`](Self::negotiation) has it: for an event alone, since it is no operation of SSPI's.
+    pub fn package_of(&self, handle: ContextHandle) -> Option<Name> {
+        self.instance.package_of(handle)
+    }
+
     /// `MakeSignature`: signs the parts of a message into a token; returns its length. The parts are one message: how
     /// it is divided doesn't matter.
     ///

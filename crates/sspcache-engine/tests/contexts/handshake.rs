@@ -346,8 +346,12 @@ fn a_handshake_is_told_in_events_that_hold_no_secret() {
     let (client, server) = (client.word(), server.word());
     let kinds: Vec<EventKind> = ssp.events().into_iter().skip(before).map(|event| event.kind).collect();
     let (initiator, acceptor) = (Role::Initiator, Role::Acceptor);
-    let started =
-        |context, role, package: &str| EventKind::ContextStarted { context, role, package: package.into() };
+    let started = |context, role, package: &str, principal: &str| EventKind::ContextStarted {
+        context,
+        role,
+        package: package.into(),
+        principal: principal.into(),
+    };
     let established = |context, role| EventKind::ContextEstablished {
         context,
         role,
@@ -357,8 +361,8 @@ fn a_handshake_is_told_in_events_that_hold_no_secret() {
     assert_eq!(
         kinds[..5],
         [
-            started(client, initiator, "Negotiate"),
-            started(server, acceptor, "NTLM"),
+            started(client, initiator, "Negotiate", r"CONTOSO\alice"),
+            started(server, acceptor, "NTLM", ""),
             established(client, initiator),
             established(server, acceptor),
             EventKind::ContextDeleted { context: client },
