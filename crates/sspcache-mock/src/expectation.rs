@@ -1,6 +1,6 @@
 //! A test's expectation of a sign-out, checked against a mock SSP's events.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use sspcache_engine::{Event, EventKind, Source, Unclean};
 
@@ -30,6 +30,48 @@ pub(crate) fn check<'u>(events: &[Event], unclean: Option<&'u Unclean>) -> Resul
         return Err(unmet);
     }
     if events.iter().any(is_sign_in) { Ok(()) } else { Err(Unmet::Unused) }
+}
+
+/// The credential handles that were never freed, and the contexts that were never deleted, each in words.
+pub(crate) fn leaked(events: &[Event]) -> Vec<String> {
+    /// What is open, by whether it is a context, and by its handle.
+    type Open<'e> = BTreeMap<(bool, usize), &'e Event>;
+    let mut open = Open::new();
+    let mut leaked: Vec<&Event> = Vec::new();
+    for event in events {
+        match event.kind {
+            EventKind::Acquired { handle, .. } => drop(open.insert((false, handle), event)),
+            EventKind::ContextImported { context, .. } | EventKind::ContextStarted { context, .. } => {
+                open.insert((true, context), event);
+            }
+            EventKind::Freed { handle } => drop(open.remove(&(false, handle))),
+            EventKind::ContextDeleted { context } => drop(open.remove(&(true, context))),
+            // What is unloaded takes its handles with it, and what is loaded again gives other ones.
+            EventKind::Ended { .. } => leaked.extend(std::mem::take(&mut open).into_values()),
+            _ => {}
+        }
+    }
+    leaked.extend(open.into_values());
+    leaked.sort_by_key(|event| event.seq);
+    let words = |event: &Event| match &event.kind {
+        EventKind::Acquired { package, principal, .. } => {
+            format!(
+                "the credential handle of event {} ({}) was never freed",
+                event.seq,
+                of(principal, package)
+            )
+        }
+        EventKind::ContextImported { package, principal, .. }
+        | EventKind::ContextStarted { package, principal, .. } => {
+            format!("the context of event {} ({}) was never deleted", event.seq, of(principal, package))
+        }
+        _ => String::new(),
+    };
+    leaked.into_iter().map(words).collect()
+}
+
+fn of(principal: &str, package: &str) -> String {
+    if principal.is_empty() { package.to_owned() } else { format!("{principal} for {package}") }
 }
 
 fn is_sign_in(event: &Event) -> bool {

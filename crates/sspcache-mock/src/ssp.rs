@@ -36,6 +36,8 @@ pub struct MockSsp {
     shared: Arc<Shared>,
     /// Where a sign-out was expected of it.
     expected_at: Option<&'static Location<'static>>,
+    /// Where it was expected that everything is given back.
+    no_leaks_expected_at: Option<&'static Location<'static>>,
 }
 
 struct Shared {
@@ -61,7 +63,7 @@ impl MockSsp {
     pub fn new(module: &str) -> Self {
         let setup = Mutex::new(Some(Box::new(Engine::builder(module))));
         let shared = Shared { module: module.to_owned(), setup, engine: OnceLock::new() };
-        Self { shared: Arc::new(shared), expected_at: None }
+        Self { shared: Arc::new(shared), expected_at: None, no_leaks_expected_at: None }
     }
 }
 
@@ -214,6 +216,29 @@ impl MockSsp {
         self
     }
 
+    /// Expects that every credential handle is freed and every context is deleted. Dropping this value panics when one wasn't,
+    /// and says which, also when the SSP was unloaded before. A test in which there was none of either passes.
+    ///
+    /// Keep the value in a variable until the end of the test, as with [`expect_sign_out`](Self::expect_sign_out).
+    ///
+    /// ```should_panic
+    /// use sspcache::SignIn;
+    /// use sspcache_mock::{MockProcess, MockSsp};
+    ///
+    /// let msn = MockSsp::msn().expect_no_leaks();
+    /// let ssps = MockProcess::with_loaded([&msn]).provider();
+    /// let package = ssps.security_package("MSNSSPC.dll", "Negotiate").unwrap();
+    /// let credential = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+    /// std::mem::forget(credential);
+    /// // Dropping `msn` panics, and names alice's handle.
+    /// ```
+    #[must_use = "it checks when it is dropped: keep it until the end of the test"]
+    #[track_caller]
+    pub fn expect_no_leaks(mut self) -> Self {
+        self.no_leaks_expected_at = Some(Location::caller());
+        self
+    }
+
     #[track_caller]
     fn set_up(self, change: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let mut setup = self.shared.setup.lock().unwrap_or_else(PoisonError::into_inner);
@@ -318,21 +343,33 @@ impl MockSsp {
 
 impl Clone for MockSsp {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), expected_at: None }
+        Self { shared: self.shared.clone(), expected_at: None, no_leaks_expected_at: None }
     }
 }
 
 impl Drop for MockSsp {
     fn drop(&mut self) {
-        let Some(expected_at) = self.expected_at else { return };
-        if thread::panicking() {
+        if thread::panicking() || (self.expected_at, self.no_leaks_expected_at) == (None, None) {
             return; // A second panic would abort the run of tests, and hide the first.
         }
-        let (events, left) = (self.events(), self.engine().check_clean());
-        if let Err(unmet) = expectation::check(&events, left.err().as_ref()) {
-            panic!(
-                "{}: the sign-out that {expected_at} expects didn't happen: {unmet}\n{}",
+        let events = self.events();
+        if let Some(expected_at) = self.expected_at {
+            let left = self.engine().check_clean();
+            if let Err(unmet) = expectation::check(&events, left.err().as_ref()) {
+                panic!(
+                    "{}: the sign-out that {expected_at} expects didn't happen: {unmet}\n{}",
+                    self.shared.module,
+                    expectation::list(&events)
+                );
+            }
+        }
+        if let Some(expected_at) = self.no_leaks_expected_at {
+            let leaked = expectation::leaked(&events);
+            assert!(
+                leaked.is_empty(),
+                "{}: {expected_at} expects no leaks, but {}\n{}",
                 self.shared.module,
+                leaked.join("; "),
                 expectation::list(&events)
             );
         }
@@ -344,7 +381,7 @@ impl From<Engine> for MockSsp {
     fn from(engine: Engine) -> Self {
         let module = engine.module().to_owned();
         let shared = Shared { module, setup: Mutex::new(None), engine: OnceLock::from(engine) };
-        Self { shared: Arc::new(shared), expected_at: None }
+        Self { shared: Arc::new(shared), expected_at: None, no_leaks_expected_at: None }
     }
 }
 

@@ -4,7 +4,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sspcache::{CredentialProvider, SignIn};
+use sspcache::{
+    CredentialProvider, SignIn,
+    context::{ContextRequest, Step},
+};
 use sspcache_mock::{Logon, MockProcess, MockSsp};
 
 const MSN: &str = "MSNSSPC.dll";
@@ -156,4 +159,43 @@ fn a_mock_that_is_used_cannot_be_set_up_any_more() {
     let msn = MockSsp::msn();
     assert_eq!(msn.cached(), 0);
     let _late = msn.account("alice", "CONTOSO", "correct horse");
+}
+
+/// M10
+#[test]
+fn a_test_that_gives_not_everything_back_fails_and_names_what() {
+    /// What is kept: the credential, or the handshake that was begun with it.
+    fn panic_of(keeps: impl FnOnce(&MockProcess)) -> Option<String> {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let msn = MockSsp::msn().expect_no_leaks();
+            let process = MockProcess::with_loaded([&msn]);
+            keeps(&process);
+        }));
+        panicked.err().map(|panic| *panic.downcast::<String>().unwrap())
+    }
+    let acquire = |process: &MockProcess| {
+        let package = process.provider().security_package(MSN, "NTLM").unwrap();
+        package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap()
+    };
+    let begin = |process: &MockProcess| {
+        let begun = acquire(process).initiate(ContextRequest::new()).step(&[]).unwrap();
+        let Step::Continue { handshake, .. } = begun else { panic!("NTLM has three tokens") };
+        handshake
+    };
+
+    assert_eq!(panic_of(|_| ()), None);
+    assert_eq!(panic_of(|process| drop(begin(process))), None);
+    let message = panic_of(|process| std::mem::forget(acquire(process))).unwrap();
+    for part in [
+        "expectation.rs:",
+        r"the credential handle of event 2 (CONTOSO\alice for NTLM) was never freed",
+        "\n    2 Acquired NTLM",
+    ] {
+        assert!(message.contains(part), "{part:?} in {message}");
+    }
+    let message = panic_of(|process| std::mem::forget(begin(process))).unwrap();
+    assert!(
+        message.contains(r"the context of event 3 (CONTOSO\alice for NTLM) was never deleted"),
+        "{message}"
+    );
 }
