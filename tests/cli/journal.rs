@@ -109,6 +109,7 @@ fn the_verdict_says_what_a_handle_holds_and_the_advice_fits_the_holder() {
     not clean: of 2 credentials, 2 were left. client.exe (412) left CONTOSO\alice and CONTOSO\bob.
     Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.
     Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.
+    note: 1 credential handle was never given back; --check=leaks fails for that, and says which
     ");
     insta::assert_snapshot!(check("held-freed").exits_with(0).stdout, @r"
      process           signed in  as             through                  what ended it
@@ -117,10 +118,12 @@ fn the_verdict_says_what_a_handle_holds_and_the_advice_fits_the_holder() {
 
     note: client.exe (412) signed in with the default credentials once, which leaves nothing
     clean: 1 credential was held in 1 process, and nothing was left.
+    note: 1 credential handle was never given back; --check=leaks fails for that, and says which
     ");
     insta::assert_snapshot!(check("default").exits_with(0).stdout, @r"
     note: client.exe (412) signed in with the default credentials twice, which leaves nothing
     clean: 2 sign-ins with default credentials in 1 process, and nothing was left.
+    note: 1 credential handle was never given back; --check=leaks fails for that, and says which
     ");
     insta::assert_snapshot!(check("held-wininet").exits_with(99).stdout, @r"
      process            signed in  as             through                  what ended it
@@ -130,6 +133,7 @@ fn the_verdict_says_what_a_handle_holds_and_the_advice_fits_the_holder() {
     not clean: of 1 held credential, 1 was left. browser.exe (412) left CONTOSO\alice.
     Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.
     WinINet is in the process: it frees what a request signed in with when the request's handle is closed (InternetCloseHandle).
+    note: 1 credential handle was never given back; --check=leaks fails for that, and says which
     ");
     insta::assert_snapshot!(check("dotnet-marked").exits_with(99).stdout, @r"
      process        signed in  as             through                  what ended it
@@ -139,6 +143,7 @@ fn the_verdict_says_what_a_handle_holds_and_the_advice_fits_the_holder() {
     not clean: of 1 held credential, 1 was left. app.exe (412) left CONTOSO\alice.
     Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.
     .NET is in the process: dispose of what signs in (HttpClient, NegotiateAuthentication, NegotiateStream).
+    note: 1 credential handle was never given back; --check=leaks fails for that, and says which
     ");
 }
 

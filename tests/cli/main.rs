@@ -8,5 +8,7 @@ mod demo;
 mod inspect;
 /// `sspcache journal`, and the forms of a verdict.
 mod journal;
+/// What was given out and not given back, by the journals.
+mod leaks;
 /// What all commands have in common: arguments, exit status, streams, colour, completions, manual pages.
 mod usage;

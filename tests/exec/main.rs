@@ -8,6 +8,8 @@ mod clients;
 mod command;
 /// What handles hold, and what a process can't help.
 mod held;
+/// What was given out and not given back.
+mod leaks;
 /// The names under which a program finds the mocks.
 mod names;
 /// Several processes: forked, in the background, killed.

@@ -53,6 +53,15 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What a run is checked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Check {
+    /// Credentials that the program passed and that are still there: cached, or held by a handle.
+    Left,
+    /// Credential handles, contexts and memory that were never given back.
+    Leaks,
+}
+
 /// Shows a sign-out with nothing installed: sign in, sign in silently, flush, search for copies of the password.
 ///
 /// A mock SSP runs inside this process. On Linux the process searches its own memory for the password, before the flush
@@ -69,8 +78,8 @@ pub(crate) struct DemoArgs {
 /// The program finds the mocks MSNSSPC.dll and MSAPSSPC.dll where it looks for DLLs. Its input, output and arguments
 /// stay unchanged. sspcache writes its verdict to standard error, or to a file.
 ///
-/// Exit status: that of the command when it fails, 128 + N when signal N killed it; with `--expect-clean`, 99 when the
-/// command succeeded but left credentials, never signed in, or events are missing from the journal; 125 when
+/// Exit status: that of the command when it fails, 128 + N when signal N killed it; with `--check` or `--expect-clean`,
+/// 99 when the command succeeded but a check fails, never signed in, or events are missing from the journal; 125 when
 /// sspcache itself failed, 126 when the command can't be run, 127 when no such command exists.
 ///
 /// sspcache looks for the mock DLLs beside itself, where `cargo xtask dist` puts them, or in the folder SSPCACHE_HOME.
@@ -79,7 +88,7 @@ pub(crate) struct DemoArgs {
 /// writes are in the prefix afterwards; what it writes to the registry is not. Windows programs that the command left
 /// running are waited for.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXEC_EXAMPLES)]
+#[command(after_long_help = EXEC_EXAMPLES, group = clap::ArgGroup::new("checks").multiple(true))]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct ExecArgs {
     /// Configures the mocks from this TOML file: see `sspcache config example`.
@@ -101,17 +110,25 @@ pub(crate) struct ExecArgs {
     pub(crate) journal: Option<PathBuf>,
 
     /// Fails unless the command signed in and left nothing: no credential cached, and none held by a handle that was
-    /// never freed.
-    #[arg(long)]
+    /// never freed. The same as --check=left.
+    #[arg(long, group = "checks")]
     pub(crate) expect_clean: bool,
 
+    /// Fails unless the run passes these checks, a list with commas. `left`: no credential is cached or held at the end;
+    /// `leaks`: each credential handle, context and buffer was given back.
+    #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',', group = "checks")]
+    pub(crate) check: Vec<Check>,
+
     /// Also passes a run without any sign-in.
-    #[arg(long, requires = "expect_clean")]
+    #[arg(long, requires = "checks")]
     pub(crate) allow_unused: bool,
 
-    /// The exit status when the check fails.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_ERROR_EXITCODE, requires = "expect_clean")]
+    /// The exit status when a check fails.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ERROR_EXITCODE, requires = "checks")]
     pub(crate) error_exitcode: u8,
+
+    #[command(flatten)]
+    pub(crate) suppressing: Suppressing,
 
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
@@ -127,7 +144,7 @@ pub(crate) struct ExecArgs {
     #[arg(long)]
     pub(crate) prefix_as_is: bool,
 
-    /// Writes a JUnit report to this file: one test case per process.
+    /// Writes a JUnit report to this file: one test case per process, and one for leaks if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
@@ -144,11 +161,35 @@ pub(crate) struct ExecArgs {
     pub(crate) command: Vec<OsString>,
 }
 
+impl ExecArgs {
+    /// What the run is checked for.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let mut checks = self.check.clone();
+        if self.expect_clean && !checks.contains(&Check::Left) {
+            checks.insert(0, Check::Left);
+        }
+        checks
+    }
+}
+
+/// What isn't held against a program.
+#[derive(Debug, Args)]
+pub(crate) struct Suppressing {
+    /// Doesn't fail for what this TOML file lists: tables [[suppression]] with `kind`, `module` or `function`, and `why`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) suppressions: Option<PathBuf>,
+
+    /// Adds to the verdict, for each thing that was found, an entry for such a file.
+    #[arg(long)]
+    pub(crate) gen_suppressions: bool,
+}
+
 const EXEC_EXAMPLES: &str = "\
 Examples:
   sspcache exec --expect-clean -- ./client --sign-in --sign-out
   sspcache exec --expect-clean --junit report.xml -- python3 client.py
   sspcache exec --expect-clean -- wine client.exe
+  sspcache exec --check=left,leaks -- ./client
   sspcache exec --account 'CONTOSO\\alice:env:ALICE_PASSWORD' --logon 'CONTOSO\\alice' -- ./client
 
 `sspcache config example` prints a configuration with every key, `sspcache config keys` lists them.";
@@ -208,28 +249,38 @@ pub(crate) enum JournalCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Prints the verdict that `exec --expect-clean` would print, and returns its exit status.
-    Check {
-        /// A journal file, a folder of journals, or the beginning of their names.
-        #[arg(value_name = "PATH")]
-        journal: PathBuf,
+    Check(CheckArgs),
+}
 
-        /// Also passes a run without any sign-in.
-        #[arg(long)]
-        allow_unused: bool,
+/// Prints the verdict that `exec --expect-clean` would print, and returns its exit status.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A journal file, a folder of journals, or the beginning of their names.
+    #[arg(value_name = "PATH")]
+    pub(crate) journal: PathBuf,
 
-        /// The exit status when the check fails.
-        #[arg(long, value_name = "N", default_value_t = DEFAULT_ERROR_EXITCODE)]
-        error_exitcode: u8,
+    /// Fails unless the run passes these checks, a list with commas: see `exec`.
+    #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',', default_value = "left")]
+    pub(crate) check: Vec<Check>,
 
-        /// Writes a JUnit report to this file: one test case per process.
-        #[arg(long, value_name = "FILE")]
-        junit: Option<PathBuf>,
+    /// Also passes a run without any sign-in.
+    #[arg(long)]
+    pub(crate) allow_unused: bool,
 
-        /// The form of the result.
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    /// The exit status when a check fails.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ERROR_EXITCODE)]
+    pub(crate) error_exitcode: u8,
+
+    #[command(flatten)]
+    pub(crate) suppressing: Suppressing,
+
+    /// Writes a JUnit report to this file: one test case per process, and one for leaks if they are checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,8 +7,9 @@ use std::path::Path;
 use sspcache_engine::journal::Journal;
 
 use crate::{
+    cli::Check,
     inspect, journal,
-    verdict::{self, Verdict},
+    verdict::{self, Report, Suppressions, Verdict},
 };
 
 /// What `sspcache inspect` prints about a file.
@@ -39,12 +40,22 @@ pub struct Judged<'j> {
 impl<'j> Judged<'j> {
     /// Judges journals.
     pub fn of(journals: &'j [Journal]) -> Self {
-        Self { journals, verdict: verdict::judge(journals, &[], |_, _, _| false) }
+        Self { journals, verdict: verdict::judge(journals, &[], |_, _, _| false, Suppressions::default()) }
+    }
+
+    /// With everything asked of it.
+    fn report(&self) -> Report<'_> {
+        Report {
+            verdict: &self.verdict,
+            checks: &[Check::Left, Check::Leaks],
+            allow_unused: false,
+            generates: true,
+        }
     }
 
     /// The verdict for people.
     pub fn text(&self) -> String {
-        verdict::text(&self.verdict, None)
+        self.report().text(None)
     }
 
     /// The verdict for machines.
@@ -52,7 +63,7 @@ impl<'j> Judged<'j> {
     /// # Panics
     /// Never: all keys of a verdict are strings.
     pub fn json(&self) -> String {
-        serde_json::to_string(&self.verdict).expect("all keys of a verdict are strings")
+        serde_json::to_string(&self.report().document()).expect("all keys of a verdict are strings")
     }
 
     /// The verdict for a CI server.
@@ -60,7 +71,7 @@ impl<'j> Judged<'j> {
     /// # Panics
     /// Never: memory takes the whole report.
     pub fn junit(&self) -> String {
-        verdict::junit(&self.verdict, false).to_string().expect("memory takes the whole report")
+        self.report().junit().to_string().expect("memory takes the whole report")
     }
 
     /// The timeline; with `all`, every event has a row.

@@ -55,9 +55,8 @@ fn run(command: &Command) -> Result<u8, Failure> {
         Command::Demo(args) => demo::demo(args.format)?,
         Command::Exec(args) => return Ok(exec::exec(args)),
         Command::Inspect(args) => inspect::inspect(args)?,
-        Command::Journal(JournalCommand::Check { journal, allow_unused, error_exitcode, junit, format }) => {
-            let holds = journal::check(journal, *allow_unused, junit.as_deref(), *format)?;
-            return Ok(if holds { STATUS_PASSED } else { *error_exitcode });
+        Command::Journal(JournalCommand::Check(args)) => {
+            return Ok(if journal::check(args)? { STATUS_PASSED } else { args.error_exitcode });
         }
         Command::Journal(JournalCommand::Show { journal, all, format }) => {
             journal::show(journal, *all, *format)?

@@ -84,6 +84,25 @@ pub(crate) fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// A text in lines of at most this width, each with this indent and a line end. No word is broken: one that is longer has a line
+/// to itself. Without a width it is one line.
+pub(crate) fn wrapped(text: &str, indent: &str, width: Option<u16>) -> String {
+    let room = width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent.len()));
+    let (mut wrapped, mut line) = (String::new(), String::new());
+    for word in text.split(' ') {
+        let length = line.chars().count() + 1 + word.chars().count();
+        if !line.is_empty() && length > room {
+            wrapped.extend([indent, &line, "\n"]);
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    wrapped + &format!("{indent}{line}\n")
+}
+
 /// The width of the terminal behind a stream; `None` for a file or a pipe.
 pub(crate) fn terminal_width(stream: Stream) -> Option<u16> {
     let size = match stream {
@@ -141,6 +160,13 @@ pub(crate) fn join(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_is_broken_where_lines_are_wrapped() {
+        let text = "one two https://example.com/a/long/one three";
+        assert_eq!(wrapped(text, "  ", None), format!("  {text}\n"));
+        assert_eq!(wrapped(text, "  ", Some(9)), "  one two\n  https://example.com/a/long/one\n  three\n");
+    }
 
     #[test]
     fn counts_read_as_people_write_them() {

@@ -209,7 +209,7 @@ impl HandedOut {
 mod tests {
     use super::*;
 
-    /// M1
+    /// Q2, M1
     #[test]
     fn a_child_numbers_its_memory_after_what_it_inherits() {
         let [parent, child] = [HandedOut::default(), HandedOut::default()];

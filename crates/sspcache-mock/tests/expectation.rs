@@ -161,7 +161,7 @@ fn a_mock_that_is_used_cannot_be_set_up_any_more() {
     let _late = msn.account("alice", "CONTOSO", "correct horse");
 }
 
-/// M10
+/// Q2, M10
 #[test]
 fn a_test_that_gives_not_everything_back_fails_and_names_what() {
     /// What is kept: the credential, or the handshake that was begun with it.

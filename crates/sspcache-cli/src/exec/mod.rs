@@ -47,9 +47,9 @@ use self::{
 use crate::{
     cli::{self, ExecArgs},
     inspect::Format,
-    journal::{Journals, write_junit},
+    journal::Journals,
     output::{Stream, message, terminal_width},
-    verdict::{self, Outcome, Verdict},
+    verdict::{Outcome, Report, Suppressions, SuppressionsError},
 };
 
 /// Runs the command of `sspcache exec` and returns the exit status.
@@ -70,6 +70,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         wine.check(&mocks)?;
     }
     let config = args.config.as_deref().map(check_config).transpose()?;
+    let suppressions = Suppressions::of(args.suppressing.suppressions.as_deref())?;
     let accounts = Accounts::of(args)?;
     // From here on Ctrl-C ends the command and not this process, which has to clean up after it.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
@@ -96,13 +97,18 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     }
     let status = ended?;
 
-    let mut verdict = Journals::of_run(&target.path, &target.before)?.judge();
+    let mut verdict = Journals::of_run(&target.path, &target.before)?.judge(suppressions);
     if verdict.outcome == Outcome::NotExercised && verdict.processes.is_empty() {
         verdict.hints = unseen::reasons(&args.command, &mocks);
     }
-    report(args, &verdict)?;
-    let held = !args.expect_clean || verdict.holds(args.allow_unused);
-    Ok(if status == 0 && !held { args.error_exitcode } else { status })
+    let report = Report {
+        verdict: &verdict,
+        checks: &args.checks(),
+        allow_unused: args.allow_unused,
+        generates: args.suppressing.gen_suppressions,
+    };
+    write(args, &report)?;
+    Ok(if status == 0 && !report.holds() { args.error_exitcode } else { status })
 }
 
 /// Checks a configuration as the mock DLLs will, to report a mistake before the command starts.
@@ -117,12 +123,12 @@ fn absolute(path: &Path) -> Result<PathBuf, ExecError> {
     path::absolute(path).map_err(|source| ExecError::Path { path: path.to_owned(), source })
 }
 
-fn report(args: &ExecArgs, verdict: &Verdict) -> Result<(), ExecError> {
+fn write(args: &ExecArgs, report: &Report<'_>) -> Result<(), ExecError> {
     let width = if args.verdict.is_none() { terminal_width(Stream::Stderr) } else { None };
     let text = match args.format {
         // One line, so that a reader can separate it from the command's own standard error.
-        cli::Format::Json => serde_json::to_string(verdict).map_err(io::Error::from)? + "\n",
-        cli::Format::Text => verdict::text(verdict, width),
+        cli::Format::Json => serde_json::to_string(&report.document()).map_err(io::Error::from)? + "\n",
+        cli::Format::Text => report.text(width),
     };
     match &args.verdict {
         None => io::Write::write_all(&mut anstream::stderr(), text.as_bytes())?,
@@ -132,8 +138,7 @@ fn report(args: &ExecArgs, verdict: &Verdict) -> Result<(), ExecError> {
         }
     }
     if let Some(path) = &args.junit {
-        write_junit(verdict, args.allow_unused, path)
-            .map_err(|source| ExecError::Write { path: path.clone(), source })?;
+        report.write_junit(path).map_err(|source| ExecError::Write { path: path.clone(), source })?;
     }
     Ok(())
 }
@@ -230,6 +235,8 @@ pub(crate) enum ExecError {
     Prefix { prefix: PathBuf, source: io::Error },
     #[error("can't watch for signals: {0}")]
     Signals(io::Error),
+    #[error(transparent)]
+    Suppressions(#[from] SuppressionsError),
     #[error("can't write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error(

@@ -4,7 +4,7 @@ mod running;
 mod show;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,9 +14,9 @@ use sspcache_engine::journal::{Journal, JournalError, find};
 pub(crate) use self::show::drawing;
 pub(crate) use self::show::show;
 use crate::{
-    cli::Format,
+    cli::{CheckArgs, Format},
     output::{self, Stream, terminal_width},
-    verdict::{self, Verdict, judge},
+    verdict::{Report, Suppressions, SuppressionsError, Verdict, judge},
 };
 
 /// Journals, and those that can't be read.
@@ -57,8 +57,8 @@ impl Journals {
         Ok(journals)
     }
 
-    pub(crate) fn judge(&self) -> Verdict {
-        judge(&self.read, &self.unreadable, running::is_running)
+    pub(crate) fn judge(&self, suppressions: Suppressions) -> Verdict {
+        judge(&self.read, &self.unreadable, running::is_running, suppressions)
     }
 }
 
@@ -72,32 +72,29 @@ pub(crate) enum CheckError {
     Junit { path: PathBuf, source: io::Error },
     #[error("can't write the result: {0}")]
     Output(#[from] io::Error),
+    #[error(transparent)]
+    Suppressions(#[from] SuppressionsError),
 }
 
-/// Prints the verdict on journals and returns whether the check passes.
-pub(crate) fn check(
-    target: &Path,
-    allow_unused: bool,
-    junit: Option<&Path>,
-    format: Format,
-) -> Result<bool, CheckError> {
-    let verdict = Journals::at(target)?.judge();
-    match format {
-        Format::Json => output::print_json(&verdict)?,
+/// Prints the verdict on journals and returns whether the checks pass.
+pub(crate) fn check(args: &CheckArgs) -> Result<bool, CheckError> {
+    let suppressions = Suppressions::of(args.suppressing.suppressions.as_deref())?;
+    let verdict = Journals::at(&args.journal)?.judge(suppressions);
+    let report = Report {
+        verdict: &verdict,
+        checks: &args.check,
+        allow_unused: args.allow_unused,
+        generates: args.suppressing.gen_suppressions,
+    };
+    match args.format {
+        Format::Json => output::print_json(&report.document())?,
         Format::Text => {
-            let text = verdict::text(&verdict, terminal_width(Stream::Stdout));
+            let text = report.text(terminal_width(Stream::Stdout));
             io::Write::write_all(&mut anstream::stdout(), text.as_bytes())?;
         }
     }
-    if let Some(path) = junit {
-        write_junit(&verdict, allow_unused, path)
-            .map_err(|source| CheckError::Junit { path: path.to_owned(), source })?;
+    if let Some(path) = &args.junit {
+        report.write_junit(path).map_err(|source| CheckError::Junit { path: path.clone(), source })?;
     }
-    Ok(verdict.holds(allow_unused))
-}
-
-/// Writes the verdict as a JUnit report.
-pub(crate) fn write_junit(verdict: &Verdict, allow_unused: bool, path: &Path) -> io::Result<()> {
-    let report = verdict::junit(verdict, allow_unused).to_string().map_err(io::Error::other)?;
-    fs::write(path, report)
+    Ok(report.holds())
 }

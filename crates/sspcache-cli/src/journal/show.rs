@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path, time::Duration};
 
 use comfy_table::CellAlignment;
-use sspcache_engine::{Ending, Event, EventKind, FileTime, Source, context::Role, journal::Journal};
+use sspcache_engine::{Ending, Event, EventKind, FileTime, Holds, Source, context::Role, journal::Journal};
 
 use super::{CheckError, Journals};
 use crate::{
@@ -128,6 +128,11 @@ fn describe(kind: &EventKind) -> String {
             };
             format!("{how}, for {package}")
         }
+        EventKind::Allocated { memory, holds, size, package } => {
+            let of = if package.is_empty() { String::new() } else { format!(" for {package}") };
+            format!("memory {memory}: {}{of}, {}", content(*holds), count(*size, "byte"))
+        }
+        EventKind::MemoryFreed { memory } => format!("memory {memory}"),
         EventKind::Cached { principal, package, source, .. } => {
             let how = if *source == Source::Preloaded { ", preloaded" } else { "" };
             format!("{principal} for {package}{how}")
@@ -175,6 +180,18 @@ fn whom(principal: &str) -> &str {
     if principal.is_empty() { "anonymous" } else { principal }
 }
 
+fn content(holds: Holds) -> &'static str {
+    match holds {
+        Holds::Attribute => "an attribute",
+        Holds::ExportedContext => "an exported context",
+        Holds::Identity => "an identity",
+        Holds::PackedIdentity => "a packed identity",
+        Holds::Packages => "packages",
+        Holds::Token => "a token",
+        _ => "something",
+    }
+}
+
 fn side(role: Role) -> &'static str {
     match role {
         Role::Acceptor => "accepting",
@@ -185,6 +202,7 @@ fn side(role: Role) -> &'static str {
 fn word(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::Acquired { .. } => "acquired",
+        EventKind::Allocated { .. } => "allocated",
         EventKind::Cached { .. } => "cached",
         EventKind::ContextDeleted { .. } => "deleted",
         EventKind::ContextEstablished { .. } => "context",
@@ -202,6 +220,7 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Impersonated { .. } => "acting",
         EventKind::Held { .. } => "held",
         EventKind::KdcProxySet { .. } => "set",
+        EventKind::MemoryFreed { .. } => "returned",
         EventKind::Modules { .. } => "modules",
         EventKind::PasswordChanged { .. } => "changed",
         EventKind::ProcessTokenUsed { .. } => "token",

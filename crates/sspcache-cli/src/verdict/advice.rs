@@ -19,8 +19,14 @@ pub(super) fn advice(process: &Process) -> Vec<&'static str> {
             "Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a \
              handle holds when its process ends, and not before.",
         );
-        // Which module has the handle isn't known, only which are there.
-        for (module, what) in [
+        advice.extend(beside(process));
+    }
+    advice
+}
+
+/// How others that are in the process free what they have. Which module has a handle isn't known, only which are there.
+pub(super) fn beside(process: &Process) -> impl Iterator<Item = &'static str> {
+    [
             (
                 "coreclr.dll",
                 ".NET is in the process: dispose of what signs in (HttpClient, NegotiateAuthentication, NegotiateStream).",
@@ -41,11 +47,8 @@ pub(super) fn advice(process: &Process) -> Vec<&'static str> {
                 "WinINet is in the process: it frees what a request signed in with when the request's handle is \
                  closed (InternetCloseHandle).",
             ),
-        ] {
-            if process.beside.contains(module) {
-                advice.push(what);
-            }
-        }
-    }
-    advice
+    ]
+    .into_iter()
+    .filter(|(module, _)| process.beside.contains(*module))
+    .map(|(_, what)| what)
 }

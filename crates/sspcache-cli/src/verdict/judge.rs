@@ -10,7 +10,12 @@ use sspcache_engine::{
     journal::{Journal, JournalError},
 };
 
-use super::{Credential, End, Kind, LeftWhen, Moment, Outcome, Process, Refusal, Verdict, suppressions};
+use super::{
+    Credential, End, Kind, Leaks, LeaksOutcome, LeftWhen, Moment, Outcome, Process, Refusal, Verdict,
+    finding::{Finding, Standing},
+    leaks::{Account, ByKind, Circumstances, Totals},
+    suppressions::{Subject, Suppressions},
+};
 
 /// Judges a run by its journals, including those that can't be read. `is_running` says of a process without an end, by its
 /// number, its program and the time of its first event, whether it still runs.
@@ -18,6 +23,7 @@ pub(crate) fn judge(
     journals: &[Journal],
     unreadable: &[JournalError],
     is_running: impl Fn(u32, &str, FileTime) -> bool,
+    mut suppressions: Suppressions,
 ) -> Verdict {
     let mut journals: Vec<&Journal> = journals.iter().collect();
     // Sorted by time, so that processes come in the order in which they first used a mock.
@@ -52,6 +58,8 @@ pub(crate) fn judge(
                 retained: 0,
                 failed_flushes: 0,
                 gaps: Vec::new(),
+                findings: Vec::new(),
+                given_out: ByKind::new(),
             });
             replays.push(Vec::new());
             processes.len() - 1
@@ -69,9 +77,9 @@ pub(crate) fn judge(
         }
     }
     for (process, replays) in processes.iter_mut().zip(replays) {
-        conclude_process(process, replays, &is_running);
+        conclude_process(process, replays, &is_running, &mut suppressions);
     }
-    conclude(processes, gaps)
+    conclude(processes, gaps, &suppressions)
 }
 
 /// Puts together what the journals of one process say.
@@ -79,6 +87,7 @@ fn conclude_process(
     process: &mut Process,
     mut replays: Vec<Replay<'_>>,
     is_running: impl Fn(u32, &str, FileTime) -> bool,
+    suppressions: &mut Suppressions,
 ) {
     let last = replays.iter().filter_map(Replay::last).max().unwrap_or_default();
     let marks: Vec<FileTime> = replays.iter().flat_map(|replay| &replay.marks).copied().collect();
@@ -106,7 +115,14 @@ fn conclude_process(
             without_end = without_end.or(Some((replay.is_windows, replay.first())));
         }
     }
-    for replay in replays {
+    let mut accounts = Vec::new();
+    for mut replay in replays {
+        accounts.push((
+            std::mem::take(&mut replay.account),
+            replay.module,
+            replay.is_windows,
+            replay.end.map_or(LeftWhen::NoEnd, left_when),
+        ));
         process.asked |= replay.asked;
         process.is_windows |= replay.is_windows;
         process.beside.extend(replay.beside);
@@ -120,31 +136,46 @@ fn conclude_process(
     for index in 0..process.credentials.len() {
         let reason = match process.credentials[index].end {
             End::Left { when: when @ (LeftWhen::Exit | LeftWhen::Unloaded) } if !process.signed_out => {
-                suppressions::reason(process, &process.credentials[index]).map(|why| (when, why))
+                let kind = process.credentials[index].kind.into();
+                suppressions.reason(&Subject { kind, process, stack: &[] }).map(|why| (when, why))
             }
             _ => None,
         };
         if let Some((when, why)) = reason {
-            process.credentials[index].end = End::Suppressed { when, why: why.to_owned() };
+            process.credentials[index].end = End::Suppressed { when, why };
         }
     }
     let count =
         |is: fn(&End) -> bool| process.credentials.iter().filter(|credential| is(&credential.end)).count();
     process.left = count(|end| matches!(end, End::Left { .. }));
     process.suppressed = count(|end| matches!(end, End::Suppressed { .. }));
+    let has_gaps = !process.gaps.is_empty();
+    let is_running = without_end.is_some_and(|(_, first)| is_running(process.pid, &process.program, first));
+    for (account, module, is_windows, when) in accounts {
+        let circumstances = Circumstances { process, module, is_windows, when, has_gaps, is_running };
+        let (findings, given_out) = account.close(&circumstances, suppressions);
+        process.findings.extend(findings);
+        for (what, totals) in given_out {
+            process.given_out.entry(what).or_default().add(&totals);
+        }
+    }
     match without_end {
         Some((true, _)) => process.gaps.push(format!(
             "{} has no end in its journal: it crashed, was terminated, or still runs",
             process.name()
         )),
-        Some((false, first)) if is_running(process.pid, &process.program, first) => {
+        Some((false, _)) if is_running => {
             process.gaps.push(format!("{} still runs", process.name()));
         }
         _ => {}
     }
 }
 
-fn conclude(processes: Vec<Process>, gaps: Vec<String>) -> Verdict {
+fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppressions) -> Verdict {
+    let leaks = conclude_leaks(&processes, &gaps);
+    let mut findings: Vec<_> =
+        processes.iter_mut().flat_map(|process| std::mem::take(&mut process.findings)).collect();
+    findings.sort_by_key(Finding::rank);
     let count = |kind: Kind| {
         let credentials = processes.iter().flat_map(|process| &process.credentials);
         credentials.filter(|credential| credential.kind == kind).count()
@@ -169,9 +200,36 @@ fn conclude(processes: Vec<Process>, gaps: Vec<String>) -> Verdict {
         default_sign_ins: processes.iter().map(|process| process.default_sign_ins).sum(),
         retained: processes.iter().map(|process| u64::from(process.retained)).sum(),
         hints: if outcome == Outcome::NotExercised { hints(&processes) } else { Vec::new() },
+        leaks,
+        findings,
+        unused_suppressions: suppressions.unused(),
         processes,
         gaps,
     }
+}
+
+/// The totals of what was given out, and what they come to (clauses Q2, Q6).
+fn conclude_leaks(processes: &[Process], gaps: &[String]) -> Leaks {
+    let mut kinds = ByKind::new();
+    for (&what, totals) in processes.iter().flat_map(|process| &process.given_out) {
+        kinds.entry(what).or_default().add(totals);
+    }
+    let mut all = Totals::default();
+    for totals in kinds.values() {
+        all.add(totals);
+    }
+    let is_unknown = |finding: &Finding| matches!(finding.standing, Standing::Unknown { .. });
+    let has_gaps = !gaps.is_empty() || processes.iter().any(|process| !process.gaps.is_empty());
+    let outcome = if all.leaked > 0 {
+        LeaksOutcome::Leaked
+    } else if has_gaps || processes.iter().flat_map(|process| &process.findings).any(is_unknown) {
+        LeaksOutcome::Incomplete
+    } else if all.given_out == 0 {
+        LeaksOutcome::NotExercised
+    } else {
+        LeaksOutcome::Clean
+    };
+    Leaks { outcome, all, kinds }
 }
 
 /// Why no sign-in was seen, as far as the journals tell.
@@ -242,6 +300,8 @@ struct Replay<'journal> {
     /// Whether an event's count differs from the sum of the events before it.
     miscounted: bool,
     gaps: Vec<String>,
+    /// What was given out and given back.
+    account: Account,
 }
 
 struct Entry {
@@ -277,6 +337,7 @@ impl<'journal> Replay<'journal> {
             end: None,
             miscounted: false,
             gaps: Vec::new(),
+            account: Account::default(),
         };
         replay.run();
         replay
@@ -315,6 +376,7 @@ impl<'journal> Replay<'journal> {
 
     fn step(&mut self, event: &'journal Event) {
         let moment = self.moment(event);
+        self.account.step(event, moment);
         match &event.kind {
             EventKind::Acquired { credential, package, source, .. }
             | EventKind::CredentialsAdded { credential, package, source, .. } => {

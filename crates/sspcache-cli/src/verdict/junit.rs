@@ -2,20 +2,25 @@
 
 use std::collections::HashMap;
 
+use crate::cli::Check;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    End, Kind, Outcome, Process, Verdict,
+    End, Kind, LeaksOutcome, Outcome, Process, Report as Asked, Verdict,
     advice::advice,
+    leaks_text,
     text::{closing, still_held},
 };
 
-/// The verdict as a JUnit report.
+/// The verdict as a JUnit report. A check for leaks has a test case of its own, named `leaks`.
 ///
 /// A test case has the name of its program; a second process of that program gets `#2`, and so on. CI servers follow
 /// test cases by name from run to run, and process numbers differ. A run without a sign-in, or with unreadable
 /// journals, has a test case of its own for that.
-pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
+pub(super) fn junit(asked: &Asked<'_>) -> Report {
+    let Asked { verdict, allow_unused, checks, .. } = *asked;
+    // Processes are judged by what they left, unless leaks alone are checked.
+    let judges_left = checks.is_empty() || checks.contains(&Check::Left);
     let mut suite = TestSuite::new("credential caches");
     let mut names: HashMap<&str, u32> = HashMap::new();
     for process in &verdict.processes {
@@ -25,7 +30,7 @@ pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
             1 => process.program.clone(),
             nth => format!("{} #{nth}", process.program),
         };
-        let mut case = case(&name, status(process));
+        let mut case = case(&name, if judges_left { status(process) } else { TestCaseStatus::success() });
         case.add_property(Property::new("pid", process.pid.to_string()));
         let still_held = still_held(process);
         if !still_held.is_empty() {
@@ -33,7 +38,7 @@ pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
         }
         suite.add_test_case(case);
     }
-    if verdict.outcome == Outcome::NotExercised && !allow_unused {
+    if judges_left && verdict.outcome == Outcome::NotExercised && !allow_unused {
         suite.add_test_case(case(
             "sign-in",
             failed(NonSuccessKind::Failure, "not-exercised", &plain_closing(verdict)),
@@ -42,6 +47,9 @@ pub(crate) fn junit(verdict: &Verdict, allow_unused: bool) -> Report {
     if !verdict.gaps.is_empty() {
         let status = failed(NonSuccessKind::Error, "incomplete", &verdict.gaps.join("\n"));
         suite.add_test_case(case("journal", status));
+    }
+    if checks.contains(&Check::Leaks) {
+        suite.add_test_case(case("leaks", leaks(verdict, asked.passes(Check::Leaks))));
     }
     let mut report = Report::new("sspcache");
     report.add_test_suite(suite);
@@ -81,6 +89,25 @@ fn status(process: &Process) -> TestCaseStatus {
     TestCaseStatus::success()
 }
 
+/// What the check for leaks comes to. The description stands alone: it has each finding.
+fn leaks(verdict: &Verdict, passes: bool) -> TestCaseStatus {
+    if passes {
+        return TestCaseStatus::success();
+    }
+    let (kind, reason) = match verdict.leaks.outcome {
+        LeaksOutcome::Incomplete => (NonSuccessKind::Error, "incomplete"),
+        LeaksOutcome::NotExercised => (NonSuccessKind::Failure, "not-exercised"),
+        LeaksOutcome::Clean | LeaksOutcome::Leaked => (NonSuccessKind::Failure, "leaks"),
+    };
+    let mut description = vec![plain(&leaks_text::closing(verdict))];
+    for finding in verdict.findings.iter().filter(|finding| finding.is_leaked()) {
+        description.push(String::new());
+        description.push(finding.title());
+        description.extend(leaks_text::finding_lines(finding));
+    }
+    failed(kind, reason, &description.join("\n"))
+}
+
 fn failed(kind: NonSuccessKind, reason: &str, description: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     let (first, _) = description.split_once('\n').unwrap_or((description, ""));
@@ -90,5 +117,9 @@ fn failed(kind: NonSuccessKind, reason: &str, description: &str) -> TestCaseStat
 
 /// The closing sentences without their style: XML can't hold escape codes.
 fn plain_closing(verdict: &Verdict) -> String {
-    anstream::adapter::strip_str(&closing(verdict)).to_string()
+    plain(&closing(verdict))
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
 }

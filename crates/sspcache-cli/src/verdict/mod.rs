@@ -6,8 +6,12 @@
 //! event is judged by what was still there.
 
 mod advice;
+mod finding;
 mod judge;
 mod junit;
+mod leaks;
+mod leaks_text;
+mod report;
 mod suppressions;
 mod text;
 
@@ -16,7 +20,16 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Serialize, Serializer};
 use sspcache_engine::{FileTime, SecurityStatus, Source};
 
-pub(crate) use self::{judge::judge, junit::junit, text::text};
+use self::{
+    finding::Finding,
+    leaks::{ByKind, Totals},
+};
+pub(crate) use self::{
+    judge::judge,
+    report::Report,
+    suppressions::{Suppressions, SuppressionsError},
+};
+use crate::cli::Check;
 
 /// The result of judging the journals of a run.
 #[derive(Debug, Serialize)]
@@ -39,13 +52,84 @@ pub(crate) struct Verdict {
     pub(crate) gaps: Vec<String>,
     /// Why no sign-in was seen, in words: as far as it can be told.
     pub(crate) hints: Vec<String>,
+    /// What came of what was given out.
+    pub(crate) leaks: Leaks,
+    /// What was found, most important first.
+    pub(crate) findings: Vec<Finding>,
+    /// The suppressions of the user's file that were for nothing.
+    pub(crate) unused_suppressions: Vec<String>,
 }
 
 impl Verdict {
-    /// Whether the check of `--expect-clean` passes.
-    pub(crate) fn holds(&self, allow_unused: bool) -> bool {
-        self.outcome == Outcome::Clean || (allow_unused && self.outcome == Outcome::NotExercised)
+    /// Whether a check passes.
+    pub(crate) fn holds(&self, check: Check, allow_unused: bool) -> bool {
+        match check {
+            Check::Left => {
+                self.outcome == Outcome::Clean || (allow_unused && self.outcome == Outcome::NotExercised)
+            }
+            Check::Leaks => {
+                self.leaks.outcome == LeaksOutcome::Clean
+                    || (allow_unused && self.leaks.outcome == LeaksOutcome::NotExercised)
+            }
+        }
     }
+
+    /// Suppressions for what these checks found, in the form of a file, to be completed with reasons.
+    pub(crate) fn generated_suppressions(&self, checks: &[Check]) -> String {
+        let mut entries: Vec<String> = Vec::new();
+        if checks.contains(&Check::Left) {
+            for process in &self.processes {
+                let left = process
+                    .credentials
+                    .iter()
+                    .filter(|credential| matches!(credential.end, End::Left { .. }));
+                entries.extend(left.map(|credential| {
+                    suppressions::generated_for_left(
+                        credential.kind,
+                        &process.program,
+                        &text::whose(credential),
+                    )
+                }));
+            }
+        }
+        if checks.contains(&Check::Leaks) {
+            let leaked = self.findings.iter().filter(|finding| finding.is_leaked());
+            entries.extend(leaked.map(suppressions::generated));
+        }
+        // Those that differ in whom they name suppress the same.
+        let mut known: Vec<String> = Vec::new();
+        entries.retain(|entry| {
+            let what = entry.split("why = ").next().unwrap_or_default().to_owned();
+            let is_new = !known.contains(&what);
+            known.push(what);
+            is_new
+        });
+        entries.join("\n")
+    }
+}
+
+/// What came of what an SSP gave out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Leaks {
+    pub(crate) outcome: LeaksOutcome,
+    #[serde(flatten)]
+    pub(crate) all: Totals,
+    /// The same for each kind.
+    pub(crate) kinds: ByKind,
+}
+
+/// The result of the check for leaks. Of several that apply it is the first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LeaksOutcome {
+    /// Something was given out and not given back.
+    Leaked,
+    /// Events are missing, or a process had no chance to give back what it had.
+    Incomplete,
+    /// Nothing was given out: the run proves nothing.
+    NotExercised,
+    /// Everything was given back.
+    Clean,
 }
 
 /// The verdict in one word. Of several that apply it is the first.
@@ -98,6 +182,12 @@ pub(crate) struct Process {
     pub(crate) failed_flushes: u32,
     /// Which parts of its journals are missing, in words.
     pub(crate) gaps: Vec<String>,
+    /// What was found in it, until the verdict has it.
+    #[serde(skip)]
+    findings: Vec<Finding>,
+    /// What became of what it was given.
+    #[serde(skip)]
+    given_out: ByKind,
 }
 
 impl Process {

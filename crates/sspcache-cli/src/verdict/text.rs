@@ -10,7 +10,7 @@ use crate::output::{
 };
 
 /// The verdict as text, for a terminal of this width if there is one.
-pub(crate) fn text(verdict: &Verdict, width: Option<u16>) -> String {
+pub(super) fn text(verdict: &Verdict, width: Option<u16>) -> String {
     let mut text = String::new();
     if verdict.cached + verdict.held > 0 {
         text += &credentials(verdict, width);
@@ -91,7 +91,7 @@ fn end(credential: &Credential) -> String {
     }
 }
 
-fn left(when: LeftWhen) -> &'static str {
+pub(super) fn left(when: LeftWhen) -> &'static str {
     match when {
         LeftWhen::Dropped => "when the SSP was dropped",
         LeftWhen::Exit => "at exit",

@@ -1,0 +1,328 @@
+//! What an SSP gave out and was not given back (clause Q2): credential handles, contexts, memory.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use sspcache_engine::{Event, EventKind, Frame, Holds, Source};
+
+use super::{
+    LeftWhen, Moment, Process,
+    finding::{Finding, FindingKind, Standing, What},
+    suppressions::{Subject, Suppressions},
+};
+
+/// What became of the things of one kind that were given out. `given_out` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub(crate) struct Totals {
+    pub(crate) given_out: usize,
+    pub(crate) given_back: usize,
+    pub(crate) leaked: usize,
+    /// Not given back, and a suppression says why that is no fault of the program.
+    pub(crate) suppressed: usize,
+    /// Not given back, as far as the journals tell, which is not enough to accuse anybody.
+    pub(crate) not_judged: usize,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.given_out += other.given_out;
+        self.given_back += other.given_back;
+        self.leaked += other.leaked;
+        self.suppressed += other.suppressed;
+        self.not_judged += other.not_judged;
+    }
+}
+
+/// The totals of each kind of which anything was given out.
+pub(crate) type ByKind = BTreeMap<What, Totals>;
+
+/// A place in the program: a file that was loaded, and where in it.
+///
+/// `function` is unknown until something resolves the place; suppressions by function match it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+pub(crate) struct Place {
+    /// The path of the file; empty when the journal doesn't say.
+    pub(crate) image: String,
+    /// The return address, from where the file begins in memory.
+    pub(crate) offset: u64,
+    /// The function that the place is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function: Option<String>,
+}
+
+impl Place {
+    /// The name of the file, without folders. A path may be a Windows program's.
+    pub(crate) fn module(&self) -> &str {
+        self.image.rsplit(['/', '\\']).next().unwrap_or_default()
+    }
+}
+
+/// How far a context had come.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    Established,
+    Failed,
+    HalfOpen,
+}
+
+/// What one journal says was given out and given back.
+#[derive(Default)]
+pub(super) struct Account {
+    things: Vec<Thing>,
+    credential_handles: BTreeMap<usize, usize>,
+    contexts: BTreeMap<usize, usize>,
+    memory: BTreeMap<u64, usize>,
+    images: HashMap<u32, String>,
+}
+
+/// Something that was given out.
+struct Thing {
+    about: About,
+    bytes: u64,
+    since: Moment,
+    is_given_back: bool,
+}
+
+/// Things about which all of this is the same are one finding.
+#[derive(Clone, Eq, Hash, PartialEq)]
+struct About {
+    what: What,
+    stage: Option<Stage>,
+    source: Option<Origin>,
+    package: String,
+    principal: String,
+    stack: Vec<Place>,
+}
+
+/// What a credential handle was acquired with.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+enum Origin {
+    Explicit,
+    Inbound,
+    Other,
+}
+
+/// What is known of the process and the instance whose account this is.
+pub(super) struct Circumstances<'c> {
+    pub(super) process: &'c Process,
+    pub(super) module: &'c str,
+    pub(super) is_windows: bool,
+    pub(super) when: LeftWhen,
+    /// Whether events of the process are missing.
+    pub(super) has_gaps: bool,
+    pub(super) is_running: bool,
+}
+
+impl Account {
+    pub(super) fn step(&mut self, event: &Event, since: Moment) {
+        match &event.kind {
+            EventKind::Image { image, path } => {
+                self.images.insert(*image, path.clone());
+            }
+            EventKind::Acquired { handle, package, principal, source, .. } => {
+                let about = About {
+                    source: Some(match source {
+                        Source::Explicit => Origin::Explicit,
+                        Source::Inbound => Origin::Inbound,
+                        _ => Origin::Other,
+                    }),
+                    ..self.about(What::CredentialHandle, package, principal, event)
+                };
+                let place = self.give_out(about, 0, since);
+                self.credential_handles.insert(*handle, place);
+            }
+            EventKind::Freed { handle } => {
+                let place = self.credential_handles.remove(handle);
+                self.give_back(place);
+            }
+            EventKind::ContextStarted { context, package, principal, .. } => {
+                self.context(*context, Stage::HalfOpen, package, principal, event, since);
+            }
+            EventKind::ContextImported { context, package, principal, .. } => {
+                self.context(*context, Stage::Established, package, principal, event, since);
+            }
+            EventKind::ContextEstablished { context, package, principal, .. } => {
+                if let Some(about) = self.open_context(*context) {
+                    about.stage = Some(Stage::Established);
+                    about.package.clone_from(package);
+                    about.principal.clone_from(principal);
+                }
+            }
+            EventKind::ContextFailed { context, .. } => {
+                if let Some(about) = self.open_context(*context) {
+                    about.stage = Some(Stage::Failed);
+                }
+            }
+            EventKind::ContextDeleted { context } => {
+                let place = self.contexts.remove(context);
+                self.give_back(place);
+            }
+            EventKind::Allocated { memory, holds, size, package } => {
+                let about = self.about(What::of(*holds), package, "", event);
+                let place = self.give_out(about, *size, since);
+                self.memory.insert(*memory, place);
+            }
+            EventKind::MemoryFreed { memory } => {
+                let place = self.memory.remove(memory);
+                self.give_back(place);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was not given back, alike ones joined, and the totals of everything.
+    pub(super) fn close(
+        self,
+        circumstances: &Circumstances<'_>,
+        suppressions: &mut Suppressions,
+    ) -> (Vec<Finding>, ByKind) {
+        let mut totals = ByKind::new();
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut known: HashMap<About, usize> = HashMap::new();
+        for thing in self.things {
+            let total = totals.entry(thing.about.what).or_default();
+            total.given_out += 1;
+            if thing.is_given_back {
+                total.given_back += 1;
+                continue;
+            }
+            let place = *known.entry(thing.about).or_insert_with_key(|about| {
+                findings.push(finding(about, thing.since, circumstances, suppressions));
+                findings.len() - 1
+            });
+            let finding = &mut findings[place];
+            finding.count += 1;
+            finding.bytes += thing.bytes;
+            match finding.standing {
+                Standing::Leaked => total.leaked += 1,
+                Standing::Suppressed { .. } => total.suppressed += 1,
+                Standing::NotJudged { .. } | Standing::Unknown { .. } => total.not_judged += 1,
+            }
+        }
+        (findings, totals)
+    }
+
+    fn about(&self, what: What, package: &str, principal: &str, event: &Event) -> About {
+        let place = |&Frame { image, offset }: &Frame| Place {
+            image: self.images.get(&image).cloned().unwrap_or_default(),
+            offset,
+            function: None,
+        };
+        About {
+            what,
+            stage: None,
+            source: None,
+            package: package.to_owned(),
+            principal: principal.to_owned(),
+            stack: event.stack.iter().map(place).collect(),
+        }
+    }
+
+    fn context(
+        &mut self,
+        context: usize,
+        stage: Stage,
+        package: &str,
+        principal: &str,
+        event: &Event,
+        since: Moment,
+    ) {
+        let about = About { stage: Some(stage), ..self.about(What::Context, package, principal, event) };
+        let place = self.give_out(about, 0, since);
+        self.contexts.insert(context, place);
+    }
+
+    fn open_context(&mut self, context: usize) -> Option<&mut About> {
+        let place = self.contexts.get(&context)?;
+        Some(&mut self.things[*place].about)
+    }
+
+    fn give_out(&mut self, about: About, bytes: u64, since: Moment) -> usize {
+        self.things.push(Thing { about, bytes, since, is_given_back: false });
+        self.things.len() - 1
+    }
+
+    /// What isn't known was given out to another process: a child is handed its parent's handles and memory.
+    fn give_back(&mut self, place: Option<usize>) {
+        if let Some(place) = place {
+            self.things[place].is_given_back = true;
+        }
+    }
+}
+
+/// What is said of things of which the first is there since then. Their number is counted later.
+fn finding(
+    about: &About,
+    since: Moment,
+    circumstances: &Circumstances<'_>,
+    suppressions: &mut Suppressions,
+) -> Finding {
+    let Circumstances { process, module, when, .. } = circumstances;
+    Finding {
+        kind: FindingKind::Leak,
+        what: about.what,
+        stage: about.stage,
+        holds_secret: about.source == Some(Origin::Explicit),
+        is_inbound: about.source == Some(Origin::Inbound),
+        count: 0,
+        bytes: 0,
+        pid: process.pid,
+        program: process.program.clone(),
+        process: process.name(),
+        module: (*module).to_owned(),
+        package: about.package.clone(),
+        principal: about.principal.clone(),
+        since,
+        when: *when,
+        standing: standing(about, circumstances, suppressions),
+        stack: about.stack.clone(),
+        advice: about.what.advice(),
+        reference: about.what.reference(),
+    }
+}
+
+fn standing(about: &About, circumstances: &Circumstances<'_>, suppressions: &mut Suppressions) -> Standing {
+    let Circumstances { process, module, is_windows, when, has_gaps, is_running } = *circumstances;
+    // The system's secur32.dll may give a buffer back by HeapFree, without asking the SSP (observed under Wine 8).
+    if is_windows && about.what.is_context_buffer() && !module.eq_ignore_ascii_case("secur32.dll") {
+        let why = format!(
+            "{module} was called through the system's secur32.dll, which may free buffers without asking the SSP"
+        );
+        return Standing::NotJudged { why };
+    }
+    let unknown = |why: &str| Standing::Unknown { why: why.to_owned() };
+    if has_gaps {
+        return unknown("events of the process are missing");
+    }
+    match when {
+        LeftWhen::NoEnd if is_running => return unknown("the process still runs"),
+        LeftWhen::NoEnd => {
+            return unknown(
+                "the process was killed, crashed, or ended at once, before it could give back anything",
+            );
+        }
+        LeftWhen::Dropped | LeftWhen::Exit | LeftWhen::SignedOut | LeftWhen::Unloaded => {}
+    }
+    if matches!(when, LeftWhen::Exit | LeftWhen::Unloaded) && !process.signed_out {
+        let subject = Subject { kind: about.what.into(), process, stack: &about.stack };
+        if let Some(why) = suppressions.reason(&subject) {
+            return Standing::Suppressed { why };
+        }
+    }
+    Standing::Leaked
+}
+
+impl What {
+    fn of(holds: Holds) -> Self {
+        match holds {
+            Holds::Attribute => Self::Attribute,
+            Holds::ExportedContext => Self::ExportedContext,
+            Holds::Identity => Self::Identity,
+            Holds::PackedIdentity => Self::PackedIdentity,
+            Holds::Packages => Self::Packages,
+            Holds::Token => Self::Token,
+            _ => Self::Memory,
+        }
+    }
+}

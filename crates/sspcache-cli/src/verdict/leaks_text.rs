@@ -1,0 +1,206 @@
+//! What was given out and not given back, for people: each finding, the totals, and a closing sentence.
+
+use std::fmt::Write;
+
+use super::{
+    LeaksOutcome, Process, Verdict, advice,
+    finding::{Finding, Standing, What},
+    leaks::Place,
+    text::left,
+};
+use crate::output::{
+    BAD, GOOD, UNSURE, count, join, lines, quoted, since_start, styled, table, thousands, wrapped,
+};
+
+/// Most findings that are shown.
+const MOST: usize = 16;
+
+/// The part of the verdict that is about leaks.
+pub(super) fn text(verdict: &Verdict, width: Option<u16>) -> String {
+    let mut text = String::new();
+    let (told, rest): (Vec<&Finding>, Vec<&Finding>) =
+        verdict.findings.iter().partition(|finding| is_told(&finding.standing));
+    for (index, finding) in told.iter().take(MOST).enumerate() {
+        writeln!(text, "{}", finding_text(index + 1, finding, width)).expect("a string takes all text");
+    }
+    if told.len() > MOST {
+        let more = count(told.len() - MOST, "more finding");
+        writeln!(text, "… and {more}; the JSON form lists all\n").expect("a string takes all text");
+    }
+    if verdict.leaks.all.given_out > 0 {
+        text += &totals(verdict, width);
+        text.push('\n');
+    }
+    for line in beside(verdict) {
+        text += &wrapped(line, "", width);
+    }
+    for note in notes(&rest) {
+        writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
+    }
+    text + &closing(verdict) + "\n"
+}
+
+/// One line for a run that isn't checked for leaks; none where there is nothing to say.
+pub(super) fn summary(verdict: &Verdict) -> String {
+    if verdict.leaks.outcome != LeaksOutcome::Leaked {
+        return String::new();
+    }
+    format!(
+        "note: {} never given back; --check=leaks fails for that, and says which\n",
+        were(&leaked(verdict), verdict.leaks.all.leaked)
+    )
+}
+
+/// A line for each suppression that was for nothing.
+pub(super) fn unused(verdict: &Verdict) -> String {
+    let line = |name: &String| format!("note: this suppression was for nothing: {}\n", quoted(name));
+    verdict.unused_suppressions.iter().map(line).collect()
+}
+
+/// The closing sentence.
+pub(super) fn closing(verdict: &Verdict) -> String {
+    let all = &verdict.leaks.all;
+    match verdict.leaks.outcome {
+        LeaksOutcome::Leaked => format!(
+            "{}: of {} that the SSP gave out, {} never given back.",
+            styled(BAD, "leaked"),
+            count(all.given_out, "thing"),
+            were(&leaked(verdict), all.leaked),
+        ),
+        LeaksOutcome::Incomplete => format!(
+            "{}: the journals don't show whether all was given back.",
+            styled(UNSURE, "leaks unknown"),
+        ),
+        LeaksOutcome::NotExercised => format!(
+            "{}: the SSP gave nothing out, so this run proves nothing of leaks.",
+            styled(UNSURE, "not exercised"),
+        ),
+        LeaksOutcome::Clean => format!(
+            "{}: the SSP gave out {}, and {} given back{}.",
+            styled(GOOD, "no leaks"),
+            count(all.given_out, "thing"),
+            if all.given_out == 1 { "it was" } else { "all were" },
+            match (all.suppressed, all.not_judged) {
+                (0, 0) => "",
+                (_, 0) => " but what is suppressed",
+                (0, _) => " but what can't be judged",
+                _ => " but what is suppressed or can't be judged",
+            },
+        ),
+    }
+}
+
+/// A finding in a few lines.
+pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
+    let first = if finding.count == 1 { "" } else { "the first " };
+    let mut lines = vec![
+        finding.whose(),
+        format!(
+            "{first}since {} (event {}), still there {}",
+            since_start(finding.since.at),
+            finding.since.event,
+            left(finding.when)
+        ),
+    ];
+    for (index, place) in finding.stack.iter().enumerate() {
+        lines.push(format!("{} {}", if index == 0 { "at" } else { "by" }, at(place)));
+    }
+    if let Standing::Unknown { why } = &finding.standing {
+        lines.push(format!("Unknown whether it would have been given back: {why}."));
+    }
+    lines.push(finding.advice.to_owned());
+    lines.push(finding.reference.to_owned());
+    lines.iter().map(|line| quoted(line).into_owned()).collect()
+}
+
+fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
+    let style = if finding.is_leaked() { BAD } else { UNSURE };
+    let mut text = format!("{number}. {}\n", styled(style, quoted(&finding.title())));
+    for line in finding_lines(finding) {
+        text += &wrapped(&line, "   ", width);
+    }
+    text
+}
+
+/// Of a stack that nothing has resolved: which file, and where in it.
+fn at(place: &Place) -> String {
+    let module = if place.module().is_empty() { "(unknown file)" } else { place.module() };
+    let position = format!("{module}+{:#x}", place.offset);
+    place.function.as_ref().map_or(position.clone(), |function| format!("{function} ({position})"))
+}
+
+/// Whether a finding is shown in full. The others are notes.
+fn is_told(standing: &Standing) -> bool {
+    matches!(standing, Standing::Leaked | Standing::Unknown { .. })
+}
+
+fn totals(verdict: &Verdict, width: Option<u16>) -> String {
+    let leaks = &verdict.leaks;
+    let mut table = table(&["", "given out", "given back", "leaked", "suppressed", "not judged"], width);
+    for column in 1..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+    let kinds = leaks.kinds.iter().map(|(what, totals)| (what.plural(), totals));
+    for (name, totals) in kinds.chain([("in all", &leaks.all)]) {
+        let numbers =
+            [totals.given_out, totals.given_back, totals.leaked, totals.suppressed, totals.not_judged];
+        let cells = numbers.map(|number| thousands(number as u64));
+        table.add_row([name.to_owned()].into_iter().chain(cells).collect::<Vec<_>>());
+    }
+    lines(&table)
+}
+
+/// How others that are in a process free handles and contexts that were leaked there, each once.
+fn beside(verdict: &Verdict) -> Vec<&'static str> {
+    let is_theirs = |finding: &&Finding| {
+        finding.is_leaked() && matches!(finding.what, What::CredentialHandle | What::Context)
+    };
+    let mut lines = Vec::new();
+    for finding in verdict.findings.iter().filter(is_theirs) {
+        let of = |process: &&Process| (process.pid, &process.program) == (finding.pid, &finding.program);
+        for line in verdict.processes.iter().filter(of).flat_map(advice::beside) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// What is not shown in full: what was suppressed, and what can't be judged, each reason once for its process.
+fn notes(findings: &[&Finding]) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for finding in findings {
+        let (said, why) = match &finding.standing {
+            Standing::Suppressed { why } => (left(finding.when), why),
+            Standing::NotJudged { why } => ("as far as the journal tells, which is not judged", why),
+            Standing::Leaked | Standing::Unknown { .. } => continue,
+        };
+        let note = format!(
+            "{} {} still there {said}: {}: {why}",
+            finding.what.counted(finding.count),
+            is(finding.count),
+            finding.whose()
+        );
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// `2 credential handles and 1 context`.
+fn leaked(verdict: &Verdict) -> String {
+    let kinds = verdict.leaks.kinds.iter().filter(|(_, totals)| totals.leaked > 0);
+    join(&kinds.map(|(what, totals)| what.counted(totals.leaked)).collect::<Vec<_>>())
+}
+
+fn were(what: &str, number: usize) -> String {
+    format!("{what} {}", if number == 1 { "was" } else { "were" })
+}
+
+fn is(number: usize) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}

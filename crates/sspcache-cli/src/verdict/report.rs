@@ -1,0 +1,95 @@
+//! A verdict with what was asked of it: its checks, and the forms in which it is written.
+
+use std::{fs, io, path::Path};
+
+use quick_junit::Report as JUnit;
+use serde::Serialize;
+
+use super::{Verdict, junit, leaks_text, text};
+use crate::cli::Check;
+
+/// A verdict, and what was asked of it.
+#[derive(Debug)]
+pub(crate) struct Report<'v> {
+    pub(crate) verdict: &'v Verdict,
+    /// Nothing fails without a check.
+    pub(crate) checks: &'v [Check],
+    pub(crate) allow_unused: bool,
+    /// Whether entries for a file of suppressions were asked for.
+    pub(crate) generates: bool,
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Document<'v> {
+    #[serde(flatten)]
+    verdict: &'v Verdict,
+    checks: Vec<Checked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generated_suppressions: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    check: &'static str,
+    passes: bool,
+}
+
+impl Report<'_> {
+    /// Whether every check passes.
+    pub(crate) fn holds(&self) -> bool {
+        self.checks.iter().all(|&check| self.passes(check))
+    }
+
+    pub(crate) fn passes(&self, check: Check) -> bool {
+        self.verdict.holds(check, self.allow_unused)
+    }
+
+    /// For machines.
+    pub(crate) fn document(&self) -> impl Serialize {
+        let checked = |&check: &Check| Checked { check: name(check), passes: self.passes(check) };
+        Document {
+            verdict: self.verdict,
+            checks: self.checks.iter().map(checked).collect(),
+            generated_suppressions: self.generates.then(|| self.verdict.generated_suppressions(self.checks)),
+        }
+    }
+
+    /// For people, for a terminal of this width if there is one.
+    pub(crate) fn text(&self, width: Option<u16>) -> String {
+        let mut text = text::text(self.verdict, width);
+        if self.checks.contains(&Check::Leaks) {
+            text.push('\n');
+            text += &leaks_text::text(self.verdict, width);
+        } else {
+            text += &leaks_text::summary(self.verdict);
+        }
+        text += &leaks_text::unused(self.verdict);
+        if self.generates {
+            let entries = self.verdict.generated_suppressions(self.checks);
+            if entries.is_empty() {
+                text += "\nThere is nothing to suppress.\n";
+            } else {
+                text.extend(["\n# For a file that `--suppressions` names:\n\n", &entries]);
+            }
+        }
+        text
+    }
+
+    /// For a CI server.
+    pub(crate) fn junit(&self) -> JUnit {
+        junit::junit(self)
+    }
+
+    /// Writes the form for a CI server to a file.
+    pub(crate) fn write_junit(&self, path: &Path) -> io::Result<()> {
+        fs::write(path, self.junit().to_string().map_err(io::Error::other)?)
+    }
+}
+
+fn name(check: Check) -> &'static str {
+    match check {
+        Check::Leaks => "leaks",
+        Check::Left => "left",
+    }
+}
