@@ -7,7 +7,7 @@ use std::{ffi::OsString, fs, process::Command};
 
 use sspcache_tests::{
     program::{Ran, fixture},
-    stage::{Stage, words},
+    stage::{MINGW, Stage, words},
     win32::{self, COMPILERS},
 };
 
@@ -241,4 +241,43 @@ fn a_junit_report_has_a_case_for_leaks_that_stands_alone() {
     run(&stage, &["--check=left,leaks", &junit], "").exits_with(0);
     let report = fs::read_to_string(&file).unwrap();
     assert!(report.contains(r#"<testcase name="leaks" classname="sspcache"/>"#), "{report}");
+}
+
+/// Q2, S6: through secur32 each thing is found; by name, but for buffers, which the system's secur32 might free.
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_windows_program_is_found_out_through_secur32_and_by_name() {
+    let Some(stage) = Stage::with_windows_mocks() else { return };
+    let program = stage.compile(MINGW, "leaks.exe", &fixture("clients/leaks.c"), &["-D_WIN32_WINNT=0x0601"]);
+    let everything = "handle inbound packages token half-open failed exported identity packed";
+    let found = &[
+        "1. 1 credential handle, never freed",
+        "2. 1 inbound credential handle, never freed",
+        "1 half-open context, never deleted",
+        "1 failed context, never deleted",
+        "1 identity (",
+        "1 packed identity (",
+        "1 exported context (",
+        "5 tokens (",
+        "9. 1 package description (",
+    ][..];
+    for (module, forgotten, status, all_said) in [
+        ("secur32.dll", "", 0, &["no leaks: the SSP gave out 21 things, and all were given back."][..]),
+        ("secur32.dll", everything, 99, found),
+        ("secur32.dll", "quit", 99, &["leaks unknown"]),
+        (
+            "MSNSSPC.dll",
+            "half-open token",
+            99,
+            &["1. 1 half-open context, never deleted", "5 tokens are still there"],
+        ),
+    ] {
+        let mut exec = stage.exec();
+        exec.env("SSPCACHE_PASSWORD", "correct horse").args(ACCOUNT).args(["--check=leaks", "--", "wine"]);
+        let ran =
+            Ran::of(exec.arg(&program).arg(module).args(forgotten.split_whitespace())).exits_with(status);
+        for said in all_said {
+            assert!(ran.stderr.contains(said), "{module} {forgotten}: {said}\n{}", ran.stderr);
+        }
+    }
 }

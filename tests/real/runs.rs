@@ -1,4 +1,4 @@
-//! Runs of a client under `sspcache exec --expect-clean`, and what must come of them.
+//! Runs of a client under `sspcache exec --check=left,leaks`, and what must come of them.
 
 use std::{
     env,
@@ -30,7 +30,7 @@ pub(crate) struct Run<'a> {
     pub(crate) arguments: Vec<&'a str>,
     /// Whose session it is.
     pub(crate) logon: [&'a str; 2],
-    /// The exit status of `exec --expect-clean`.
+    /// The exit status of `exec --check=left,leaks`.
     pub(crate) status: i32,
     /// What the client prints, among other things.
     pub(crate) printed: &'a [&'a str],
@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
 /// A client signs in as somebody, frees what it got, and is clean.
 pub(crate) fn clean<'a>(package: &'a str, who: [&'a str; 2], served: &'a [&'a str]) -> Run<'a> {
     let arguments = vec![package, who[0], who[1]];
-    Run { arguments, logon: BOB, status: 0, printed: served, served, verdict: &["clean"] }
+    Run { arguments, logon: BOB, status: 0, printed: served, served, verdict: &["clean", "no leaks"] }
 }
 
 /// A client signs in as alice and keeps her credential to the end.
@@ -63,7 +63,7 @@ pub(crate) fn kept<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
         status: 99,
         printed: served,
         served,
-        verdict: &["not clean", r"CONTOSO\alice"],
+        verdict: &["not clean", r"CONTOSO\alice", "1 credential handle, never freed"],
     }
 }
 
@@ -82,7 +82,14 @@ pub(crate) fn refused(package: &str) -> Run<'_> {
 
 /// A client that takes no other credentials than the default ones, which it can't leave.
 pub(crate) fn silent<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
-    Run { arguments: vec![package], logon: BOB, status: 0, printed: served, served, verdict: &["clean"] }
+    Run {
+        arguments: vec![package],
+        logon: BOB,
+        status: 0,
+        printed: served,
+        served,
+        verdict: &["clean", "no leaks"],
+    }
 }
 
 /// Such a client, in the session of somebody whose password is wrong.
@@ -125,7 +132,7 @@ impl Client {
     fn run(&self, run: &Run<'_>) {
         let acceptor = Acceptor::new(&fs::read_to_string(fixture(ACCOUNTS)).expect("readable"));
         let mut exec = self.stage.exec();
-        exec.args(["--expect-clean", "--config"]).arg(fixture(ACCOUNTS));
+        exec.args(["--check=left,leaks", "--config"]).arg(fixture(ACCOUNTS));
         exec.env("LOGON_PASSWORD", run.logon[1]);
         exec.args(["--logon", &format!(r"CONTOSO\{}:env:LOGON_PASSWORD", run.logon[0]), "--", "wine"]);
         exec.args(&self.command).arg(acceptor.port().to_string()).args(&run.arguments);
