@@ -22,7 +22,10 @@ fn programs(stage: &Stage) -> [OsString; 2] {
 fn exec(stage: &Stage, command: &[OsString]) -> Ran {
     let mut exec = stage.exec();
     win32::finds_library(&mut exec);
-    exec.args(["--expect-clean", "--config"]).arg(fixture("clients/both_ends.toml")).arg("--").args(command);
+    exec.args(["--check=left,leaks", "--config"])
+        .arg(fixture("clients/both_ends.toml"))
+        .arg("--")
+        .args(command);
     Ran::of(&mut exec)
 }
 

@@ -97,12 +97,10 @@ impl Verdict {
             entries.extend(leaked.map(suppressions::generated));
         }
         // Those that differ in whom they name suppress the same.
-        let mut known: Vec<String> = Vec::new();
+        let mut known = BTreeSet::new();
         entries.retain(|entry| {
-            let what = entry.split("why = ").next().unwrap_or_default().to_owned();
-            let is_new = !known.contains(&what);
-            known.push(what);
-            is_new
+            let (what, _) = entry.split_once("why = ").unwrap_or((entry, ""));
+            known.insert(what.to_owned())
         });
         entries.join("\n")
     }
