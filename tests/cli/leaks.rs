@@ -254,7 +254,7 @@ fn what_dotnet_does_not_free_at_exit_is_suppressed_and_named() {
 
 /// Q2, M12
 #[test]
-fn leaks_of_a_journal_of_another_version_are_unknown() {
+fn where_something_is_missing_or_came_too_late_leaks_are_unknown() {
     let mut journal = Journal::linux().with(&[acquired(1, "alice", "default")]).ends("unloaded");
     journal.events[0]["version"] = "9.0.0".into();
     assert_eq!(journal.verdict()["leaks"]["outcome"], "incomplete");
@@ -265,6 +265,17 @@ fn leaks_of_a_journal_of_another_version_are_unknown() {
     let whole = Journal::linux().with(&[acquired(1, "alice", "default")]).ends("unloaded");
     let _cut = cut.beside(&whole);
     assert_eq!(whole.verdict()["leaks"]["outcome"], "incomplete");
+    // Nor what was given back when the SSP had ended, which on Unix destructors may do.
+    let refused =
+        json!({ "event": "refused", "operation": "FreeCredentialsHandle", "status": "SEC_E_INVALID_HANDLE" });
+    let mut late = Journal::linux().with(&[refused]).ends("unloaded");
+    let before = Journal::linux().with(&[acquired(1, "alice", "default")]).ends("unloaded");
+    assert_eq!(before.verdict()["leaks"]["outcome"], "leaked");
+    for event in &mut late.events {
+        event["time"] = (event["time"].as_u64().unwrap() + 1_000_000).into();
+    }
+    let _late = late.beside(&before);
+    assert_eq!(before.verdict()["leaks"]["outcome"], "incomplete");
 }
 
 /// Q4
@@ -358,6 +369,24 @@ fn a_finding_says_who_what_since_when_and_where_and_how_to_mend_it() {
     assert_eq!(suppress(&entry("credential-handle", "libauth.so")), 3);
     assert_eq!(suppress(&entry("context", "LIBAUTH.so")), 0);
     assert_eq!(suppress(&entry("context", "client")), 1);
+    // What was passed there and is left has the place, too.
+    let held = Journal::linux()
+        .with(&[
+            json!({ "event": "image", "image": 1, "path": "/opt/app/lib/libauth.so" }),
+            json!({ "event": "held", "held": 1, "credential": 9, "package": "NTLM", "principal": "alice", "source": "explicit", "handle": 1 }),
+        ])
+        .with(&[at(
+            json!({ "event": "acquired", "held": 1, "handle": 1, "package": "NTLM", "principal": "alice", "credential": 9, "source": "explicit" }),
+            &["1+0x1f40"],
+        )])
+        .with(&[json!({ "event": "ended", "held": 1, "how": "unloaded", "left": 0, "lost": 0 })]);
+    let verdict = held.check(&["--check=left", "--gen-suppressions", "--format=json"]).json();
+    let place = &verdict["processes"][0]["credentials"][0]["stack"][0];
+    assert_eq!(*place, json!({ "image": "/opt/app/lib/libauth.so", "offset": 0x1f40 }));
+    let generated = verdict["generated_suppressions"].as_str().unwrap();
+    for kind in ["held", "credential-handle"] {
+        assert!(generated.contains(&entry(kind, "libauth.so")[..60]), "{kind}: {generated}");
+    }
     // No place has a function until one is found for it.
     assert_eq!(suppress(&entry("context", "client").replace("module", "function")), 0);
 }

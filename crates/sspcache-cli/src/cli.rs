@@ -79,7 +79,7 @@ pub(crate) struct DemoArgs {
 /// stay unchanged. sspcache writes its verdict to standard error, or to a file.
 ///
 /// Exit status: that of the command when it fails, 128 + N when signal N killed it; with `--check` or `--expect-clean`,
-/// 99 when the command succeeded but a check fails, never signed in, or events are missing from the journal; 125 when
+/// 99 when the command succeeded but a check fails, also for a run that used no mock, or of which events are missing; 125 when
 /// sspcache itself failed, 126 when the command can't be run, 127 when no such command exists.
 ///
 /// sspcache looks for the mock DLLs beside itself, where `cargo xtask dist` puts them, or in the folder SSPCACHE_HOME.
@@ -252,7 +252,7 @@ pub(crate) enum JournalCommand {
     Check(CheckArgs),
 }
 
-/// Prints the verdict that `exec --expect-clean` would print, and returns its exit status.
+/// Prints the verdict that `exec --check` would print, and returns its exit status.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// A journal file, a folder of journals, or the beginning of their names.

@@ -13,7 +13,7 @@ use sspcache_engine::{
 use super::{
     Credential, End, Kind, Leaks, LeaksOutcome, LeftWhen, Moment, Outcome, Process, Refusal, Verdict,
     finding::{Finding, Standing},
-    leaks::{Account, ByKind, Circumstances, Totals},
+    leaks::{Account, ByKind, Circumstances, Place, Totals},
     suppressions::{Subject, Suppressions},
 };
 
@@ -116,13 +116,22 @@ fn conclude_process(
         }
     }
     let mut accounts = Vec::new();
-    for mut replay in replays {
+    for index in 0..replays.len() {
+        let (before, after) = replays.split_at_mut(index + 1);
+        let replay = &mut before[index];
+        // On Unix a destructor of the program may run after that of the mock, whose next instance then refuses what it is given.
+        let is_freed_late = !replay.is_windows
+            && replay.end == Some(Ending::Unloaded)
+            && after.iter().any(|later| later.module == replay.module && later.refused_to_free);
         accounts.push((
             std::mem::take(&mut replay.account),
             replay.module,
             replay.is_windows,
             replay.end.map_or(LeftWhen::NoEnd, left_when),
+            is_freed_late,
         ));
+    }
+    for replay in replays {
         process.asked |= replay.asked;
         process.is_windows |= replay.is_windows;
         process.beside.extend(replay.beside);
@@ -136,8 +145,9 @@ fn conclude_process(
     for index in 0..process.credentials.len() {
         let reason = match process.credentials[index].end {
             End::Left { when: when @ (LeftWhen::Exit | LeftWhen::Unloaded) } if !process.signed_out => {
-                let kind = process.credentials[index].kind.into();
-                suppressions.reason(&Subject { kind, process, stack: &[] }).map(|why| (when, why))
+                let Credential { kind, stack, .. } = &process.credentials[index];
+                let subject = Subject { kind: (*kind).into(), process, stack };
+                suppressions.reason(&subject).map(|why| (when, why))
             }
             _ => None,
         };
@@ -151,8 +161,21 @@ fn conclude_process(
     process.suppressed = count(|end| matches!(end, End::Suppressed { .. }));
     let has_gaps = !process.gaps.is_empty();
     let is_running = without_end.is_some_and(|(_, first)| is_running(process.pid, &process.program, first));
-    for (account, module, is_windows, when) in accounts {
-        let circumstances = Circumstances { process, module, is_windows, when, has_gaps, is_running };
+    for (account, module, is_windows, when, is_freed_late) in accounts {
+        let doubt = if has_gaps {
+            Some("events of the process are missing")
+        } else if is_freed_late {
+            Some("the process gave something back after the SSP had ended")
+        } else {
+            match when {
+                LeftWhen::NoEnd if is_running => Some("the process still runs"),
+                LeftWhen::NoEnd => Some(
+                    "the process was killed, crashed, or ended at once, before it could give back anything",
+                ),
+                _ => None,
+            }
+        };
+        let circumstances = Circumstances { process, module, is_windows, when, doubt };
         let (findings, given_out) = account.close(&circumstances, suppressions);
         process.findings.extend(findings);
         for (what, totals) in given_out {
@@ -302,6 +325,8 @@ struct Replay<'journal> {
     gaps: Vec<String>,
     /// What was given out and given back.
     account: Account,
+    /// Whether it was to free a handle that it doesn't know.
+    refused_to_free: bool,
 }
 
 struct Entry {
@@ -338,6 +363,7 @@ impl<'journal> Replay<'journal> {
             miscounted: false,
             gaps: Vec::new(),
             account: Account::default(),
+            refused_to_free: false,
         };
         replay.run();
         replay
@@ -380,7 +406,8 @@ impl<'journal> Replay<'journal> {
         match &event.kind {
             EventKind::Acquired { credential, package, source, .. }
             | EventKind::CredentialsAdded { credential, package, source, .. } => {
-                self.acquired(*credential, package, *source);
+                let stack = self.account.places(event);
+                self.acquired(*credential, package, *source, stack);
             }
             EventKind::Cached { credential, package, principal, source, .. } => {
                 if *source == Source::Explicit {
@@ -418,6 +445,11 @@ impl<'journal> Replay<'journal> {
                     offered: self.offered.to_vec(),
                 });
             }
+            EventKind::Refused {
+                operation: Operation::DeleteSecurityContext | Operation::FreeCredentialsHandle,
+                status: SecurityStatus::INVALID_HANDLE,
+                ..
+            } => self.refused_to_free = true,
             EventKind::Released { credential } => self.end(Kind::Held, *credential, End::Released(moment)),
             EventKind::Replaced { credential, .. } => {
                 self.end(Kind::Cached, *credential, End::Replaced(moment));
@@ -427,8 +459,23 @@ impl<'journal> Replay<'journal> {
         }
     }
 
-    fn acquired(&mut self, credential: Option<u64>, package: &'journal str, source: Source) {
+    fn acquired(
+        &mut self,
+        credential: Option<u64>,
+        package: &'journal str,
+        source: Source,
+        stack: Vec<Place>,
+    ) {
         self.asked = true;
+        // The event of the credential itself came just before, without a stack. One that is presented again keeps the first.
+        let live = |credential| self.held.get(&credential).or_else(|| self.cached.get(&credential));
+        let passed = credential.filter(|_| source == Source::Explicit).and_then(live);
+        if let Some(&index) = passed {
+            let known = &mut self.credentials[index].credential.stack;
+            if known.is_empty() {
+                *known = stack;
+            }
+        }
         match source {
             Source::Default => self.default_sign_ins += 1,
             Source::Cache => {
@@ -461,6 +508,7 @@ impl<'journal> Replay<'journal> {
             source,
             since,
             silent_sign_ins: 0,
+            stack: Vec::new(),
             // Until a later event ends it.
             end: End::Left { when: LeftWhen::NoEnd },
         };

@@ -109,9 +109,8 @@ pub(super) struct Circumstances<'c> {
     pub(super) module: &'c str,
     pub(super) is_windows: bool,
     pub(super) when: LeftWhen,
-    /// Whether events of the process are missing.
-    pub(super) has_gaps: bool,
-    pub(super) is_running: bool,
+    /// Why it can't be told whether the rest was leaked.
+    pub(super) doubt: Option<&'static str>,
 }
 
 impl Account {
@@ -203,19 +202,24 @@ impl Account {
         (findings, totals)
     }
 
-    fn about(&self, what: What, package: &str, principal: &str, event: &Event) -> About {
+    /// The stack of an event, with the files that this journal named so far.
+    pub(super) fn places(&self, event: &Event) -> Vec<Place> {
         let place = |&Frame { image, offset }: &Frame| Place {
             image: self.images.get(&image).cloned().unwrap_or_default(),
             offset,
             function: None,
         };
+        event.stack.iter().map(place).collect()
+    }
+
+    fn about(&self, what: What, package: &str, principal: &str, event: &Event) -> About {
         About {
             what,
             stage: None,
             source: None,
             package: package.to_owned(),
             principal: principal.to_owned(),
-            stack: event.stack.iter().map(place).collect(),
+            stack: self.places(event),
         }
     }
 
@@ -283,7 +287,7 @@ fn finding(
 }
 
 fn standing(about: &About, circumstances: &Circumstances<'_>, suppressions: &mut Suppressions) -> Standing {
-    let Circumstances { process, module, is_windows, when, has_gaps, is_running } = *circumstances;
+    let Circumstances { process, module, is_windows, when, doubt } = *circumstances;
     // The system's secur32.dll may give a buffer back by HeapFree, without asking the SSP (observed under Wine 8).
     if is_windows && about.what.is_context_buffer() && !module.eq_ignore_ascii_case("secur32.dll") {
         let why = format!(
@@ -291,18 +295,8 @@ fn standing(about: &About, circumstances: &Circumstances<'_>, suppressions: &mut
         );
         return Standing::NotJudged { why };
     }
-    let unknown = |why: &str| Standing::Unknown { why: why.to_owned() };
-    if has_gaps {
-        return unknown("events of the process are missing");
-    }
-    match when {
-        LeftWhen::NoEnd if is_running => return unknown("the process still runs"),
-        LeftWhen::NoEnd => {
-            return unknown(
-                "the process was killed, crashed, or ended at once, before it could give back anything",
-            );
-        }
-        LeftWhen::Dropped | LeftWhen::Exit | LeftWhen::SignedOut | LeftWhen::Unloaded => {}
+    if let Some(why) = doubt {
+        return Standing::Unknown { why: why.to_owned() };
     }
     if matches!(when, LeftWhen::Exit | LeftWhen::Unloaded) && !process.signed_out {
         let subject = Subject { kind: about.what.into(), process, stack: &about.stack };

@@ -22,7 +22,7 @@ use sspcache_engine::{FileTime, SecurityStatus, Source};
 
 use self::{
     finding::Finding,
-    leaks::{ByKind, Totals},
+    leaks::{ByKind, Place, Totals},
 };
 pub(crate) use self::{
     judge::judge,
@@ -83,13 +83,7 @@ impl Verdict {
                     .credentials
                     .iter()
                     .filter(|credential| matches!(credential.end, End::Left { .. }));
-                entries.extend(left.map(|credential| {
-                    suppressions::generated_for_left(
-                        credential.kind,
-                        &process.program,
-                        &text::whose(credential),
-                    )
-                }));
+                entries.extend(left.map(|credential| suppressions::generated_for_left(process, credential)));
             }
         }
         if checks.contains(&Check::Leaks) {
@@ -214,6 +208,9 @@ pub(crate) struct Credential {
     pub(crate) since: Moment,
     /// Silent sign-ins that used it, without a password.
     pub(crate) silent_sign_ins: u32,
+    /// Where the program passed it, innermost place first; empty where nobody looked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stack: Vec<Place>,
     /// What ended it.
     pub(crate) end: End,
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Kind, Process,
+    Credential, Kind, Process,
     finding::{Finding, What},
     leaks::Place,
 };
@@ -267,19 +267,21 @@ fn string(value: &str) -> String {
 
 /// An entry that suppresses a finding, to be completed with the reason.
 pub(super) fn generated(finding: &Finding) -> String {
-    let first = finding.stack.first();
-    let function = first.and_then(|place| place.function.as_deref());
-    let module = first.map(Place::module).filter(|module| !module.is_empty()).unwrap_or(&finding.program);
-    let (key, value) = function.map_or(("module", module), |function| ("function", function));
-    entry(finding.what.name(), key, value, &finding.of())
+    entry(finding.what.name(), &finding.stack, &finding.program, &finding.of())
 }
 
 /// The same for a credential that was left.
-pub(super) fn generated_for_left(kind: Kind, program: &str, whose: &str) -> String {
-    entry(Of::from(kind).name(), "module", program, whose)
+pub(super) fn generated_for_left(process: &Process, credential: &Credential) -> String {
+    let Credential { kind, stack, principal, package, .. } = credential;
+    entry(Of::from(*kind).name(), stack, &process.program, &format!("{principal} for {package}"))
 }
 
-fn entry(kind: &str, key: &str, value: &str, whose: &str) -> String {
+/// An entry for the innermost place, or the program where there is none.
+fn entry(kind: &str, stack: &[Place], program: &str, whose: &str) -> String {
+    let first = stack.first();
+    let module = first.map(Place::module).filter(|module| !module.is_empty()).unwrap_or(program);
+    let function = first.and_then(|place| place.function.as_deref());
+    let (key, value) = function.map_or(("module", module), |function| ("function", function));
     let whose = if whose.is_empty() { String::new() } else { format!("{whose}: ") };
     let why = string(&format!("{whose}say why this is no fault of the program"));
     format!("[[suppression]]\nkind = {}\n{key} = {}\nwhy = {why}\n", string(kind), string(value))
@@ -303,7 +305,7 @@ mod tests {
     /// Q2
     #[test]
     fn a_generated_suppression_can_be_read_whatever_is_in_its_names() {
-        let text = generated_for_left(Kind::Held, "a \"quoted\"\\\u{7}.exe", "CONTOSO\\alice");
+        let text = entry("held", &[], "a \"quoted\"\\\u{7}.exe", "CONTOSO\\alice");
         let parsed = parse(&text).unwrap();
         assert_eq!(parsed[0].entry.module.as_deref(), Some("a \"quoted\"\\\u{7}.exe"), "{text}");
         assert!(parsed[0].entry.why.starts_with("CONTOSO\\alice: "), "{text}");
