@@ -224,9 +224,28 @@ fn buffers_behind_the_systems_secur32_are_not_judged_and_fail_nothing() {
     ]);
     let note = behind(&[allocated(1, "token")]).check(&[]).exits_with(0).stdout;
     let said = "note: 1 token is still there as far as the journal tells, which is not judged: NTLM (MSNSSPC.dll), in \
-                client.exe (412): MSNSSPC.dll was called through the system's secur32.dll, which may free buffers \
-                without asking the SSP\n";
+                client.exe (412): the system's secur32.dll may free buffers of MSNSSPC.dll without asking it\n";
     assert!(note.contains(said), "{note}");
+}
+
+/// Q2, M11
+#[test]
+fn what_an_injected_fault_kept_from_being_given_back_is_not_judged() {
+    let fault = |operation: &str, effect: &str| json!({ "event": "faulted", "operation": operation, "effect": effect });
+    let invalid = "SEC_E_INVALID_HANDLE";
+    let journal = |events: &[Value]| Journal::linux().with(events).ends("unloaded");
+    judge(&[
+        ("a handle", journal(&[alice(), fault("FreeCredentialsHandle", invalid)]), "clean", [0, 0, 1]),
+        ("a context", journal(&[started(2), fault("DeleteSecurityContext", invalid)]), "clean", [0, 0, 1]),
+        (
+            "a buffer",
+            journal(&[allocated(1, "token"), fault("FreeContextBuffer", invalid)]),
+            "clean",
+            [0, 0, 1],
+        ),
+        ("another function", journal(&[alice(), fault("FreeContextBuffer", invalid)]), "leaked", [1, 0, 0]),
+        ("a delay", journal(&[alice(), fault("FreeCredentialsHandle", "delay")]), "leaked", [1, 0, 0]),
+    ]);
 }
 
 /// Q1a, Q2

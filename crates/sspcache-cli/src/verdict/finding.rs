@@ -1,6 +1,7 @@
 //! What a check found (clause Q4): what it is, whose, since when, where, and how to mend it.
 
 use serde::Serialize;
+use sspcache_engine::Operation;
 
 use super::{
     LeftWhen, Moment,
@@ -138,6 +139,19 @@ impl What {
     /// Whether `FreeContextBuffer` takes it back.
     pub(super) fn is_context_buffer(self) -> bool {
         matches!(self, Self::Attribute | Self::ExportedContext | Self::Memory | Self::Packages | Self::Token)
+    }
+
+    /// Whether this function takes it back.
+    pub(super) fn is_given_back_by(self, operation: Operation) -> bool {
+        match operation {
+            Operation::DeleteSecurityContext => self == Self::Context,
+            Operation::FreeContextBuffer => self.is_context_buffer(),
+            Operation::FreeCredentialsHandle => self == Self::CredentialHandle,
+            Operation::SspiFreeAuthIdentity | Operation::SspiLocalFree => {
+                matches!(self, Self::Identity | Self::PackedIdentity)
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn advice(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use sspcache_engine::{Event, EventKind, Frame, Holds, Source};
+use sspcache_engine::{Effect, Event, EventKind, Frame, Holds, Operation, Source};
 
 use super::{
     LeftWhen, Moment, Process,
@@ -74,6 +74,8 @@ pub(super) struct Account {
     contexts: BTreeMap<usize, usize>,
     memory: BTreeMap<u64, usize>,
     images: HashMap<u32, String>,
+    /// The functions that give back, and that an injected fault kept from it.
+    faulted: Vec<Operation>,
 }
 
 /// Something that was given out.
@@ -118,6 +120,9 @@ impl Account {
         match &event.kind {
             EventKind::Image { image, path } => {
                 self.images.insert(*image, path.clone());
+            }
+            EventKind::Faulted { operation, effect } if *effect != Effect::Delay => {
+                self.faulted.push(*operation);
             }
             EventKind::Acquired { handle, package, principal, source, .. } => {
                 let about = About {
@@ -187,7 +192,8 @@ impl Account {
                 continue;
             }
             let place = *known.entry(thing.about).or_insert_with_key(|about| {
-                findings.push(finding(about, thing.since, circumstances, suppressions));
+                let standing = standing(about, &self.faulted, circumstances, suppressions);
+                findings.push(finding(about, thing.since, circumstances, standing));
                 findings.len() - 1
             });
             let finding = &mut findings[place];
@@ -256,12 +262,7 @@ impl Account {
 }
 
 /// What is said of things of which the first is there since then. Their number is counted later.
-fn finding(
-    about: &About,
-    since: Moment,
-    circumstances: &Circumstances<'_>,
-    suppressions: &mut Suppressions,
-) -> Finding {
+fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>, standing: Standing) -> Finding {
     let Circumstances { process, module, when, .. } = circumstances;
     Finding {
         kind: FindingKind::Leak,
@@ -279,20 +280,27 @@ fn finding(
         principal: about.principal.clone(),
         since,
         when: *when,
-        standing: standing(about, circumstances, suppressions),
+        standing,
         stack: about.stack.clone(),
         advice: about.what.advice(),
         reference: about.what.reference(),
     }
 }
 
-fn standing(about: &About, circumstances: &Circumstances<'_>, suppressions: &mut Suppressions) -> Standing {
+fn standing(
+    about: &About,
+    faulted: &[Operation],
+    circumstances: &Circumstances<'_>,
+    suppressions: &mut Suppressions,
+) -> Standing {
     let Circumstances { process, module, is_windows, when, doubt } = *circumstances;
-    // The system's secur32.dll may give a buffer back by HeapFree, without asking the SSP (observed under Wine 8).
+    // Observed under Wine 8, by HeapFree.
     if is_windows && about.what.is_context_buffer() && !module.eq_ignore_ascii_case("secur32.dll") {
-        let why = format!(
-            "{module} was called through the system's secur32.dll, which may free buffers without asking the SSP"
-        );
+        let why = format!("the system's secur32.dll may free buffers of {module} without asking it");
+        return Standing::NotJudged { why };
+    }
+    if let Some(operation) = faulted.iter().find(|&&operation| about.what.is_given_back_by(operation)) {
+        let why = format!("an injected fault kept {} from giving back", operation.name());
         return Standing::NotJudged { why };
     }
     if let Some(why) = doubt {
