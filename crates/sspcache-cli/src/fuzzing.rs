@@ -40,7 +40,16 @@ pub struct Judged<'j> {
 impl<'j> Judged<'j> {
     /// Judges journals.
     pub fn of(journals: &'j [Journal]) -> Self {
-        Self { journals, verdict: verdict::judge(journals, &[], |_, _, _| false, Suppressions::default()) }
+        Self {
+            journals,
+            verdict: verdict::judge(
+                journals,
+                &[],
+                |_, _, _| false,
+                Suppressions::default(),
+                &mut <[_]>::to_vec,
+            ),
+        }
     }
 
     /// With everything asked of it.

@@ -58,7 +58,9 @@ impl Journals {
     }
 
     pub(crate) fn judge(&self, suppressions: Suppressions) -> Verdict {
-        judge(&self.read, &self.unreadable, running::is_running, suppressions)
+        // Places stay what the journal says of them.
+        let resolve = &mut <[_]>::to_vec;
+        judge(&self.read, &self.unreadable, running::is_running, suppressions, resolve)
     }
 }
 

@@ -13,17 +13,18 @@ use sspcache_engine::{
 use super::{
     Credential, End, Kind, Leaks, LeaksOutcome, LeftWhen, Moment, Outcome, Process, Refusal, Verdict,
     finding::{Finding, Standing},
-    leaks::{Account, ByKind, Circumstances, Place, Totals},
+    leaks::{Account, ByKind, Circumstances, Place, Resolve, Totals},
     suppressions::{Subject, Suppressions},
 };
 
 /// Judges a run by its journals, including those that can't be read. `is_running` says of a process without an end, by its
-/// number, its program and the time of its first event, whether it still runs.
+/// number, its program and the time of its first event, whether it still runs. `resolve` finds the functions of a stack.
 pub(crate) fn judge(
     journals: &[Journal],
     unreadable: &[JournalError],
     is_running: impl Fn(u32, &str, FileTime) -> bool,
     mut suppressions: Suppressions,
+    resolve: &mut Resolve<'_>,
 ) -> Verdict {
     let mut journals: Vec<&Journal> = journals.iter().collect();
     // Sorted by time, so that processes come in the order in which they first used a mock.
@@ -77,7 +78,7 @@ pub(crate) fn judge(
         }
     }
     for (process, replays) in processes.iter_mut().zip(replays) {
-        conclude_process(process, replays, &is_running, &mut suppressions);
+        conclude_process(process, replays, &is_running, &mut suppressions, resolve);
     }
     conclude(processes, gaps, &suppressions)
 }
@@ -88,6 +89,7 @@ fn conclude_process(
     mut replays: Vec<Replay<'_>>,
     is_running: impl Fn(u32, &str, FileTime) -> bool,
     suppressions: &mut Suppressions,
+    resolve: &mut Resolve<'_>,
 ) {
     let last = replays.iter().filter_map(Replay::last).max().unwrap_or_default();
     let marks: Vec<FileTime> = replays.iter().flat_map(|replay| &replay.marks).copied().collect();
@@ -115,22 +117,7 @@ fn conclude_process(
             without_end = without_end.or(Some((replay.is_windows, replay.first())));
         }
     }
-    let mut accounts = Vec::new();
-    for index in 0..replays.len() {
-        let (before, after) = replays.split_at_mut(index + 1);
-        let replay = &mut before[index];
-        // On Unix a destructor of the program may run after that of the mock, whose next instance then refuses what it is given.
-        let is_freed_late = !replay.is_windows
-            && replay.end == Some(Ending::Unloaded)
-            && after.iter().any(|later| later.module == replay.module && later.refused_to_free);
-        accounts.push((
-            std::mem::take(&mut replay.account),
-            replay.module,
-            replay.is_windows,
-            replay.end.map_or(LeftWhen::NoEnd, left_when),
-            is_freed_late,
-        ));
-    }
+    let accounts = take_accounts(&mut replays);
     for replay in replays {
         process.asked |= replay.asked;
         process.is_windows |= replay.is_windows;
@@ -141,6 +128,28 @@ fn conclude_process(
         process.failed_flushes = process.failed_flushes.saturating_add(replay.failed_flushes);
         process.retained = process.retained.saturating_add(replay.retained);
         process.gaps.extend(replay.gaps);
+    }
+    judge_left(process, suppressions, resolve);
+    let runs = |first| is_running(process.pid, &process.program, first);
+    let is_running = without_end.is_some_and(|(is_windows, first)| !is_windows && runs(first));
+    judge_leaks(process, accounts, is_running, suppressions, resolve);
+    match without_end {
+        Some((true, _)) => process.gaps.push(format!(
+            "{} has no end in its journal: it crashed, was terminated, or still runs",
+            process.name()
+        )),
+        Some((false, _)) if is_running => {
+            process.gaps.push(format!("{} still runs", process.name()));
+        }
+        _ => {}
+    }
+}
+
+/// Which credentials were left, and which of them a suppression is for.
+fn judge_left(process: &mut Process, suppressions: &mut Suppressions, resolve: &mut Resolve<'_>) {
+    let was_left = |credential: &&mut Credential| matches!(credential.end, End::Left { .. });
+    for credential in process.credentials.iter_mut().filter(was_left) {
+        credential.stack = resolve(&credential.stack);
     }
     for index in 0..process.credentials.len() {
         let reason = match process.credentials[index].end {
@@ -159,38 +168,62 @@ fn conclude_process(
         |is: fn(&End) -> bool| process.credentials.iter().filter(|credential| is(&credential.end)).count();
     process.left = count(|end| matches!(end, End::Left { .. }));
     process.suppressed = count(|end| matches!(end, End::Suppressed { .. }));
+}
+
+/// The account of one instance.
+struct OfInstance<'journal> {
+    account: Account,
+    module: &'journal str,
+    is_windows: bool,
+    when: LeftWhen,
+    is_freed_late: bool,
+}
+
+fn take_accounts<'journal>(replays: &mut [Replay<'journal>]) -> Vec<OfInstance<'journal>> {
+    let mut accounts = Vec::new();
+    for index in 0..replays.len() {
+        let (before, after) = replays.split_at_mut(index + 1);
+        let replay = &mut before[index];
+        accounts.push(OfInstance {
+            account: std::mem::take(&mut replay.account),
+            module: replay.module,
+            is_windows: replay.is_windows,
+            when: replay.end.map_or(LeftWhen::NoEnd, left_when),
+            // On Unix a destructor of the program may run after that of the mock, whose next instance then refuses what
+            // it is given.
+            is_freed_late: !replay.is_windows
+                && replay.end == Some(Ending::Unloaded)
+                && after.iter().any(|later| later.module == replay.module && later.refused_to_free),
+        });
+    }
+    accounts
+}
+
+/// What was leaked (clause Q2), unless that can't be told (Q6).
+fn judge_leaks(
+    process: &mut Process,
+    accounts: Vec<OfInstance<'_>>,
+    is_running: bool,
+    suppressions: &mut Suppressions,
+    resolve: &mut Resolve<'_>,
+) {
     let has_gaps = !process.gaps.is_empty();
-    let is_running = without_end.is_some_and(|(_, first)| is_running(process.pid, &process.program, first));
-    for (account, module, is_windows, when, is_freed_late) in accounts {
-        let doubt = if has_gaps {
-            Some("events of the process are missing")
-        } else if is_freed_late {
-            Some("the process gave something back after the SSP had ended")
-        } else {
-            match when {
-                LeftWhen::NoEnd if is_running => Some("the process still runs"),
-                LeftWhen::NoEnd => Some(
-                    "the process was killed, crashed, or ended at once, before it could give back anything",
-                ),
-                _ => None,
+    for OfInstance { account, module, is_windows, when, is_freed_late } in accounts {
+        let doubt = match when {
+            _ if has_gaps => Some("events of the process are missing"),
+            _ if is_freed_late => Some("the process gave something back after the SSP had ended"),
+            LeftWhen::NoEnd if is_running => Some("the process still runs"),
+            LeftWhen::NoEnd => {
+                Some("the process was killed, crashed, or ended at once, before it could give back anything")
             }
+            _ => None,
         };
         let circumstances = Circumstances { process, module, is_windows, when, doubt };
-        let (findings, given_out) = account.close(&circumstances, suppressions);
+        let (findings, given_out) = account.close(&circumstances, suppressions, resolve);
         process.findings.extend(findings);
         for (what, totals) in given_out {
             process.given_out.entry(what).or_default().add(&totals);
         }
-    }
-    match without_end {
-        Some((true, _)) => process.gaps.push(format!(
-            "{} has no end in its journal: it crashed, was terminated, or still runs",
-            process.name()
-        )),
-        Some((false, _)) if is_running => {
-            process.gaps.push(format!("{} still runs", process.name()));
-        }
-        _ => {}
     }
 }
 

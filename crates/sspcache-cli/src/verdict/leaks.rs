@@ -39,7 +39,7 @@ pub(crate) type ByKind = BTreeMap<What, Totals>;
 /// A place in the program: a file that was loaded, and where in it.
 ///
 /// `function` is unknown until something resolves the place; suppressions by function match it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Place {
     /// The path of the file; empty when the journal doesn't say.
     pub(crate) image: String,
@@ -66,6 +66,9 @@ pub(crate) enum Stage {
     HalfOpen,
 }
 
+/// Finds the functions of a stack, as far as they can be found: called once for what is alike, before suppressions are looked for.
+pub(crate) type Resolve<'r> = dyn FnMut(&[Place]) -> Vec<Place> + 'r;
+
 /// What one journal says was given out and given back.
 #[derive(Default)]
 pub(super) struct Account {
@@ -74,9 +77,14 @@ pub(super) struct Account {
     contexts: BTreeMap<usize, usize>,
     memory: BTreeMap<u64, usize>,
     images: HashMap<u32, String>,
+    /// The places of each stack.
+    stacks: HashMap<Frames, Vec<Place>>,
     /// The functions that give back, and that an injected fault kept from it.
     faulted: Vec<Operation>,
 }
+
+/// The image and the offset of each frame.
+type Frames = Vec<(u32, u64)>;
 
 /// Something that was given out.
 struct Thing {
@@ -94,7 +102,7 @@ struct About {
     source: Option<Origin>,
     package: String,
     principal: String,
-    stack: Vec<Place>,
+    stack: Frames,
 }
 
 /// What a credential handle was acquired with.
@@ -180,6 +188,7 @@ impl Account {
         self,
         circumstances: &Circumstances<'_>,
         suppressions: &mut Suppressions,
+        resolve: &mut Resolve<'_>,
     ) -> (Vec<Finding>, ByKind) {
         let mut totals = ByKind::new();
         let mut findings: Vec<Finding> = Vec::new();
@@ -192,8 +201,9 @@ impl Account {
                 continue;
             }
             let place = *known.entry(thing.about).or_insert_with_key(|about| {
-                let standing = standing(about, &self.faulted, circumstances, suppressions);
-                findings.push(finding(about, thing.since, circumstances, standing));
+                let stack = self.stacks.get(&about.stack).map(|stack| resolve(stack)).unwrap_or_default();
+                let standing = standing(about.what, &stack, &self.faulted, circumstances, suppressions);
+                findings.push(Finding { standing, stack, ..finding(about, thing.since, circumstances) });
                 findings.len() - 1
             });
             let finding = &mut findings[place];
@@ -218,14 +228,18 @@ impl Account {
         event.stack.iter().map(place).collect()
     }
 
-    fn about(&self, what: What, package: &str, principal: &str, event: &Event) -> About {
+    fn about(&mut self, what: What, package: &str, principal: &str, event: &Event) -> About {
+        let stack: Frames = event.stack.iter().map(|frame| (frame.image, frame.offset)).collect();
+        if !self.stacks.contains_key(&stack) {
+            self.stacks.insert(stack.clone(), self.places(event));
+        }
         About {
             what,
             stage: None,
             source: None,
             package: package.to_owned(),
             principal: principal.to_owned(),
-            stack: self.places(event),
+            stack,
         }
     }
 
@@ -262,7 +276,7 @@ impl Account {
 }
 
 /// What is said of things of which the first is there since then. Their number is counted later.
-fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>, standing: Standing) -> Finding {
+fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>) -> Finding {
     let Circumstances { process, module, when, .. } = circumstances;
     Finding {
         kind: FindingKind::Leak,
@@ -280,26 +294,27 @@ fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>, stan
         principal: about.principal.clone(),
         since,
         when: *when,
-        standing,
-        stack: about.stack.clone(),
+        standing: Standing::Leaked,
+        stack: Vec::new(),
         advice: about.what.advice(),
         reference: about.what.reference(),
     }
 }
 
 fn standing(
-    about: &About,
+    what: What,
+    stack: &[Place],
     faulted: &[Operation],
     circumstances: &Circumstances<'_>,
     suppressions: &mut Suppressions,
 ) -> Standing {
     let Circumstances { process, module, is_windows, when, doubt } = *circumstances;
     // Observed under Wine 8, by HeapFree.
-    if is_windows && about.what.is_context_buffer() && !module.eq_ignore_ascii_case("secur32.dll") {
+    if is_windows && what.is_context_buffer() && !module.eq_ignore_ascii_case("secur32.dll") {
         let why = format!("the system's secur32.dll may free buffers of {module} without asking it");
         return Standing::NotJudged { why };
     }
-    if let Some(operation) = faulted.iter().find(|&&operation| about.what.is_given_back_by(operation)) {
+    if let Some(operation) = faulted.iter().find(|&&operation| what.is_given_back_by(operation)) {
         let why = format!("an injected fault kept {} from giving back", operation.name());
         return Standing::NotJudged { why };
     }
@@ -307,7 +322,7 @@ fn standing(
         return Standing::Unknown { why: why.to_owned() };
     }
     if matches!(when, LeftWhen::Exit | LeftWhen::Unloaded) && !process.signed_out {
-        let subject = Subject { kind: about.what.into(), process, stack: &about.stack };
+        let subject = Subject { kind: what.into(), process, stack };
         if let Some(why) = suppressions.reason(&subject) {
             return Standing::Suppressed { why };
         }

@@ -289,6 +289,8 @@ fn entry(kind: &str, stack: &[Place], program: &str, whose: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sspcache_engine::journal::Journal;
+
     use super::*;
 
     #[test]
@@ -309,6 +311,48 @@ mod tests {
         let parsed = parse(&text).unwrap();
         assert_eq!(parsed[0].entry.module.as_deref(), Some("a \"quoted\"\\\u{7}.exe"), "{text}");
         assert!(parsed[0].entry.why.starts_with("CONTOSO\\alice: "), "{text}");
+    }
+
+    /// Q2, Q4
+    #[test]
+    fn a_function_suppresses_what_was_given_out_in_it_once_places_have_functions() {
+        let module = "libauth.so";
+        let text = [
+            r#""event":"started","module":"secur32.dll","version":"VERSION","pid":1,"program":"client","os":"linux""#,
+            r#""event":"image","image":1,"path":"/lib/libauth.so""#,
+            r#""stack":["1+0x10"],"event":"acquired","handle":1,"package":"NTLM","principal":"a","source":"default""#,
+            r#""stack":["1+0x20"],"event":"acquired","handle":2,"package":"NTLM","principal":"a","source":"default""#,
+            r#""event":"ended","how":"exit","left":0,"lost":0"#,
+        ];
+        let line = |(seq, event): (usize, &&str)| {
+            let event = event.replace("VERSION", env!("CARGO_PKG_VERSION"));
+            format!("{{\"seq\":{seq},\"time\":{seq},\"before\":0,\"after\":0,{event}}}\n")
+        };
+        let text: String = text.iter().enumerate().map(line).collect();
+        let journals = [Journal::parse(Path::new("1-secur32-0.jsonl"), text.as_bytes()).unwrap()];
+        let mut resolve = |stack: &[Place]| {
+            let function = |offset| if offset == 0x10 { "keep_one" } else { "lose_one" };
+            let named =
+                |place: &Place| Place { function: Some(function(place.offset).to_owned()), ..place.clone() };
+            stack.iter().map(named).collect()
+        };
+        let mut judged = |key: &str, value: &str| {
+            let users = parse(
+                &entry("credential-handle", &[], "x", "")
+                    .replace("module = \"x\"", &format!("{key} = \"{value}\"")),
+            );
+            let suppressions = Suppressions { users: users.unwrap(), ..Suppressions::default() };
+            let verdict = crate::verdict::judge(&journals, &[], |_, _, _| false, suppressions, &mut resolve);
+            (verdict.leaks.all.leaked, verdict.leaks.all.suppressed, verdict.findings)
+        };
+        for (key, value, leaked, suppressed) in
+            [("function", "keep_one", 1, 1), ("function", "keep", 2, 0), ("module", module, 0, 2)]
+        {
+            let (is_leaked, is_suppressed, findings) = judged(key, value);
+            assert_eq!((is_leaked, is_suppressed), (leaked, suppressed), "{key} {value}: {findings:?}");
+        }
+        let (_, _, findings) = judged("function", "keep_one");
+        assert!(generated(&findings[0]).contains("\nfunction = \"lose_one\"\n"), "{findings:?}");
     }
 
     /// Q2
