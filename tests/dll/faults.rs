@@ -145,6 +145,7 @@ fn an_environment_that_cannot_be_used_fails_every_call_with_one_message_that_has
         ("SSPCACHE_CONFIG", Some(first_call("CleanupCredentialCache", "missing")), "fault[0].effect"),
         ("SSPCACHE_CONFIG", None, "mock.toml"),
         ("SSPCACHE_JOURNAL", None, "mock.toml"),
+        ("SSPCACHE_STACK", None, "is not a number of frames from 0 to 32"),
     ];
     for (index, (variable, text, expected)) in cases.into_iter().enumerate() {
         let case = folder.path().join(index.to_string());
@@ -186,7 +187,7 @@ fn every_call_fails() {
 #[test]
 fn an_empty_variable_changes_nothing() {
     let none = OsStr::new("");
-    let environment = [("SSPCACHE_CONFIG", none), ("SSPCACHE_JOURNAL", none)];
+    let environment = [("SSPCACHE_CONFIG", none), ("SSPCACHE_JOURNAL", none), ("SSPCACHE_STACK", none)];
     let body = || assert!(Mock::own("MSNSSPC").flush());
     if let Some(command) = in_own_process("an_empty_variable_changes_nothing", &environment, body) {
         assert_eq!(succeed(command), "");

@@ -51,6 +51,7 @@ pub fn sspcache() -> Command {
         "SSPCACHE_CONFIG",
         "SSPCACHE_JOURNAL",
         "SSPCACHE_PASSWORD",
+        "SSPCACHE_STACK",
     ] {
         command.env_remove(variable);
     }

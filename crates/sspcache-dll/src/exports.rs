@@ -316,7 +316,8 @@ macro_rules! __export {
             #[unsafe(no_mangle)]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(|| abi::$target $(::<$encoding>)? (
+                let edge = abi::Edge::default();
+                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
                         // SAFETY: the caller promises that it is what the page says until the call returns.
@@ -345,7 +346,8 @@ macro_rules! __link {
             #[allow(non_snake_case, reason = "the documented name")]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(|| abi::$target $(::<$encoding>)? (
+                let edge = abi::Edge::default();
+                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
                         // SAFETY: the caller promises that it is what the page says until the call returns.

@@ -6,9 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use sspcache_engine::SecurityStatus;
 use windows_sys::Win32::Foundation::SEC_E_OK;
 
-/// Runs an exported function, and gives what its C function returns.
-pub fn answer<T: Answer<R>, R>(call: impl FnOnce() -> T) -> R {
-    T::answer(caught(call))
+use crate::stack::Edge;
+
+/// Runs an exported function, whose frame has the edge, and gives what its C function returns.
+pub fn answer<T: Answer<R>, R>(edge: &Edge, call: impl FnOnce() -> T) -> R {
+    T::answer(edge.within(|| caught(call)))
 }
 
 /// The result of an exported function.

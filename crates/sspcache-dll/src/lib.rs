@@ -7,8 +7,9 @@
 //! The DLL's package names `mock-dll.rs`, beside this crate's `src`, as its build script: that gives the file its
 //! SONAME, or the version resource that says it is a mock.
 //!
-//! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal. When one
-//!   of them can't be used, a message on standard error says so, and every call fails.
+//! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal, and
+//!   `SSPCACHE_STACK` is how many frames of the program's stack are in it, from 0 (the default) to 32. When one of them
+//!   can't be used, a message on standard error says so, and every call fails.
 //! - **Panics** never cross the ABI: they become FALSE, null or `SEC_E_INTERNAL_ERROR`.
 //! - **Unloading** wipes what is cached, and says in the journal how much that was.
 //! - **Memory** that is freed is overwritten first: see [`WipingAllocator`].
@@ -39,6 +40,8 @@ mod exports;
 mod ffi;
 mod identity;
 mod in_use;
+#[cfg(unix)]
+mod linker;
 mod memory;
 mod messages;
 mod packages;
@@ -48,6 +51,7 @@ mod raw;
 #[doc(hidden)]
 pub mod record;
 mod security_packages;
+mod stack;
 mod state;
 mod surroundings;
 mod text;
@@ -98,6 +102,7 @@ pub mod abi {
         },
         raw::Raw,
         security_packages::{add_security_package, delete_security_package},
+        stack::Edge,
         state::{
             cleanup_credential_cache, free_context_buffer, has_handed_out, init_security_interface,
             signed_out,

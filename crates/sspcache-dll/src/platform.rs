@@ -53,19 +53,19 @@ pub(crate) fn seconds_east_of_utc() -> i32 {
 /// them.
 #[cfg(unix)]
 #[derive(Debug)]
-struct Inside {
+pub(crate) struct Inside {
     /// How many threads there are, below the number of their process.
     threads: AtomicU64,
 }
 
 #[cfg(unix)]
 impl Inside {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { threads: AtomicU64::new(0) }
     }
 
     /// Calls the function; not in a child whose parent's threads were inside when it was forked.
-    fn call<R>(&self, function: impl FnOnce() -> R) -> Option<R> {
+    pub(crate) fn call<R>(&self, function: impl FnOnce() -> R) -> Option<R> {
         let process = u64::from(std::process::id()) << 32;
         self.threads
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
@@ -143,13 +143,12 @@ pub(crate) fn loaded_among(names: &[&str]) -> u32 {
         0
     }
 
-    static INSIDE: Inside = Inside::new();
     let mut search = Search { names, found: 0 };
     if cfg!(miri) {
         // Miri has no linker to ask.
         return search.found;
     }
-    INSIDE.call(|| {
+    crate::linker::ask(|| {
         // SAFETY: the function takes what is passed beside it, which is valid for the call.
         unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) }
     });

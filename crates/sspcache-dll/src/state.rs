@@ -20,6 +20,7 @@ use crate::{
     memory::{FreedBy, Given, HandedOut},
     platform,
     raw::Address,
+    stack,
     surroundings::Surroundings,
 };
 
@@ -215,6 +216,7 @@ impl Ssp {
                 .map_err(|error| format!("SSPCACHE_JOURNAL: {error}"))?;
             builder = builder.sink(journal);
         }
+        builder = stack::configure(builder)?;
         Ok(builder.build())
     }
 }

@@ -24,7 +24,7 @@ macro_rules! enumerate {
             }
             let others = Others::new();
             // SAFETY: by this function's contract.
-            abi::answer(|| unsafe {
+            abi::answer(&abi::Edge::default(), || unsafe {
                 abi::enumerate_with::<$encoding>(
                     &ssp::SSP,
                     others.infos(),

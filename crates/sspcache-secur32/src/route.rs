@@ -263,15 +263,17 @@ unsafe fn step_owner(credential: *const SecHandle, context: *const SecHandle) ->
 /// Gives the table of functions: of those here, or to the system's own packages the system's.
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn InitSecurityInterfaceA() -> *const SecurityFunctionTableA {
-    systems_table(c"InitSecurityInterfaceA")
-        .unwrap_or_else(|| abi::answer(|| abi::init_security_interface(&ssp::SSP, &TABLE_A.0)))
+    systems_table(c"InitSecurityInterfaceA").unwrap_or_else(|| {
+        abi::answer(&abi::Edge::default(), || abi::init_security_interface(&ssp::SSP, &TABLE_A.0))
+    })
 }
 
 /// Gives the table of functions: of those here, or to the system's own packages the system's.
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn InitSecurityInterfaceW() -> *const SecurityFunctionTableW {
-    systems_table(c"InitSecurityInterfaceW")
-        .unwrap_or_else(|| abi::answer(|| abi::init_security_interface(&ssp::SSP, &TABLE_W.0)))
+    systems_table(c"InitSecurityInterfaceW").unwrap_or_else(|| {
+        abi::answer(&abi::Edge::default(), || abi::init_security_interface(&ssp::SSP, &TABLE_W.0))
+    })
 }
 
 /// The same under the name that WinPR asks for.
