@@ -504,6 +504,28 @@ fn like_events_are_drawn_as_one_row_unless_all_are_wanted() {
     assert_eq!(show("many", &["--all"]).lines().count(), 3 + 124);
 }
 
+/// Q4
+#[test]
+fn the_timeline_shows_where_a_call_was_made_and_the_whole_stack_when_asked() {
+    insta::assert_snapshot!(show("stacks", &[]), @r"
+    secur32.dll in client (77), 8 events
+     time      event                                          cached  held
+    ──────────────────────────────────────────────────────────────────────────
+     +0.000 s  started   mock 0.2.0                                0     0
+     +0.010 s  held      CONTOSO\alice for NTLM, by a handle       0     1
+     +0.010 s  acquired  as CONTOSO\alice, for NTLM                0     1
+                         at client+0x121d
+     +0.020 s  freed                                               0     1
+                         at client+0x12bb
+     +0.020 s  released                                            0     0
+     +0.030 s  ended     unloaded, or process exit                 0     0
+    ");
+    let all = show("stacks", &["--all"]);
+    for line in ["image     /home/alice/client", "at client+0x1276", "at libc.so.6+0x2724a"] {
+        assert!(all.contains(line), "{line} is not in:\n{all}");
+    }
+}
+
 #[test]
 fn the_timeline_of_several_processes_has_one_clock_and_one_scale() {
     insta::assert_snapshot!(show("tree", &[]), @r"

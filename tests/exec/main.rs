@@ -16,6 +16,8 @@ mod names;
 mod processes;
 /// Windows programs that are linked to secur32.
 mod secur32;
+/// Where in the program something was given out and taken back.
+mod stacks;
 /// Commands that find no mock, and why.
 mod unseen;
 /// Windows programs under Wine, by name and through secur32, and the prefix in which they run.

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod linked;
 pub mod program;
 pub mod residue;
+pub mod stack;
 pub mod stage;
 mod start;
 pub mod statuses;

@@ -8,6 +8,12 @@ use clap_complete::Shell;
 /// Exit status when the check fails, unless `--error-exitcode` names another.
 pub(crate) const DEFAULT_ERROR_EXITCODE: u8 = 99;
 
+/// The frames of a stack, unless `--stack` says how many.
+const DEFAULT_FRAMES: u8 = 8;
+
+/// The most frames of a stack that the mocks record.
+const MOST_FRAMES: i64 = 32;
+
 /// Flushes SSP credential caches, and tests that programs do.
 ///
 /// A Security Support Provider (SSP) may cache the credentials of each user who signs in through it, so that the next
@@ -130,6 +136,11 @@ pub(crate) struct ExecArgs {
     #[command(flatten)]
     pub(crate) suppressing: Suppressing,
 
+    /// Records where the command signs in: this many frames of its stack, 32 at most; 0 for none. `sspcache journal show`
+    /// prints them.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FRAMES, value_parser = clap::value_parser!(u8).range(..=MOST_FRAMES))]
+    pub(crate) stack: u8,
+
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
     pub(crate) preload: Option<Mock>,
@@ -241,7 +252,8 @@ pub(crate) enum JournalCommand {
         #[arg(value_name = "PATH")]
         journal: PathBuf,
 
-        /// Prints every event; without it, repeated events share a row.
+        /// Prints every event, and all frames of the stacks that `exec --stack` recorded; without it, repeated events
+        /// share a row.
         #[arg(long)]
         all: bool,
 

@@ -21,6 +21,7 @@ pub(crate) struct Environment(Vec<(&'static str, OsString)>);
 
 impl Environment {
     /// Puts the folder of each kind of mock on the search path of the command's loader.
+    #[allow(clippy::too_many_arguments, reason = "each is a variable or decides about one")]
     pub(crate) fn new(
         mocks: &Mocks,
         names: &Names,
@@ -28,6 +29,7 @@ impl Environment {
         session: Option<&Session<'_>>,
         journal: &Path,
         config: Option<&Path>,
+        frames: u8,
         preload: Option<Mock>,
     ) -> Result<Self, ExecError> {
         let mut variables = Vec::new();
@@ -57,6 +59,8 @@ impl Environment {
         // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one
         // value serves both the native and the Windows programs among the command's children.
         variables.push(("SSPCACHE_JOURNAL", journal.as_os_str().to_owned()));
+        // Also none: another number may be inherited.
+        variables.push(("SSPCACHE_STACK", frames.to_string().into()));
         if let Some(config) = config {
             variables.push(("SSPCACHE_CONFIG", config.as_os_str().to_owned()));
         }

@@ -89,6 +89,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         session.as_ref(),
         &target.path,
         config.as_ref().map(Configuration::path),
+        args.stack,
         args.preload,
     )?;
     let ended = run::run(&args.command, &environment, &mut signals);

@@ -1,9 +1,11 @@
 //! `sspcache journal show`: the timeline of each SSP, with the number of cached credentials beside each event.
 
-use std::{io::Write, path::Path, time::Duration};
+use std::{collections::BTreeMap, io::Write, path::Path, time::Duration};
 
 use comfy_table::CellAlignment;
-use sspcache_engine::{Ending, Event, EventKind, FileTime, Holds, Source, context::Role, journal::Journal};
+use sspcache_engine::{
+    Ending, Event, EventKind, FileTime, Frame, Holds, Source, context::Role, journal::Journal,
+};
 
 use super::{CheckError, Journals};
 use crate::{
@@ -55,20 +57,27 @@ fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Opt
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut events = journal.events.as_slice();
+    let images = images(journal);
+    let shown = |event: &&Event| all || !matches!(event.kind, EventKind::Image { .. });
+    let shown: Vec<_> = journal.events.iter().filter(shown).collect();
+    let mut events = shown.as_slice();
     while let [first, ..] = events {
         let run = if all { Run { period: 1, cycles: 1 } } else { Run::at_start_of(events) };
         let (these, rest) = events.split_at(run.len());
         events = rest;
         let last = these.last().unwrap_or(first);
         let what = if run.len() == 1 {
-            describe(&first.kind)
+            // Without the others, the first is the call itself.
+            let frames = if all { &first.stack } else { &first.stack[..first.stack.len().min(1)] };
+            let what =
+                [describe(&first.kind)].into_iter().chain(frames.iter().map(|frame| place(*frame, &images)));
+            what.map(|line| quoted(&line).into_owned()).collect::<Vec<_>>().join("\n")
         } else {
             let words: Vec<&str> = these[..run.period].iter().map(|event| word(&event.kind)).collect();
             format!("{}, {} times", words.join(", "), thousands(run.cycles as u64))
         };
         let counts = [last.after, last.held].into_iter().take(counts.len());
-        let cells = [since_start(since(start, first.time)), quoted(&what).into_owned()].into_iter();
+        let cells = [since_start(since(start, first.time)), what].into_iter();
         let cells = cells.chain(counts.map(|number| thousands(number.into()))).chain([bar(last.after, most)]);
         table.add_row(cells.collect::<Vec<_>>());
     }
@@ -77,6 +86,26 @@ fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Opt
         text += " (events are missing)\n";
     }
     text
+}
+
+/// The files of the images that frames are in, by their numbers.
+fn images<'a>(journal: &'a Journal) -> BTreeMap<u32, &'a str> {
+    let image = |event: &'a Event| match &event.kind {
+        EventKind::Image { image, path } => Some((*image, file_name(path))),
+        _ => None,
+    };
+    journal.events.iter().filter_map(image).collect()
+}
+
+/// The last part of a path, which may be of a Windows program.
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// A frame of a stack: the file, and where in it, below the words about its event.
+fn place(frame: Frame, images: &BTreeMap<u32, &str>) -> String {
+    let file = images.get(&frame.image).copied().unwrap_or("?");
+    format!("{:<9} at {file}+{:#x}", "", frame.offset)
 }
 
 fn title(journal: &Journal) -> String {
@@ -97,7 +126,7 @@ struct Run {
 }
 
 impl Run {
-    fn at_start_of(events: &[Event]) -> Self {
+    fn at_start_of(events: &[&Event]) -> Self {
         const LONGEST_PERIOD: usize = 4;
         const FEW: usize = 4;
         (1..=LONGEST_PERIOD)
@@ -153,6 +182,7 @@ fn describe(kind: &EventKind) -> String {
         }
         EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
         EventKind::Held { principal, package, .. } => format!("{principal} for {package}, by a handle"),
+        EventKind::Image { path, .. } => path.clone(),
         EventKind::Modules { loaded } => format!("loaded: {}", loaded.join(", ")),
         EventKind::KdcProxySet { server, force, .. } => {
             let server = if server.is_empty() { "none" } else { server };
@@ -217,6 +247,7 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Faulted { .. } => "fault",
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
+        EventKind::Image { .. } => "image",
         EventKind::Impersonated { .. } => "acting",
         EventKind::Held { .. } => "held",
         EventKind::KdcProxySet { .. } => "set",
