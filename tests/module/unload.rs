@@ -1,8 +1,9 @@
 //! The mock DLLs really unload, after any use, and take with them what they held.
 #![cfg(any(target_os = "linux", windows))] // macOS may keep a file mapped that was unloaded.
-#![allow(unsafe_code, reason = "asks the system's loader what is loaded")]
+#![allow(unsafe_code, reason = "asks the system's loader what is loaded, and forks")]
 
 use std::{
+    ffi::OsStr,
     fs,
     path::Path,
     ptr,
@@ -10,7 +11,10 @@ use std::{
     thread,
 };
 
-use sspcache_tests::dll::{self, Ansi, Ask, Handle, MODULES, Mock, Wide, in_own_process, succeed};
+use sspcache_tests::{
+    dll::{self, Ansi, Ask, Handle, MODULES, Mock, Wide, in_own_process, succeed},
+    stack,
+};
 
 /// Whether the system's loader has this file loaded.
 #[cfg(target_os = "linux")]
@@ -96,6 +100,11 @@ const THREADS: usize = 8;
 /// M10, M11
 #[test]
 fn it_unloads_after_any_use() {
+    unloads_after_any_use();
+}
+
+#[track_caller]
+fn unloads_after_any_use() {
     for &module in MODULES {
         let (_folder, file) = dll::shipped(module);
         // The first module's own package is what the uses ask for.
@@ -106,6 +115,31 @@ fn it_unloads_after_any_use() {
             assert!(!is_loaded(&file), "{module} is still loaded after {what}");
         }
     }
+}
+
+/// M10, Q4
+#[test]
+fn it_unloads_after_it_has_looked_for_stacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("SSPCACHE_STACK", OsStr::new("32")), ("SSPCACHE_JOURNAL", folder.path().as_os_str())];
+    let body = || {
+        unloads_after_any_use();
+        // A fork calls no handler of a module that is gone.
+        #[cfg(unix)]
+        // SAFETY: the child does nothing but end.
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::_exit(0);
+            }
+            assert_eq!(libc::waitpid(child, ptr::null_mut(), 0), child);
+        }
+    };
+    let test = "it_unloads_after_it_has_looked_for_stacks";
+    let Some(command) = in_own_process(test, &environment, body) else { return };
+    succeed(command);
+    let journals = stack::journals(folder.path());
+    assert!(journals.iter().any(|journal| journal.events.iter().any(|event| !event.stack.is_empty())));
 }
 
 /// M10, M11

@@ -35,14 +35,14 @@ fn library() -> &'static Path {
 
 /// The documented sign-out with the library in it, in a folder without a DLL.
 fn sign_out(stage: &Stage) -> OsString {
-    linked(stage, "sign_out", &fixture("win32/sign_out.c"))
+    linked(stage, "sign_out", &fixture("win32/sign_out.c"), &[])
 }
 
-fn linked(stage: &Stage, name: &str, source: &Path) -> OsString {
+fn linked(stage: &Stage, name: &str, source: &Path, more: &[&str]) -> OsString {
     let include = root().join("crates/sspcache-win32/include");
     let include = format!("-I{}", include.display());
     let options = [&include, library().to_str().unwrap(), "-lpthread", "-ldl", "-lm"];
-    stage.compile("cc", name, source, &options)
+    stage.compile("cc", name, source, &[more, &options].concat())
 }
 
 /// C1, C2, C3, C4, C5, L8, L12
@@ -107,7 +107,7 @@ fn a_linked_mock_is_a_module_like_any_other() {
     let stage = Stage::new();
     let source = stage.path("asks.c");
     fs::write(&source, ASKS).unwrap();
-    let output = Command::new(linked(&stage, "asks", &source)).output().unwrap();
+    let output = Command::new(linked(&stage, "asks", &source, &[])).output().unwrap();
     let said = "3 exports, by address 1, freed 110, loaded 0\n";
     let expected = format!("/MSNSSPC.dll: {said}MSAPSSPC.dll: {said}/MSNSSPC.dll: {said}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
@@ -120,4 +120,14 @@ fn exec_judges_a_program_with_a_linked_mock() {
     let stage = Stage::new();
     let program = sign_out(&stage);
     win32::exec_judges_sign_out(&stage, &program, |_| ());
+}
+
+/// Q4: all that a stack has is in one file.
+#[test]
+#[ignore = "takes long: cargo xtask test"]
+#[cfg(target_os = "linux")]
+fn a_stack_of_a_program_with_a_linked_mock_begins_in_the_program() {
+    let stage = Stage::new();
+    let program = linked(&stage, "where", &fixture("clients/where.c"), &["-DLINKED", "-g"]);
+    crate::stacks::are_the_programs(&stage, &program, |_| ());
 }

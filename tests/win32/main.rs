@@ -19,5 +19,7 @@ mod packages;
 mod secur32;
 /// The documented sign-out in C.
 mod sign_out;
+/// Where in the program something was given out and taken back.
+mod stacks;
 /// Programs that link WinPR, too.
 mod winpr;

@@ -28,6 +28,7 @@
 mod directories;
 mod disk;
 mod drives;
+mod edge;
 mod ffi;
 mod image;
 mod last_error;

@@ -7,7 +7,7 @@ use windows_sys::Win32::{
 };
 
 use super::providers::{self, Slots};
-use crate::ffi::call;
+use crate::{edge::Edge, ffi::call};
 
 /// Defines functions that forward their parameters to the first SSP; without one they return the value after `else`.
 macro_rules! forward_to_first {
@@ -30,14 +30,15 @@ macro_rules! forward_to_first {
                 type Function = unsafe extern "system" fn($($type),*) -> $result;
                 static FOUND: Slots = Slots::new();
 
-                let passed = call(|| {
+                let edge = Edge::default();
+                let passed = edge.within(|| call(|| {
                     // SAFETY: an SSP's export of this name is such a function.
                     let found = providers::first().and_then(|first| unsafe { first.function::<Function>(&FOUND, $name) });
                     let Some(function) = found else { return Ok($otherwise) };
                     // SAFETY: the caller promises that pointers are to what the page says, which is all that the SSP
                     // asks for.
                     Ok(unsafe { function($($parameter),*) })
-                });
+                }));
                 passed.unwrap_or($otherwise)
             }
         )*

@@ -38,7 +38,8 @@ macro_rules! forward {
                     // asks for.
                     unsafe { function($($parameter),*) }
                 };
-                let status = $crate::ffi::call(|| Ok(ways!(pass, $($way($($argument),*)),+)));
+                let edge = $crate::edge::Edge::default();
+                let status = edge.within(|| $crate::ffi::call(|| Ok(ways!(pass, $($way($($argument),*)),+))));
                 status.unwrap_or(SEC_E_INTERNAL_ERROR)
             }
         )*

@@ -16,7 +16,7 @@ use super::{
     forward::Text,
     providers::{self, Provider, Slots},
 };
-use crate::{ffi::call, locks::lists};
+use crate::{edge::Edge, ffi::call, locks::lists};
 
 forward! {
     /// Describes a package (UTF-8).
@@ -86,7 +86,8 @@ pub unsafe extern "system" fn sspcache_EnumerateSecurityPackagesW(
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) -> i32 {
-    let freed = call(|| {
+    let edge = Edge::default();
+    let free_it = || {
         if lists().remove(&buffer.addr()) {
             // SAFETY: malloc allocated it for a list, and the caller promises that it is no longer in use.
             unsafe { libc::free(buffer) };
@@ -95,8 +96,8 @@ pub unsafe extern "system" fn sspcache_FreeContextBuffer(buffer: *mut c_void) ->
         // Each SSP refuses memory that is not its own.
         let mut freed = providers::all().map(|provider| free(provider, buffer));
         Ok(freed.find(|&status| status == SEC_E_OK).unwrap_or(SEC_E_INVALID_HANDLE))
-    });
-    freed.unwrap_or(SEC_E_INTERNAL_ERROR)
+    };
+    edge.within(|| call(free_it)).unwrap_or(SEC_E_INTERNAL_ERROR)
 }
 
 /// Makes an SSP free memory that it returned.
