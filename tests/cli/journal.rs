@@ -404,19 +404,19 @@ fn show(journal: &str, arguments: &[&str]) -> String {
 fn the_timeline_shows_the_number_cached_over_time() {
     insta::assert_snapshot!(show("ends", &[]), @r"
     MSNSSPC.dll in client (412), 11 events
-     time      event                                    cached
-    ────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                          0
-     +0.000 s  cached    preloaded for MSN, preloaded        1  █
-     +0.001 s  cached    CONTOSO\alice for MSN               2  ██
-     +0.002 s  replaced                                      1  █
-     +0.002 s  cached    CONTOSO\alice for MSN               2  ██
-     +0.003 s  cached    CONTOSO\bob for MSN                 3  ███
-     +0.004 s  evicted                                       2  ██
-     +5.000 s  expired                                       1  █
-     +5.001 s  fault     CleanupCredentialCache: false       1  █
-     +5.002 s  flushed                                       0
-     +5.003 s  ended     process exit                        0
+     event  time         what                                     cached
+    ──────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                          0
+         1  +0.000000 s  cached    preloaded for MSN, preloaded        1  █
+         2  +0.001000 s  cached    CONTOSO\alice for MSN               2  ██
+         3  +0.002000 s  replaced                                      1  █
+         4  +0.002000 s  cached    CONTOSO\alice for MSN               2  ██
+         5  +0.003000 s  cached    CONTOSO\bob for MSN                 3  ███
+         6  +0.004000 s  evicted                                       2  ██
+         7  +5.000000 s  expired                                       1  █
+         8  +5.001000 s  fault     CleanupCredentialCache: false       1  █
+         9  +5.002000 s  flushed                                       0
+        10  +5.003000 s  ended     process exit                        0
     ");
 }
 
@@ -424,27 +424,27 @@ fn the_timeline_shows_the_number_cached_over_time() {
 fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
     insta::assert_snapshot!(show("contexts", &[]), @r"
     MSNSSPC.dll in both-ends (412), 19 events
-     time      event                                                      cached
-    ────────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                                            0
-     +0.001 s  cached    CONTOSO\alice for NTLM                                1  █
-     +0.002 s  acquired  as CONTOSO\alice, for NTLM                            1  █
-     +0.003 s  acquired  inbound, for Negotiate                                1  █
-     +0.004 s  handshake for NTLM, initiating                                  1  █
-     +0.005 s  handshake for NTLM, accepting                                   1  █
-     +0.006 s  context   CONTOSO\alice for NTLM, initiating                    1  █
-     +0.007 s  context   CONTOSO\alice for NTLM, accepting                     1  █
-     +0.008 s  acting    impersonation of CONTOSO\alice                        1  █
-     +0.009 s  reverted                                                        1  █
-     +0.010 s  exported                                                        1  █
-     +0.011 s  deleted                                                         1  █
-     +0.012 s  imported  CONTOSO\alice for NTLM, accepting                     1  █
-     +0.013 s  handshake for NTLM, initiating                                  1  █
-     +0.014 s  flushed                                                         0
-     +0.015 s  refused   InitializeSecurityContext: SEC_E_NO_CREDENTIALS       0
-     +0.016 s  failed    handshake: SEC_E_NO_CREDENTIALS                       0
-     +0.017 s  context   anonymous for NTLM, accepting                         0
-     +0.018 s  ended     process exit                                          0
+     event  time         what                                                       cached
+    ──────────────────────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                                            0
+         1  +0.001000 s  cached    CONTOSO\alice for NTLM                                1  █
+         2  +0.002000 s  acquired  as CONTOSO\alice, for NTLM                            1  █
+         3  +0.003000 s  acquired  inbound, for Negotiate                                1  █
+         4  +0.004000 s  handshake for NTLM, initiating                                  1  █
+         5  +0.005000 s  handshake for NTLM, accepting                                   1  █
+         6  +0.006000 s  context   CONTOSO\alice for NTLM, initiating                    1  █
+         7  +0.007000 s  context   CONTOSO\alice for NTLM, accepting                     1  █
+         8  +0.008000 s  acting    impersonation of CONTOSO\alice                        1  █
+         9  +0.009000 s  reverted                                                        1  █
+        10  +0.010000 s  exported                                                        1  █
+        11  +0.011000 s  deleted                                                         1  █
+        12  +0.012000 s  imported  CONTOSO\alice for NTLM, accepting                     1  █
+        13  +0.013000 s  handshake for NTLM, initiating                                  1  █
+        14  +0.014000 s  flushed                                                         0
+        15  +0.015000 s  refused   InitializeSecurityContext: SEC_E_NO_CREDENTIALS       0
+        16  +0.016000 s  failed    handshake: SEC_E_NO_CREDENTIALS                       0
+        17  +0.017000 s  context   anonymous for NTLM, accepting                         0
+        18  +0.018000 s  ended     process exit                                          0
     ");
     check("contexts").exits_with(0);
 }
@@ -453,39 +453,39 @@ fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
 fn the_timeline_shows_what_handles_hold_where_any_does() {
     insta::assert_snapshot!(show("held", &[]), @r"
     secur32.dll in client.exe (412), 8 events
-     time      event                                               cached  held
-    ───────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                                     0     0
-     +0.120 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
-     +0.120 s  acquired  as CONTOSO\alice, for Negotiate                0     1
-     +0.400 s  held      CONTOSO\bob for NTLM, by a handle              0     2
-     +0.400 s  acquired  as CONTOSO\bob, for NTLM                       0     2
-     +0.700 s  released                                                 0     1
-     +0.700 s  freed                                                    0     1
-     +0.900 s  ended     process exit                                   0     1
+     event  time         what                                                cached  held
+    ─────────────────────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                                     0     0
+         1  +0.120000 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
+         2  +0.120000 s  acquired  as CONTOSO\alice, for Negotiate                0     1
+         3  +0.400000 s  held      CONTOSO\bob for NTLM, by a handle              0     2
+         4  +0.400000 s  acquired  as CONTOSO\bob, for NTLM                       0     2
+         5  +0.700000 s  released                                                 0     1
+         6  +0.700000 s  freed                                                    0     1
+         7  +0.900000 s  ended     process exit                                   0     1
     ");
     insta::assert_snapshot!(show("dotnet-disposed", &[]), @r"
     secur32.dll in app.exe (412), 8 events
-     time      event                                               cached  held
-    ───────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                                     0     0
-     +0.110 s  modules   loaded: coreclr.dll                            0     0
-     +0.120 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
-     +0.120 s  acquired  as CONTOSO\alice, for Negotiate                0     1
-     +0.500 s  released                                                 0     0
-     +0.500 s  freed                                                    0     0
-     +0.510 s  mark      signed out                                     0     0
-     +0.900 s  ended     process exit                                   0     0
+     event  time         what                                                cached  held
+    ─────────────────────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                                     0     0
+         1  +0.110000 s  modules   loaded: coreclr.dll                            0     0
+         2  +0.120000 s  held      CONTOSO\alice for Negotiate, by a handle       0     1
+         3  +0.120000 s  acquired  as CONTOSO\alice, for Negotiate                0     1
+         4  +0.500000 s  released                                                 0     0
+         5  +0.500000 s  freed                                                    0     0
+         6  +0.510000 s  mark      signed out                                     0     0
+         7  +0.900000 s  ended     process exit                                   0     0
     ");
     insta::assert_snapshot!(show("default", &[]), @r"
     secur32.dll in client.exe (412), 5 events
-     time      event                                               cached
-    ─────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                                     0
-     +0.100 s  acquired  as CONTOSO\me, by default, for Negotiate       0
-     +0.200 s  acquired  as CONTOSO\me, by default, for NTLM            0
-     +0.300 s  freed                                                    0
-     +0.900 s  ended     process exit                                   0
+     event  time         what                                                cached
+    ───────────────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                                     0
+         1  +0.100000 s  acquired  as CONTOSO\me, by default, for Negotiate       0
+         2  +0.200000 s  acquired  as CONTOSO\me, by default, for NTLM            0
+         3  +0.300000 s  freed                                                    0
+         4  +0.900000 s  ended     process exit                                   0
     ");
 }
 
@@ -493,13 +493,13 @@ fn the_timeline_shows_what_handles_hold_where_any_does() {
 fn like_events_are_drawn_as_one_row_unless_all_are_wanted() {
     insta::assert_snapshot!(show("many", &[]), @r"
     MSNSSPC.dll in load-test (412), 124 events
-     time      event                                      cached
-    ───────────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                            0
-     +0.001 s  cached, acquired, freed, 40 times              40  ████████████████
-     +0.060 s  flushed                                         0
-     +0.061 s  cached    CONTOSO\alice for MSN                 1  ▌
-     +0.075 s  ended     process exit; 1 credential left       0
+     event  time         what                                       cached
+    ─────────────────────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                            0
+     1–120  +0.001000 s  cached, acquired, freed, 40 times              40  ████████████████
+       121  +0.060000 s  flushed                                         0
+       122  +0.061000 s  cached    CONTOSO\alice for MSN                 1  ▌
+       123  +0.075000 s  ended     process exit; 1 credential left       0
     ");
     assert_eq!(show("many", &["--all"]).lines().count(), 3 + 124);
 }
@@ -509,19 +509,21 @@ fn like_events_are_drawn_as_one_row_unless_all_are_wanted() {
 fn the_timeline_shows_where_a_call_was_made_and_the_whole_stack_when_asked() {
     insta::assert_snapshot!(show("stacks", &[]), @r"
     secur32.dll in client (77), 8 events
-     time      event                                          cached  held
-    ──────────────────────────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                                0     0
-     +0.010 s  held      CONTOSO\alice for NTLM, by a handle       0     1
-     +0.010 s  acquired  as CONTOSO\alice, for NTLM                0     1
-                         at client+0x121d
-     +0.020 s  freed                                               0     1
-                         at client+0x12bb
-     +0.020 s  released                                            0     0
-     +0.030 s  ended     unloaded, or process exit                 0     0
+     event  time         what                                           cached  held
+    ────────────────────────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                                0     0
+         1  +0.010000 s  held      CONTOSO\alice for NTLM, by a handle       0     1
+         4  +0.010000 s  acquired  as CONTOSO\alice, for NTLM                0     1
+             at 0x121d: ??? (in client)
+         5  +0.020000 s  freed                                               0     1
+             at 0x12bb: ??? (in client)
+         6  +0.020000 s  released                                            0     0
+         7  +0.030000 s  ended     unloaded, or process exit                 0     0
     ");
     let all = show("stacks", &["--all"]);
-    for line in ["image     /home/alice/client", "at client+0x1276", "at libc.so.6+0x2724a"] {
+    for line in
+        ["image     1 is /home/alice/client", "by 0x1276: ??? (in client)", "by 0x2724a: ??? (in libc.so.6)"]
+    {
         assert!(all.contains(line), "{line} is not in:\n{all}");
     }
 }
@@ -530,31 +532,31 @@ fn the_timeline_shows_where_a_call_was_made_and_the_whole_stack_when_asked() {
 fn the_timeline_of_several_processes_has_one_clock_and_one_scale() {
     insta::assert_snapshot!(show("tree", &[]), @r"
     MSNSSPC.dll in server (412), 4 events
-     time      event                            cached
-    ──────────────────────────────────────────────────────
-     +0.000 s  started   mock 0.2.0                  0
-     +0.005 s  cached    CONTOSO\alice for MSN       1  █
-     +0.300 s  flushed                               0
-     +0.400 s  ended     process exit                0
+     event  time         what                             cached
+    ────────────────────────────────────────────────────────────────
+         0  +0.000000 s  started   mock 0.2.0                  0
+         1  +0.005000 s  cached    CONTOSO\alice for MSN       1  █
+         2  +0.300000 s  flushed                               0
+         3  +0.400000 s  ended     process exit                0
 
     MSNSSPC.dll in server (413, forked), 3 events
-     time      event                                      cached
-    ────────────────────────────────────────────────────────────────
-     +0.050 s  started   mock 0.2.0                            0
-     +0.055 s  cached    CONTOSO\bob for MSN                   1  █
-     +0.190 s  ended     process exit; 1 credential left       0
+     event  time         what                                       cached
+    ──────────────────────────────────────────────────────────────────────────
+         0  +0.050000 s  started   mock 0.2.0                            0
+         1  +0.055000 s  cached    CONTOSO\bob for MSN                   1  █
+         2  +0.190000 s  ended     process exit; 1 credential left       0
 
     MSAPSSPC.dll in worker.exe (420), 2 events
-     time      event                    cached
-    ──────────────────────────────────────────────
-     +0.110 s  started   mock 0.2.0          0
-     +0.120 s  cached    carol for DPA       1  █
+     event  time         what                     cached
+    ────────────────────────────────────────────────────────
+         0  +0.110000 s  started   mock 0.2.0          0
+         1  +0.120000 s  cached    carol for DPA       1  █
 
     MSAPSSPC.dll in worker.exe (421), 2 events
-     time      event                   cached
-    ─────────────────────────────────────────────
-     +0.130 s  started   mock 0.2.0         0
-     +0.140 s  ended     process exit       0
+     event  time         what                    cached
+    ───────────────────────────────────────────────────────
+         0  +0.130000 s  started   mock 0.2.0         0
+         1  +0.140000 s  ended     process exit       0
     ");
 }
 

@@ -323,23 +323,23 @@ fn a_finding_says_who_what_since_when_and_where_and_how_to_mend_it() {
     1. 2 credential handles, never freed
        CONTOSO\alice for NTLM (secur32.dll), in client (412)
        the first since +0.003 s (event 3), still there at unload or exit
-       at libauth.so+0x1f40
-       by client+0x33
+       at 0x1f40: ??? (in libauth.so)
+       by 0x33: ??? (in client)
        Call FreeCredentialsHandle for each handle that AcquireCredentialsHandle gave.
        https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle
 
     2. 1 credential handle, never freed
        CONTOSO\alice for NTLM (secur32.dll), in client (412)
        since +0.005 s (event 5), still there at unload or exit
-       at libauth.so+0x2000
-       by client+0x33
+       at 0x2000: ??? (in libauth.so)
+       by 0x33: ??? (in client)
        Call FreeCredentialsHandle for each handle that AcquireCredentialsHandle gave.
        https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecredentialshandle
 
     3. 1 half-open context, never deleted
        CONTOSO\alice for Negotiate (secur32.dll), in client (412)
        since +0.007 s (event 7), still there at unload or exit
-       at client+0x44
+       at 0x44: ??? (in client)
        Call DeleteSecurityContext for each context, also for one whose handshake failed or was given up.
        https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-deletesecuritycontext
 

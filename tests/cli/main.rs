@@ -10,5 +10,8 @@ mod inspect;
 mod journal;
 /// What was given out and not given back, by the journals.
 mod leaks;
+/// Functions, files and lines in the verdict and the timeline. They are of ELF files, and of PE files with DWARF.
+#[cfg(target_os = "linux")]
+mod places;
 /// What all commands have in common: arguments, exit status, streams, colour, completions, manual pages.
 mod usage;

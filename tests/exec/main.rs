@@ -12,6 +12,8 @@ mod held;
 mod leaks;
 /// The names under which a program finds the mocks.
 mod names;
+/// The lines of programs in the verdict.
+mod places;
 /// Several processes: forked, in the background, killed.
 mod processes;
 /// Windows programs that are linked to secur32.

@@ -9,6 +9,7 @@ use sspcache_engine::journal::Journal;
 use crate::{
     cli::Check,
     inspect, journal,
+    places::Places,
     verdict::{self, Report, Suppressions, Verdict},
 };
 
@@ -83,9 +84,9 @@ impl<'j> Judged<'j> {
         self.report().junit().to_string().expect("memory takes the whole report")
     }
 
-    /// The timeline; with `all`, every event has a row.
+    /// The timeline; with `all`, every event has a row. The files that a journal names aren't read.
     pub fn drawing(&self, all: bool) -> String {
-        journal::drawing(self.journals, all, None)
+        journal::drawing(self.journals, all, None, &mut Places::unread())
     }
 }
 

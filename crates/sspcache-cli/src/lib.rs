@@ -16,6 +16,7 @@ mod generate;
 mod inspect;
 mod journal;
 mod output;
+mod places;
 mod verdict;
 
 use std::process::ExitCode;

@@ -148,6 +148,11 @@ pub(crate) fn since_start(time: Duration) -> String {
     format!("+{:.3} s", time.as_secs_f64())
 }
 
+/// The same to the microsecond: `+0.012345 s`.
+pub(crate) fn since_start_exactly(time: Duration) -> String {
+    format!("+{:.6} s", time.as_secs_f64())
+}
+
 /// Joins words for a sentence: `a`, `a and b`, `a, b and c`.
 pub(crate) fn join(words: &[String]) -> String {
     match words {

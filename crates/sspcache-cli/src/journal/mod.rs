@@ -16,6 +16,7 @@ pub(crate) use self::show::show;
 use crate::{
     cli::{CheckArgs, Format},
     output::{self, Stream, terminal_width},
+    places::Places,
     verdict::{Report, Suppressions, SuppressionsError, Verdict, judge},
 };
 
@@ -57,9 +58,10 @@ impl Journals {
         Ok(journals)
     }
 
+    /// The verdict, with places in the files of this system.
     pub(crate) fn judge(&self, suppressions: Suppressions) -> Verdict {
-        // Places stay what the journal says of them.
-        let resolve = &mut <[_]>::to_vec;
+        let mut places = Places::new();
+        let resolve = &mut |stack: &[_]| places.resolve(stack);
         judge(&self.read, &self.unreadable, running::is_running, suppressions, resolve)
     }
 }

@@ -1,19 +1,18 @@
 //! `sspcache journal show`: the timeline of each SSP, with the number of cached credentials beside each event.
 
-use std::{collections::BTreeMap, io::Write, path::Path, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
 use comfy_table::CellAlignment;
-use sspcache_engine::{
-    Ending, Event, EventKind, FileTime, Frame, Holds, Source, context::Role, journal::Journal,
-};
+use sspcache_engine::{Ending, Event, EventKind, FileTime, Holds, Source, context::Role, journal::Journal};
 
 use super::{CheckError, Journals};
 use crate::{
     cli::Format,
     output::{
-        FAINT, STRONG, Stream, count, lines, message, print_json, quoted, since_start, styled, table,
+        FAINT, STRONG, Stream, count, lines, message, print_json, quoted, since_start_exactly, styled, table,
         terminal_width, thousands,
     },
+    places::{self, Images, Place, Places},
 };
 
 /// Prints the journals that `target` names and returns whether all of them could be read.
@@ -26,7 +25,8 @@ pub(crate) fn show(target: &Path, all: bool, format: Format) -> Result<bool, Che
     match format {
         Format::Json => print_json(&journals.read.iter().map(|journal| &journal.events).collect::<Vec<_>>())?,
         Format::Text => {
-            let text = drawing(&journals.read, all, terminal_width(Stream::Stdout));
+            let mut places = Places::new();
+            let text = drawing(&journals.read, all, terminal_width(Stream::Stdout), &mut places);
             anstream::stdout().write_all(text.as_bytes())?;
         }
     }
@@ -34,7 +34,7 @@ pub(crate) fn show(target: &Path, all: bool, format: Format) -> Result<bool, Che
 }
 
 /// The timelines of the journals, one after the other.
-pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>) -> String {
+pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>, places: &mut Places) -> String {
     let events = || journals.iter().flat_map(|journal| &journal.events);
     let start = events().map(|event| event.time).min().unwrap_or_default();
     // One scale for all, so that the bars of different processes can be compared.
@@ -42,70 +42,98 @@ pub(crate) fn drawing(journals: &[Journal], all: bool, width: Option<u16>) -> St
     if journals.is_empty() {
         return styled(FAINT, "no journal: no process used a mock SSP") + "\n";
     }
-    let timelines = journals.iter().map(|journal| timeline(journal, start, most, all, width));
-    timelines.collect::<Vec<_>>().join("\n")
+    let mut text = Vec::new();
+    for journal in journals {
+        text.push(timeline(journal, &Scale { start, most, all, width }, places));
+    }
+    text.join("\n")
 }
 
-fn timeline(journal: &Journal, start: FileTime, most: u32, all: bool, width: Option<u16>) -> String {
+/// What all timelines have in common.
+struct Scale {
+    start: FileTime,
+    /// The highest number that was cached.
+    most: u32,
+    all: bool,
+    width: Option<u16>,
+}
+
+fn timeline(journal: &Journal, scale: &Scale, places: &mut Places) -> String {
     let mut text = styled(STRONG, quoted(&title(journal))) + "\n";
     // A column for what handles hold, where any does.
     let holds = journal.events.iter().any(|event| event.held > 0);
     let counts = if holds { &["cached", "held"][..] } else { &["cached"] };
-    let mut table = table(&[&["time", "event"], counts, &[""]].concat(), width);
-    for column in 2..2 + counts.len() {
+    let mut table = table(&[&["event", "time", "what"], counts, &[""]].concat(), scale.width);
+    for column in [0].into_iter().chain(3..3 + counts.len()) {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let images = images(journal);
-    let shown = |event: &&Event| all || !matches!(event.kind, EventKind::Image { .. });
-    let shown: Vec<_> = journal.events.iter().filter(shown).collect();
-    let mut events = shown.as_slice();
-    while let [first, ..] = events {
-        let run = if all { Run { period: 1, cycles: 1 } } else { Run::at_start_of(events) };
-        let (these, rest) = events.split_at(run.len());
-        events = rest;
+    let mut stacks = Vec::new();
+    let shown = shown(journal, scale.all);
+    let (events, unresolved): (Vec<&Event>, Vec<Vec<Place>>) = shown.into_iter().unzip();
+    let mut at = 0;
+    while let Some(first) = events.get(at) {
+        let run = if scale.all { Run { period: 1, cycles: 1 } } else { Run::at_start_of(&events[at..]) };
+        let these = &events[at..at + run.len()];
         let last = these.last().unwrap_or(first);
-        let what = if run.len() == 1 {
-            // Without the others, the first is the call itself.
-            let frames = if all { &first.stack } else { &first.stack[..first.stack.len().min(1)] };
-            let what =
-                [describe(&first.kind)].into_iter().chain(frames.iter().map(|frame| place(*frame, &images)));
-            what.map(|line| quoted(&line).into_owned()).collect::<Vec<_>>().join("\n")
+        let (number, what) = if run.len() == 1 {
+            // The call itself; those that led to it only where all is wanted.
+            let frames = &unresolved[at];
+            let frames = if scale.all { frames } else { &frames[..frames.len().min(1)] };
+            stacks.push(places.resolve(frames));
+            (first.seq.to_string(), describe(&first.kind))
         } else {
+            stacks.push(Vec::new());
             let words: Vec<&str> = these[..run.period].iter().map(|event| word(&event.kind)).collect();
-            format!("{}, {} times", words.join(", "), thousands(run.cycles as u64))
+            let what = format!("{}, {} times", words.join(", "), thousands(run.cycles as u64));
+            (format!("{}–{}", first.seq, last.seq), what)
         };
+        at += run.len();
+        let cells = [number, since_start_exactly(since(scale.start, first.time)), quoted(&what).into_owned()];
         let counts = [last.after, last.held].into_iter().take(counts.len());
-        let cells = [since_start(since(start, first.time)), what].into_iter();
-        let cells = cells.chain(counts.map(|number| thousands(number.into()))).chain([bar(last.after, most)]);
-        table.add_row(cells.collect::<Vec<_>>());
+        let counts = counts.map(|number| thousands(number.into())).chain([bar(last.after, scale)]);
+        table.add_row(cells.into_iter().chain(counts).collect::<Vec<_>>());
     }
-    text += &lines(&table);
+    text += &with_stacks(&lines(&table), &stacks, scale.width);
     if journal.cut || journal.incomplete {
         text += " (events are missing)\n";
     }
     text
 }
 
-/// The files of the images that frames are in, by their numbers.
-fn images<'a>(journal: &'a Journal) -> BTreeMap<u32, &'a str> {
-    let image = |event: &'a Event| match &event.kind {
-        EventKind::Image { image, path } => Some((*image, file_name(path))),
-        _ => None,
-    };
-    journal.events.iter().filter_map(image).collect()
+/// The events that are shown, each with its stack. Stacks name images, so the events that number them are for those who want all.
+fn shown(journal: &Journal, all: bool) -> Vec<(&Event, Vec<Place>)> {
+    let mut images = Images::default();
+    let mut shown = Vec::new();
+    for event in &journal.events {
+        images.note(event);
+        if all || !matches!(event.kind, EventKind::Image { .. }) {
+            shown.push((event, images.stack(event)));
+        }
+    }
+    shown
 }
 
-/// The last part of a path, which may be of a Windows program.
-fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// A frame of a stack: the file, and where in it, below the words about its event.
-fn place(frame: Frame, images: &BTreeMap<u32, &str>) -> String {
-    let file = images.get(&frame.image).copied().unwrap_or("?");
-    format!("{:<9} at {file}+{:#x}", "", frame.offset)
+/// The lines of a table, with the stack of each row under it: in the table, it would widen a column for all rows.
+fn with_stacks(table: &str, stacks: &[Vec<Place>], width: Option<u16>) -> String {
+    const INDENT: usize = 9;
+    /// The first column, with the blank before it and the one behind it.
+    const FIRST: usize = "event".len() + 2;
+    const HEADING: usize = 2;
+    let mut text = String::new();
+    let mut stacks = stacks.iter();
+    let mut row: &[Place] = &[];
+    for (index, line) in table.lines().enumerate() {
+        // A row's first line has the event's number, those that a cell was wrapped to don't.
+        if index >= HEADING && line.chars().take(FIRST).any(|character| character != ' ') {
+            text += &places::lines(row, INDENT, width);
+            row = stacks.next().map_or(&[], Vec::as_slice);
+        }
+        text += line;
+        text.push('\n');
+    }
+    text + &places::lines(row, INDENT, width)
 }
 
 fn title(journal: &Journal) -> String {
@@ -182,7 +210,7 @@ fn describe(kind: &EventKind) -> String {
         }
         EventKind::Faulted { operation, effect } => format!("{operation}: {}", effect.name()),
         EventKind::Held { principal, package, .. } => format!("{principal} for {package}, by a handle"),
-        EventKind::Image { path, .. } => path.clone(),
+        EventKind::Image { image, path } => format!("{image} is {path}"),
         EventKind::Modules { loaded } => format!("loaded: {}", loaded.join(", ")),
         EventKind::KdcProxySet { server, force, .. } => {
             let server = if server.is_empty() { "none" } else { server };
@@ -247,9 +275,9 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Faulted { .. } => "fault",
         EventKind::Flushed => "flushed",
         EventKind::Freed { .. } => "freed",
-        EventKind::Image { .. } => "image",
         EventKind::Impersonated { .. } => "acting",
         EventKind::Held { .. } => "held",
+        EventKind::Image { .. } => "image",
         EventKind::KdcProxySet { .. } => "set",
         EventKind::MemoryFreed { .. } => "returned",
         EventKind::Modules { .. } => "modules",
@@ -266,17 +294,17 @@ fn word(kind: &EventKind) -> &'static str {
     }
 }
 
-/// A bar of up to [`BAR_WIDTH`] blocks, in proportion to the highest count, to an eighth of a block. Only zero has
-/// none.
-fn bar(cached: u32, most: u32) -> String {
-    const BAR_WIDTH: u64 = 16;
+/// A bar of up to 16 blocks, in proportion to the highest count, to an eighth of a block. Only zero has none. A narrow terminal has
+/// room for half as many.
+fn bar(cached: u32, scale: &Scale) -> String {
     const EIGHTHS: [char; 8] = ['▏', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     if cached == 0 {
         return String::new();
     }
+    let blocks: u64 = if scale.width.is_some_and(|width| width < 100) { 8 } else { 16 };
     // With few credentials each has a block.
-    let scale = u64::from(most).max(BAR_WIDTH);
-    let eighths = (u64::from(cached) * BAR_WIDTH * 8).div_ceil(scale);
+    let most = u64::from(scale.most).max(blocks);
+    let eighths = (u64::from(cached) * blocks * 8).div_ceil(most);
     let mut bar: String = (0..eighths / 8).map(|_| '█').collect();
     if let Some(partial) = usize::try_from(eighths % 8).ok().filter(|&eighths| eighths > 0) {
         bar.push(EIGHTHS[partial]);
@@ -286,4 +314,72 @@ fn bar(cached: u32, most: u32) -> String {
 
 fn since(start: FileTime, time: FileTime) -> Duration {
     time.since_unix_epoch().saturating_sub(start.since_unix_epoch())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A journal in which a program in C++ acquired a credential, with a stack; and much more.
+    fn journal() -> Journal {
+        let mut text = String::new();
+        for (seq, event) in [
+            r#""event":"started","module":"secur32.dll","pid":41234,"program":"client","version":"0""#,
+            r#""event":"image","image":1,"path":"/opt/a-vendor-of-clients/lib/libclient-of-a-vendor-with-a-long-name.so.4.2""#,
+            r#""event":"cached","credential":1,"package":"Negotiate","principal":"CONTOSO\\somebody-with-a-long-name","source":"explicit","expires":0"#,
+            r#""event":"acquired","handle":1,"package":"Negotiate","principal":"CONTOSO\\somebody-with-a-long-name","credential":1,"source":"explicit","stack":["1+0x1f40","1+0x2a"]"#,
+            r#""event":"refused","operation":"InitializeSecurityContext","status":"SEC_E_NO_CREDENTIALS","stack":["2+0x1"]"#,
+            r#""event":"ended","how":"exit","left":1,"lost":0"#,
+        ]
+        .iter()
+        .enumerate()
+        {
+            let time = 134_117_856_000_000_000 + seq * 12_345;
+            let common = format!(r#""seq":{seq},"time":{time},"before":0,"after":1000"#);
+            text.extend(["{", &common, ",", event, "}\n"]);
+        }
+        Journal::parse(Path::new("given.jsonl"), text.as_bytes()).expect("events")
+    }
+
+    /// Q4
+    #[test]
+    fn a_timeline_fits_the_terminal_and_breaks_no_word() {
+        let journals = [journal()];
+        let draw = |width| {
+            let text = drawing(&journals, false, width, &mut Places::unread());
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        let words = |text: &str| {
+            let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+            words.retain(|word| !word.starts_with(['─', '█']));
+            words.sort();
+            words
+        };
+        for width in [80, 200] {
+            let text = draw(Some(width));
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width.into()), "{text}");
+            assert_eq!(words(&text), words(&draw(None)), "{text}");
+        }
+        insta::assert_snapshot!(draw(Some(80)), @r"
+        secur32.dll in client (41234), 6 events
+         event  time         what                                      cached
+        ────────────────────────────────────────────────────────────────────────────────
+             0  +0.000000 s  started   mock 0                           1,000  ████████
+             2  +0.002469 s  cached                                     1,000  ████████
+                             CONTOSO\somebody-with-a-long-name for
+                             Negotiate
+             3  +0.003704 s  acquired  as                               1,000  ████████
+                             CONTOSO\somebody-with-a-long-name, for
+                             Negotiate
+                 at 0x1f40: ??? (in libclient-of-a-vendor-with-a-long-name.so.4.2)
+             4  +0.004938 s  refused   InitializeSecurityContext:       1,000  ████████
+                             SEC_E_NO_CREDENTIALS
+                 at 0x1: ??? (in an unknown image)
+             5  +0.006173 s  ended     process exit; 1 credential       1,000  ████████
+                             left
+        ");
+    }
 }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use sspcache_engine::Operation;
 
-use super::{
-    LeftWhen, Moment,
-    leaks::{Place, Stage},
+use super::{LeftWhen, Moment, leaks::Stage};
+use crate::{
+    output::{count, thousands},
+    places::Place,
 };
-use crate::output::{count, thousands};
 
 /// Something that a check found, or several alike.
 #[derive(Clone, Debug, Serialize)]

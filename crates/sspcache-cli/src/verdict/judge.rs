@@ -13,9 +13,10 @@ use sspcache_engine::{
 use super::{
     Credential, End, Kind, Leaks, LeaksOutcome, LeftWhen, Moment, Outcome, Process, Refusal, Verdict,
     finding::{Finding, Standing},
-    leaks::{Account, ByKind, Circumstances, Place, Resolve, Totals},
+    leaks::{Account, ByKind, Circumstances, Resolve, Totals},
     suppressions::{Subject, Suppressions},
 };
+use crate::places::Place;
 
 /// Judges a run by its journals, including those that can't be read. `is_running` says of a process without an end, by its
 /// number, its program and the time of its first event, whether it still runs. `resolve` finds the functions of a stack.

@@ -9,7 +9,7 @@ use super::{
     End, Kind, LeaksOutcome, Outcome, Process, Report as Asked, Verdict,
     advice::advice,
     leaks_text,
-    text::{closing, still_held},
+    text::{closing, plain, still_held},
 };
 
 /// The verdict as a JUnit report. A check for leaks has a test case of its own, named `leaks`.
@@ -41,7 +41,7 @@ pub(super) fn junit(asked: &Asked<'_>) -> Report {
     if judges_left && verdict.outcome == Outcome::NotExercised && !allow_unused {
         suite.add_test_case(case(
             "sign-in",
-            failed(NonSuccessKind::Failure, "not-exercised", &plain_closing(verdict)),
+            failed(NonSuccessKind::Failure, "not-exercised", &plain(&closing(verdict))),
         ));
     }
     if !verdict.gaps.is_empty() {
@@ -113,13 +113,4 @@ fn failed(kind: NonSuccessKind, reason: &str, description: &str) -> TestCaseStat
     let (first, _) = description.split_once('\n').unwrap_or((description, ""));
     status.set_type(reason).set_message(first).set_description(description);
     status
-}
-
-/// The closing sentences without their style: XML can't hold escape codes.
-fn plain_closing(verdict: &Verdict) -> String {
-    plain(&closing(verdict))
-}
-
-fn plain(text: &str) -> String {
-    anstream::adapter::strip_str(text).to_string()
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use sspcache_engine::{Effect, Event, EventKind, Frame, Holds, Operation, Source};
+use sspcache_engine::{Effect, Event, EventKind, Holds, Operation, Source};
 
 use super::{
     LeftWhen, Moment, Process,
     finding::{Finding, FindingKind, Standing, What},
     suppressions::{Subject, Suppressions},
 };
+use crate::places::{Images, Place};
 
 /// What became of the things of one kind that were given out. `given_out` is the sum of the others.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -36,27 +37,6 @@ impl Totals {
 /// The totals of each kind of which anything was given out.
 pub(crate) type ByKind = BTreeMap<What, Totals>;
 
-/// A place in the program: a file that was loaded, and where in it.
-///
-/// `function` is unknown until something resolves the place; suppressions by function match it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Place {
-    /// The path of the file; empty when the journal doesn't say.
-    pub(crate) image: String,
-    /// The return address, from where the file begins in memory.
-    pub(crate) offset: u64,
-    /// The function that the place is in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) function: Option<String>,
-}
-
-impl Place {
-    /// The name of the file, without folders. A path may be a Windows program's.
-    pub(crate) fn module(&self) -> &str {
-        self.image.rsplit(['/', '\\']).next().unwrap_or_default()
-    }
-}
-
 /// How far a context had come.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,7 +56,7 @@ pub(super) struct Account {
     credential_handles: BTreeMap<usize, usize>,
     contexts: BTreeMap<usize, usize>,
     memory: BTreeMap<u64, usize>,
-    images: HashMap<u32, String>,
+    images: Images,
     /// The places of each stack.
     stacks: HashMap<Frames, Vec<Place>>,
     /// The functions that give back, and that an injected fault kept from it.
@@ -125,10 +105,8 @@ pub(super) struct Circumstances<'c> {
 
 impl Account {
     pub(super) fn step(&mut self, event: &Event, since: Moment) {
+        self.images.note(event);
         match &event.kind {
-            EventKind::Image { image, path } => {
-                self.images.insert(*image, path.clone());
-            }
             EventKind::Faulted { operation, effect } if *effect != Effect::Delay => {
                 self.faulted.push(*operation);
             }
@@ -220,12 +198,7 @@ impl Account {
 
     /// The stack of an event, with the files that this journal named so far.
     pub(super) fn places(&self, event: &Event) -> Vec<Place> {
-        let place = |&Frame { image, offset }: &Frame| Place {
-            image: self.images.get(&image).cloned().unwrap_or_default(),
-            offset,
-            function: None,
-        };
-        event.stack.iter().map(place).collect()
+        self.images.stack(event)
     }
 
     fn about(&mut self, what: What, package: &str, principal: &str, event: &Event) -> About {

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use super::{
     LeaksOutcome, Process, Verdict, advice,
     finding::{Finding, Standing, What},
-    leaks::Place,
     text::left,
 };
-use crate::output::{
-    BAD, GOOD, UNSURE, count, join, lines, quoted, since_start, styled, table, thousands, wrapped,
+use crate::{
+    output::{BAD, GOOD, UNSURE, count, join, lines, quoted, since_start, styled, table, thousands, wrapped},
+    places,
 };
 
 /// Most findings that are shown.
@@ -102,9 +102,7 @@ pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
             left(finding.when)
         ),
     ];
-    for (index, place) in finding.stack.iter().enumerate() {
-        lines.push(format!("{} {}", if index == 0 { "at" } else { "by" }, at(place)));
-    }
+    lines.extend(places::lines(&finding.stack, 0, None).lines().map(str::to_owned));
     if let Standing::Unknown { why } = &finding.standing {
         lines.push(format!("Unknown whether it would have been given back: {why}."));
     }
@@ -120,13 +118,6 @@ fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String 
         text += &wrapped(&line, "   ", width);
     }
     text
-}
-
-/// Of a stack that nothing has resolved: which file, and where in it.
-fn at(place: &Place) -> String {
-    let module = if place.module().is_empty() { "(unknown file)" } else { place.module() };
-    let position = format!("{module}+{:#x}", place.offset);
-    place.function.as_ref().map_or(position.clone(), |function| format!("{function} ({position})"))
 }
 
 /// Whether a finding is shown in full. The others are notes.

@@ -22,14 +22,14 @@ use sspcache_engine::{FileTime, SecurityStatus, Source};
 
 use self::{
     finding::Finding,
-    leaks::{ByKind, Place, Totals},
+    leaks::{ByKind, Totals},
 };
 pub(crate) use self::{
     judge::judge,
     report::Report,
     suppressions::{Suppressions, SuppressionsError},
 };
-use crate::cli::Check;
+use crate::{cli::Check, places::Place};
 
 /// The result of judging the journals of a run.
 #[derive(Debug, Serialize)]
@@ -216,7 +216,7 @@ pub(crate) struct Credential {
 }
 
 /// Where an SSP keeps a credential.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, serde::Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// In the cache of a package that caches.

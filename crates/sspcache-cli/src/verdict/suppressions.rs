@@ -13,8 +13,8 @@ use toml::Spanned;
 use super::{
     Credential, Kind, Process,
     finding::{Finding, What},
-    leaks::Place,
 };
+use crate::places::Place;
 
 /// The suppressions that apply to a run: the user's, and those that the program brings.
 #[derive(Debug)]

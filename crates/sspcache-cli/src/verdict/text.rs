@@ -1,12 +1,15 @@
 //! The verdict for people: a table, then a closing sentence in plain words.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 use sspcache_engine::Source;
 
 use super::{Credential, End, Kind, LeftWhen, Outcome, Process, Verdict, advice::advice};
-use crate::output::{
-    BAD, GOOD, UNSURE, count, join, lines, marked, painted, quoted, since_start, styled, table, thousands,
+use crate::{
+    output::{
+        BAD, GOOD, UNSURE, count, join, lines, marked, painted, quoted, since_start, styled, table, thousands,
+    },
+    places,
 };
 
 /// The verdict as text, for a terminal of this width if there is one.
@@ -15,6 +18,7 @@ pub(super) fn text(verdict: &Verdict, width: Option<u16>) -> String {
     if verdict.cached + verdict.held > 0 {
         text += &credentials(verdict, width);
         text.push('\n');
+        text += &stacks(verdict, width);
     }
     for note in notes(verdict) {
         writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
@@ -23,7 +27,7 @@ pub(super) fn text(verdict: &Verdict, width: Option<u16>) -> String {
 }
 
 /// Most rows that the table shows. Of more credentials, those that were left come first.
-const MAX_ROWS: usize = 16;
+pub(super) const MAX_ROWS: usize = 16;
 
 fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
     let mut rows: Vec<(&Process, &Credential)> = verdict
@@ -43,14 +47,11 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
     for (process, credential) in rows.iter().take(MAX_ROWS) {
         // Only the first of a process's rows names it.
         let again = before.replace((process.pid, &process.program)) == Some((process.pid, &process.program));
-        let cells = [
-            if again { String::new() } else { process.name() },
-            since_start(credential.since.at),
-            principal(credential),
-            format!("{} ({})", credential.package, credential.module),
-        ];
-        let cells = cells.each_ref().map(|cell| quoted(cell));
-        table.add_row(cells.into_iter().chain([end(credential).into()]));
+        let mut cells = row(process, credential);
+        if again {
+            cells[0].clear();
+        }
+        table.add_row(cells);
     }
     let mut text = painted(&lines(&table), BAD, LEFT);
     if rows.len() > MAX_ROWS {
@@ -61,6 +62,73 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
 }
 
 const LEFT: &str = "LEFT";
+
+/// The cells of a credential's row, with a mark in the place of a style.
+fn row(process: &Process, credential: &Credential) -> [String; 5] {
+    let cells = [
+        process.name(),
+        since_start(credential.since.at),
+        principal(credential),
+        format!("{} ({})", credential.package, credential.module),
+    ];
+    let [process, since, principal, through] = cells.map(|cell| quoted(&cell).into_owned());
+    [process, since, principal, through, end(credential)]
+}
+
+/// Text without its style.
+pub(super) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// Credentials that a process left, alike in all that is said of them but the time.
+pub(super) struct LeftAlike<'v> {
+    pub(super) process: &'v Process,
+    /// The first of them.
+    pub(super) credential: &'v Credential,
+    pub(super) number: usize,
+}
+
+impl LeftAlike<'_> {
+    /// `client (412) left CONTOSO\alice for Negotiate (secur32.dll), 3 times`.
+    pub(super) fn sentence(&self) -> String {
+        let again = if self.number > 1 { format!(", {}", times(self.number)) } else { String::new() };
+        quoted(&format!("{} left {}{again}", self.process.name(), whose(self.credential))).into_owned()
+    }
+}
+
+/// What was left, alike ones once.
+pub(super) fn left_alike(verdict: &Verdict) -> Vec<LeftAlike<'_>> {
+    let mut all: Vec<LeftAlike<'_>> = Vec::new();
+    for process in &verdict.processes {
+        let mut known: HashMap<_, usize> = HashMap::new();
+        for credential in process.credentials.iter().filter(|it| matches!(it.end, End::Left { .. })) {
+            let places = places::lines(&credential.stack, 0, None);
+            let index = *known.entry((credential.kind, whose(credential), places)).or_insert(all.len());
+            match all.get_mut(index) {
+                Some(alike) => alike.number += 1,
+                None => all.push(LeftAlike { process, credential, number: 1 }),
+            }
+        }
+    }
+    all
+}
+
+/// Where what was left came from.
+fn stacks(verdict: &Verdict, width: Option<u16>) -> String {
+    let mut left = left_alike(verdict);
+    left.retain(|left| !left.credential.stack.is_empty());
+    let mut text = String::new();
+    for left in left.iter().take(MAX_ROWS) {
+        writeln!(text, "{}; it was acquired", left.sentence()).expect("a string takes all text");
+        text += &places::lines(&left.credential.stack, 3, width);
+        text.push('\n');
+    }
+    if let Some(more @ 1..) = left.len().checked_sub(MAX_ROWS) {
+        let more = count(more, "more stack");
+        writeln!(text, " … and {more}; the JSON form lists all\n").expect("a string takes all text");
+    }
+    text
+}
 
 fn principal(credential: &Credential) -> String {
     let name = if credential.principal.is_empty() { "(no name)" } else { &credential.principal };
@@ -134,7 +202,7 @@ pub(crate) fn still_held(process: &Process) -> Vec<String> {
     lines
 }
 
-fn notes(verdict: &Verdict) -> Vec<String> {
+pub(super) fn notes(verdict: &Verdict) -> Vec<String> {
     let mut notes = Vec::new();
     for process in &verdict.processes {
         if process.failed_flushes > 0 {

@@ -36,6 +36,7 @@ use crate::{
     cli::ExecArgs,
     inspect::{Format, format_of, is_32_bit_program},
     output::message,
+    places::wine_prefix,
 };
 
 /// A command that Wine runs.
@@ -86,7 +87,7 @@ impl Wine {
         } else {
             return None;
         };
-        Some(Self { server: Server::of(&wine), program: wine, prefix: prefix::of_environment(), app, how })
+        Some(Self { server: Server::of(&wine), program: wine, prefix: wine_prefix(), app, how })
     }
 
     /// Checks that Wine will find the mocks for Windows, and before them no file at which it stops.

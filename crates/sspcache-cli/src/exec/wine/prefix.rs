@@ -1,7 +1,6 @@
 //! The user's Wine prefix: where it is, what kind it is, and making it where there is none yet.
 
 use std::{
-    env,
     ffi::OsStr,
     fs::{self, File},
     io::{self, BufRead as _, BufReader, Read as _, Seek as _},
@@ -17,12 +16,6 @@ use super::{
     },
     server::Server,
 };
-
-/// The folder that `WINEPREFIX` names, or Wine's default.
-pub(crate) fn of_environment() -> PathBuf {
-    let prefix = env::var_os("WINEPREFIX").filter(|prefix| !prefix.is_empty()).map(PathBuf::from);
-    prefix.unwrap_or_else(|| env::home_dir().unwrap_or_default().join(".wine"))
-}
 
 /// Whether Wine has made the prefix.
 pub(crate) fn exists(prefix: &Path) -> bool {
