@@ -4,6 +4,8 @@
 mod config;
 /// `sspcache demo`.
 mod demo;
+/// The form of a verdict that GitHub Actions reads.
+mod github;
 /// `sspcache inspect`.
 mod inspect;
 /// `sspcache journal`, and the forms of a verdict.

@@ -281,6 +281,33 @@ fn the_verdict_in_json_has_the_whole_path_and_the_column() {
     assert!(stack[1].get("inlined").is_none() && stack[1].get("behind").is_none(), "{stack}");
 }
 
+/// Q4
+#[test]
+fn an_annotation_has_the_file_and_line_in_the_repository() {
+    let stage = Stage::new();
+    let image = compile(&stage, "cc", "client", "client.c", &["-g", "-O1"]);
+    let journal = of_client(&image);
+    let annotation = |workspace: &Path| {
+        let mut command = sspcache();
+        command.args(["journal", "check", "--format", "github"]).arg(journal.folder.path());
+        Ran::of(command.env("GITHUB_WORKSPACE", workspace)).exits_with(99).stdout
+    };
+    let repository = root().canonicalize().unwrap();
+    let text = annotation(&repository);
+    let start = "::error file=fixtures/places/client.c,line=7,col=";
+    assert!(
+        text.starts_with(start) && text.contains(",title=sspcache%3A credential left::client (412) left "),
+        "{text}"
+    );
+    assert!(text.contains(": sign_in (client.c:7)%0A   by 0x"), "{text}");
+    // Elsewhere, the path is the compiler's.
+    assert!(
+        annotation(Path::new("/nowhere")).starts_with("::error file=/"),
+        "{}",
+        annotation(Path::new("/nowhere"))
+    );
+}
+
 /// Q2, Q4
 #[test]
 fn a_suppression_names_a_function_that_the_stack_goes_through() {

@@ -172,6 +172,21 @@ fn the_verdict_goes_where_it_was_asked_for() {
     assert!(ran.stderr.contains("can't write") && ran.stderr.contains("folder"), "{}", ran.stderr);
 }
 
+#[test]
+fn what_is_left_is_an_error_to_github_where_it_is_checked_and_else_a_warning() {
+    let stage = Stage::new();
+    for (options, status, level) in [
+        (&["--format", "github"][..], 0, "warning"),
+        (&["--format", "github", "--expect-clean"], 99, "error"),
+    ] {
+        let ran = exec(&stage, options, "sign-in alice").exits_with(status);
+        assert!(
+            ran.stderr.starts_with(&format!("::{level} title=sspcache%3A credential left::client (")),
+            "{ran:?}"
+        );
+    }
+}
+
 /// The verdict as people read it.
 #[test]
 fn the_verdict_is_a_table_of_who_was_signed_in_when_and_what_flushed_it() {

@@ -51,6 +51,8 @@ pub fn sspcache() -> Command {
         "SSPCACHE_CONFIG",
         "SSPCACHE_JOURNAL",
         "SSPCACHE_PASSWORD",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_WORKSPACE",
         "SSPCACHE_STACK",
     ] {
         command.env_remove(variable);

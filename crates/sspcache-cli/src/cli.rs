@@ -59,6 +59,19 @@ pub(crate) enum Format {
     Json,
 }
 
+/// The form of a verdict.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum VerdictFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON document.
+    Json,
+    /// For GitHub Actions: an annotation for each thing that was left or leaked, with file and line where they are known, and a
+    /// summary in the file that GITHUB_STEP_SUMMARY names.
+    Github,
+}
+
 /// What a run is checked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Check {
@@ -165,7 +178,7 @@ pub(crate) struct ExecArgs {
 
     /// The form of the verdict; json is one line.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: VerdictFormat,
 
     /// The command to run, and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
@@ -290,9 +303,9 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
-    /// The form of the result.
+    /// The form of the verdict.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: VerdictFormat,
 }
 
 #[derive(Debug, Subcommand)]

@@ -45,7 +45,7 @@ use self::{
     wine::Wine,
 };
 use crate::{
-    cli::{self, ExecArgs},
+    cli::{ExecArgs, VerdictFormat},
     inspect::Format,
     journal::Journals,
     output::{Stream, message, terminal_width},
@@ -127,9 +127,13 @@ fn absolute(path: &Path) -> Result<PathBuf, ExecError> {
 fn write(args: &ExecArgs, report: &Report<'_>) -> Result<(), ExecError> {
     let width = if args.verdict.is_none() { terminal_width(Stream::Stderr) } else { None };
     let text = match args.format {
+        VerdictFormat::Github => {
+            report.append_summary().map_err(|(path, source)| ExecError::Write { path, source })?;
+            report.github()
+        }
         // One line, so that a reader can separate it from the command's own standard error.
-        cli::Format::Json => serde_json::to_string(&report.document()).map_err(io::Error::from)? + "\n",
-        cli::Format::Text => report.text(width),
+        VerdictFormat::Json => serde_json::to_string(&report.document()).map_err(io::Error::from)? + "\n",
+        VerdictFormat::Text => report.text(width),
     };
     match &args.verdict {
         None => io::Write::write_all(&mut anstream::stderr(), text.as_bytes())?,

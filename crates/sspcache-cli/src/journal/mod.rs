@@ -14,7 +14,7 @@ use sspcache_engine::journal::{Journal, JournalError, find};
 pub(crate) use self::show::drawing;
 pub(crate) use self::show::show;
 use crate::{
-    cli::{CheckArgs, Format},
+    cli::{CheckArgs, VerdictFormat},
     output::{self, Stream, terminal_width},
     places::Places,
     verdict::{Report, Suppressions, SuppressionsError, Verdict, judge},
@@ -76,6 +76,8 @@ pub(crate) enum CheckError {
     Junit { path: PathBuf, source: io::Error },
     #[error("can't write the result: {0}")]
     Output(#[from] io::Error),
+    #[error("can't add to the summary {}: {source}", path.display())]
+    Summary { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Suppressions(#[from] SuppressionsError),
 }
@@ -91,8 +93,12 @@ pub(crate) fn check(args: &CheckArgs) -> Result<bool, CheckError> {
         generates: args.suppressing.gen_suppressions,
     };
     match args.format {
-        Format::Json => output::print_json(&report.document())?,
-        Format::Text => {
+        VerdictFormat::Github => {
+            io::Write::write_all(&mut io::stdout(), report.github().as_bytes())?;
+            report.append_summary().map_err(|(path, source)| CheckError::Summary { path, source })?;
+        }
+        VerdictFormat::Json => output::print_json(&report.document())?,
+        VerdictFormat::Text => {
             let text = report.text(terminal_width(Stream::Stdout));
             io::Write::write_all(&mut anstream::stdout(), text.as_bytes())?;
         }

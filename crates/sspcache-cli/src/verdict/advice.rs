@@ -4,9 +4,14 @@ use super::{End, Kind, Process};
 
 /// The advice for what this process left, a sentence or two for each kind.
 pub(super) fn advice(process: &Process) -> Vec<&'static str> {
+    advice_of(process, &[Kind::Cached, Kind::Held])
+}
+
+/// The advice for what it left of these kinds.
+pub(super) fn advice_of(process: &Process, kinds: &[Kind]) -> Vec<&'static str> {
     let left = |kind: Kind| {
         let mut left = process.credentials.iter().filter(|credential| credential.kind == kind);
-        left.any(|credential| matches!(credential.end, End::Left { .. }))
+        kinds.contains(&kind) && left.any(|credential| matches!(credential.end, End::Left { .. }))
     };
     let mut advice = Vec::new();
     if left(Kind::Cached) {

@@ -7,6 +7,7 @@
 
 mod advice;
 mod finding;
+mod github;
 mod judge;
 mod junit;
 mod leaks;

@@ -1,11 +1,14 @@
 //! A verdict with what was asked of it: its checks, and the forms in which it is written.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use quick_junit::Report as JUnit;
 use serde::Serialize;
 
-use super::{Verdict, junit, leaks_text, text};
+use super::{Verdict, github, junit, leaks_text, text};
 use crate::cli::Check;
 
 /// A verdict, and what was asked of it.
@@ -74,6 +77,19 @@ impl Report<'_> {
             }
         }
         text
+    }
+
+    /// For GitHub Actions.
+    pub(crate) fn github(&self) -> String {
+        github::github(self)
+    }
+
+    /// Appends to the summary of a step of GitHub Actions, if there is one.
+    ///
+    /// # Errors
+    /// The file, and the operating system's error.
+    pub(crate) fn append_summary(&self) -> Result<(), (PathBuf, io::Error)> {
+        github::append_summary(self)
     }
 
     /// For a CI server.

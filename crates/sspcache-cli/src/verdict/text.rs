@@ -75,6 +75,11 @@ fn row(process: &Process, credential: &Credential) -> [String; 5] {
     [process, since, principal, through, end(credential)]
 }
 
+/// The cells of a credential's row.
+pub(super) fn cells(process: &Process, credential: &Credential) -> [String; 5] {
+    row(process, credential).map(|cell| cell.replace(&marked(LEFT), LEFT))
+}
+
 /// Text without its style.
 pub(super) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
