@@ -11,11 +11,13 @@ use super::{Edge, MOST_FRAMES, hands_on, outside};
 use crate::linker;
 
 #[cfg(not(target_vendor = "apple"))]
-#[path = "elf.rs"]
-mod images;
+mod elf;
+#[cfg(not(target_vendor = "apple"))]
+use elf::Images;
 #[cfg(target_vendor = "apple")]
-#[path = "mach_o.rs"]
-mod images;
+mod mach_o;
+#[cfg(target_vendor = "apple")]
+use mach_o::Images;
 
 /// As many frames of an image that only hands functions on as there can be at the beginning: a development build has some twenty.
 const MOST_ON_THE_WAY: usize = 32;
@@ -25,13 +27,13 @@ const MOST_WALKED: usize = MOST_FRAMES + MOST_ON_THE_WAY;
 /// Walks the stack of the current thread.
 #[derive(Debug)]
 pub(super) struct Walk {
-    images: images::Images,
+    images: Images,
 }
 
 impl Walk {
     /// None where a fork could leave a lock taken.
     pub(super) fn new() -> Option<Self> {
-        linker::hold_across_forks().then(|| Self { images: images::Images::new() })
+        linker::hold_across_forks().then(|| Self { images: Images::new() })
     }
 }
 
