@@ -302,9 +302,13 @@ fn several_runs_at_once_have_a_prefix_each() {
 fn windows_programs_that_the_command_left_running_are_waited_for_and_judged() {
     let Some(wine) = WineStage::new() else { return };
     let client = wine.secur32();
-    let script = words(&[&"sh", &"-c", &r#"wine "$1" load sign-in alice & true"#, &"sh", &client[1]]);
-    let ran = wine.stage.expect_clean(&script, "").exits_with(99);
-    assert!(ran.stderr.contains("LEFT at exit"), "{}", ran.stderr);
+    // A shell's child is no Wine yet when it begins; on a busy machine for some time.
+    for pause in ["0", "0.5"] {
+        let script = r#"(sleep "$2"; exec wine "$1" load sign-in alice) & true"#;
+        let script = words(&[&"sh", &"-c", &script, &"sh", &client[1], &pause]);
+        let ran = wine.stage.expect_clean(&script, "").exits_with(99);
+        assert!(ran.stderr.contains("LEFT at exit"), "{pause}: {}", ran.stderr);
+    }
     // `start` takes a Unix path for an option.
     let program = Path::new(&client[1]);
     let mut detached = wine.stage.exec();

@@ -8,7 +8,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -25,6 +25,9 @@ pub(crate) struct Server {
 /// How often it is asked whether a program still runs.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long after the end of the command a process that it left behind may still become Wine: a shell's child is none yet when it begins.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
 impl Server {
     /// The one that lies beside the program `wine`, else the one on the `PATH`. `WINESERVER` names another, as it does to
     /// Wine.
@@ -39,11 +42,14 @@ impl Server {
     /// Waits for the end of all Windows programs of a prefix that has a server of its own, then ends Wine's own services
     /// there. A signal ends the programs at once.
     pub(crate) fn wait(&self, prefix: &Path, signals: &mut Signals) -> io::Result<()> {
+        let start = Instant::now();
+        let goes_on = |running: Running| running.programs || (running.others && start.elapsed() < A_MOMENT);
         loop {
             let Ok(mut waiting) = self.command(prefix, "--wait").spawn() else { return Ok(()) };
             while waiting.try_wait()?.is_none() {
                 // Left to themselves the services take two seconds to notice.
-                if signals.interrupted().is_some() || running(prefix) == Some(Running::Services) {
+                let has_ended = |running: Running| running.services && !goes_on(running);
+                if signals.interrupted().is_some() || running(prefix).is_some_and(has_ended) {
                     self.end(prefix);
                     waiting.wait()?;
                     break;
@@ -51,7 +57,7 @@ impl Server {
                 thread::sleep(PAUSE);
             }
             // A program that the command left behind may not have come to starting the server yet.
-            if signals.interrupted().is_some() || running(prefix) != Some(Running::Programs) {
+            if signals.interrupted().is_some() || !running(prefix).is_some_and(goes_on) {
                 return Ok(());
             }
             thread::sleep(PAUSE);
@@ -79,12 +85,14 @@ fn exists(program: &OsString) -> bool {
 }
 
 /// What runs in a prefix.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Running {
-    Nothing,
-    Programs,
+#[derive(Clone, Copy, Debug, Default)]
+struct Running {
+    /// Windows programs.
+    programs: bool,
     /// Wine's server, and what Wine starts by itself.
-    Services,
+    services: bool,
+    /// Programs of this system, which may start Wine.
+    others: bool,
 }
 
 /// What runs in a prefix. Only Linux shows it.
@@ -92,7 +100,7 @@ fn running(prefix: &Path) -> Option<Running> {
     let processes = fs::read_dir("/proc").ok()?;
     let mut variable = OsString::from("WINEPREFIX=");
     variable.push(prefix);
-    let mut running = Running::Nothing;
+    let mut running = Running::default();
     for process in processes.flatten().map(|process| process.path()) {
         // Other users' can't be read.
         let Ok(environment) = fs::read(process.join("environ")) else { continue };
@@ -105,9 +113,11 @@ fn running(prefix: &Path) -> Option<Running> {
             continue;
         };
         if is_server(&file, &command) || is_service(&command) {
-            running = Running::Services;
+            running.services = true;
         } else if is_wine(&file, &command) {
-            return Some(Running::Programs);
+            running.programs = true;
+        } else {
+            running.others = true;
         }
     }
     Some(running)
