@@ -212,7 +212,7 @@ fn handles_of_before_a_flush_follow_the_policy() {
 #[test]
 fn a_hundred_processes_at_once_do_not_see_each_other() {
     thread::scope(|scope| {
-        for index in 0..if cfg!(miri) { 8 } else { 100 } {
+        for index in 0..if cfg!(miri) { 3 } else { 100 } {
             scope.spawn(move || {
                 let (msn, dpa) = (MockSsp::msn(), MockSsp::dpa());
                 let ssps = MockProcess::with_loaded([&msn, &dpa]).provider();

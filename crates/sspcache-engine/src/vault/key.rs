@@ -100,7 +100,7 @@ mod tests {
         let hash = |user: &[u16], domain: &[u16]| hasher.hash(KeyRef { package: 0, user, domain });
         let letters = ['a', 'ß', 'é', 'ſ', 'q', '1', 'ж', '\u{FF5A}'].map(|letter| letter as u16);
         // Over the eight units that are hashed at a time; around them alone, as far as Miri's patience goes.
-        for len in (0..40).filter(|len| !cfg!(miri) || [0, 1, 7, 8, 9, 17].contains(len)) {
+        for len in (0..40).filter(|len| !cfg!(miri) || [0, 1, 8, 9].contains(len)) {
             let name: Vec<_> = letters.into_iter().cycle().take(len).collect();
             let upper: Vec<_> = name.iter().copied().map(fold).collect();
             assert!(same(&name, &upper), "{len}");

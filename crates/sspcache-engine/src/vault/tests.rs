@@ -281,7 +281,7 @@ fn the_same_secret_again_renews_and_voids_no_slot() {
 #[test]
 fn the_most_recently_used_credential_of_a_package_comes_first() {
     let mut vault = Vault::new(Limits::default());
-    let count = if cfg!(miri) { 80 } else { 300 };
+    let count = if cfg!(miri) { 40 } else { 300 };
     let mut used: Vec<_> = (0..count)
         .map(|number| {
             let user = utf16(&format!("user{number}"));
@@ -307,7 +307,7 @@ fn the_most_recently_used_credential_of_a_package_comes_first() {
 /// M9
 #[test]
 fn beyond_its_capacity_the_vault_drops_what_was_used_least_recently() {
-    for capacity in if cfg!(miri) { [1, 2, 80] } else { [1, 2, 300] } {
+    for capacity in if cfg!(miri) { [1, 2, 20] } else { [1, 2, 300] } {
         let mut vault = Vault::new(Limits { capacity: NonZeroU32::new(capacity) });
         let mut order: Vec<_> = (0..capacity).map(|number| format!("user{number}")).collect();
         for user in &order {
@@ -545,7 +545,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 256 },
+        cases: if cfg!(miri) { 1 } else { 256 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
