@@ -291,18 +291,23 @@ fn summarize(outcomes: &[Outcome]) -> Result<()> {
 }
 
 fn native(workspace: &Workspace) -> Result<()> {
-    all_tests(workspace, "test --workspace --no-fail-fast")
+    let tests = "test --workspace --no-fail-fast";
+    workspace.cargo(tests).arg("--no-run").run()?;
+    let _lock = wine::lock(workspace)?;
+    all_tests(workspace, tests)
 }
 
 fn wine(workspace: &Workspace) -> Result<()> {
-    all_tests(workspace, "test --workspace --no-fail-fast --target x86_64-pc-windows-gnu")
+    let tests = "test --workspace --no-fail-fast --target x86_64-pc-windows-gnu";
+    workspace.cargo(tests).arg("--no-run").run()?;
+    let _lock = wine::lock(workspace)?;
+    let _server = wine::keep_server(workspace)?;
+    all_tests(workspace, tests)
 }
 
 /// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`, and those of
 /// fetched clients to `clients`; a test in a module `child` is run by another test.
 fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
-    workspace.cargo(command).arg("--no-run").run()?;
-    let _lock = wine::lock(workspace)?;
     cargo(
         workspace,
         &format!("{command} -- --include-ignored --skip shipped:: --skip fetched:: --skip ::child::"),

@@ -69,6 +69,25 @@ pub(crate) fn lock(workspace: &Workspace) -> Result<fs::File> {
     Ok(file)
 }
 
+/// Keeps Wine's server running until the result is dropped. Left to itself it ends after each program, and one that starts just then
+/// is lost: "recvmsg: Connection reset by peer".
+pub(crate) fn keep_server(workspace: &Workspace) -> Result<Server<'_>> {
+    cmd!(workspace.shell, "wineserver --persistent").run()?;
+    Ok(Server(workspace))
+}
+
+/// Wine's server for the prefix.
+pub(crate) struct Server<'w>(&'w Workspace);
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        for option in ["--kill", "--wait"] {
+            // It may have ended by itself.
+            let _ = cmd!(self.0.shell, "wineserver {option}").quiet().ignore_stderr().run();
+        }
+    }
+}
+
 fn installed_shim(workspace: &Workspace) -> PathBuf {
     workspace.wine_prefix.join("drive_c/windows/system32").join(SHIM)
 }
