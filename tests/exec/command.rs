@@ -180,8 +180,9 @@ fn what_is_left_is_an_error_to_github_where_it_is_checked_and_else_a_warning() {
         (&["--format", "github", "--expect-clean"], 99, "error"),
     ] {
         let ran = exec(&stage, options, "sign-in alice").exits_with(status);
+        let client = format!("client{}", std::env::consts::EXE_SUFFIX);
         assert!(
-            ran.stderr.starts_with(&format!("::{level} title=sspcache%3A credential left::client (")),
+            ran.stderr.starts_with(&format!("::{level} title=sspcache%3A credential left::{client} (")),
             "{ran:?}"
         );
     }
