@@ -7,14 +7,14 @@ use sspcache_tests::program::{Ran, sspcache};
 use tempfile::TempDir;
 
 /// The journal of one SSP in one process. Events have a time of a millisecond each.
-struct Journal {
+pub(crate) struct Journal {
     folder: TempDir,
     name: String,
-    events: Vec<Value>,
+    pub(crate) events: Vec<Value>,
 }
 
 impl Journal {
-    fn of(os: &str, module: &str) -> Self {
+    pub(crate) fn of(os: &str, module: &str) -> Self {
         let (folder, name) = (tempfile::tempdir().unwrap(), "412-mock-0.jsonl".to_owned());
         let mut journal = Self { folder, name, events: Vec::new() };
         let program = if os == "windows" { "client.exe" } else { "client" };
@@ -32,7 +32,7 @@ impl Journal {
         Self::of("windows", "secur32.dll")
     }
 
-    fn add(&mut self, mut event: Value) {
+    pub(crate) fn add(&mut self, mut event: Value) {
         let seq = self.events.len() as u64;
         for (key, value) in
             [("seq", seq), ("time", 134_117_856_000_000_000 + seq * 10_000), ("before", 0), ("after", 0)]
@@ -42,19 +42,19 @@ impl Journal {
         self.events.push(event);
     }
 
-    fn with(mut self, events: &[Value]) -> Self {
+    pub(crate) fn with(mut self, events: &[Value]) -> Self {
         for event in events {
             self.add(event.clone());
         }
         self
     }
 
-    fn ends(self, how: &str) -> Self {
+    pub(crate) fn ends(self, how: &str) -> Self {
         self.with(&[json!({ "event": "ended", "how": how, "left": 0, "lost": 0 })])
     }
 
     /// Beside this one, in the same process.
-    fn beside(self, other: &Self) -> Self {
+    pub(crate) fn beside(self, other: &Self) -> Self {
         let path = self.write();
         fs::copy(path, other.folder.path().join("412-beside-0.jsonl")).unwrap();
         self
@@ -68,9 +68,14 @@ impl Journal {
     }
 
     fn check(&self, options: &[&str]) -> Ran {
+        self.run(&[&["--check=leaks"], options].concat())
+    }
+
+    /// `journal check` with these options.
+    pub(crate) fn run(&self, options: &[&str]) -> Ran {
         self.write();
         let mut check = sspcache();
-        check.args(["journal", "check", "--check=leaks"]).args(options).arg(self.folder.path());
+        check.args(["journal", "check"]).args(options).arg(self.folder.path());
         Ran::of(&mut check)
     }
 

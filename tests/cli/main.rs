@@ -12,6 +12,8 @@ mod inspect;
 mod journal;
 /// What was given out and not given back, by the journals.
 mod leaks;
+/// Calls that break rules, by the journals: the rows of `fixtures/misuse.toml`.
+mod misuse;
 /// Functions, files and lines in the verdict and the timeline. They are of ELF files, and of PE files with DWARF.
 #[cfg(target_os = "linux")]
 mod places;

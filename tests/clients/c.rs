@@ -22,7 +22,7 @@ fn programs(stage: &Stage) -> [OsString; 2] {
 fn exec(stage: &Stage, command: &[OsString]) -> Ran {
     let mut exec = stage.exec();
     win32::finds_library(&mut exec);
-    exec.args(["--check=left,leaks", "--config"])
+    exec.args(["--check=left,leaks,misuse", "--config"])
         .arg(fixture("clients/both_ends.toml"))
         .arg("--")
         .args(command);

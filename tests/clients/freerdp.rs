@@ -93,10 +93,10 @@ fn client(home: &Path, server: &str, password: &str) -> Vec<OsString> {
     ])
 }
 
-/// Runs a command under `exec --preload --check=left,leaks`.
+/// Runs a command under `exec --preload --check=left,leaks,misuse`.
 fn exec(stage: &Stage, display: &str, command: &[OsString]) -> Ran {
     let mut exec = stage.exec();
-    Ran::of(exec.env("DISPLAY", display).args(["--preload", "--check=left,leaks", "--"]).args(command))
+    Ran::of(exec.env("DISPLAY", display).args(["--preload", "--check=left,leaks,misuse", "--"]).args(command))
 }
 
 /// R2, P1, P2, S3, S4: over Negotiate, which has only NTLM for an IP address and Kerberos for a name.
@@ -111,7 +111,9 @@ fn freerdp_signs_in_with_network_level_authentication_and_leaves_nothing() {
         fs::create_dir(&journal).unwrap();
         let client = client(&stage.path(""), &format!("{host}:{port}"), "correct horse");
         let mut exec = stage.exec();
-        exec.env("DISPLAY", &display).args(["--preload", "--check=left,leaks", "--journal"]).arg(&journal);
+        exec.env("DISPLAY", &display)
+            .args(["--preload", "--check=left,leaks,misuse", "--journal"])
+            .arg(&journal);
         let ran = Ran::of(exec.arg("--").args(&client));
         let accepted = Ran::from(output(server)).exits_with(0);
         assert_eq!(

@@ -33,7 +33,7 @@ fn judge(client: Client, of_secur32: &[&str], of_msnsspc: &[&str]) {
     let stage = Stage::new();
     let run = |name: &str, (package, end, status, said): (&str, &str, i32, &str)| {
         let mut exec = stage.exec();
-        exec.args(["--check=left,leaks", "--config"]).arg(fixture("clients/native.toml")).arg("--");
+        exec.args(["--check=left,leaks,misuse", "--config"]).arg(fixture("clients/native.toml")).arg("--");
         let ran = Ran::of(exec.args(client(&stage, name)).args([package, end]));
         let offered = ran.stdout.lines().next().unwrap_or_default().to_owned();
         let rest = format!("{offered}\nnames: CONTOSO\\alice\nmessages: carried\nend: {end}\n");

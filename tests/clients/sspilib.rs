@@ -26,7 +26,7 @@ fn python() -> PathBuf {
 fn both_ends(package: &str) -> Ran {
     let stage = Stage::new();
     let mut exec = stage.exec();
-    exec.args(["--preload", "--check=left,leaks", "--config"]).arg(fixture("clients/native.toml"));
+    exec.args(["--preload", "--check=left,leaks,misuse", "--config"]).arg(fixture("clients/native.toml"));
     exec.arg("--").arg(python()).arg(fixture("clients/both_ends.py")).arg(package);
     Ran::of(&mut exec)
 }

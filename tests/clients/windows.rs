@@ -21,7 +21,7 @@ fn programs() -> Option<(Stage, [OsString; 2])> {
 /// The output of a program under `sspcache exec`, which puts the mock in secur32's place.
 fn output(stage: &Stage, program: &OsString, arguments: [&str; 3]) -> String {
     let mut exec = stage.exec();
-    exec.args(["--check=left,leaks", "--config"]).arg(fixture("clients/both_ends.toml"));
+    exec.args(["--check=left,leaks,misuse", "--config"]).arg(fixture("clients/both_ends.toml"));
     exec.arg("--").args(words(&[&"wine", program])).args(arguments);
     let ran = Ran::of(&mut exec).exits_with(0);
     assert!(ran.stderr.contains("clean: 1 credential was "), "{}", ran.stderr);

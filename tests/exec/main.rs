@@ -10,6 +10,8 @@ mod command;
 mod held;
 /// What was given out and not given back.
 mod leaks;
+/// Calls that break rules: the rows of `fixtures/misuse.toml`.
+mod misuse;
 /// The names under which a program finds the mocks.
 mod names;
 /// The lines of programs in the verdict.

@@ -1,4 +1,4 @@
-//! Runs of a client under `sspcache exec --check=left,leaks`, and what must come of them.
+//! Runs of a client under `sspcache exec --check=left,leaks,misuse`, and what must come of them.
 
 use std::{
     env,
@@ -30,7 +30,7 @@ pub(crate) struct Run<'a> {
     pub(crate) arguments: Vec<&'a str>,
     /// Whose session it is.
     pub(crate) logon: [&'a str; 2],
-    /// The exit status of `exec --check=left,leaks`.
+    /// The exit status of `exec --check=left,leaks,misuse`.
     pub(crate) status: i32,
     /// What the client prints, among other things.
     pub(crate) printed: &'a [&'a str],
@@ -132,7 +132,7 @@ impl Client {
     fn run(&self, run: &Run<'_>) {
         let acceptor = Acceptor::new(&fs::read_to_string(fixture(ACCOUNTS)).expect("readable"));
         let mut exec = self.stage.exec();
-        exec.args(["--check=left,leaks", "--config"]).arg(fixture(ACCOUNTS));
+        exec.args(["--check=left,leaks,misuse", "--config"]).arg(fixture(ACCOUNTS));
         exec.env("LOGON_PASSWORD", run.logon[1]);
         exec.args(["--logon", &format!(r"CONTOSO\{}:env:LOGON_PASSWORD", run.logon[0]), "--", "wine"]);
         exec.args(&self.command).arg(acceptor.port().to_string()).args(&run.arguments);
@@ -147,6 +147,7 @@ impl Client {
                 assert!(text.contains(expected), "{expected:?} is missing: {shown}");
             }
         }
+        assert!(ran.stderr.contains("\nno misuse: "), "{shown}");
         assert_eq!(acceptor.outcomes(), run.served, "{shown}");
         for secret in [ALICE[1], WRONG[1], BOB[1]] {
             assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{secret}: {shown}");

@@ -20,6 +20,7 @@ pub mod dll;
 pub mod identity;
 #[cfg(miri)]
 pub mod linked;
+pub mod misuse;
 pub mod program;
 pub mod residue;
 pub mod stack;

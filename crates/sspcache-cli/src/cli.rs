@@ -67,7 +67,7 @@ pub(crate) enum VerdictFormat {
     Text,
     /// For machines: one JSON document.
     Json,
-    /// For GitHub Actions: an annotation for each thing that was left or leaked, with file and line where they are known, and a
+    /// For GitHub Actions: an annotation for each thing that was left, leaked or misused, with file and line where they are known, and a
     /// summary in the file that GITHUB_STEP_SUMMARY names.
     Github,
 }
@@ -79,6 +79,8 @@ pub(crate) enum Check {
     Left,
     /// Credential handles, contexts and memory that were never given back.
     Leaks,
+    /// Calls that break the rules of their pages: for what was given back before, or is another function's.
+    Misuse,
 }
 
 /// Shows a sign-out with nothing installed: sign in, sign in silently, flush, search for copies of the password.
@@ -134,7 +136,8 @@ pub(crate) struct ExecArgs {
     pub(crate) expect_clean: bool,
 
     /// Fails unless the run passes these checks, a list with commas. `left`: no credential is cached or held at the end;
-    /// `leaks`: each credential handle, context and buffer was given back.
+    /// `leaks`: each credential handle, context and buffer was given back; `misuse`: nothing was freed twice, used after it was
+    /// freed, or passed to a function that isn't for it.
     #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',', group = "checks")]
     pub(crate) check: Vec<Check>,
 
@@ -168,7 +171,7 @@ pub(crate) struct ExecArgs {
     #[arg(long)]
     pub(crate) prefix_as_is: bool,
 
-    /// Writes a JUnit report to this file: one test case per process, and one for leaks if they are checked.
+    /// Writes a JUnit report to this file: one test case per process, and one each for leaks and misuse if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
@@ -213,7 +216,7 @@ Examples:
   sspcache exec --expect-clean -- ./client --sign-in --sign-out
   sspcache exec --expect-clean --junit report.xml -- python3 client.py
   sspcache exec --expect-clean -- wine client.exe
-  sspcache exec --check=left,leaks -- ./client
+  sspcache exec --check=left,leaks,misuse -- ./client
   sspcache exec --account 'CONTOSO\\alice:env:ALICE_PASSWORD' --logon 'CONTOSO\\alice' -- ./client
 
 `sspcache config example` prints a configuration with every key, `sspcache config keys` lists them.";
@@ -299,7 +302,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) suppressing: Suppressing,
 
-    /// Writes a JUnit report to this file: one test case per process, and one for leaks if they are checked.
+    /// Writes a JUnit report to this file: one test case per process, and one each for leaks and misuse if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 

@@ -57,7 +57,7 @@ impl<'j> Judged<'j> {
     fn report(&self) -> Report<'_> {
         Report {
             verdict: &self.verdict,
-            checks: &[Check::Left, Check::Leaks],
+            checks: &[Check::Left, Check::Leaks, Check::Misuse],
             allow_unused: false,
             generates: true,
         }

@@ -1,11 +1,11 @@
 //! Memory that the SSP hands out, and takes back through the function that the page names (clause S6).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     sync::{Mutex, PoisonError},
 };
 
-use sspcache_engine::{Holds, SecurityStatus};
+use sspcache_engine::Holds;
 use zeroize::Zeroize;
 
 /// The memory that callers hold: what is none of it is refused instead of freed.
@@ -17,6 +17,38 @@ struct Blocks {
     by_address: BTreeMap<usize, Kept>,
     /// How many there were before.
     count: u64,
+    freed: Freed,
+}
+
+/// Blocks that were taken back last, overwritten and kept for a while: nothing else gets their addresses meanwhile, so a pointer to one of
+/// them is one that was freed before.
+#[derive(Debug, Default)]
+struct Freed {
+    blocks: VecDeque<Kept>,
+    bytes: usize,
+}
+
+impl Freed {
+    const MOST: usize = 256;
+    const MOST_BYTES: usize = 1 << 20;
+
+    /// Takes in a block; those for which there is no room any more.
+    fn add(&mut self, kept: Kept) -> Vec<Kept> {
+        self.bytes += kept.block.size();
+        self.blocks.push_back(kept);
+        let mut old = Vec::new();
+        while self.blocks.len() > Self::MOST || self.bytes > Self::MOST_BYTES {
+            let Some(kept) = self.blocks.pop_front() else { break };
+            self.bytes -= kept.block.size();
+            old.push(kept);
+        }
+        old
+    }
+
+    fn number_at(&self, address: usize) -> Option<u64> {
+        let at = self.blocks.iter().find(|kept| kept.block.address() == address);
+        at.map(|kept| kept.number)
+    }
 }
 
 /// A block that a caller holds.
@@ -36,6 +68,12 @@ pub(crate) struct Given<T> {
     pub(crate) number: u64,
     /// Its size in bytes, as it was asked for.
     pub(crate) size: usize,
+}
+
+/// What a function is not to free: with its number in the journal, if it was handed out and nothing else is at its address since.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NotTaken {
+    pub(crate) memory: Option<u64>,
 }
 
 /// The functions that take memory back.
@@ -98,10 +136,19 @@ impl Block {
         self.0.len() * size_of::<u64>()
     }
 
-    fn release(self) {
+    fn address(&self) -> usize {
+        self.0.addr()
+    }
+
+    fn wipe(&mut self) {
+        // SAFETY: it came from `Box::into_raw`, and who has `self` alone may write to it.
+        unsafe { &mut *self.0 }.zeroize();
+    }
+
+    fn release(mut self) {
+        self.wipe();
         // SAFETY: it came from `Box::into_raw`, and `self` is the only one that frees it.
-        let mut block = unsafe { Box::from_raw(self.0) };
-        block.zeroize();
+        drop(unsafe { Box::from_raw(self.0) });
     }
 }
 
@@ -146,21 +193,42 @@ impl HandedOut {
         blocks.by_address.get(&address).map(|kept| kept.block.size())
     }
 
-    /// Overwrites and frees what this function is to free; its number in the journal.
+    /// Whether memory at this address was handed out, and is nobody else's since.
+    pub(crate) fn knows(&self, address: usize) -> bool {
+        let blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.by_address.contains_key(&address) || blocks.freed.number_at(address).is_some()
+    }
+
+    /// Overwrites and frees what this function is to free; its number in the journal. With `remembers`, it is freed later, so that
+    /// it can be said of its address that it was freed before.
     ///
     /// # Errors
-    /// [`SecurityStatus::INVALID_HANDLE`] for an address that was not handed out, was freed, or is another function's
-    /// to free.
-    pub(crate) fn take_back(&self, freed_by: FreedBy, address: usize) -> Result<u64, SecurityStatus> {
-        let taken = {
+    /// For an address that was not handed out, was freed, or is another function's to free.
+    pub(crate) fn take_back(
+        &self,
+        freed_by: FreedBy,
+        address: usize,
+        remembers: bool,
+    ) -> Result<u64, NotTaken> {
+        let mut kept = {
             let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match blocks.by_address.get(&address) {
-                Some(kept) if kept.freed_by == freed_by => blocks.by_address.remove(&address),
-                _ => None,
+            match blocks.by_address.entry(address) {
+                Entry::Occupied(kept) if kept.get().freed_by == freed_by => kept.remove(),
+                Entry::Occupied(kept) => return Err(NotTaken { memory: Some(kept.get().number) }),
+                Entry::Vacant(_) => return Err(NotTaken { memory: blocks.freed.number_at(address) }),
             }
         };
-        let Kept { number, block, .. } = taken.ok_or(SecurityStatus::INVALID_HANDLE)?;
-        block.release();
+        let number = kept.number;
+        if remembers {
+            kept.block.wipe();
+            let old = {
+                let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                blocks.freed.add(kept)
+            };
+            old.into_iter().for_each(|kept| kept.block.release());
+        } else {
+            kept.block.release();
+        }
         Ok(number)
     }
 
@@ -181,6 +249,8 @@ impl HandedOut {
     /// heap, and the process then hung at its end.
     pub(crate) fn try_release_all(&self) {
         let Ok(mut blocks) = self.0.try_lock() else { return };
+        // These were given back, so they are still there.
+        std::mem::take(&mut blocks.freed).blocks.into_iter().for_each(|kept| kept.block.release());
         for Kept { freed_by, block, .. } in std::mem::take(&mut blocks.by_address).into_values() {
             if cfg!(not(windows)) || freed_by == FreedBy::Sspi {
                 block.release();
@@ -215,12 +285,12 @@ mod tests {
         let [parent, child] = [HandedOut::default(), HandedOut::default()];
         let inherited = parent.copy(FreedBy::Sspi, &[1u8]);
         let freed = parent.copy(FreedBy::Sspi, &[1u8]);
-        parent.take_back(FreedBy::Sspi, freed.place.addr()).unwrap();
+        parent.take_back(FreedBy::Sspi, freed.place.addr(), true).unwrap();
         child.take_over(&parent);
         let own = child.copy(FreedBy::Sspi, &[1u8]);
         assert!(own.number > freed.number, "{own:?} {freed:?}");
         for given in [inherited, own] {
-            assert_eq!(child.take_back(FreedBy::Sspi, given.place.addr()), Ok(given.number));
+            assert_eq!(child.take_back(FreedBy::Sspi, given.place.addr(), true), Ok(given.number));
         }
     }
 
@@ -233,11 +303,40 @@ mod tests {
             let Given { place, number, size } = handed_out.copy(right, &[1u8; 20]);
             let address = place.addr();
             assert_eq!(size, 20);
-            assert_eq!(handed_out.take_back(wrong, address), Err(SecurityStatus::INVALID_HANDLE));
+            let unknown = Err(NotTaken { memory: None });
+            assert_eq!(handed_out.take_back(wrong, address, false), Err(NotTaken { memory: Some(number) }));
             assert_eq!(handed_out.size_at(address), Some(24), "whole words");
-            assert_eq!(handed_out.take_back(right, address), Ok(number));
+            assert_eq!(handed_out.take_back(right, address, false), Ok(number));
             assert_eq!(handed_out.size_at(address), None);
-            assert_eq!(handed_out.take_back(right, address), Err(SecurityStatus::INVALID_HANDLE));
+            assert!(!handed_out.knows(address));
+            assert_eq!(handed_out.take_back(right, address, false), unknown);
         }
+    }
+
+    /// Q3, S6
+    #[test]
+    fn what_was_freed_last_is_overwritten_and_known_by_its_address_and_what_was_freed_long_ago_is_not() {
+        let handed_out = HandedOut::default();
+        let give = |bytes: &[u8]| {
+            let Given { place, number, .. } = handed_out.copy(FreedBy::Sspi, bytes);
+            assert_eq!(handed_out.take_back(FreedBy::Sspi, place.addr(), true), Ok(number));
+            (place, number)
+        };
+        let freed_before =
+            |address| handed_out.take_back(FreedBy::ContextBuffer, address, true).unwrap_err().memory;
+        let (first, number) = give(&[7; 20]);
+        // SAFETY: the block is kept.
+        assert_eq!(unsafe { std::slice::from_raw_parts(first, 24) }, [0; 24]);
+        assert_eq!((freed_before(first.addr()), handed_out.knows(first.addr())), (Some(number), true));
+        let rest: Vec<_> = (1..Freed::MOST).map(|_| give(&[7; 20])).collect();
+        assert_eq!(freed_before(first.addr()), Some(number));
+        give(&[7; 20]);
+        assert_eq!((freed_before(first.addr()), handed_out.knows(first.addr())), (None, false));
+        let (second, number) = rest[0];
+        assert_eq!(freed_before(second.addr()), Some(number));
+        // One that is too large for it leaves no room for any.
+        give(&vec![7; Freed::MOST_BYTES + 1]);
+        assert_eq!(freed_before(second.addr()), None);
+        handed_out.try_release_all();
     }
 }

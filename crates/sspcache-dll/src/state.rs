@@ -17,7 +17,7 @@ use sspcache_engine::{
 use crate::{
     ffi,
     in_use::{InUse, Used},
-    memory::{FreedBy, Given, HandedOut},
+    memory::{FreedBy, Given, HandedOut, NotTaken},
     platform,
     raw::Address,
     stack,
@@ -112,17 +112,41 @@ impl Ssp {
         given.place
     }
 
-    /// Takes memory back, and records it.
+    /// Takes memory back for a function, and records it.
     ///
     /// # Errors
-    /// As [`HandedOut::take_back`].
-    pub(crate) fn take_back(&self, freed_by: FreedBy, buffer: Address) -> Result<(), SecurityStatus> {
-        let memory = self.handed_out().take_back(freed_by, buffer.addr())?;
+    /// [`SecurityStatus::INVALID_HANDLE`] for what that function is not to free.
+    pub(crate) fn take_back(
+        &self,
+        operation: Operation,
+        freed_by: FreedBy,
+        buffer: Address,
+    ) -> Result<(), SecurityStatus> {
+        let engine = self.observed();
+        // The system's secur32.dll may free a block without asking, and again: only its heap is to know of that.
+        let remembers = engine.is_some() && (cfg!(not(windows)) || self.module == "secur32.dll");
+        let taken = self.handed_out().take_back(freed_by, buffer.addr(), remembers);
+        let (event, result) = match taken {
+            Ok(memory) => (Some(EventKind::MemoryFreed { memory }), Ok(())),
+            Err(NotTaken { memory }) => {
+                let status = SecurityStatus::INVALID_HANDLE;
+                let refused = |memory| EventKind::Refused {
+                    operation,
+                    status,
+                    package: String::new(),
+                    principal: String::new(),
+                    handle: None,
+                    context: None,
+                    memory: Some(memory),
+                };
+                (memory.map(refused), Err(status))
+            }
+        };
         // Not under the lock of the list: writing takes its time, and a fork meanwhile would cost the child the list.
-        if let Some(engine) = self.observed() {
-            engine.note_memory(EventKind::MemoryFreed { memory });
+        if let (Some(engine), Some(event)) = (engine, event) {
+            engine.note_memory(event);
         }
-        Ok(())
+        result
     }
 
     /// The engine, if anybody reads of its events.
@@ -246,12 +270,12 @@ pub fn init_security_interface<T>(ssp: &Ssp, table: &'static T) -> Result<&'stat
 /// Reference: [FreeContextBuffer](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-freecontextbuffer).
 pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::FreeContextBuffer)?;
-    ssp.take_back(FreedBy::ContextBuffer, buffer)
+    ssp.take_back(Operation::FreeContextBuffer, FreedBy::ContextBuffer, buffer)
 }
 
-/// Whether memory at this address was handed out and not given back.
+/// Whether memory at this address was handed out, and is nobody else's since: where it was given back before, no other is to free it.
 pub fn has_handed_out(ssp: &Ssp, buffer: Address) -> bool {
-    ssp.handed_out().size_at(buffer.addr()).is_some()
+    ssp.handed_out().knows(buffer.addr())
 }
 
 fn set(variable: &str) -> Option<std::ffi::OsString> {

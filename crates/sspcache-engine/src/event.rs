@@ -27,7 +27,7 @@ pub struct Event {
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
     pub held: u32,
     /// Where in the program the call was made that this is about, innermost frame first; empty where nobody looks. What gives something
-    /// out has several frames, what takes it back has one.
+    /// out has several frames, and so has a call for something that was refused; what takes it back has one.
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub stack: Vec<Frame>,
     /// The kind of event.
@@ -264,6 +264,16 @@ pub enum EventKind {
         /// The principal that it was for, if it named one.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
+        /// The value of the credential handle that it named, known here or not.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        handle: Option<usize>,
+        /// The value of the context handle that it named, known here or not; not that of a context which another thread deleted while
+        /// the call went on.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        context: Option<usize>,
+        /// The number of the memory that it named, if that was given out here and nothing else is at its address since.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        memory: Option<u64>,
     },
     /// A held credential was overwritten: the last handle or half-open context that held it let it go.
     Released {
@@ -314,7 +324,10 @@ impl EventKind {
             | Self::Allocated { .. }
             | Self::ContextImported { .. }
             | Self::ContextStarted { .. }
-            | Self::CredentialsAdded { .. } => Frames::All,
+            | Self::CredentialsAdded { .. }
+            | Self::Refused { handle: Some(_), .. }
+            | Self::Refused { context: Some(_), .. }
+            | Self::Refused { memory: Some(_), .. } => Frames::All,
             Self::ContextDeleted { .. } | Self::Freed { .. } | Self::MemoryFreed { .. } => Frames::Caller,
             _ => Frames::None,
         }

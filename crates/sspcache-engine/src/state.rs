@@ -20,7 +20,10 @@ mod contexts;
 use crate::{
     AuthIdentity, Clock, CredentialHandle, Effect, Ending, EventKind, FileTime, Logon, Name, Operation,
     PackageInfo, SecurityStatus,
-    context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
+    context::{
+        Accounts, ContextHandle, export_key::ExportKey, half_open::Handshakes, settings::Settings,
+        stage::Contexts,
+    },
     credentials::{
         held::{Credential, Held},
         request::{AcquireRequest, KdcProxy},
@@ -84,6 +87,32 @@ struct Locks {
     state: Mutex<State>,
     /// Held while a flush overwrites what it took out of the state, so that no other returns before that is done.
     flushing: Mutex<()>,
+}
+
+/// What a call named that was refused.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Named<'r> {
+    pub(crate) request: Option<&'r AcquireRequest>,
+    pub(crate) handle: Option<CredentialHandle>,
+    pub(crate) context: Option<ContextHandle>,
+}
+
+impl<'r> From<&'r AcquireRequest> for Named<'r> {
+    fn from(request: &'r AcquireRequest) -> Self {
+        Self { request: Some(request), ..Self::default() }
+    }
+}
+
+impl From<CredentialHandle> for Named<'_> {
+    fn from(handle: CredentialHandle) -> Self {
+        Self { handle: Some(handle), ..Self::default() }
+    }
+}
+
+impl From<ContextHandle> for Named<'_> {
+    fn from(context: ContextHandle) -> Self {
+        Self { context: Some(context), ..Self::default() }
+    }
 }
 
 /// The state, locked. While it is held no context is locked, and nothing slow happens.
@@ -470,9 +499,10 @@ impl State {
         &mut self,
         operation: Operation,
         status: SecurityStatus,
-        request: Option<&AcquireRequest>,
+        named: Named<'_>,
         now: FileTime,
     ) {
+        let Named { request, handle, context } = named;
         self.ledger.record_with(now, || EventKind::Refused {
             operation,
             status,
@@ -486,6 +516,9 @@ impl State {
                         .or(request.principal.as_ref())
                 })
                 .map_or_else(String::new, ToString::to_string),
+            handle: handle.map(CredentialHandle::word),
+            context: context.map(ContextHandle::word),
+            memory: None,
         });
     }
 

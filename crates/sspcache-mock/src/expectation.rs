@@ -140,7 +140,7 @@ impl fmt::Display for List<'_> {
                 EventKind::Held { package, principal, source, .. } => {
                     write!(f, "Held {package} {principal} ({source:?})")?;
                 }
-                EventKind::Refused { operation, status, package, principal } => {
+                EventKind::Refused { operation, status, package, principal, .. } => {
                     write!(f, "Refused {} {package} {principal} ({status:?})", operation.name())?;
                 }
                 kind => {

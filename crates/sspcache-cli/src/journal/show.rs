@@ -221,8 +221,12 @@ fn describe(kind: &EventKind) -> String {
         EventKind::ProcessTokenUsed { user } => {
             format!("clients are impersonated with the token of the process's own user, {}", whom(user))
         }
-        EventKind::Refused { operation, status, principal, .. } => {
-            let whom = if principal.is_empty() { String::new() } else { format!(" for {principal}") };
+        EventKind::Refused { operation, status, principal, memory, .. } => {
+            let whom = match memory {
+                Some(memory) => format!(" for memory {memory}"),
+                None if principal.is_empty() => String::new(),
+                None => format!(" for {principal}"),
+            };
             format!("{operation}{whom}: {}", status.name())
         }
         EventKind::SignedOut => "signed out".to_owned(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sspcache_engine::Operation;
 
-use super::{LeftWhen, Moment, leaks::Stage};
+use super::{LeftWhen, Moment, leaks::Stage, misuse::Rule};
 use crate::{
     output::{count, thousands},
     places::Place,
@@ -13,6 +13,12 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) kind: FindingKind,
+    /// Of a misuse: the rule that the call broke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<Rule>,
+    /// Of a misuse: the function that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function: Option<&'static str>,
     pub(crate) what: What,
     /// Of a context: how far it had come.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,7 +28,7 @@ pub(crate) struct Finding {
     /// Whether it is a credential handle for accepting.
     #[serde(skip)]
     pub(crate) is_inbound: bool,
-    /// How many alike there are.
+    /// How many alike there are; of a misuse, how many calls.
     pub(crate) count: usize,
     /// Their size together, where they are memory.
     #[serde(skip_serializing_if = "is_zero")]
@@ -38,13 +44,20 @@ pub(crate) struct Finding {
     pub(crate) package: String,
     /// Empty where there is none.
     pub(crate) principal: String,
-    /// Since when it is there: the first of those alike.
+    /// Since when it is there: the first of those alike. Of a misuse, when the call was made.
     pub(crate) since: Moment,
-    /// When the mock found it.
-    pub(crate) when: LeftWhen,
+    /// When the mock found what is still there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<LeftWhen>,
+    /// Of a misuse: when what it was for was given out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) given_out: Option<Moment>,
+    /// Of a misuse: when and where that was given back, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) given_back: Option<Back>,
     #[serde(flatten)]
     pub(crate) standing: Standing,
-    /// Where it was given out, innermost place first; empty where nobody looked.
+    /// Where it was given out, or the call was made, innermost place first; empty where nobody looked.
     pub(crate) stack: Vec<Place>,
     /// What mends it.
     pub(crate) advice: &'static str,
@@ -52,10 +65,21 @@ pub(crate) struct Finding {
     pub(crate) reference: &'static str,
 }
 
+/// When and where something was given back.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Back {
+    #[serde(flatten)]
+    pub(crate) moment: Moment,
+    /// Empty where nobody looked.
+    pub(crate) stack: Vec<Place>,
+}
+
 /// The check that a finding belongs to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FindingKind {
+    /// A call broke the rules of its page.
+    Misuse,
     /// Something was given out and not given back.
     Leak,
 }
@@ -64,8 +88,10 @@ pub(crate) enum FindingKind {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "standing")]
 pub(crate) enum Standing {
-    /// The check fails.
+    /// The check for leaks fails.
     Leaked,
+    /// The check for misuse fails.
+    Misused,
     /// A suppression says why it is no fault of the program.
     Suppressed { why: String },
     /// Whether it was given back can't be seen, in this way of calling the SSP. The check doesn't fail for it.
@@ -99,6 +125,14 @@ impl What {
             _ if number == 1 => format!("1 {}", self.plural().trim_end_matches('s')),
             _ => format!("{} {}", thousands(number as u64), self.plural()),
         }
+    }
+
+    /// `a credential handle`.
+    fn one(self) -> String {
+        let name = self.counted(1);
+        let name = name.trim_start_matches("1 ");
+        let article = if name.starts_with(['a', 'e', 'i']) { "an" } else { "a" };
+        format!("{article} {name}")
     }
 
     /// `credential handles`.
@@ -209,16 +243,22 @@ impl Finding {
         self.standing == Standing::Leaked
     }
 
+    pub(crate) fn is_misused(&self) -> bool {
+        self.standing == Standing::Misused
+    }
+
     /// For sorting: what matters most has the least.
     pub(super) fn rank(&self) -> impl Ord + use<> {
         let standing = match self.standing {
-            Standing::Leaked => 0,
+            Standing::Leaked | Standing::Misused => 0,
             Standing::Unknown { .. } => 1,
             Standing::NotJudged { .. } => 2,
             Standing::Suppressed { .. } => 3,
         };
         (
             standing,
+            self.kind,
+            self.rule,
             self.what,
             !self.holds_secret,
             std::cmp::Reverse(self.count),
@@ -227,8 +267,11 @@ impl Finding {
         )
     }
 
-    /// `2 credential handles, never freed`.
+    /// `2 credential handles, never freed`, `a credential handle was freed twice`.
     pub(crate) fn title(&self) -> String {
+        if let Some(rule) = self.rule {
+            return self.misuse(rule);
+        }
         let kind = match (self.what, self.stage) {
             (What::Context, Some(Stage::Established)) => count(self.count, "established context"),
             (What::Context, Some(Stage::Failed)) => count(self.count, "failed context"),
@@ -238,6 +281,24 @@ impl Finding {
         };
         let size = if self.bytes > 0 { format!(" ({})", count(self.bytes, "byte")) } else { String::new() };
         format!("{kind}{size}, {}", self.what.never())
+    }
+
+    fn misuse(&self, rule: Rule) -> String {
+        let one = self.what.one();
+        let title = match (rule, self.what) {
+            (Rule::FreedTwice, _) => format!("{one} was freed twice"),
+            (Rule::UsedAfterFreeing, What::Context) => format!("{one} was used after it was deleted"),
+            (Rule::UsedAfterFreeing, _) => format!("{one} was used after it was freed"),
+            (Rule::WrongFunction, _) => format!("{one} was passed to a function that doesn't free it"),
+            (Rule::WrongKind, What::Context) => {
+                "a context handle was passed as a credential handle".to_owned()
+            }
+            (Rule::WrongKind, _) => format!("{one} was passed as a context handle"),
+            (Rule::StepOnFailedContext, _) => {
+                "a step was made on a context whose handshake had failed".to_owned()
+            }
+        };
+        if self.count == 1 { title } else { format!("{title}, in {} calls", thousands(self.count as u64)) }
     }
 
     /// `CONTOSO\alice for Negotiate (secur32.dll), in client (412)`.

@@ -14,8 +14,8 @@ use std::{
 use super::{
     End, Outcome, Report,
     advice::advice_of,
-    finding::Finding,
-    leaks_text,
+    finding::{Finding, FindingKind},
+    leaks_text, misuse_text,
     text::{MAX_ROWS, cells, closing, left_alike, notes, plain},
 };
 use crate::{
@@ -42,19 +42,23 @@ pub(super) fn github(report: &Report<'_>) -> String {
         commands.push(command(level(Check::Left), source, "credential left", message.trim_end()));
     }
     let mut more: usize = left.iter().skip(MOST).map(|left| left.number).sum();
-    for finding in leaked(report) {
+    for finding in found(report) {
         if commands.len() >= MOST {
             more += finding.count;
             continue;
         }
         let lines = leaks_text::finding_lines(finding).join("\n");
         let message = format!("{}\n{lines}", quoted(&finding.title()));
-        commands.push(command(level(Check::Leaks), source(&finding.stack, &workspace), "leak", &message));
+        let (check, title) = match finding.kind {
+            FindingKind::Leak => (Check::Leaks, "leak"),
+            FindingKind::Misuse => (Check::Misuse, "misuse"),
+        };
+        commands.push(command(level(check), source(&finding.stack, &workspace), title, &message));
     }
     if more > 0 {
         let level = if report.holds() { "warning" } else { "error" };
         let message = format!("{}; the other forms of the verdict have them", count(more, "more thing"));
-        commands.push(command(level, None, "more left or leaked", &message));
+        commands.push(command(level, None, "more left, leaked or misused", &message));
     }
     let gaps: Vec<_> =
         verdict.processes.iter().flat_map(|process| &process.gaps).chain(&verdict.gaps).collect();
@@ -71,15 +75,21 @@ pub(super) fn github(report: &Report<'_>) -> String {
     commands.concat() + &closing.join("\n").replace("##[", "## [") + "\n"
 }
 
-/// What the check for leaks found, if there is one.
-fn leaked<'v>(report: &Report<'v>) -> Vec<&'v Finding> {
-    let is_checked = report.checks.contains(&Check::Leaks);
-    report.verdict.findings.iter().filter(|finding| is_checked && finding.is_leaked()).collect()
+/// What the checks for leaks and misuse found, as far as they are made.
+fn found<'v>(report: &Report<'v>) -> Vec<&'v Finding> {
+    let is_found = |finding: &&Finding| match finding.kind {
+        FindingKind::Leak => report.checks.contains(&Check::Leaks) && finding.is_leaked(),
+        FindingKind::Misuse => report.checks.contains(&Check::Misuse) && finding.is_misused(),
+    };
+    report.verdict.findings.iter().filter(is_found).collect()
 }
 
-/// The closing sentences: what was left, and what the check for leaks comes to.
+/// The closing sentences: what was left, and what the checks for leaks and misuse come to.
 fn sentences(report: &Report<'_>) -> Vec<String> {
     let mut sentences = vec![plain(&closing(report.verdict))];
+    if report.checks.contains(&Check::Misuse) {
+        sentences.push(plain(&misuse_text::closing(report.verdict)));
+    }
     if report.checks.contains(&Check::Leaks) {
         sentences.push(plain(&leaks_text::closing(report.verdict)));
     }
@@ -193,7 +203,7 @@ fn summary(report: &Report<'_>) -> String {
         write!(text, "\n{}; it was acquired\n\n{stack}", markdown(&left.sentence()))
             .expect("a string takes all text");
     }
-    for finding in leaked(report).into_iter().take(MAX_ROWS) {
+    for finding in found(report).into_iter().take(MAX_ROWS) {
         let lines = leaks_text::finding_lines(finding).join("\n    ");
         write!(text, "\n{}\n\n    {lines}\n", markdown(&quoted(&finding.title())))
             .expect("a string takes all text");

@@ -11,9 +11,11 @@ use sspcache_engine::{
 };
 
 use super::{
-    Credential, End, Kind, Leaks, LeaksOutcome, LeftWhen, Moment, Outcome, Process, Refusal, Verdict,
-    finding::{Finding, Standing},
+    Credential, End, Kind, Leaks, LeaksOutcome, LeftWhen, Misuse, MisuseOutcome, Moment, Outcome, Process,
+    Refusal, Verdict,
+    finding::{Finding, FindingKind, Standing},
     leaks::{Account, ByKind, Circumstances, Resolve, Totals},
+    misuse::Calls,
     suppressions::{Subject, Suppressions},
 };
 use crate::places::Place;
@@ -133,7 +135,7 @@ fn conclude_process(
     judge_left(process, suppressions, resolve);
     let runs = |first| is_running(process.pid, &process.program, first);
     let is_running = without_end.is_some_and(|(is_windows, first)| !is_windows && runs(first));
-    judge_leaks(process, accounts, is_running, suppressions, resolve);
+    judge_instances(process, accounts, is_running, suppressions, resolve);
     match without_end {
         Some((true, _)) => process.gaps.push(format!(
             "{} has no end in its journal: it crashed, was terminated, or still runs",
@@ -174,19 +176,26 @@ fn judge_left(process: &mut Process, suppressions: &mut Suppressions, resolve: &
 /// The account of one instance.
 struct OfInstance<'journal> {
     account: Account,
+    calls: Calls,
     module: &'journal str,
     is_windows: bool,
     when: LeftWhen,
     is_freed_late: bool,
+    /// Whether the process may still have memory of an instance before, which that one freed when it ended.
+    has_memory_of_others: bool,
 }
 
 fn take_accounts<'journal>(replays: &mut [Replay<'journal>]) -> Vec<OfInstance<'journal>> {
-    let mut accounts = Vec::new();
+    let mut accounts: Vec<OfInstance<'journal>> = Vec::new();
     for index in 0..replays.len() {
         let (before, after) = replays.split_at_mut(index + 1);
         let replay = &mut before[index];
         accounts.push(OfInstance {
             account: std::mem::take(&mut replay.account),
+            calls: std::mem::take(&mut replay.calls),
+            has_memory_of_others: accounts
+                .iter()
+                .any(|earlier| earlier.module == replay.module && earlier.calls.has_memory()),
             module: replay.module,
             is_windows: replay.is_windows,
             when: replay.end.map_or(LeftWhen::NoEnd, left_when),
@@ -200,8 +209,8 @@ fn take_accounts<'journal>(replays: &mut [Replay<'journal>]) -> Vec<OfInstance<'
     accounts
 }
 
-/// What was leaked (clause Q2), unless that can't be told (Q6).
-fn judge_leaks(
+/// What was leaked (clause Q2) and misused (Q3), unless that can't be told (Q6).
+fn judge_instances(
     process: &mut Process,
     accounts: Vec<OfInstance<'_>>,
     is_running: bool,
@@ -209,9 +218,15 @@ fn judge_leaks(
     resolve: &mut Resolve<'_>,
 ) {
     let has_gaps = !process.gaps.is_empty();
-    for OfInstance { account, module, is_windows, when, is_freed_late } in accounts {
+    for instance in accounts {
+        let OfInstance { account, calls, module, is_windows, when, is_freed_late, has_memory_of_others } =
+            instance;
+        let missing = has_gaps.then_some("events of the process are missing");
+        let circumstances = Circumstances { process, module, is_windows, when, doubt: missing };
+        let misused = calls.close(&circumstances, has_memory_of_others, suppressions, resolve);
+        process.findings.extend(misused);
         let doubt = match when {
-            _ if has_gaps => Some("events of the process are missing"),
+            _ if has_gaps => missing,
             _ if is_freed_late => Some("the process gave something back after the SSP had ended"),
             LeftWhen::NoEnd if is_running => Some("the process still runs"),
             LeftWhen::NoEnd => {
@@ -230,6 +245,7 @@ fn judge_leaks(
 
 fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppressions) -> Verdict {
     let leaks = conclude_leaks(&processes, &gaps);
+    let misuse = conclude_misuse(&processes, &gaps, &leaks);
     let mut findings: Vec<_> =
         processes.iter_mut().flat_map(|process| std::mem::take(&mut process.findings)).collect();
     findings.sort_by_key(Finding::rank);
@@ -258,6 +274,7 @@ fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppr
         retained: processes.iter().map(|process| u64::from(process.retained)).sum(),
         hints: if outcome == Outcome::NotExercised { hints(&processes) } else { Vec::new() },
         leaks,
+        misuse,
         findings,
         unused_suppressions: suppressions.unused(),
         processes,
@@ -275,7 +292,9 @@ fn conclude_leaks(processes: &[Process], gaps: &[String]) -> Leaks {
     for totals in kinds.values() {
         all.add(totals);
     }
-    let is_unknown = |finding: &Finding| matches!(finding.standing, Standing::Unknown { .. });
+    let is_unknown = |finding: &Finding| {
+        finding.kind == FindingKind::Leak && matches!(finding.standing, Standing::Unknown { .. })
+    };
     let has_gaps = !gaps.is_empty() || processes.iter().any(|process| !process.gaps.is_empty());
     let outcome = if all.leaked > 0 {
         LeaksOutcome::Leaked
@@ -287,6 +306,30 @@ fn conclude_leaks(processes: &[Process], gaps: &[String]) -> Leaks {
         LeaksOutcome::Clean
     };
     Leaks { outcome, all, kinds }
+}
+
+/// How many calls broke a rule, and what that comes to (clauses Q3, Q6).
+fn conclude_misuse(processes: &[Process], gaps: &[String], leaks: &Leaks) -> Misuse {
+    let has_gaps = !gaps.is_empty() || processes.iter().any(|process| !process.gaps.is_empty());
+    let (mut misused, mut suppressed, mut not_judged) = (0, 0, 0);
+    let findings = processes.iter().flat_map(|process| &process.findings);
+    for finding in findings.filter(|finding| finding.kind == FindingKind::Misuse) {
+        match finding.standing {
+            Standing::Leaked | Standing::Misused => misused += finding.count,
+            Standing::Suppressed { .. } => suppressed += finding.count,
+            Standing::NotJudged { .. } | Standing::Unknown { .. } => not_judged += finding.count,
+        }
+    }
+    let outcome = if misused > 0 {
+        MisuseOutcome::Misused
+    } else if has_gaps {
+        MisuseOutcome::Incomplete
+    } else if leaks.all.given_out == 0 {
+        MisuseOutcome::NotExercised
+    } else {
+        MisuseOutcome::Clean
+    };
+    Misuse { outcome, misused, suppressed, not_judged }
 }
 
 /// Why no sign-in was seen, as far as the journals tell.
@@ -359,6 +402,8 @@ struct Replay<'journal> {
     gaps: Vec<String>,
     /// What was given out and given back.
     account: Account,
+    /// What was refused.
+    calls: Calls,
     /// Whether it was to free a handle that it doesn't know.
     refused_to_free: bool,
 }
@@ -397,6 +442,7 @@ impl<'journal> Replay<'journal> {
             miscounted: false,
             gaps: Vec::new(),
             account: Account::default(),
+            calls: Calls::default(),
             refused_to_free: false,
         };
         replay.run();
@@ -437,6 +483,7 @@ impl<'journal> Replay<'journal> {
     fn step(&mut self, event: &'journal Event) {
         let moment = self.moment(event);
         self.account.step(event, moment);
+        self.calls.step(event, moment);
         match &event.kind {
             EventKind::Acquired { credential, package, source, .. }
             | EventKind::CredentialsAdded { credential, package, source, .. } => {
@@ -469,6 +516,7 @@ impl<'journal> Replay<'journal> {
                 status,
                 package,
                 principal,
+                ..
             } => {
                 self.asked = true;
                 self.refused.push(Refusal {

@@ -6,20 +6,21 @@ use crate::cli::Check;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    End, Kind, LeaksOutcome, Outcome, Process, Report as Asked, Verdict,
+    End, Kind, LeaksOutcome, MisuseOutcome, Outcome, Process, Report as Asked, Verdict,
     advice::advice,
-    leaks_text,
+    finding::Finding,
+    leaks_text, misuse_text,
     text::{closing, plain, still_held},
 };
 
-/// The verdict as a JUnit report. A check for leaks has a test case of its own, named `leaks`.
+/// The verdict as a JUnit report. The checks for leaks and misuse have test cases of their own, named `leaks` and `misuse`.
 ///
 /// A test case has the name of its program; a second process of that program gets `#2`, and so on. CI servers follow
 /// test cases by name from run to run, and process numbers differ. A run without a sign-in, or with unreadable
 /// journals, has a test case of its own for that.
 pub(super) fn junit(asked: &Asked<'_>) -> Report {
     let Asked { verdict, allow_unused, checks, .. } = *asked;
-    // Processes are judged by what they left, unless leaks alone are checked.
+    // Processes are judged by what they left, unless other checks alone are made.
     let judges_left = checks.is_empty() || checks.contains(&Check::Left);
     let mut suite = TestSuite::new("credential caches");
     let mut names: HashMap<&str, u32> = HashMap::new();
@@ -50,6 +51,9 @@ pub(super) fn junit(asked: &Asked<'_>) -> Report {
     }
     if checks.contains(&Check::Leaks) {
         suite.add_test_case(case("leaks", leaks(verdict, asked.passes(Check::Leaks))));
+    }
+    if checks.contains(&Check::Misuse) {
+        suite.add_test_case(case("misuse", misuse(verdict, asked.passes(Check::Misuse))));
     }
     let mut report = Report::new("sspcache");
     report.add_test_suite(suite);
@@ -99,13 +103,32 @@ fn leaks(verdict: &Verdict, passes: bool) -> TestCaseStatus {
         LeaksOutcome::NotExercised => (NonSuccessKind::Failure, "not-exercised"),
         LeaksOutcome::Clean | LeaksOutcome::Leaked => (NonSuccessKind::Failure, "leaks"),
     };
-    let mut description = vec![plain(&leaks_text::closing(verdict))];
-    for finding in verdict.findings.iter().filter(|finding| finding.is_leaked()) {
-        description.push(String::new());
-        description.push(finding.title());
-        description.extend(leaks_text::finding_lines(finding));
+    let leaked = verdict.findings.iter().filter(|finding| finding.is_leaked());
+    failed(kind, reason, &description(&leaks_text::closing(verdict), leaked))
+}
+
+/// The same for misuse.
+fn misuse(verdict: &Verdict, passes: bool) -> TestCaseStatus {
+    if passes {
+        return TestCaseStatus::success();
     }
-    failed(kind, reason, &description.join("\n"))
+    let (kind, reason) = match verdict.misuse.outcome {
+        MisuseOutcome::Incomplete => (NonSuccessKind::Error, "incomplete"),
+        MisuseOutcome::NotExercised => (NonSuccessKind::Failure, "not-exercised"),
+        MisuseOutcome::Clean | MisuseOutcome::Misused => (NonSuccessKind::Failure, "misuse"),
+    };
+    let misused = verdict.findings.iter().filter(|finding| finding.is_misused());
+    failed(kind, reason, &description(&misuse_text::closing(verdict), misused))
+}
+
+fn description<'f>(closing: &str, findings: impl Iterator<Item = &'f Finding>) -> String {
+    let mut lines = vec![plain(closing)];
+    for finding in findings {
+        lines.push(String::new());
+        lines.push(finding.title());
+        lines.extend(leaks_text::finding_lines(finding));
+    }
+    lines.join("\n")
 }
 
 fn failed(kind: NonSuccessKind, reason: &str, description: &str) -> TestCaseStatus {

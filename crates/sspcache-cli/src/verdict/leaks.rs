@@ -188,7 +188,7 @@ impl Account {
             finding.count += 1;
             finding.bytes += thing.bytes;
             match finding.standing {
-                Standing::Leaked => total.leaked += 1,
+                Standing::Leaked | Standing::Misused => total.leaked += 1,
                 Standing::Suppressed { .. } => total.suppressed += 1,
                 Standing::NotJudged { .. } | Standing::Unknown { .. } => total.not_judged += 1,
             }
@@ -253,6 +253,8 @@ fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>) -> F
     let Circumstances { process, module, when, .. } = circumstances;
     Finding {
         kind: FindingKind::Leak,
+        rule: None,
+        function: None,
         what: about.what,
         stage: about.stage,
         holds_secret: about.source == Some(Origin::Explicit),
@@ -266,7 +268,9 @@ fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>) -> F
         package: about.package.clone(),
         principal: about.principal.clone(),
         since,
-        when: *when,
+        when: Some(*when),
+        given_out: None,
+        given_back: None,
         standing: Standing::Leaked,
         stack: Vec::new(),
         advice: about.what.advice(),
@@ -304,7 +308,7 @@ fn standing(
 }
 
 impl What {
-    fn of(holds: Holds) -> Self {
+    pub(super) fn of(holds: Holds) -> Self {
         match holds {
             Holds::Attribute => Self::Attribute,
             Holds::ExportedContext => Self::ExportedContext,

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{
     LeaksOutcome, Process, Verdict, advice,
-    finding::{Finding, Standing, What},
+    finding::{Finding, FindingKind, Standing, What},
+    misuse_text,
     text::left,
 };
 use crate::{
@@ -13,15 +14,15 @@ use crate::{
 };
 
 /// Most findings that are shown.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
-/// The part of the verdict that is about leaks.
-pub(super) fn text(verdict: &Verdict, width: Option<u16>) -> String {
+/// The part of the verdict that is about leaks. Findings are numbered on from `first`.
+pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> String {
     let mut text = String::new();
-    let (told, rest): (Vec<&Finding>, Vec<&Finding>) =
-        verdict.findings.iter().partition(|finding| is_told(&finding.standing));
+    let leaks = verdict.findings.iter().filter(|finding| finding.kind == FindingKind::Leak);
+    let (told, rest): (Vec<&Finding>, Vec<&Finding>) = leaks.partition(|finding| is_told(&finding.standing));
     for (index, finding) in told.iter().take(MOST).enumerate() {
-        writeln!(text, "{}", finding_text(index + 1, finding, width)).expect("a string takes all text");
+        writeln!(text, "{}", finding_text(first + index, finding, width)).expect("a string takes all text");
     }
     if told.len() > MOST {
         let more = count(told.len() - MOST, "more finding");
@@ -92,6 +93,14 @@ pub(super) fn closing(verdict: &Verdict) -> String {
 
 /// A finding in a few lines.
 pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
+    let lines = match finding.kind {
+        FindingKind::Leak => leak_lines(finding),
+        FindingKind::Misuse => misuse_text::lines(finding),
+    };
+    lines.iter().map(|line| quoted(line).into_owned()).collect()
+}
+
+fn leak_lines(finding: &Finding) -> Vec<String> {
     let first = if finding.count == 1 { "" } else { "the first " };
     let mut lines = vec![
         finding.whose(),
@@ -99,7 +108,7 @@ pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
             "{first}since {} (event {}), still there {}",
             since_start(finding.since.at),
             finding.since.event,
-            left(finding.when)
+            finding.when.map_or("", left)
         ),
     ];
     lines.extend(places::lines(&finding.stack, 0, None).lines().map(str::to_owned));
@@ -108,11 +117,11 @@ pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
     }
     lines.push(finding.advice.to_owned());
     lines.push(finding.reference.to_owned());
-    lines.iter().map(|line| quoted(line).into_owned()).collect()
+    lines
 }
 
-fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
-    let style = if finding.is_leaked() { BAD } else { UNSURE };
+pub(super) fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
+    let style = if finding.is_leaked() || finding.is_misused() { BAD } else { UNSURE };
     let mut text = format!("{number}. {}\n", styled(style, quoted(&finding.title())));
     for line in finding_lines(finding) {
         text += &wrapped(&line, "   ", width);
@@ -121,8 +130,8 @@ fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String 
 }
 
 /// Whether a finding is shown in full. The others are notes.
-fn is_told(standing: &Standing) -> bool {
-    matches!(standing, Standing::Leaked | Standing::Unknown { .. })
+pub(super) fn is_told(standing: &Standing) -> bool {
+    matches!(standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
 }
 
 fn totals(verdict: &Verdict, width: Option<u16>) -> String {
@@ -165,9 +174,9 @@ fn notes(findings: &[&Finding]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for finding in findings {
         let (said, why) = match &finding.standing {
-            Standing::Suppressed { why } => (left(finding.when), why),
+            Standing::Suppressed { why } => (finding.when.map_or("", left), why),
             Standing::NotJudged { why } => ("as far as the journal tells, which is not judged", why),
-            Standing::Leaked | Standing::Unknown { .. } => continue,
+            Standing::Leaked | Standing::Misused | Standing::Unknown { .. } => continue,
         };
         let note = format!(
             "{} {} still there {said}: {}: {why}",

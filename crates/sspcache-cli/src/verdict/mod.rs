@@ -12,6 +12,8 @@ mod judge;
 mod junit;
 mod leaks;
 mod leaks_text;
+mod misuse;
+mod misuse_text;
 mod report;
 mod suppressions;
 mod text;
@@ -55,6 +57,8 @@ pub(crate) struct Verdict {
     pub(crate) hints: Vec<String>,
     /// What came of what was given out.
     pub(crate) leaks: Leaks,
+    /// What came of the calls that were refused.
+    pub(crate) misuse: Misuse,
     /// What was found, most important first.
     pub(crate) findings: Vec<Finding>,
     /// The suppressions of the user's file that were for nothing.
@@ -71,6 +75,10 @@ impl Verdict {
             Check::Leaks => {
                 self.leaks.outcome == LeaksOutcome::Clean
                     || (allow_unused && self.leaks.outcome == LeaksOutcome::NotExercised)
+            }
+            Check::Misuse => {
+                self.misuse.outcome == MisuseOutcome::Clean
+                    || (allow_unused && self.misuse.outcome == MisuseOutcome::NotExercised)
             }
         }
     }
@@ -91,6 +99,10 @@ impl Verdict {
             let leaked = self.findings.iter().filter(|finding| finding.is_leaked());
             entries.extend(leaked.map(suppressions::generated));
         }
+        if checks.contains(&Check::Misuse) {
+            let misused = self.findings.iter().filter(|finding| finding.is_misused());
+            entries.extend(misused.map(suppressions::generated));
+        }
         // Those that differ in whom they name suppress the same.
         let mut known = BTreeSet::new();
         entries.retain(|entry| {
@@ -109,6 +121,32 @@ pub(crate) struct Leaks {
     pub(crate) all: Totals,
     /// The same for each kind.
     pub(crate) kinds: ByKind,
+}
+
+/// What came of the calls that an SSP refused.
+#[derive(Debug, Serialize)]
+pub(crate) struct Misuse {
+    pub(crate) outcome: MisuseOutcome,
+    /// Calls that broke a rule.
+    pub(crate) misused: usize,
+    /// Calls that did, and a suppression says why that is no fault of the program.
+    pub(crate) suppressed: usize,
+    /// Calls that did, as far as the journals tell, which is not enough to accuse anybody.
+    pub(crate) not_judged: usize,
+}
+
+/// The result of the check for misuse. Of several that apply it is the first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MisuseOutcome {
+    /// A call broke a rule.
+    Misused,
+    /// Events are missing.
+    Incomplete,
+    /// Nothing was given out: the run proves nothing.
+    NotExercised,
+    /// No call broke a rule that is checked.
+    Clean,
 }
 
 /// The result of the check for leaks. Of several that apply it is the first.

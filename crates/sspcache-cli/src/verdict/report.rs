@@ -8,7 +8,7 @@ use std::{
 use quick_junit::Report as JUnit;
 use serde::Serialize;
 
-use super::{Verdict, github, junit, leaks_text, text};
+use super::{Verdict, github, junit, leaks_text, misuse_text, text};
 use crate::cli::Check;
 
 /// A verdict, and what was asked of it.
@@ -61,10 +61,21 @@ impl Report<'_> {
     /// For people, for a terminal of this width if there is one.
     pub(crate) fn text(&self, width: Option<u16>) -> String {
         let mut text = text::text(self.verdict, width);
-        if self.checks.contains(&Check::Leaks) {
-            text.push('\n');
-            text += &leaks_text::text(self.verdict, width);
-        } else {
+        let (checks_misuse, checks_leaks) =
+            (self.checks.contains(&Check::Misuse), self.checks.contains(&Check::Leaks));
+        let mut number = 1;
+        if checks_misuse {
+            let (misuse, told) = misuse_text::text(self.verdict, number, width);
+            text.extend(["\n", &misuse]);
+            number += told;
+        }
+        if checks_leaks {
+            text.extend(["\n", &leaks_text::text(self.verdict, number, width)]);
+        }
+        if !checks_misuse {
+            text += &misuse_text::summary(self.verdict);
+        }
+        if !checks_leaks {
             text += &leaks_text::summary(self.verdict);
         }
         text += &leaks_text::unused(self.verdict);
@@ -107,5 +118,6 @@ fn name(check: Check) -> &'static str {
     match check {
         Check::Leaks => "leaks",
         Check::Left => "left",
+        Check::Misuse => "misuse",
     }
 }

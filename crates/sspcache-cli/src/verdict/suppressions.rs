@@ -13,6 +13,7 @@ use toml::Spanned;
 use super::{
     Credential, Kind, Process,
     finding::{Finding, What},
+    misuse::Rule,
 };
 use crate::places::Place;
 
@@ -59,12 +60,17 @@ pub(super) enum Of {
     Context,
     CredentialHandle,
     ExportedContext,
+    FreedTwice,
     Held,
     Identity,
     Memory,
     PackedIdentity,
     Packages,
+    StepOnFailedContext,
     Token,
+    UsedAfterFreeing,
+    WrongFunction,
+    WrongKind,
 }
 
 impl Of {
@@ -75,12 +81,17 @@ impl Of {
             Self::Context => What::Context.name(),
             Self::CredentialHandle => What::CredentialHandle.name(),
             Self::ExportedContext => What::ExportedContext.name(),
+            Self::FreedTwice => Rule::FreedTwice.name(),
             Self::Held => "held",
             Self::Identity => What::Identity.name(),
             Self::Memory => What::Memory.name(),
             Self::PackedIdentity => What::PackedIdentity.name(),
             Self::Packages => What::Packages.name(),
+            Self::StepOnFailedContext => Rule::StepOnFailedContext.name(),
             Self::Token => What::Token.name(),
+            Self::UsedAfterFreeing => Rule::UsedAfterFreeing.name(),
+            Self::WrongFunction => Rule::WrongFunction.name(),
+            Self::WrongKind => Rule::WrongKind.name(),
         }
     }
 }
@@ -90,6 +101,18 @@ impl From<Kind> for Of {
         match kind {
             Kind::Cached => Self::Cached,
             Kind::Held => Self::Held,
+        }
+    }
+}
+
+impl From<Rule> for Of {
+    fn from(rule: Rule) -> Self {
+        match rule {
+            Rule::FreedTwice => Self::FreedTwice,
+            Rule::UsedAfterFreeing => Self::UsedAfterFreeing,
+            Rule::WrongFunction => Self::WrongFunction,
+            Rule::WrongKind => Self::WrongKind,
+            Rule::StepOnFailedContext => Self::StepOnFailedContext,
         }
     }
 }
@@ -267,7 +290,8 @@ fn string(value: &str) -> String {
 
 /// An entry that suppresses a finding, to be completed with the reason.
 pub(super) fn generated(finding: &Finding) -> String {
-    entry(finding.what.name(), &finding.stack, &finding.program, &finding.of())
+    let kind = finding.rule.map_or_else(|| finding.what.name(), Rule::name);
+    entry(kind, &finding.stack, &finding.program, &finding.of())
 }
 
 /// The same for a credential that was left.

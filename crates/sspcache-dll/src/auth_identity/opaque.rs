@@ -143,7 +143,7 @@ pub fn zero_auth_identity(ssp: &Ssp, mut identity: AuthData<'_>) -> Result<(), S
 /// Reference: [SspiFreeAuthIdentity](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspifreeauthidentity).
 pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiFreeAuthIdentity)?;
-    ssp.take_back(FreedBy::Sspi, identity)
+    ssp.take_back(Operation::SspiFreeAuthIdentity, FreedBy::Sspi, identity)
 }
 
 /// `SspiLocalFree`: as [`free_auth_identity`].
@@ -151,7 +151,7 @@ pub fn free_auth_identity(ssp: &Ssp, identity: Address) -> Result<(), SecuritySt
 /// Reference: [SspiLocalFree](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-sspilocalfree).
 pub fn local_free(ssp: &Ssp, buffer: Address) -> Result<(), SecurityStatus> {
     ssp.enter(Operation::SspiLocalFree)?;
-    ssp.take_back(FreedBy::Sspi, buffer)
+    ssp.take_back(Operation::SspiLocalFree, FreedBy::Sspi, buffer)
 }
 
 /// An identity as one block, as it is if it is one.

@@ -18,13 +18,14 @@ impl Instance {
         body: impl FnOnce(&mut Established, FileTime) -> Result<T, SecurityStatus>,
     ) -> Result<T, SecurityStatus> {
         let (found, now) = self.find_context(handle);
+        let was_there = found.is_some();
         let result =
             found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|context| match &mut *context.lock() {
                 Context::Established(established) => body(established, now),
                 _ => Err(SecurityStatus::INVALID_HANDLE),
             });
         if let Err(status) = result {
-            self.lock().refused(operation, status, None, now);
+            self.refused_for_context(operation, status, handle, was_there, now);
         }
         result
     }

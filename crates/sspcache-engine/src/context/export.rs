@@ -14,8 +14,9 @@ use super::{
     wire::{Reader, Writer},
 };
 use crate::{
-    EventKind, FileTime, MessageSizes, Name, Operation, PackageInfo, SecurityStatus, package::Capabilities,
-    state::Instance,
+    EventKind, FileTime, MessageSizes, Name, Operation, PackageInfo, SecurityStatus,
+    package::Capabilities,
+    state::{Instance, Named},
 };
 
 impl ExportKey {
@@ -52,6 +53,7 @@ impl Instance {
             let (state, now) = self.lock_at_now();
             (state.context(context), state.export_key().clone(), now)
         };
+        let was_there = found.is_some();
         let packed = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|shared| {
             let mut held = shared.lock();
             let Context::Established(established) = &*held else {
@@ -68,7 +70,7 @@ impl Instance {
             }
             Ok(packed)
         });
-        packed.inspect_err(|&status| self.lock().refused(operation, status, None, now))
+        packed.inspect_err(|&status| self.refused_for_context(operation, status, context, was_there, now))
     }
 
     /// See [`Engine::import`](crate::Engine::import).
@@ -93,7 +95,7 @@ impl Instance {
             Ok(context)
         });
         if let Err(status) = imported {
-            state.refused(operation, status, None, now);
+            state.refused(operation, status, Named::default(), now);
         }
         imported
     }

@@ -14,7 +14,7 @@ use crate::{
         held::{Credential, Held},
         stored::Stored,
     },
-    state::{Instance, Locked, State},
+    state::{Instance, Locked, Named, State},
 };
 
 /// The parameters that both sides' steps share.
@@ -67,7 +67,8 @@ impl Instance {
         let (mut state, now) = self.lock_for_step();
         let begun = state.begin(call, open, now);
         begun.map(|(context, advance)| self.step(call, context, advance)).map_err(|halt| {
-            state.refused(call.operation, halt.status(), None, now);
+            let named = Named { handle: call.credential, ..Named::default() };
+            state.refused(call.operation, halt.status(), named, now);
             halt.refusal(call.room)
         })
     }
@@ -83,6 +84,7 @@ impl Instance {
             let (state, now) = self.lock_for_step();
             (state.context(handle), now)
         };
+        let was_there = found.is_some();
         let gone_on = found.ok_or(Halt::Keep(SecurityStatus::INVALID_HANDLE)).and_then(|shared| {
             let mut context = shared.lock();
             let advance = context
@@ -96,7 +98,7 @@ impl Instance {
             advance
         });
         gone_on.map(|advance| self.step(call, handle, advance)).map_err(|halt| {
-            self.lock().refused(call.operation, halt.status(), None, now);
+            self.refused_for_context(call.operation, halt.status(), handle, was_there, now);
             halt.refusal(call.room)
         })
     }

@@ -12,6 +12,7 @@ impl Instance {
             let (state, now) = self.lock_for_step();
             (state.context(handle), now)
         };
+        let was_there = found.is_some();
         let completed = found.ok_or(SecurityStatus::INVALID_HANDLE).and_then(|shared| {
             let mut context = shared.lock();
             let Context::Completing(completing) = &mut *context else {
@@ -26,7 +27,7 @@ impl Instance {
             *context = next;
             Ok(())
         });
-        completed.inspect_err(|&status| self.lock().refused(operation, status, None, now))
+        completed.inspect_err(|&status| self.refused_for_context(operation, status, handle, was_there, now))
     }
 
     /// See [`Engine::delete_context`](crate::Engine::delete_context).
@@ -35,7 +36,7 @@ impl Instance {
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
         let Some(context) = state.remove_context(handle, now) else {
-            state.refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
+            state.refused(operation, SecurityStatus::INVALID_HANDLE, handle.into(), now);
             return Err(SecurityStatus::INVALID_HANDLE);
         };
         state.ledger.record(now, EventKind::ContextDeleted { context: handle.word() });

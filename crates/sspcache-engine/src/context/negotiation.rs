@@ -14,9 +14,10 @@ impl Instance {
         let operation = Operation::QueryContextAttributes;
         self.enter(operation)?;
         let (found, now) = self.find_context(handle);
+        let was_there = found.is_some();
         let info = found.and_then(|context| context.lock().negotiation());
         info.ok_or_else(|| {
-            self.lock().refused(operation, SecurityStatus::INVALID_HANDLE, None, now);
+            self.refused_for_context(operation, SecurityStatus::INVALID_HANDLE, handle, was_there, now);
             SecurityStatus::INVALID_HANDLE
         })
     }

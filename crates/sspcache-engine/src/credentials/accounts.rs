@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus, account::Account,
-    state::Instance,
+    AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus,
+    account::Account,
+    state::{Instance, Named},
 };
 
 impl Instance {
@@ -40,7 +41,7 @@ impl Instance {
                 Arc::make_mut(&mut state.accounts).insert(Account::new(&new));
                 state.ledger.record_with(now, || EventKind::PasswordChanged { principal });
             }
-            Err(status) => state.refused(operation, status, None, now),
+            Err(status) => state.refused(operation, status, Named::default(), now),
         }
         changed
     }

@@ -21,7 +21,7 @@ use crate::{
     AuthIdentity, CredentialHandle, EventKind, FileTime, Name, Operation, PackageList, Principal, Secret,
     SecretKind, SecurityStatus, Source,
     context::Role,
-    state::{Instance, State},
+    state::{Instance, Named, State},
     vault::{Entry, Inserted, KeyRef, NewCredential, OutOfMemory, Slot},
 };
 
@@ -33,7 +33,7 @@ impl Instance {
             let (mut state, now) = self.lock_at_now();
             let result = state.acquire(request, now);
             if let Err(status) = result {
-                state.refused(operation, status, Some(request), now);
+                state.refused(operation, status, request.into(), now);
             }
             result
         });
@@ -48,7 +48,9 @@ impl Instance {
         self.enter(Operation::FreeCredentialsHandle)?;
         let (mut state, now) = self.lock_at_now();
         let closed = state.close(handle, now);
-        closed.inspect_err(|&status| state.refused(Operation::FreeCredentialsHandle, status, None, now))
+        closed.inspect_err(|&status| {
+            state.refused(Operation::FreeCredentialsHandle, status, handle.into(), now)
+        })
     }
 
     /// See [`Engine::principal`](crate::Engine::principal).
@@ -57,7 +59,7 @@ impl Instance {
         let (mut state, now) = self.lock_at_now();
         let found = state.held(handle).map(|held| held.own.principal.clone());
         found.inspect_err(|&status| {
-            state.refused(Operation::QueryCredentialsAttributes, status, None, now);
+            state.refused(Operation::QueryCredentialsAttributes, status, handle.into(), now);
         })
     }
 
@@ -98,7 +100,8 @@ impl Instance {
         let (mut state, now) = self.lock_at_now();
         let result = state.add_credentials(handle, request, now);
         if let Err(status) = result {
-            state.refused(operation, status, Some(request), now);
+            let named = Named { request: Some(request), handle: Some(handle), context: None };
+            state.refused(operation, status, named, now);
         }
         drop(state);
         result.map(|acquired| Acquired { expires_local: self.to_local(acquired.expires), ..acquired })
@@ -114,7 +117,7 @@ impl Instance {
         self.enter(operation)?;
         let (mut state, now) = self.lock_at_now();
         let set = state.set_kdc_proxy(handle, settings, now);
-        set.inspect_err(|&status| state.refused(operation, status, None, now))
+        set.inspect_err(|&status| state.refused(operation, status, handle.into(), now))
     }
 
     /// See [`Engine::kdc_proxy`](crate::Engine::kdc_proxy).

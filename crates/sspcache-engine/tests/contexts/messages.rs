@@ -143,7 +143,7 @@ fn without_integrity_or_confidentiality_a_context_has_no_such_quality() {
     }
 }
 
-/// S5
+/// Q3, S5: the refusal names the context.
 #[test]
 fn only_an_established_context_of_the_same_instance_has_messages() {
     let ssp = engine("MSN").build();
@@ -160,7 +160,14 @@ fn only_an_established_context_of_the_same_instance_has_messages() {
             operation
         });
         let recorded = ssp.events().into_iter().skip(before).map(|event| match event.kind {
-            EventKind::Refused { operation, status: SecurityStatus::INVALID_HANDLE, .. } => operation,
+            EventKind::Refused {
+                operation,
+                status: SecurityStatus::INVALID_HANDLE,
+                handle: None,
+                context: Some(named),
+                memory: None,
+                ..
+            } if named == context.word() => operation,
             other => panic!("{other:?}"),
         });
         assert!(recorded.eq(refusals));

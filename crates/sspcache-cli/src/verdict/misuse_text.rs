@@ -1,0 +1,100 @@
+//! Calls that broke the rules of their pages, for people: each finding, and a closing sentence.
+
+use std::fmt::Write;
+
+use super::{
+    MisuseOutcome, Verdict,
+    finding::{Finding, FindingKind, Standing},
+    leaks_text::{MOST, finding_text, is_told},
+};
+use crate::{
+    output::{BAD, GOOD, UNSURE, count, quoted, since_start, styled},
+    places,
+};
+
+/// The part of the verdict that is about misuse. Findings are numbered on from `first`; how many were.
+pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (String, usize) {
+    let mut text = String::new();
+    let (told, rest): (Vec<&Finding>, Vec<&Finding>) =
+        findings(verdict).partition(|finding| is_told(&finding.standing));
+    for (index, finding) in told.iter().take(MOST).enumerate() {
+        writeln!(text, "{}", finding_text(first + index, finding, width)).expect("a string takes all text");
+    }
+    if told.len() > MOST {
+        let more = count(told.len() - MOST, "more finding");
+        writeln!(text, "… and {more}; the JSON form lists all\n").expect("a string takes all text");
+    }
+    for finding in rest {
+        if let Standing::Suppressed { why } | Standing::NotJudged { why } = &finding.standing {
+            let note =
+                format!("not held against the program: {}: {}: {why}", finding.title(), finding.whose());
+            writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
+        }
+    }
+    (text + &closing(verdict) + "\n", told.len().min(MOST))
+}
+
+/// One line for a run that isn't checked for misuse; none where there is nothing to say.
+pub(super) fn summary(verdict: &Verdict) -> String {
+    if verdict.misuse.outcome != MisuseOutcome::Misused {
+        return String::new();
+    }
+    let calls = count(verdict.misuse.misused, "call");
+    format!("note: {calls} broke the rules of SSPI; --check=misuse fails for that, and says which\n")
+}
+
+/// The closing sentence.
+pub(super) fn closing(verdict: &Verdict) -> String {
+    let misuse = &verdict.misuse;
+    match misuse.outcome {
+        MisuseOutcome::Misused => {
+            format!("{}: {} broke the rules of SSPI.", styled(BAD, "misused"), count(misuse.misused, "call"))
+        }
+        MisuseOutcome::Incomplete => {
+            format!("{}: the journals don't have all calls.", styled(UNSURE, "misuse unknown"))
+        }
+        MisuseOutcome::NotExercised => format!(
+            "{}: the SSP gave nothing out, so this run proves nothing of misuse.",
+            styled(UNSURE, "not exercised"),
+        ),
+        MisuseOutcome::Clean => format!(
+            "{}: no call broke a rule that is checked{}.",
+            styled(GOOD, "no misuse"),
+            match (misuse.suppressed, misuse.not_judged) {
+                (0, 0) => "",
+                (_, 0) => ", but for what is suppressed",
+                (0, _) => ", but for what can't be judged",
+                _ => ", but for what is suppressed or can't be judged",
+            },
+        ),
+    }
+}
+
+/// A finding in a few lines.
+pub(super) fn lines(finding: &Finding) -> Vec<String> {
+    let moment = |moment: &super::Moment| format!("{} (event {})", since_start(moment.at), moment.event);
+    let places = |stack| places::lines(stack, 0, None).lines().map(str::to_owned).collect::<Vec<_>>();
+    let first = if finding.count == 1 { "" } else { "the first " };
+    let function = finding.function.unwrap_or_default();
+    let mut lines =
+        vec![finding.whose(), format!("{function} was refused, {first}{}", moment(&finding.since))];
+    lines.extend(places(&finding.stack));
+    if let Some(back) = &finding.given_back {
+        lines.push(format!("given back before, {}", moment(&back.moment)));
+        lines.extend(places(&back.stack));
+    }
+    if let Some(given_out) = &finding.given_out {
+        lines.push(format!("given out {}", moment(given_out)));
+    }
+    if let Standing::Unknown { why } = &finding.standing {
+        lines.push(format!("Unknown whether the call broke a rule: {why}."));
+    }
+    lines.push(finding.advice.to_owned());
+    lines.push(finding.reference.to_owned());
+    lines
+}
+
+/// The findings of this check.
+pub(super) fn findings(verdict: &Verdict) -> impl Iterator<Item = &Finding> {
+    verdict.findings.iter().filter(|finding| finding.kind == FindingKind::Misuse)
+}
