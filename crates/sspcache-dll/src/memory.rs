@@ -225,7 +225,9 @@ impl HandedOut {
                 let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 blocks.freed.add(kept)
             };
-            old.into_iter().for_each(|kept| kept.block.release());
+            for kept in old {
+                kept.block.release();
+            }
         } else {
             kept.block.release();
         }
@@ -250,7 +252,9 @@ impl HandedOut {
     pub(crate) fn try_release_all(&self) {
         let Ok(mut blocks) = self.0.try_lock() else { return };
         // These were given back, so they are still there.
-        std::mem::take(&mut blocks.freed).blocks.into_iter().for_each(|kept| kept.block.release());
+        for kept in std::mem::take(&mut blocks.freed).blocks {
+            kept.block.release();
+        }
         for Kept { freed_by, block, .. } in std::mem::take(&mut blocks.by_address).into_values() {
             if cfg!(not(windows)) || freed_by == FreedBy::Sspi {
                 block.release();

@@ -49,7 +49,7 @@ impl Instance {
         let (mut state, now) = self.lock_at_now();
         let closed = state.close(handle, now);
         closed.inspect_err(|&status| {
-            state.refused(Operation::FreeCredentialsHandle, status, handle.into(), now)
+            state.refused(Operation::FreeCredentialsHandle, status, handle.into(), now);
         })
     }
 
