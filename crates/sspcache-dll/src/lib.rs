@@ -41,6 +41,8 @@ mod ffi;
 mod identity;
 mod in_use;
 #[cfg(unix)]
+mod inside;
+#[cfg(unix)]
 mod linker;
 mod memory;
 mod messages;

@@ -43,7 +43,7 @@ mod others {
         },
     };
 
-    use crate::platform::Inside;
+    use crate::inside::Inside;
 
     static ASKING: Mutex<()> = Mutex::new(());
     static HELD: Held = Held(UnsafeCell::new(None));

@@ -1,10 +1,10 @@
 //! Functions of the operating system: standard error, local time, and what is loaded.
 
 #[cfg(unix)]
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[cfg(unix)]
+use crate::inside::Inside;
 
 /// Writes to standard error. Not through `std::io::stderr`, which keeps thread-local state that would pin the DLL.
 #[cfg(unix)]
@@ -47,37 +47,6 @@ pub(crate) fn write_to_standard_error(text: &str) {
 pub(crate) fn seconds_east_of_utc() -> i32 {
     static INSIDE: Inside = Inside::new();
     INSIDE.call(ask_seconds_east_of_utc).unwrap_or(0)
-}
-
-/// Counts the threads inside a function of the C library that takes a lock, which a fork leaves taken: glibc gives its child back few of
-/// them.
-#[cfg(unix)]
-#[derive(Debug)]
-pub(crate) struct Inside {
-    /// How many threads there are, below the number of their process.
-    threads: AtomicU64,
-}
-
-#[cfg(unix)]
-impl Inside {
-    pub(crate) const fn new() -> Self {
-        Self { threads: AtomicU64::new(0) }
-    }
-
-    /// Calls the function; not in a child whose parent's threads were inside when it was forked.
-    pub(crate) fn call<R>(&self, function: impl FnOnce() -> R) -> Option<R> {
-        let process = u64::from(std::process::id()) << 32;
-        self.threads
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
-                let is_foreign = inside >> 32 != process >> 32;
-                let threads = inside & u64::from(u32::MAX);
-                if threads > 0 && is_foreign { None } else { Some(process | (threads + 1)) }
-            })
-            .ok()?;
-        let result = function();
-        self.threads.fetch_sub(1, Ordering::AcqRel);
-        Some(result)
-    }
 }
 
 #[cfg(unix)]
@@ -290,25 +259,5 @@ mod tokens {
 
     fn done(result: i32) -> Result<(), SecurityStatus> {
         if result == 0 { Err(SecurityStatus::NO_IMPERSONATION) } else { Ok(()) }
-    }
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    /// M1
-    #[test]
-    fn a_child_that_was_forked_while_a_thread_was_inside_a_function_does_not_call_it() {
-        let inside = Inside::new();
-        let others = inside.call(|| {
-            assert_eq!(inside.call(|| 1), Some(1), "another thread of this process may");
-            // As the child of another process finds it.
-            inside.threads.fetch_xor(1 << 32, Ordering::SeqCst);
-            let in_child = inside.call(|| 2);
-            inside.threads.fetch_xor(1 << 32, Ordering::SeqCst);
-            in_child
-        });
-        assert_eq!((others, inside.call(|| 3)), (Some(None), Some(3)));
     }
 }

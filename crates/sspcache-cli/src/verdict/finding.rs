@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sspcache_engine::Operation;
 
-use super::{LeftWhen, Moment, leaks::Stage, misuse::Rule};
+use super::{LeftWhen, Moment};
 use crate::{
     output::{count, thousands},
     places::Place,
@@ -325,4 +325,81 @@ impl Finding {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// How far a context had come.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    Established,
+    Failed,
+    HalfOpen,
+}
+
+/// A rule that a call can break, most important first.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Rule {
+    /// Something is given back once.
+    FreedTwice,
+    /// Nothing is used once it was given back.
+    UsedAfterFreeing,
+    /// Memory is given back to the function that its page names.
+    WrongFunction,
+    /// A credential handle is no context handle.
+    WrongKind,
+    /// A context whose handshake failed can only be deleted.
+    StepOnFailedContext,
+}
+
+impl Rule {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 5] = [
+        Self::FreedTwice,
+        Self::UsedAfterFreeing,
+        Self::WrongFunction,
+        Self::WrongKind,
+        Self::StepOnFailedContext,
+    ];
+
+    /// The rule's name, as suppressions have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::FreedTwice => "freed-twice",
+            Self::UsedAfterFreeing => "used-after-freeing",
+            Self::WrongFunction => "wrong-function",
+            Self::WrongKind => "wrong-kind",
+            Self::StepOnFailedContext => "step-on-failed-context",
+        }
+    }
+
+    pub(super) fn advice(self, what: What) -> &'static str {
+        match (self, what) {
+            (Self::FreedTwice, What::CredentialHandle) => {
+                "Free a credential handle once, and mark it then (SecInvalidateHandle), so that no other path frees it again."
+            }
+            (Self::FreedTwice, _) => "Free memory once, and set its pointer to null then.",
+            (Self::UsedAfterFreeing, What::CredentialHandle) => {
+                "Free a credential handle when no call uses it any more. Contexts that were begun with it go on without it."
+            }
+            (Self::UsedAfterFreeing, _) => {
+                "Delete a context when no call uses it any more: its handle is invalid from then on."
+            }
+            (Self::WrongFunction, what) => what.advice(),
+            (Self::WrongKind, _) => {
+                "Pass a handle of AcquireCredentialsHandle where a CredHandle is wanted, and a handle of a context where a CtxtHandle is."
+            }
+            (Self::StepOnFailedContext, _) => {
+                "Delete a context whose handshake failed (DeleteSecurityContext), and begin another one without it."
+            }
+        }
+    }
+
+    pub(super) fn reference(self, what: What) -> &'static str {
+        match (self, what) {
+            (Self::WrongKind, What::Context) => What::CredentialHandle.reference(),
+            (Self::WrongKind, _) => What::Context.reference(),
+            (_, what) => what.reference(),
+        }
+    }
 }

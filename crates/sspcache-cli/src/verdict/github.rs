@@ -15,7 +15,7 @@ use super::{
     End, Outcome, Report,
     advice::advice_of,
     finding::{Finding, FindingKind},
-    leaks_text, misuse_text,
+    finding_text, leaks_text, misuse_text,
     text::{MAX_ROWS, cells, closing, left_alike, notes, plain},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) fn github(report: &Report<'_>) -> String {
             more += finding.count;
             continue;
         }
-        let lines = leaks_text::finding_lines(finding).join("\n");
+        let lines = finding_text::finding_lines(finding).join("\n");
         let message = format!("{}\n{lines}", quoted(&finding.title()));
         let (check, title) = match finding.kind {
             FindingKind::Leak => (Check::Leaks, "leak"),
@@ -204,7 +204,7 @@ fn summary(report: &Report<'_>) -> String {
             .expect("a string takes all text");
     }
     for finding in found(report).into_iter().take(MAX_ROWS) {
-        let lines = leaks_text::finding_lines(finding).join("\n    ");
+        let lines = finding_text::finding_lines(finding).join("\n    ");
         write!(text, "\n{}\n\n    {lines}\n", markdown(&quoted(&finding.title())))
             .expect("a string takes all text");
     }

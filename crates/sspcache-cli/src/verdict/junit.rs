@@ -9,7 +9,7 @@ use super::{
     End, Kind, LeaksOutcome, MisuseOutcome, Outcome, Process, Report as Asked, Verdict,
     advice::advice,
     finding::Finding,
-    leaks_text, misuse_text,
+    finding_text, leaks_text, misuse_text,
     text::{closing, plain, still_held},
 };
 
@@ -126,7 +126,7 @@ fn description<'f>(closing: &str, findings: impl Iterator<Item = &'f Finding>) -
     for finding in findings {
         lines.push(String::new());
         lines.push(finding.title());
-        lines.extend(leaks_text::finding_lines(finding));
+        lines.extend(finding_text::finding_lines(finding));
     }
     lines.join("\n")
 }

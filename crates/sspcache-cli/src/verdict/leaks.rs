@@ -7,7 +7,7 @@ use sspcache_engine::{Effect, Event, EventKind, Holds, Operation, Source};
 
 use super::{
     LeftWhen, Moment, Process,
-    finding::{Finding, FindingKind, Standing, What},
+    finding::{Finding, FindingKind, Stage, Standing, What},
     suppressions::{Subject, Suppressions},
 };
 use crate::places::{Images, Place};
@@ -36,15 +36,6 @@ impl Totals {
 
 /// The totals of each kind of which anything was given out.
 pub(crate) type ByKind = BTreeMap<What, Totals>;
-
-/// How far a context had come.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Stage {
-    Established,
-    Failed,
-    HalfOpen,
-}
 
 /// Finds the functions of a stack, as far as they can be found: called once for what is alike, before suppressions are looked for.
 pub(crate) type Resolve<'r> = dyn FnMut(&[Place]) -> Vec<Place> + 'r;

@@ -5,16 +5,10 @@ use std::fmt::Write;
 use super::{
     LeaksOutcome, Process, Verdict, advice,
     finding::{Finding, FindingKind, Standing, What},
-    misuse_text,
+    finding_text::{MOST, finding_text, is_told},
     text::left,
 };
-use crate::{
-    output::{BAD, GOOD, UNSURE, count, join, lines, quoted, since_start, styled, table, thousands, wrapped},
-    places,
-};
-
-/// Most findings that are shown.
-pub(super) const MOST: usize = 16;
+use crate::output::{BAD, GOOD, UNSURE, count, join, lines, quoted, styled, table, thousands, wrapped};
 
 /// The part of the verdict that is about leaks. Findings are numbered on from `first`.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> String {
@@ -89,49 +83,6 @@ pub(super) fn closing(verdict: &Verdict) -> String {
             },
         ),
     }
-}
-
-/// A finding in a few lines.
-pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
-    let lines = match finding.kind {
-        FindingKind::Leak => leak_lines(finding),
-        FindingKind::Misuse => misuse_text::lines(finding),
-    };
-    lines.iter().map(|line| quoted(line).into_owned()).collect()
-}
-
-fn leak_lines(finding: &Finding) -> Vec<String> {
-    let first = if finding.count == 1 { "" } else { "the first " };
-    let mut lines = vec![
-        finding.whose(),
-        format!(
-            "{first}since {} (event {}), still there {}",
-            since_start(finding.since.at),
-            finding.since.event,
-            finding.when.map_or("", left)
-        ),
-    ];
-    lines.extend(places::lines(&finding.stack, 0, None).lines().map(str::to_owned));
-    if let Standing::Unknown { why } = &finding.standing {
-        lines.push(format!("Unknown whether it would have been given back: {why}."));
-    }
-    lines.push(finding.advice.to_owned());
-    lines.push(finding.reference.to_owned());
-    lines
-}
-
-pub(super) fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
-    let style = if finding.is_leaked() || finding.is_misused() { BAD } else { UNSURE };
-    let mut text = format!("{number}. {}\n", styled(style, quoted(&finding.title())));
-    for line in finding_lines(finding) {
-        text += &wrapped(&line, "   ", width);
-    }
-    text
-}
-
-/// Whether a finding is shown in full. The others are notes.
-pub(super) fn is_told(standing: &Standing) -> bool {
-    matches!(standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
 }
 
 fn totals(verdict: &Verdict, width: Option<u16>) -> String {

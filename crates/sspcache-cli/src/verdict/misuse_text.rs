@@ -5,12 +5,9 @@ use std::fmt::Write;
 use super::{
     MisuseOutcome, Verdict,
     finding::{Finding, FindingKind, Standing},
-    leaks_text::{MOST, finding_text, is_told},
+    finding_text::{MOST, finding_text, is_told},
 };
-use crate::{
-    output::{BAD, GOOD, UNSURE, count, quoted, since_start, styled},
-    places,
-};
+use crate::output::{BAD, GOOD, UNSURE, count, quoted, styled};
 
 /// The part of the verdict that is about misuse. Findings are numbered on from `first`; how many were.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (String, usize) {
@@ -68,30 +65,6 @@ pub(super) fn closing(verdict: &Verdict) -> String {
             },
         ),
     }
-}
-
-/// A finding in a few lines.
-pub(super) fn lines(finding: &Finding) -> Vec<String> {
-    let moment = |moment: &super::Moment| format!("{} (event {})", since_start(moment.at), moment.event);
-    let places = |stack| places::lines(stack, 0, None).lines().map(str::to_owned).collect::<Vec<_>>();
-    let first = if finding.count == 1 { "" } else { "the first " };
-    let function = finding.function.unwrap_or_default();
-    let mut lines =
-        vec![finding.whose(), format!("{function} was refused, {first}{}", moment(&finding.since))];
-    lines.extend(places(&finding.stack));
-    if let Some(back) = &finding.given_back {
-        lines.push(format!("given back before, {}", moment(&back.moment)));
-        lines.extend(places(&back.stack));
-    }
-    if let Some(given_out) = &finding.given_out {
-        lines.push(format!("given out {}", moment(given_out)));
-    }
-    if let Standing::Unknown { why } = &finding.standing {
-        lines.push(format!("Unknown whether the call broke a rule: {why}."));
-    }
-    lines.push(finding.advice.to_owned());
-    lines.push(finding.reference.to_owned());
-    lines
 }
 
 /// The findings of this check.

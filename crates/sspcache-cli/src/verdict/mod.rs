@@ -7,6 +7,7 @@
 
 mod advice;
 mod finding;
+mod finding_text;
 mod github;
 mod judge;
 mod junit;

@@ -12,8 +12,7 @@ use toml::Spanned;
 
 use super::{
     Credential, Kind, Process,
-    finding::{Finding, What},
-    misuse::Rule,
+    finding::{Finding, Rule, What},
 };
 use crate::places::Place;
 

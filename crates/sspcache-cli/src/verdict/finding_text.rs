@@ -1,0 +1,79 @@
+//! A finding, for people.
+
+use super::{
+    finding::{Finding, FindingKind, Standing},
+    text::left,
+};
+use crate::{
+    output::{BAD, UNSURE, quoted, since_start, styled, wrapped},
+    places,
+};
+
+/// Most findings that are shown.
+pub(super) const MOST: usize = 16;
+
+/// A finding in a few lines.
+pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
+    let lines = match finding.kind {
+        FindingKind::Leak => leak_lines(finding),
+        FindingKind::Misuse => misuse_lines(finding),
+    };
+    lines.iter().map(|line| quoted(line).into_owned()).collect()
+}
+
+fn leak_lines(finding: &Finding) -> Vec<String> {
+    let first = if finding.count == 1 { "" } else { "the first " };
+    let mut lines = vec![
+        finding.whose(),
+        format!(
+            "{first}since {} (event {}), still there {}",
+            since_start(finding.since.at),
+            finding.since.event,
+            finding.when.map_or("", left)
+        ),
+    ];
+    lines.extend(places::lines(&finding.stack, 0, None).lines().map(str::to_owned));
+    if let Standing::Unknown { why } = &finding.standing {
+        lines.push(format!("Unknown whether it would have been given back: {why}."));
+    }
+    lines.push(finding.advice.to_owned());
+    lines.push(finding.reference.to_owned());
+    lines
+}
+
+fn misuse_lines(finding: &Finding) -> Vec<String> {
+    let moment = |moment: &super::Moment| format!("{} (event {})", since_start(moment.at), moment.event);
+    let places = |stack| places::lines(stack, 0, None).lines().map(str::to_owned).collect::<Vec<_>>();
+    let first = if finding.count == 1 { "" } else { "the first " };
+    let function = finding.function.unwrap_or_default();
+    let mut lines =
+        vec![finding.whose(), format!("{function} was refused, {first}{}", moment(&finding.since))];
+    lines.extend(places(&finding.stack));
+    if let Some(back) = &finding.given_back {
+        lines.push(format!("given back before, {}", moment(&back.moment)));
+        lines.extend(places(&back.stack));
+    }
+    if let Some(given_out) = &finding.given_out {
+        lines.push(format!("given out {}", moment(given_out)));
+    }
+    if let Standing::Unknown { why } = &finding.standing {
+        lines.push(format!("Unknown whether the call broke a rule: {why}."));
+    }
+    lines.push(finding.advice.to_owned());
+    lines.push(finding.reference.to_owned());
+    lines
+}
+
+pub(super) fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
+    let style = if finding.is_leaked() || finding.is_misused() { BAD } else { UNSURE };
+    let mut text = format!("{number}. {}\n", styled(style, quoted(&finding.title())));
+    for line in finding_lines(finding) {
+        text += &wrapped(&line, "   ", width);
+    }
+    text
+}
+
+/// Whether a finding is shown in full. The others are notes.
+pub(super) fn is_told(standing: &Standing) -> bool {
+    matches!(standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
+}
