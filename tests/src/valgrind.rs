@@ -18,6 +18,7 @@ pub fn watched(command: &[OsString]) -> Vec<OsString> {
         "--quiet",
         "--leak-check=full",
         "--errors-for-leak-kinds=all",
+        "--show-leak-kinds=all",
         "--keep-debuginfo=yes",
         "--error-exitcode=9",
     ];
