@@ -20,10 +20,7 @@ mod contexts;
 use crate::{
     AuthIdentity, Clock, CredentialHandle, Effect, Ending, EventKind, FileTime, Logon, Name, Operation,
     PackageInfo, SecurityStatus,
-    context::{
-        Accounts, ContextHandle, export_key::ExportKey, half_open::Handshakes, settings::Settings,
-        stage::Contexts,
-    },
+    context::{Accounts, export_key::ExportKey, half_open::Handshakes, settings::Settings, stage::Contexts},
     credentials::{
         held::{Credential, Held},
         request::{AcquireRequest, KdcProxy},
@@ -94,7 +91,8 @@ struct Locks {
 pub(crate) struct Named<'r> {
     pub(crate) request: Option<&'r AcquireRequest>,
     pub(crate) handle: Option<CredentialHandle>,
-    pub(crate) context: Option<ContextHandle>,
+    /// The value of a context's handle.
+    pub(crate) context: Option<usize>,
 }
 
 impl<'r> From<&'r AcquireRequest> for Named<'r> {
@@ -106,12 +104,6 @@ impl<'r> From<&'r AcquireRequest> for Named<'r> {
 impl From<CredentialHandle> for Named<'_> {
     fn from(handle: CredentialHandle) -> Self {
         Self { handle: Some(handle), ..Self::default() }
-    }
-}
-
-impl From<ContextHandle> for Named<'_> {
-    fn from(context: ContextHandle) -> Self {
-        Self { context: Some(context), ..Self::default() }
     }
 }
 
@@ -517,7 +509,7 @@ impl State {
                 })
                 .map_or_else(String::new, ToString::to_string),
             handle: handle.map(CredentialHandle::word),
-            context: context.map(ContextHandle::word),
+            context,
             memory: None,
         });
     }

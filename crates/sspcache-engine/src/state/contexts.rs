@@ -35,6 +35,12 @@ impl Instance {
     }
 }
 
+impl From<ContextHandle> for Named<'_> {
+    fn from(context: ContextHandle) -> Self {
+        Self { context: Some(context.word()), ..Self::default() }
+    }
+}
+
 impl State {
     pub(crate) fn context(&self, handle: ContextHandle) -> Option<SharedContext> {
         self.contexts.get(handle.word()).cloned()
