@@ -1,7 +1,7 @@
 //! What a check found (clause Q4): what it is, whose, since when, where, and how to mend it.
 
 use serde::Serialize;
-use sspcache_engine::Operation;
+use sspcache_engine::{Holds, Operation};
 
 use super::{LeftWhen, Moment};
 use crate::{
@@ -117,6 +117,19 @@ pub(crate) enum What {
 }
 
 impl What {
+    /// What memory holds.
+    pub(super) fn of(holds: Holds) -> Self {
+        match holds {
+            Holds::Attribute => Self::Attribute,
+            Holds::ExportedContext => Self::ExportedContext,
+            Holds::Identity => Self::Identity,
+            Holds::PackedIdentity => Self::PackedIdentity,
+            Holds::Packages => Self::Packages,
+            Holds::Token => Self::Token,
+            _ => Self::Memory,
+        }
+    }
+
     /// `2 credential handles`.
     pub(crate) fn counted(self, number: usize) -> String {
         match self {

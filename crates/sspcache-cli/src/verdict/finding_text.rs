@@ -1,16 +1,18 @@
 //! A finding, for people.
 
+use std::fmt::Write;
+
 use super::{
     finding::{Finding, FindingKind, Standing},
     text::left,
 };
 use crate::{
-    output::{BAD, UNSURE, quoted, since_start, styled, wrapped},
+    output::{BAD, UNSURE, count, quoted, since_start, styled, wrapped},
     places,
 };
 
 /// Most findings that are shown.
-pub(super) const MOST: usize = 16;
+const MOST: usize = 16;
 
 /// A finding in a few lines.
 pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
@@ -64,16 +66,32 @@ fn misuse_lines(finding: &Finding) -> Vec<String> {
     lines
 }
 
-pub(super) fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
+/// Findings in full, numbered on from `first`, and how many these are; those that belong into notes are returned with them.
+pub(super) fn listed<'f>(
+    findings: impl Iterator<Item = &'f Finding>,
+    first: usize,
+    width: Option<u16>,
+) -> (String, usize, Vec<&'f Finding>) {
+    let is_told = |finding: &&Finding| {
+        matches!(finding.standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
+    };
+    let (told, rest): (Vec<_>, Vec<_>) = findings.partition(is_told);
+    let mut text = String::new();
+    for (index, finding) in told.iter().take(MOST).enumerate() {
+        writeln!(text, "{}", finding_text(first + index, finding, width)).expect("a string takes all text");
+    }
+    if told.len() > MOST {
+        let more = count(told.len() - MOST, "more finding");
+        writeln!(text, "… and {more}; the JSON form lists all\n").expect("a string takes all text");
+    }
+    (text, told.len().min(MOST), rest)
+}
+
+fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
     let style = if finding.is_leaked() || finding.is_misused() { BAD } else { UNSURE };
     let mut text = format!("{number}. {}\n", styled(style, quoted(&finding.title())));
     for line in finding_lines(finding) {
         text += &wrapped(&line, "   ", width);
     }
     text
-}
-
-/// Whether a finding is shown in full. The others are notes.
-pub(super) fn is_told(standing: &Standing) -> bool {
-    matches!(standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
 }

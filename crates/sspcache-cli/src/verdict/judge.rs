@@ -18,7 +18,7 @@ use super::{
     misuse::Calls,
     suppressions::{Subject, Suppressions},
 };
-use crate::places::Place;
+use crate::places::{Images, Place};
 
 /// Judges a run by its journals, including those that can't be read. `is_running` says of a process without an end, by its
 /// number, its program and the time of its first event, whether it still runs. `resolve` finds the functions of a stack.
@@ -400,6 +400,8 @@ struct Replay<'journal> {
     /// Whether an event's count differs from the sum of the events before it.
     miscounted: bool,
     gaps: Vec<String>,
+    /// The files that were named so far.
+    images: Images,
     /// What was given out and given back.
     account: Account,
     /// What was refused.
@@ -441,6 +443,7 @@ impl<'journal> Replay<'journal> {
             end: None,
             miscounted: false,
             gaps: Vec::new(),
+            images: Images::default(),
             account: Account::default(),
             calls: Calls::default(),
             refused_to_free: false,
@@ -482,12 +485,13 @@ impl<'journal> Replay<'journal> {
 
     fn step(&mut self, event: &'journal Event) {
         let moment = self.moment(event);
-        self.account.step(event, moment);
-        self.calls.step(event, moment);
+        self.images.note(event);
+        self.account.step(event, moment, &self.images);
+        self.calls.step(event, moment, &self.images);
         match &event.kind {
             EventKind::Acquired { credential, package, source, .. }
             | EventKind::CredentialsAdded { credential, package, source, .. } => {
-                let stack = self.account.places(event);
+                let stack = self.images.stack(event);
                 self.acquired(*credential, package, *source, stack);
             }
             EventKind::Cached { credential, package, principal, source, .. } => {

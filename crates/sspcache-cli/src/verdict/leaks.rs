@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use sspcache_engine::{Effect, Event, EventKind, Holds, Operation, Source};
+use sspcache_engine::{Effect, Event, EventKind, Operation, Source};
 
 use super::{
     LeftWhen, Moment, Process,
@@ -47,7 +47,6 @@ pub(super) struct Account {
     credential_handles: BTreeMap<usize, usize>,
     contexts: BTreeMap<usize, usize>,
     memory: BTreeMap<u64, usize>,
-    images: Images,
     /// The places of each stack.
     stacks: HashMap<Frames, Vec<Place>>,
     /// The functions that give back, and that an injected fault kept from it.
@@ -94,9 +93,51 @@ pub(super) struct Circumstances<'c> {
     pub(super) doubt: Option<&'static str>,
 }
 
+impl Circumstances<'_> {
+    /// Whether the system's own secur32.dll is in between, which may free such memory without asking the SSP (observed under Wine 8, by
+    /// HeapFree).
+    pub(super) fn system_may_free(&self, what: What) -> bool {
+        self.is_windows && what.is_context_buffer() && !self.module.eq_ignore_ascii_case("secur32.dll")
+    }
+
+    /// A finding in this process, of which nothing else is known yet.
+    pub(super) fn finding(&self, kind: FindingKind, what: What, since: Moment) -> Finding {
+        let Self { process, module, .. } = self;
+        let standing = match kind {
+            FindingKind::Leak => Standing::Leaked,
+            FindingKind::Misuse => Standing::Misused,
+        };
+        Finding {
+            kind,
+            rule: None,
+            function: None,
+            what,
+            stage: None,
+            holds_secret: false,
+            is_inbound: false,
+            count: 0,
+            bytes: 0,
+            pid: process.pid,
+            program: process.program.clone(),
+            process: process.name(),
+            module: (*module).to_owned(),
+            package: String::new(),
+            principal: String::new(),
+            since,
+            when: None,
+            given_out: None,
+            given_back: None,
+            standing,
+            stack: Vec::new(),
+            advice: what.advice(),
+            reference: what.reference(),
+        }
+    }
+}
+
 impl Account {
-    pub(super) fn step(&mut self, event: &Event, since: Moment) {
-        self.images.note(event);
+    /// Takes an event in. `images` has the files that the journal named so far.
+    pub(super) fn step(&mut self, event: &Event, since: Moment, images: &Images) {
         match &event.kind {
             EventKind::Faulted { operation, effect } if *effect != Effect::Delay => {
                 self.faulted.push(*operation);
@@ -108,7 +149,7 @@ impl Account {
                         Source::Inbound => Origin::Inbound,
                         _ => Origin::Other,
                     }),
-                    ..self.about(What::CredentialHandle, package, principal, event)
+                    ..self.about(What::CredentialHandle, package, principal, event, images)
                 };
                 let place = self.give_out(about, 0, since);
                 self.credential_handles.insert(*handle, place);
@@ -118,10 +159,12 @@ impl Account {
                 self.give_back(place);
             }
             EventKind::ContextStarted { context, package, principal, .. } => {
-                self.context(*context, Stage::HalfOpen, package, principal, event, since);
+                let about = self.about(What::Context, package, principal, event, images);
+                self.open(*context, About { stage: Some(Stage::HalfOpen), ..about }, since);
             }
             EventKind::ContextImported { context, package, principal, .. } => {
-                self.context(*context, Stage::Established, package, principal, event, since);
+                let about = self.about(What::Context, package, principal, event, images);
+                self.open(*context, About { stage: Some(Stage::Established), ..about }, since);
             }
             EventKind::ContextEstablished { context, package, principal, .. } => {
                 if let Some(about) = self.open_context(*context) {
@@ -140,7 +183,7 @@ impl Account {
                 self.give_back(place);
             }
             EventKind::Allocated { memory, holds, size, package } => {
-                let about = self.about(What::of(*holds), package, "", event);
+                let about = self.about(What::of(*holds), package, "", event, images);
                 let place = self.give_out(about, *size, since);
                 self.memory.insert(*memory, place);
             }
@@ -187,15 +230,10 @@ impl Account {
         (findings, totals)
     }
 
-    /// The stack of an event, with the files that this journal named so far.
-    pub(super) fn places(&self, event: &Event) -> Vec<Place> {
-        self.images.stack(event)
-    }
-
-    fn about(&mut self, what: What, package: &str, principal: &str, event: &Event) -> About {
+    fn about(&mut self, what: What, package: &str, principal: &str, event: &Event, images: &Images) -> About {
         let stack: Frames = event.stack.iter().map(|frame| (frame.image, frame.offset)).collect();
         if !self.stacks.contains_key(&stack) {
-            self.stacks.insert(stack.clone(), self.places(event));
+            self.stacks.insert(stack.clone(), images.stack(event));
         }
         About {
             what,
@@ -207,16 +245,7 @@ impl Account {
         }
     }
 
-    fn context(
-        &mut self,
-        context: usize,
-        stage: Stage,
-        package: &str,
-        principal: &str,
-        event: &Event,
-        since: Moment,
-    ) {
-        let about = About { stage: Some(stage), ..self.about(What::Context, package, principal, event) };
+    fn open(&mut self, context: usize, about: About, since: Moment) {
         let place = self.give_out(about, 0, since);
         self.contexts.insert(context, place);
     }
@@ -241,31 +270,14 @@ impl Account {
 
 /// What is said of things of which the first is there since then. Their number is counted later.
 fn finding(about: &About, since: Moment, circumstances: &Circumstances<'_>) -> Finding {
-    let Circumstances { process, module, when, .. } = circumstances;
     Finding {
-        kind: FindingKind::Leak,
-        rule: None,
-        function: None,
-        what: about.what,
         stage: about.stage,
         holds_secret: about.source == Some(Origin::Explicit),
         is_inbound: about.source == Some(Origin::Inbound),
-        count: 0,
-        bytes: 0,
-        pid: process.pid,
-        program: process.program.clone(),
-        process: process.name(),
-        module: (*module).to_owned(),
         package: about.package.clone(),
         principal: about.principal.clone(),
-        since,
-        when: Some(*when),
-        given_out: None,
-        given_back: None,
-        standing: Standing::Leaked,
-        stack: Vec::new(),
-        advice: about.what.advice(),
-        reference: about.what.reference(),
+        when: Some(circumstances.when),
+        ..circumstances.finding(FindingKind::Leak, about.what, since)
     }
 }
 
@@ -276,9 +288,8 @@ fn standing(
     circumstances: &Circumstances<'_>,
     suppressions: &mut Suppressions,
 ) -> Standing {
-    let Circumstances { process, module, is_windows, when, doubt } = *circumstances;
-    // Observed under Wine 8, by HeapFree.
-    if is_windows && what.is_context_buffer() && !module.eq_ignore_ascii_case("secur32.dll") {
+    let Circumstances { process, module, when, doubt, .. } = *circumstances;
+    if circumstances.system_may_free(what) {
         let why = format!("the system's secur32.dll may free buffers of {module} without asking it");
         return Standing::NotJudged { why };
     }
@@ -296,18 +307,4 @@ fn standing(
         }
     }
     Standing::Leaked
-}
-
-impl What {
-    pub(super) fn of(holds: Holds) -> Self {
-        match holds {
-            Holds::Attribute => Self::Attribute,
-            Holds::ExportedContext => Self::ExportedContext,
-            Holds::Identity => Self::Identity,
-            Holds::PackedIdentity => Self::PackedIdentity,
-            Holds::Packages => Self::Packages,
-            Holds::Token => Self::Token,
-            _ => Self::Memory,
-        }
-    }
 }

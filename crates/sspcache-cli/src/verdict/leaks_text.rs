@@ -5,23 +5,15 @@ use std::fmt::Write;
 use super::{
     LeaksOutcome, Process, Verdict, advice,
     finding::{Finding, FindingKind, Standing, What},
-    finding_text::{MOST, finding_text, is_told},
+    finding_text::listed,
     text::left,
 };
 use crate::output::{BAD, GOOD, UNSURE, count, join, lines, quoted, styled, table, thousands, wrapped};
 
 /// The part of the verdict that is about leaks. Findings are numbered on from `first`.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> String {
-    let mut text = String::new();
     let leaks = verdict.findings.iter().filter(|finding| finding.kind == FindingKind::Leak);
-    let (told, rest): (Vec<&Finding>, Vec<&Finding>) = leaks.partition(|finding| is_told(&finding.standing));
-    for (index, finding) in told.iter().take(MOST).enumerate() {
-        writeln!(text, "{}", finding_text(first + index, finding, width)).expect("a string takes all text");
-    }
-    if told.len() > MOST {
-        let more = count(told.len() - MOST, "more finding");
-        writeln!(text, "… and {more}; the JSON form lists all\n").expect("a string takes all text");
-    }
+    let (mut text, _, rest) = listed(leaks, first, width);
     if verdict.leaks.all.given_out > 0 {
         text += &totals(verdict, width);
         text.push('\n');

@@ -21,7 +21,6 @@ pub(super) struct Calls {
     credential_handles: HashMap<usize, Life>,
     contexts: HashMap<usize, Life>,
     memory: HashMap<u64, Life>,
-    images: Images,
     /// Whether a handle may have come into the place of one that was freed: since then an acquire or a first step failed, and no page
     /// says what is in that place.
     failed_acquire: u64,
@@ -66,15 +65,15 @@ struct Alike {
 }
 
 impl Calls {
-    pub(super) fn step(&mut self, event: &Event, at: Moment) {
-        self.images.note(event);
+    /// Takes an event in. `images` has the files that the journal named so far.
+    pub(super) fn step(&mut self, event: &Event, at: Moment, images: &Images) {
         match &event.kind {
             EventKind::Acquired { handle, package, principal, .. } => {
                 self.credential_handles
                     .insert(*handle, Life::new(What::CredentialHandle, package, principal, at));
             }
             EventKind::Freed { handle } => {
-                let stack = self.images.stack(event);
+                let stack = images.stack(event);
                 give_back(self.credential_handles.get_mut(handle), at, stack);
             }
             EventKind::ContextStarted { context, package, principal, .. }
@@ -93,14 +92,14 @@ impl Calls {
                 }
             }
             EventKind::ContextDeleted { context } => {
-                let stack = self.images.stack(event);
+                let stack = images.stack(event);
                 give_back(self.contexts.get_mut(context), at, stack);
             }
             EventKind::Allocated { memory, holds, package, .. } => {
                 self.memory.insert(*memory, Life::new(What::of(*holds), package, "", at));
             }
             EventKind::MemoryFreed { memory } => {
-                let stack = self.images.stack(event);
+                let stack = images.stack(event);
                 give_back(self.memory.get_mut(memory), at, stack);
             }
             // What it gives out from here on has handles of its own.
@@ -112,7 +111,7 @@ impl Calls {
                 self.gave_nothing(*operation, None, at);
             }
             EventKind::Refused { operation, status, handle, context, memory, .. } => {
-                let (operation, stack) = (*operation, self.images.stack(event));
+                let (operation, stack) = (*operation, images.stack(event));
                 let broken = match (handle, context, memory) {
                     _ if *status != SecurityStatus::INVALID_HANDLE => None,
                     (_, Some(context), _) => self.for_context(*context, operation),
@@ -199,13 +198,10 @@ impl Calls {
         suppressions: &mut Suppressions,
         resolve: &mut Resolve<'_>,
     ) -> Vec<Finding> {
-        let Circumstances { module, is_windows, .. } = *circumstances;
-        let behind_another = is_windows && !module.eq_ignore_ascii_case("secur32.dll");
         let mut findings: Vec<Finding> = Vec::new();
         let mut known: HashMap<Alike, usize> = HashMap::new();
         for Broken { rule, life, memory, operation, at, stack } in self.broken {
-            // The system's secur32.dll frees such memory, asking or not.
-            if behind_another && life.what.is_context_buffer() {
+            if circumstances.system_may_free(life.what) {
                 continue;
             }
             let later = || memory.and_then(|memory| self.memory.get(&memory)?.given_back.clone());
@@ -227,51 +223,24 @@ impl Calls {
                 let given_back = given_back.map(|(moment, stack)| Back { moment, stack: resolve(&stack) });
                 let doubted = may_be_others && memory.is_some();
                 let standing = standing(rule, &stack, doubted, circumstances, suppressions);
-                findings.push(finding(rule, operation, life, given_back, at, stack, standing, circumstances));
+                findings.push(Finding {
+                    rule: Some(rule),
+                    function: Some(operation.name()),
+                    package: life.package,
+                    principal: life.principal,
+                    given_out: Some(life.given_out),
+                    given_back,
+                    standing,
+                    stack,
+                    advice: rule.advice(life.what),
+                    reference: rule.reference(life.what),
+                    ..circumstances.finding(FindingKind::Misuse, life.what, at)
+                });
                 findings.len() - 1
             });
             findings[place].count += 1;
         }
         findings
-    }
-}
-
-#[allow(clippy::too_many_arguments, reason = "a finding has as many parts")]
-fn finding(
-    rule: Rule,
-    operation: Operation,
-    life: Life,
-    given_back: Option<Back>,
-    at: Moment,
-    stack: Vec<Place>,
-    standing: Standing,
-    circumstances: &Circumstances<'_>,
-) -> Finding {
-    let Circumstances { process, module, .. } = circumstances;
-    Finding {
-        kind: FindingKind::Misuse,
-        rule: Some(rule),
-        function: Some(operation.name()),
-        what: life.what,
-        stage: None,
-        holds_secret: false,
-        is_inbound: false,
-        count: 0,
-        bytes: 0,
-        pid: process.pid,
-        program: process.program.clone(),
-        process: process.name(),
-        module: (*module).to_owned(),
-        package: life.package,
-        principal: life.principal,
-        since: at,
-        when: None,
-        given_out: Some(life.given_out),
-        given_back,
-        standing,
-        stack,
-        advice: rule.advice(life.what),
-        reference: rule.reference(life.what),
     }
 }
 

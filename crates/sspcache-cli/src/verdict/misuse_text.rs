@@ -5,22 +5,13 @@ use std::fmt::Write;
 use super::{
     MisuseOutcome, Verdict,
     finding::{Finding, FindingKind, Standing},
-    finding_text::{MOST, finding_text, is_told},
+    finding_text::listed,
 };
 use crate::output::{BAD, GOOD, UNSURE, count, quoted, styled};
 
 /// The part of the verdict that is about misuse. Findings are numbered on from `first`; how many were.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (String, usize) {
-    let mut text = String::new();
-    let (told, rest): (Vec<&Finding>, Vec<&Finding>) =
-        findings(verdict).partition(|finding| is_told(&finding.standing));
-    for (index, finding) in told.iter().take(MOST).enumerate() {
-        writeln!(text, "{}", finding_text(first + index, finding, width)).expect("a string takes all text");
-    }
-    if told.len() > MOST {
-        let more = count(told.len() - MOST, "more finding");
-        writeln!(text, "… and {more}; the JSON form lists all\n").expect("a string takes all text");
-    }
+    let (mut text, told, rest) = listed(findings(verdict), first, width);
     for finding in rest {
         if let Standing::Suppressed { why } | Standing::NotJudged { why } = &finding.standing {
             let note =
@@ -28,7 +19,7 @@ pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (Stri
             writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
         }
     }
-    (text + &closing(verdict) + "\n", told.len().min(MOST))
+    (text + &closing(verdict) + "\n", told)
 }
 
 /// One line for a run that isn't checked for misuse; none where there is nothing to say.
