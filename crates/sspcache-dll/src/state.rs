@@ -30,7 +30,7 @@ pub struct Ssp {
     module: &'static str,
     state: InUse<State>,
     surroundings: Surroundings,
-    /// Whether there was an engine whose events somebody reads: nothing else is done for events where there was none.
+    /// Whether there was an engine whose events are read: nothing else is done for events where there was none.
     was_observed: AtomicBool,
 }
 

@@ -26,7 +26,7 @@ pub struct Event {
     /// those that were still held.
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_zero"))]
     pub held: u32,
-    /// Where in the program the call was made that this is about, innermost frame first; empty where nobody looks. What gives something
+    /// Where in the program the call was made that this is about, innermost frame first; empty where none is recorded. What gives something
     /// out has several frames, and so has a call for something that was refused; what takes it back has one.
     #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub stack: Vec<Frame>,

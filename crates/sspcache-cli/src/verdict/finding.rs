@@ -57,7 +57,7 @@ pub(crate) struct Finding {
     pub(crate) given_back: Option<Back>,
     #[serde(flatten)]
     pub(crate) standing: Standing,
-    /// Where it was given out, or the call was made, innermost place first; empty where nobody looked.
+    /// Where it was given out, or the call was made, innermost place first; empty where no stack was recorded.
     pub(crate) stack: Vec<Place>,
     /// What mends it.
     pub(crate) advice: &'static str,
@@ -70,7 +70,7 @@ pub(crate) struct Finding {
 pub(crate) struct Back {
     #[serde(flatten)]
     pub(crate) moment: Moment,
-    /// Empty where nobody looked.
+    /// Empty where no stack was recorded.
     pub(crate) stack: Vec<Place>,
 }
 

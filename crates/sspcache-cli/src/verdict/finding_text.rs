@@ -72,19 +72,19 @@ pub(super) fn listed<'f>(
     first: usize,
     width: Option<u16>,
 ) -> (String, usize, Vec<&'f Finding>) {
-    let is_told = |finding: &&Finding| {
+    let is_shown = |finding: &&Finding| {
         matches!(finding.standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
     };
-    let (told, rest): (Vec<_>, Vec<_>) = findings.partition(is_told);
+    let (shown, rest): (Vec<_>, Vec<_>) = findings.partition(is_shown);
     let mut text = String::new();
-    for (index, finding) in told.iter().take(MOST).enumerate() {
+    for (index, finding) in shown.iter().take(MOST).enumerate() {
         writeln!(text, "{}", finding_text(first + index, finding, width)).expect("a string takes all text");
     }
-    if told.len() > MOST {
-        let more = count(told.len() - MOST, "more finding");
+    if shown.len() > MOST {
+        let more = count(shown.len() - MOST, "more finding");
         writeln!(text, "… and {more}; the JSON form lists all\n").expect("a string takes all text");
     }
-    (text, told.len().min(MOST), rest)
+    (text, shown.len().min(MOST), rest)
 }
 
 fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {

@@ -1,7 +1,7 @@
 //! Calls that break the rules of their pages (clause Q3). Each rule is a row of `fixtures/misuse.toml`.
 //!
 //! The journal alone says it, by the order of its events: what this instance gave out, took back, and refused later. What it didn't give
-//! out is unknown, and nobody is accused for that: a handle of another process, garbage, an all-zero handle.
+//! out is unknown, and the judge accuses no program for that: a handle of another process, garbage, an all-zero handle.
 
 use std::collections::HashMap;
 
@@ -175,7 +175,7 @@ impl Calls {
 
     fn for_memory(&self, memory: u64, operation: Operation) -> Option<(Rule, &Life)> {
         let life = self.memory.get(&memory)?;
-        // The event that it was freed by may follow, where another thread did that. Without one, nobody is accused at the end.
+        // The event that it was freed by may follow, where another thread did that. Without one, `close` drops the call.
         if life.given_back.is_some() || life.what.is_given_back_by(operation) {
             return Some((Rule::FreedTwice, life));
         }

@@ -11,7 +11,7 @@ use crate::output::{BAD, GOOD, UNSURE, count, quoted, styled};
 
 /// The part of the verdict that is about misuse. Findings are numbered on from `first`; how many were.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (String, usize) {
-    let (mut text, told, rest) = listed(findings(verdict), first, width);
+    let (mut text, shown, rest) = listed(findings(verdict), first, width);
     for finding in rest {
         if let Standing::Suppressed { why } | Standing::NotJudged { why } = &finding.standing {
             let note =
@@ -19,7 +19,7 @@ pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (Stri
             writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
         }
     }
-    (text + &closing(verdict) + "\n", told)
+    (text + &closing(verdict) + "\n", shown)
 }
 
 /// One line for a run that isn't checked for misuse; none where there is nothing to say.

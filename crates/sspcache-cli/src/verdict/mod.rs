@@ -248,7 +248,7 @@ pub(crate) struct Credential {
     pub(crate) since: Moment,
     /// Silent sign-ins that used it, without a password.
     pub(crate) silent_sign_ins: u32,
-    /// Where the program passed it, innermost place first; empty where nobody looked.
+    /// Where the program passed it, innermost place first; empty where no stack was recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) stack: Vec<Place>,
     /// What ended it.

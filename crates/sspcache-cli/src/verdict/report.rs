@@ -65,9 +65,9 @@ impl Report<'_> {
             (self.checks.contains(&Check::Misuse), self.checks.contains(&Check::Leaks));
         let mut number = 1;
         if checks_misuse {
-            let (misuse, told) = misuse_text::text(self.verdict, number, width);
+            let (misuse, shown) = misuse_text::text(self.verdict, number, width);
             text.extend(["\n", &misuse]);
-            number += told;
+            number += shown;
         }
         if checks_leaks {
             text.extend(["\n", &leaks_text::text(self.verdict, number, width)]);
