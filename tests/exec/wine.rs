@@ -73,7 +73,10 @@ impl WineStage {
         let mut line = String::new();
         let output = exec.stdout.as_mut().expect("piped");
         BufReader::new(output).read_line(&mut line).expect("readable");
-        assert!(line.contains(": "), "{line:?}");
+        if !line.contains(": ") {
+            let ran = Ran::from(exec.wait_with_output().expect("it ends"));
+            panic!("it printed {line:?} instead of its first step: {ran:?}");
+        }
         exec
     }
 }
