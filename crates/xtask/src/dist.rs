@@ -54,13 +54,22 @@ pub(crate) const WINDOWS_32: (&str, &str) = ("i686-pc-windows-gnullvm", "x86");
 
 /// Builds the distribution for a target, or for this system, and returns its folder.
 pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf> {
+    build_all(workspace, target, true)
+}
+
+/// The same for this system, without what is for 32-bit Windows programs.
+pub(crate) fn without_32_bit(workspace: &Workspace) -> Result<PathBuf> {
+    build_all(workspace, None, false)
+}
+
+fn build_all(workspace: &Workspace, target: Option<&str>, with_32_bit: bool) -> Result<PathBuf> {
     let host = workspace.host()?;
     let triple = target.unwrap_or(&host);
-    let mut files = mocks(workspace, triple)?;
+    let mut files = mocks_with(workspace, triple, with_32_bit)?;
     if is_windows(triple) {
         files.push(program(workspace, triple)?);
     } else {
-        let windows = mocks(workspace, WINDOWS)?.into_iter();
+        let windows = mocks_with(workspace, WINDOWS, with_32_bit)?.into_iter();
         files.extend(windows.map(|file| file.below("windows")));
         files.push(program(workspace, triple)?);
         files.extend(win32::files(workspace, triple)?);
@@ -128,7 +137,13 @@ fn mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
         zig::build_shim(workspace, triple, &shim)?;
         files.push(File::plain(shim, Path::new("wine").join(wine::SHIM)));
     }
-    if triple.starts_with("x86_64-") && is_windows(triple) {
+    Ok(files)
+}
+
+/// The same, with those for 32-bit programs beside the ones for 64-bit Windows programs.
+fn mocks_with(workspace: &Workspace, triple: &str, with_32_bit: bool) -> Result<Vec<File>> {
+    let mut files = mocks(workspace, triple)?;
+    if with_32_bit && triple.starts_with("x86_64-") && is_windows(triple) {
         let (triple, folder) = WINDOWS_32;
         files.extend(mocks(workspace, triple)?.into_iter().map(|file| file.below(folder)));
     }

@@ -88,7 +88,7 @@ const STEPS: &[Step] = &[
     // After what else takes long: it waits for `native`, since both use Wine's prefix.
     step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
     step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
-    step("dist", Ci, TESTS, Function(distribution), "what ships is small, unloads, loads without end, and links to C programs"),
+    step("dist", Ci, TESTS, Function(|it| distribution(it, &dist::without_32_bit(it)?)), "what ships is small, unloads, loads without end, and links to C programs"),
     step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
     // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
     // tests can run.
@@ -106,7 +106,8 @@ const STEPS: &[Step] = &[
     step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
     step("msrv", Ci, TOOLCHAINS, Function(msrv), "the libraries compile with the oldest Rust that they promise"),
     step("fuzz", Scheduled("builds everything once more, instrumented"), TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
-    step("miri-all", Scheduled("takes twice as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_CONTEXTS)), "nor in contexts and accounts, by Miri"),
+    step("miri-all", Scheduled("takes four times as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_SAFE)), "as `miri`, in the safe crates, contexts and accounts"),
+    step("dist-all", Scheduled("builds the standard library once more"), TESTS, Function(whole_distribution), "as `dist`, with the DLLs for 32-bit programs, and 100,000 loads"),
     step("clients-winbind", Scheduled("fetches Samba"), CLIENTS_WITH_WINBIND, Function(clients_with_winbind), "the same clients where Wine has an NTLM of its own"),
     step("clients-wine-10", Scheduled("makes a Debian with Wine 10, as root"), CLIENTS_ON_WINE_10, Function(clients_on_wine_10), "the same clients under Wine 10"),
     step("clients-hundred", Scheduled("starts Wine a thousand times"), CLIENTS, Function(clients_a_hundred_times), "the same clients, a hundred runs each"),
@@ -168,7 +169,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
                 Ci => " [--ci]".to_owned(),
                 Scheduled(reason) => format!(" [--scheduled: {reason}]"),
             };
-            println!("{name:<14}{about}{note}");
+            println!("{name:<16}{about}{note}");
         }
         return Ok(());
     }
@@ -220,7 +221,7 @@ struct Outcome {
 impl Outcome {
     fn line(&self) -> String {
         let outcome = if self.passed { "passed" } else { "FAILED" };
-        format!("{:<14}{outcome:<8}{:>6} s", self.step.name, self.time.as_secs())
+        format!("{:<16}{outcome:<8}{:>6} s", self.step.name, self.time.as_secs())
     }
 }
 
@@ -452,11 +453,12 @@ fn msrv(workspace: &Workspace) -> Result<()> {
 /// Packages with what of them is built, and the names of the tests that run: all, where there is none; or an option for them.
 type Tests = &'static [(&'static str, &'static str)];
 
-/// Where there is unsafe code to interpret, pages of memory and the C ABI, and the safe crates over it. Miri is slow: these tests
-/// reach each kind of code once, with fewer cases where a test asks `cfg!(miri)`.
-const MIRI: Tests = &[
-    ("sspcache-engine --lib", "vault"),
-    ("sspcache-tests --test dll", "abi::"),
+/// Where there is unsafe code to interpret: pages of memory and the C ABI. Miri is slow: these tests reach each kind of code once,
+/// with fewer cases where a test asks `cfg!(miri)`.
+const MIRI: Tests = &[("sspcache-engine --lib", "vault"), ("sspcache-tests --test dll", "abi::")];
+
+/// The crates without unsafe code, and contexts behind the C ABI, which compute much.
+const MIRI_SAFE: Tests = &[
     ("sspcache-types --test table", "names_compare"),
     // A child leaves alone what another thread was using, which Miri takes for a leak.
     (
@@ -465,10 +467,6 @@ const MIRI: Tests = &[
     ),
     ("sspcache-mock --test sign_out", ""),
     ("sspcache --test protocol", "flush:: providers:: guard:: report::"),
-];
-
-/// What computes much: contexts, by the safe crates and behind the C ABI.
-const MIRI_CONTEXTS: Tests = &[
     ("sspcache-mock --test both_ends", ""),
     ("sspcache-tests --test dll", "accounts:: credentials:: messages::"),
 ];
@@ -526,13 +524,12 @@ fn fuzz(workspace: &Workspace) -> Result<()> {
 }
 
 /// What ships must be found by its documented name, be small, be able to go any number of times, and link to C programs.
-fn distribution(workspace: &Workspace) -> Result<()> {
+fn distribution(workspace: &Workspace, folder: &Path) -> Result<()> {
     let shell = &workspace.shell;
-    let folder = &dist::run(workspace, None)?;
-    let windows = if cfg!(windows) { None } else { Some(folder.join("windows")) };
-    let folders = windows.iter().chain([folder]);
-    let x86 = windows.as_ref().unwrap_or(folder).join(dist::WINDOWS_32.1);
-    let folders = folders.chain([&x86]).filter(|folder| folder.is_dir());
+    let windows = if cfg!(windows) { folder.to_owned() } else { folder.join("windows") };
+    let mut folders = vec![windows.join(dist::WINDOWS_32.1), windows, folder.to_owned()];
+    folders.dedup();
+    let folders = folders.iter().filter(|folder| folder.is_dir());
     let dlls: Vec<_> = folders.flat_map(|folder| dist::MOCKS.map(|(.., dll)| folder.join(dll))).collect();
     for dll in &dlls {
         let size = fs::metadata(dll)?.len();
@@ -556,6 +553,11 @@ fn distribution(workspace: &Workspace) -> Result<()> {
         cargo(workspace, "test --workspace --test module -- --ignored --nocapture shipped::")?;
     }
     if cfg!(windows) { Ok(()) } else { c_programs(workspace, folder) }
+}
+
+fn whole_distribution(workspace: &Workspace) -> Result<()> {
+    workspace.shell.set_var("SSPCACHE_LOADS", "100000");
+    distribution(workspace, &dist::run(workspace, None)?)
 }
 
 /// A mock DLL stays smaller, in bytes: every process of a test loads it.
