@@ -81,23 +81,33 @@ impl Prefix {
 
 impl Drop for Prefix {
     fn drop(&mut self) {
-        if self.started.get().is_none() {
+        let server = fs::read_to_string(self.path().join(SERVER));
+        if self.started.get().is_none() && server.is_err() {
             return;
         }
         // It may have ended by itself. Waited for: it writes to the folder as it ends.
         for option in ["--kill", "--wait"] {
-            let mut server = self.command("wineserver");
-            let _ = server.arg(option).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let mut server = Command::new("wineserver");
+            server.arg(option).env("WINEPREFIX", self.path());
+            let _ = server.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
+        if let Ok(server) = server {
+            let _ = fs::remove_dir_all(env::temp_dir().join(server));
         }
     }
 }
+
+/// A file of a prefix in which Debian's Wine has the name of the temporary folder of its server.
+const SERVER: &str = "wineserver";
 
 /// Files of the drive are linked: Wine replaces what it writes, and tests write none. What Wine writes in place is copied.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
         let entry = entry.expect("readable");
         let (kind, there) = (entry.file_type().expect("readable"), to.join(entry.file_name()));
-        if kind.is_dir() {
+        if entry.file_name() == SERVER {
+            // With one folder for all, a new prefix may meet the server of one that went, since it may get its number in the file system.
+        } else if kind.is_dir() {
             fs::create_dir(&there).expect("the folder is this test's own");
             copy(&entry.path(), &there);
         } else if kind.is_symlink() {

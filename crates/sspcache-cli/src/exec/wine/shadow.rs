@@ -245,6 +245,7 @@ fn remove_if_abandoned(shadow: &Path, server: &Server) -> io::Result<()> {
 /// Removes a shadow: links, and never what they lead to. Its lock goes last, since without one the next run couldn't see that it
 /// was abandoned.
 fn remove(shadow: &Path) -> io::Result<()> {
+    remove_servers_folder(shadow);
     for entry in fs::read_dir(shadow)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -255,6 +256,16 @@ fn remove(shadow: &Path) -> io::Result<()> {
     }
     fs::remove_file(shadow.join(LOCK))?;
     fs::remove_dir(shadow)
+}
+
+/// Debian's Wine makes a folder for a prefix's server beside the shadow, names it in the prefix, and leaves it there (seen with Wine 8).
+fn remove_servers_folder(shadow: &Path) {
+    let Ok(name) = fs::read_to_string(shadow.join("wineserver")) else { return };
+    let is_name = name.starts_with("wine-") && Path::new(&name).components().count() == 1;
+    if let Some(temporary) = shadow.parent().filter(|_| is_name) {
+        // Nothing depends on it.
+        let _ = fs::remove_dir_all(temporary.join(name));
+    }
 }
 
 #[cfg(test)]
@@ -382,6 +393,21 @@ mod tests {
             assert_eq!(fixture.read(&format!("drive_c/{path}")).as_deref(), text, "{path}");
         }
         assert_eq!(fixture.shadows(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_folder_of_the_shadows_server_goes_with_it_and_no_other() -> io::Result<()> {
+        let fixture = Fixture::new()?;
+        for (name, is_left) in [("wine-a1B2c3", false), ("other", true), ("wine-a/../../kept", true)] {
+            let shadow = fixture.shadow()?;
+            fs::write(shadow.path().join("wineserver"), name)?;
+            let folder = fixture.path("temporary").join(name);
+            fs::create_dir_all(folder.join("server-1-2"))?;
+            fs::write(folder.join("server-1-2/lock"), "")?;
+            shadow.end()?;
+            assert_eq!(folder.exists(), is_left, "{name}");
+        }
         Ok(())
     }
 
