@@ -67,10 +67,12 @@ const CLIENTS_WITH_WINBIND: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Nee
 const CLIENTS_ON_WINE_10: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Wine10];
 const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
 
-/// In the order in which they start: what takes longest first, and beside what runs tests what builds.
+/// In the order in which they start. Two run at a time, and what uses Wine's prefix waits for what else does: `native`, `wine`, `clients`
+/// and the end of `dist` are apart from each other.
 #[rustfmt::skip]
 const STEPS: &[Step] = &[
     step("native", Default, TESTS, Function(native), "all tests and documentation examples"),
+    step("dist", Ci, TESTS, Function(|it| distribution(it, &dist::without_32_bit(it)?)), "what ships is small, unloads, loads without end, and links to C programs"),
     step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check", "fmt --manifest-path benches/Cargo.toml --check"]), "rustfmt finds nothing to change"),
     step("deny", Default, TOOLS, Commands(&[
         "deny --locked --config deny.toml check bans licenses sources",
@@ -85,11 +87,8 @@ const STEPS: &[Step] = &[
     ]), "clippy has no warnings: natively with all features, for Windows without"),
     step("miri", Ci, TOOLCHAINS, Function(|it| miri(it, MIRI)), "no undefined behaviour, by Miri"),
     step("sanitizer", ON_LINUX, TESTS, Function(sanitizer), "the mock DLLs under the address sanitizer"),
-    // After what else takes long: it waits for `native`, since both use Wine's prefix.
-    step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
-    step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
-    step("dist", Ci, TESTS, Function(|it| distribution(it, &dist::without_32_bit(it)?)), "what ships is small, unloads, loads without end, and links to C programs"),
     step("threads", ON_LINUX, TESTS, Function(threads), "what many threads do at once, under the thread sanitizer"),
+    step("wine", Default, TESTS, Function(wine), "all tests again, as Windows programs"),
     // Features change what a crate is, so each is tested in a build of its own. The model checker replaces the locks: only its own
     // tests can run.
     step("features", Default, TESTS, Commands(&[
@@ -97,6 +96,7 @@ const STEPS: &[Step] = &[
         "test --no-fail-fast --test model --features sspcache-engine/shuttle,sspcache-loader/shuttle,sspcache-mock/shuttle \
             --package sspcache-engine --package sspcache-loader --package sspcache-mock",
     ]), "the tests of optional features, with the model checker"),
+    step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
     // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
     step("cross", Ci, RUST, Commands(&[
         "clippy --workspace --all-targets --target aarch64-apple-darwin -- -D warnings",
