@@ -52,6 +52,7 @@ pub mod context;
 pub mod event;
 #[cfg(feature = "journal")]
 pub mod journal;
+pub mod misuse;
 pub mod per_process;
 pub mod vault;
 

@@ -1,11 +1,14 @@
 //! Calls that break the rules of their pages (clause Q3). Each rule is a row of `fixtures/misuse.toml`.
 //!
-//! The journal alone says it, by the order of its events: what this instance gave out, took back, and refused later. What it didn't give
-//! out is unknown, and the judge accuses no program for that: a handle of another process, garbage, an all-zero handle.
+//! The journal alone says it, by the order of its events. The rules for handles are the engine's, which the mock in Rust has, too; those
+//! for memory are here.
 
 use std::collections::HashMap;
 
-use sspcache_engine::{Effect, Event, EventKind, Operation, SecurityStatus};
+use sspcache_engine::{
+    Event, EventKind, Operation, SecurityStatus,
+    misuse::{HandleCall, HandleCalls, HandleRule},
+};
 
 use super::{
     Moment,
@@ -18,13 +21,10 @@ use crate::places::{Images, Place};
 /// What one journal says of calls that were refused.
 #[derive(Default)]
 pub(super) struct Calls {
-    credential_handles: HashMap<usize, Life>,
-    contexts: HashMap<usize, Life>,
+    handles: HandleCalls,
+    /// The credential handles and contexts, by the numbers of the events that gave them out.
+    lives: HashMap<u64, Life>,
     memory: HashMap<u64, Life>,
-    /// Whether a handle may have come into the place of one that was freed: since then an acquire or a first step failed, and no page
-    /// says what is in that place.
-    failed_acquire: u64,
-    failed_first_step: u64,
     broken: Vec<Broken>,
 }
 
@@ -36,10 +36,6 @@ struct Life {
     principal: String,
     given_out: Moment,
     given_back: Option<(Moment, Vec<Place>)>,
-    /// Of a context: whether a call said that its handshake failed.
-    has_failed: bool,
-    /// Of a context: exporting may have deleted it.
-    is_exported: bool,
 }
 
 /// A call that broke a rule.
@@ -67,33 +63,24 @@ struct Alike {
 impl Calls {
     /// Takes an event in. `images` has the files that the journal named so far.
     pub(super) fn step(&mut self, event: &Event, at: Moment, images: &Images) {
+        match self.handles.step(event) {
+            Some(HandleCall::GivenBack { given_out }) => {
+                give_back(self.lives.get_mut(&given_out), at, images.stack(event));
+            }
+            Some(HandleCall::Broke { rule, given_out, .. }) => {
+                if let Some(life) = self.lives.get(&given_out) {
+                    self.broke(rule.into(), life.clone(), event, at, images);
+                }
+            }
+            _ => {}
+        }
         match &event.kind {
-            EventKind::Acquired { handle, package, principal, .. } => {
-                self.credential_handles
-                    .insert(*handle, Life::new(What::CredentialHandle, package, principal, at));
+            EventKind::Acquired { package, principal, .. } => {
+                self.lives.insert(event.seq, Life::new(What::CredentialHandle, package, principal, at));
             }
-            EventKind::Freed { handle } => {
-                let stack = images.stack(event);
-                give_back(self.credential_handles.get_mut(handle), at, stack);
-            }
-            EventKind::ContextStarted { context, package, principal, .. }
-            | EventKind::ContextImported { context, package, principal, .. } => {
-                self.contexts.insert(*context, Life::new(What::Context, package, principal, at));
-            }
-            EventKind::ContextExported { context } => {
-                if let Some(life) = self.contexts.get_mut(context) {
-                    life.is_exported = true;
-                }
-            }
-            // A handshake that took too long fails without a call that says so.
-            EventKind::ContextFailed { context, status } if *status != SecurityStatus::CONTEXT_EXPIRED => {
-                if let Some(life) = self.contexts.get_mut(context) {
-                    life.has_failed = true;
-                }
-            }
-            EventKind::ContextDeleted { context } => {
-                let stack = images.stack(event);
-                give_back(self.contexts.get_mut(context), at, stack);
+            EventKind::ContextStarted { package, principal, .. }
+            | EventKind::ContextImported { package, principal, .. } => {
+                self.lives.insert(event.seq, Life::new(What::Context, package, principal, at));
             }
             EventKind::Allocated { memory, holds, package, .. } => {
                 self.memory.insert(*memory, Life::new(What::of(*holds), package, "", at));
@@ -102,75 +89,21 @@ impl Calls {
                 let stack = images.stack(event);
                 give_back(self.memory.get_mut(memory), at, stack);
             }
-            // What it gives out from here on has handles of its own.
-            EventKind::Ended { .. } => {
-                self.credential_handles.clear();
-                self.contexts.clear();
-            }
-            EventKind::Faulted { operation, effect } if *effect != Effect::Delay => {
-                self.gave_nothing(*operation, None, at);
-            }
-            EventKind::Refused { operation, status, handle, context, memory, .. } => {
-                let (operation, stack) = (*operation, images.stack(event));
-                let broken = match (handle, context, memory) {
-                    _ if *status != SecurityStatus::INVALID_HANDLE => None,
-                    (_, Some(context), _) => self.for_context(*context, operation),
-                    (Some(handle), ..) => self.for_credential_handle(*handle, operation),
-                    (.., Some(memory)) => self.for_memory(*memory, operation),
-                    _ => None,
-                };
-                if let Some((rule, life)) = broken {
-                    let (life, memory) = (life.clone(), *memory);
-                    self.broken.push(Broken { rule, life, memory, operation, at, stack });
-                }
-                self.gave_nothing(operation, *context, at);
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes note of a call that gives out a handle when it succeeds, and failed.
-    fn gave_nothing(&mut self, operation: Operation, context: Option<usize>, at: Moment) {
-        match operation {
-            Operation::AcquireCredentialsHandle => self.failed_acquire = at.event,
-            Operation::AcceptSecurityContext
-            | Operation::ImportSecurityContext
-            | Operation::InitializeSecurityContext
-                if context.is_none() =>
+            EventKind::Refused { operation, status, memory: Some(memory), .. }
+                if *status == SecurityStatus::INVALID_HANDLE =>
             {
-                self.failed_first_step = at.event;
+                if let Some((rule, life)) = self.for_memory(*memory, *operation) {
+                    self.broke(rule, life.clone(), event, at, images);
+                }
             }
             _ => {}
         }
     }
 
-    fn for_credential_handle(&self, handle: usize, operation: Operation) -> Option<(Rule, &Life)> {
-        let Some(life) = self.credential_handles.get(&handle) else {
-            return self.contexts.get(&handle).map(|life| (Rule::WrongKind, life));
-        };
-        if life.given_back.as_ref()?.0.event < self.failed_acquire {
-            return None;
-        }
-        let is_free = operation == Operation::FreeCredentialsHandle;
-        let rule = if is_free { Rule::FreedTwice } else { Rule::UsedAfterFreeing };
-        Some((rule, life))
-    }
-
-    fn for_context(&self, context: usize, operation: Operation) -> Option<(Rule, &Life)> {
-        let Some(life) = self.contexts.get(&context) else {
-            return self.credential_handles.get(&context).map(|life| (Rule::WrongKind, life));
-        };
-        let Some((deleted, _)) = &life.given_back else {
-            let is_step =
-                matches!(operation, Operation::AcceptSecurityContext | Operation::InitializeSecurityContext);
-            return (is_step && life.has_failed).then_some((Rule::StepOnFailedContext, life));
-        };
-        // Deleting a context again succeeds, by its page.
-        let is_allowed = operation == Operation::DeleteSecurityContext;
-        if is_allowed || life.is_exported || deleted.event < self.failed_first_step {
-            return None;
-        }
-        Some((Rule::UsedAfterFreeing, life))
+    /// Takes note of a call that was refused, and broke a rule.
+    fn broke(&mut self, rule: Rule, life: Life, event: &Event, at: Moment, images: &Images) {
+        let EventKind::Refused { operation, memory, .. } = event.kind else { return };
+        self.broken.push(Broken { rule, life, memory, operation, at, stack: images.stack(event) });
     }
 
     fn for_memory(&self, memory: u64, operation: Operation) -> Option<(Rule, &Life)> {
@@ -262,6 +195,17 @@ fn standing(
     suppressions.reason(&subject).map_or(Standing::Misused, |why| Standing::Suppressed { why })
 }
 
+impl From<HandleRule> for Rule {
+    fn from(rule: HandleRule) -> Self {
+        match rule {
+            HandleRule::FreedTwice => Self::FreedTwice,
+            HandleRule::StepOnFailedContext => Self::StepOnFailedContext,
+            HandleRule::UsedAfterFreeing => Self::UsedAfterFreeing,
+            HandleRule::WrongKind => Self::WrongKind,
+        }
+    }
+}
+
 fn give_back(life: Option<&mut Life>, at: Moment, stack: Vec<Place>) {
     if let Some(life) = life {
         life.given_back.get_or_insert((at, stack));
@@ -276,8 +220,6 @@ impl Life {
             principal: principal.to_owned(),
             given_out,
             given_back: None,
-            has_failed: false,
-            is_exported: false,
         }
     }
 }
