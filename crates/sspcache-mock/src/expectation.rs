@@ -1,8 +1,13 @@
-//! A test's expectation of a sign-out, checked against a mock SSP's events.
+//! A test's expectations, of a sign-out, of no leaks and of no misuse, checked against a mock SSP's events.
 
 use std::{collections::BTreeMap, fmt};
 
-use sspcache_engine::{Event, EventKind, Source, Unclean};
+use sspcache_engine::{
+    Event, EventKind, Source, Unclean,
+    misuse::{HandleCall, HandleCalls, HandleRule},
+};
+
+use crate::place::Places;
 
 /// Why an expected sign-out didn't happen.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ pub(crate) fn check<'u>(events: &[Event], unclean: Option<&'u Unclean>) -> Resul
 }
 
 /// The credential handles that were never freed, and the contexts that were never deleted, each in words.
-pub(crate) fn leaked(events: &[Event]) -> Vec<String> {
+pub(crate) fn leaked(events: &[Event], places: &Places) -> Vec<String> {
     /// What is open, by whether it is a context, and by its handle.
     type Open<'e> = BTreeMap<(bool, usize), &'e Event>;
     let mut open = Open::new();
@@ -53,21 +58,65 @@ pub(crate) fn leaked(events: &[Event]) -> Vec<String> {
     }
     leaked.extend(open.into_values());
     leaked.sort_by_key(|event| event.seq);
-    let words = |event: &Event| match &event.kind {
-        EventKind::Acquired { package, principal, .. } => {
-            format!(
-                "the credential handle of event {} ({}) was never freed",
-                event.seq,
-                of(principal, package)
-            )
-        }
-        EventKind::ContextImported { package, principal, .. }
-        | EventKind::ContextStarted { package, principal, .. } => {
-            format!("the context of event {} ({}) was never deleted", event.seq, of(principal, package))
-        }
-        _ => String::new(),
+    let words = |event: &Event| {
+        let what = what(event);
+        let (never, given) = if what.is_context { ("deleted", "begun") } else { ("freed", "acquired") };
+        let at = places.at(event.seq);
+        let at = if at.is_empty() { at } else { format!(", {given}{at}") };
+        format!("{what} was never {never}{at}")
     };
     leaked.into_iter().map(words).collect()
+}
+
+/// The calls that broke a rule, each in words (clause Q3).
+pub(crate) fn misused(events: &[Event], places: &Places) -> Vec<String> {
+    let mut calls = HandleCalls::default();
+    let mut misused = Vec::new();
+    for event in events {
+        let Some(HandleCall::Broke { rule, given_out, given_back }) = calls.step(event) else { continue };
+        let EventKind::Refused { operation, .. } = event.kind else { continue };
+        let Some(what) = events.iter().find(|event| event.seq == given_out).map(what) else { continue };
+        let back = if what.is_context { "deleted" } else { "freed" };
+        let broken = match rule {
+            HandleRule::FreedTwice => format!("{what} was {back} twice"),
+            HandleRule::StepOnFailedContext => format!("{what} had failed, and was stepped on"),
+            HandleRule::UsedAfterFreeing => format!("{what} was used after it was {back}"),
+            HandleRule::WrongKind => format!("{what} was passed as the other kind"),
+        };
+        let call = format!("{} (event {}){}", operation.name(), event.seq, places.at(event.seq));
+        let before = given_back
+            .map_or_else(String::new, |seq| format!(", {back} before (event {seq}){}", places.at(seq)));
+        misused.push(format!("{broken}: {call}{before}"));
+    }
+    misused
+}
+
+/// What an event gave out.
+struct GivenOut<'e> {
+    is_context: bool,
+    event: u64,
+    principal: &'e str,
+    package: &'e str,
+}
+
+fn what(event: &Event) -> GivenOut<'_> {
+    let (is_context, principal, package) = match &event.kind {
+        EventKind::Acquired { package, principal, .. } => (false, principal.as_str(), package.as_str()),
+        EventKind::ContextImported { package, principal, .. }
+        | EventKind::ContextStarted { package, principal, .. } => {
+            (true, principal.as_str(), package.as_str())
+        }
+        _ => (false, "", ""),
+    };
+    GivenOut { is_context, event: event.seq, principal, package }
+}
+
+impl fmt::Display for GivenOut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { is_context, event, principal, package } = self;
+        let kind = if *is_context { "context" } else { "credential handle" };
+        write!(f, "the {kind} of event {event} ({})", of(principal, package))
+    }
 }
 
 fn of(principal: &str, package: &str) -> String {

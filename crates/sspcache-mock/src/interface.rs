@@ -17,7 +17,7 @@ use sspcache_engine::{
 };
 use zeroize::Zeroizing;
 
-use crate::MockSsp;
+use crate::{MockSsp, place};
 
 /// The functions of a mock SSP, as [`sspcache::SecurityPackage`] calls them.
 #[derive(Debug)]
@@ -29,22 +29,25 @@ impl MockInterface {
     }
 
     /// Calls a function of the SSP. A null entry in the table and a panic become the status that a client gets.
+    #[track_caller]
     fn call<T>(
         &self,
         operation: Operation,
         function: impl FnOnce(&Engine) -> Result<T, SecurityStatus>,
     ) -> Result<T, SecurityStatus> {
         self.check_entry(operation)?;
-        guarded(|| function(self.0.engine()))
+        place::within(place::caller(), || guarded(|| function(self.0.engine())))
     }
 
     #[cfg(feature = "contexts")]
+    #[track_caller]
     fn info(&self, context: ContextHandle) -> Result<ContextInfo, SecurityStatus> {
         self.call(Operation::QueryContextAttributes, |ssp| ssp.context(context))
     }
 
     /// The sizes of messages, which a client asks for before it makes one.
     #[cfg(feature = "contexts")]
+    #[track_caller]
     fn sizes(&self, context: ContextHandle) -> Result<MessageSizes, SecurityStatus> {
         self.info(context).map(|info| info.package.messages)
     }
@@ -143,7 +146,7 @@ impl SecurityInterface for MockInterface {
                 Role::Initiator => Operation::InitializeSecurityContext,
             })?;
             let begun = *context;
-            let step = guarded(|| match role {
+            let call = || match role {
                 Role::Acceptor => self.0.engine().accept(&AcceptRequest {
                     context: begun,
                     flags: request.flags(),
@@ -158,7 +161,8 @@ impl SecurityInterface for MockInterface {
                     bindings: request.channel_bindings(),
                     ..InitializeRequest::first(*credential)
                 }),
-            })?;
+            };
+            let step = place::within(place::caller(), || guarded(call))?;
             *context = Some(step.context);
             Ok((step.progress, step.token))
         }

@@ -100,6 +100,15 @@
 //! A mock can't show what the real SSPs do where nothing is documented. It is not documented whether a credential
 //! handle survives a flush: test with both values of [`HandlePolicy`].
 //!
+//! # Leaks and misuse
+//!
+//! [`MockSsp::expect_no_leaks`] fails a test that never drops a credential or a context, and names the line that acquired or
+//! began it. Credentials, handshakes and contexts can't be misused: each is freed once, a step consumes its handshake, and they hand out
+//! no memory. What can be misused is a module's [`SecurityInterface`](sspcache::loader::SecurityInterface), below them: a handle freed
+//! twice or used after it was freed, a context used after it was deleted, a step on a context whose handshake failed.
+//! [`MockSsp::expect_no_misuse`] finds these. The types keep credential handles and contexts apart, so passing one as the other is found in C
+//! alone.
+//!
 //! # Features
 //!
 //! - `contexts` (default): handshakes, messages and accounts. Without it, the functions of contexts return
@@ -113,6 +122,7 @@
 mod expectation;
 mod interface;
 mod loader;
+mod place;
 mod ssp;
 
 pub use interface::MockInterface;

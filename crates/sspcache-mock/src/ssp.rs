@@ -15,7 +15,7 @@ use sspcache_engine::{
 };
 use sspcache_loader::{ModuleFile, Reason};
 
-use crate::expectation;
+use crate::{expectation, place::Places};
 
 /// A mock SSP with a credential cache of its own.
 ///
@@ -38,6 +38,8 @@ pub struct MockSsp {
     expected_at: Option<&'static Location<'static>>,
     /// Where it was expected that everything is given back.
     no_leaks_expected_at: Option<&'static Location<'static>>,
+    /// Where it was expected that no call breaks a rule.
+    no_misuse_expected_at: Option<&'static Location<'static>>,
 }
 
 struct Shared {
@@ -45,6 +47,7 @@ struct Shared {
     /// There until the engine is made of it.
     setup: Mutex<Option<Box<EngineBuilder>>>,
     engine: OnceLock<Engine>,
+    places: Places,
 }
 
 impl MockSsp {
@@ -62,8 +65,12 @@ impl MockSsp {
     /// without `.dll`; `Negotiate`, `Kerberos`, `NTLM`, `MSN` and `DPA` follow.
     pub fn new(module: &str) -> Self {
         let setup = Mutex::new(Some(Box::new(Engine::builder(module))));
-        let shared = Shared { module: module.to_owned(), setup, engine: OnceLock::new() };
-        Self { shared: Arc::new(shared), expected_at: None, no_leaks_expected_at: None }
+        Self::of(Shared {
+            module: module.to_owned(),
+            setup,
+            engine: OnceLock::new(),
+            places: Places::default(),
+        })
     }
 }
 
@@ -239,6 +246,44 @@ impl MockSsp {
         self
     }
 
+    /// Expects that no call breaks a rule of SSPI: nothing is freed twice or used after it was freed, and no step is made on a context
+    /// whose handshake failed. Dropping this value panics when one was, and says which, and where. A test without any call
+    /// passes.
+    ///
+    /// Credentials and contexts of this project's types can't be misused so. It finds what code does that calls a module's
+    /// [`SecurityInterface`](sspcache::loader::SecurityInterface) itself.
+    ///
+    /// Keep the value in a variable until the end of the test, as with [`expect_sign_out`](Self::expect_sign_out).
+    ///
+    /// ```should_panic
+    /// use sspcache::{SignIn, loader::{Loader, Module, SecurityInterface}};
+    /// use sspcache_mock::{MockProcess, MockSsp};
+    ///
+    /// let msn = MockSsp::msn().expect_no_misuse();
+    /// let process = MockProcess::with_loaded([&msn]);
+    /// let module = process.modules("MSNSSPC.dll").unwrap().next().unwrap();
+    /// let interface = module.security_interface().unwrap().unwrap();
+    /// let alice = interface.acquire("NTLM", &SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+    /// interface.free(&alice).unwrap();
+    /// assert!(interface.free(&alice).is_err());
+    /// // Dropping `msn` panics, and names both lines.
+    /// ```
+    #[must_use = "it checks when it is dropped: keep it until the end of the test"]
+    #[track_caller]
+    pub fn expect_no_misuse(mut self) -> Self {
+        self.no_misuse_expected_at = Some(Location::caller());
+        self
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            expected_at: None,
+            no_leaks_expected_at: None,
+            no_misuse_expected_at: None,
+        }
+    }
+
     #[track_caller]
     fn set_up(self, change: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let mut setup = self.shared.setup.lock().unwrap_or_else(PoisonError::into_inner);
@@ -312,7 +357,8 @@ impl MockSsp {
     pub fn engine(&self) -> &Engine {
         self.shared.engine.get_or_init(|| {
             let setup = self.shared.setup.lock().unwrap_or_else(PoisonError::into_inner).take();
-            setup.map_or_else(|| Engine::builder(&self.shared.module), |setup| *setup).build()
+            let builder = setup.map_or_else(|| Engine::builder(&self.shared.module), |setup| *setup);
+            builder.sink(self.shared.places.clone()).build()
         })
     }
 
@@ -343,13 +389,19 @@ impl MockSsp {
 
 impl Clone for MockSsp {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), expected_at: None, no_leaks_expected_at: None }
+        Self {
+            shared: self.shared.clone(),
+            expected_at: None,
+            no_leaks_expected_at: None,
+            no_misuse_expected_at: None,
+        }
     }
 }
 
 impl Drop for MockSsp {
     fn drop(&mut self) {
-        if thread::panicking() || (self.expected_at, self.no_leaks_expected_at) == (None, None) {
+        let expected = [self.expected_at, self.no_leaks_expected_at, self.no_misuse_expected_at];
+        if thread::panicking() || expected == [None; 3] {
             return; // A second panic would abort the run of tests, and hide the first.
         }
         let events = self.events();
@@ -363,13 +415,19 @@ impl Drop for MockSsp {
                 );
             }
         }
-        if let Some(expected_at) = self.no_leaks_expected_at {
-            let leaked = expectation::leaked(&events);
+        let places = &self.shared.places;
+        let found = [
+            (self.no_misuse_expected_at, "no misuse", expectation::misused as fn(&_, &_) -> _),
+            (self.no_leaks_expected_at, "no leaks", expectation::leaked),
+        ];
+        for (expected_at, what, find) in found {
+            let Some(expected_at) = expected_at else { continue };
+            let found: Vec<String> = find(&events, places);
             assert!(
-                leaked.is_empty(),
-                "{}: {expected_at} expects no leaks, but {}\n{}",
+                found.is_empty(),
+                "{}: {expected_at} expects {what}, but {}\n{}",
                 self.shared.module,
-                leaked.join("; "),
+                found.join("; "),
                 expectation::list(&events)
             );
         }
@@ -380,8 +438,8 @@ impl Drop for MockSsp {
 impl From<Engine> for MockSsp {
     fn from(engine: Engine) -> Self {
         let module = engine.module().to_owned();
-        let shared = Shared { module, setup: Mutex::new(None), engine: OnceLock::from(engine) };
-        Self { shared: Arc::new(shared), expected_at: None, no_leaks_expected_at: None }
+        let engine = OnceLock::from(engine);
+        Self::of(Shared { module, setup: Mutex::new(None), engine, places: Places::default() })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a test expects of a sign-out, checked when the mock is dropped.
+//! What a test expects of a sign-out, and of leaks and misuse, checked when the mock is dropped.
 
 #![forbid(unsafe_code)]
 
@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sspcache::{
     CredentialProvider, SignIn,
-    context::{ContextRequest, Step},
+    context::{ContextRequest, Role, Step},
+    loader::{Loader, Module, SecurityInterface},
 };
-use sspcache_mock::{Logon, MockProcess, MockSsp};
+use sspcache_mock::{Logon, MockInterface, MockProcess, MockSsp};
 
 const MSN: &str = "MSNSSPC.dll";
 
@@ -188,7 +189,7 @@ fn a_test_that_gives_not_everything_back_fails_and_names_what() {
     let message = panic_of(|process| std::mem::forget(acquire(process))).unwrap();
     for part in [
         "expectation.rs:",
-        r"the credential handle of event 2 (CONTOSO\alice for NTLM) was never freed",
+        r"the credential handle of event 2 (CONTOSO\alice for NTLM) was never freed, acquired at ",
         "\n    2 Acquired NTLM",
     ] {
         assert!(message.contains(part), "{part:?} in {message}");
@@ -198,4 +199,117 @@ fn a_test_that_gives_not_everything_back_fails_and_names_what() {
         message.contains(r"the context of event 3 (CONTOSO\alice for NTLM) was never deleted"),
         "{message}"
     );
+}
+
+/// Q4: of a leak the line that acquired it or began it, and not one of the library's.
+#[test]
+fn a_leak_is_named_with_the_line_of_the_test_that_it_began_in() {
+    let leak = |leaks: fn(&MockProcess) -> u32| {
+        let mut line = 0;
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let msn = MockSsp::msn().expect_no_leaks();
+            line = leaks(&MockProcess::with_loaded([&msn]));
+        }));
+        (line, *panicked.unwrap_err().downcast::<String>().unwrap())
+    };
+    let (line, message) = leak(|process| {
+        let package = process.provider().security_package(MSN, "NTLM").unwrap();
+        std::mem::forget(package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap());
+        line!() - 1
+    });
+    assert!(message.contains(&format!("acquired at {}:{line}:", file!())), "{line}: {message}");
+    let (line, message) = leak(|process| {
+        let package = process.provider().security_package(MSN, "NTLM").unwrap();
+        let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse")).unwrap();
+        let handshake = alice.initiate(ContextRequest::new());
+        std::mem::forget(handshake.step(&[]).unwrap());
+        line!() - 1
+    });
+    assert!(message.contains(&format!("begun at {}:{line}:", file!())), "{line}: {message}");
+}
+
+/// What a call of the interface is made to break, and what is then said of it.
+struct Misuse {
+    breaks: fn(&MockInterface),
+    says: &'static str,
+}
+
+/// Q3, Q4: what only code can do that calls the interface itself. With the lines of the calls.
+#[test]
+fn a_test_that_misuses_the_interface_fails_and_names_the_rule_and_both_lines() {
+    fn acquire(ssp: &MockInterface) -> <MockInterface as SecurityInterface>::Handle {
+        ssp.acquire("NTLM", &SignIn::password("alice", "CONTOSO", "correct horse")).unwrap()
+    }
+    let table = [
+        Misuse { breaks: |_| (), says: "" },
+        Misuse {
+            breaks: |ssp| {
+                let alice = acquire(ssp);
+                ssp.free(&alice).unwrap();
+            },
+            says: "",
+        },
+        Misuse {
+            breaks: |ssp| {
+                let alice = acquire(ssp);
+                ssp.free(&alice).unwrap();
+                ssp.free(&alice).unwrap_err();
+            },
+            says: r"the credential handle of event 2 (CONTOSO\alice for NTLM) was freed twice: FreeCredentialsHandle (event 5) at ",
+        },
+        Misuse {
+            breaks: |ssp| {
+                let alice = acquire(ssp);
+                ssp.free(&alice).unwrap();
+                ssp.principal(&alice).unwrap_err();
+            },
+            says: "was used after it was freed: QueryCredentialsAttributes (event 5) at ",
+        },
+        Misuse {
+            breaks: |ssp| {
+                let alice = acquire(ssp);
+                let mut context = None;
+                ssp.step(Role::Initiator, &alice, &mut context, &ContextRequest::new(), &[]).unwrap();
+                let context = context.unwrap();
+                ssp.delete(&context).unwrap();
+                // By its page it succeeds.
+                let _ = ssp.delete(&context);
+                ssp.sign(&context, b"message").unwrap_err();
+                ssp.free(&alice).unwrap();
+            },
+            says: "was used after it was deleted: QueryContextAttributes (event ",
+        },
+        Misuse {
+            breaks: |ssp| {
+                let alice = acquire(ssp);
+                let (mut context, request) = (None, ContextRequest::new());
+                ssp.step(Role::Initiator, &alice, &mut context, &request, &[]).unwrap();
+                for _ in 0..2 {
+                    ssp.step(Role::Initiator, &alice, &mut context, &request, b"no token").unwrap_err();
+                }
+            },
+            says: "had failed, and was stepped on: InitializeSecurityContext (event ",
+        },
+    ];
+    for Misuse { breaks, says } in table {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let msn = MockSsp::msn().expect_no_misuse();
+            let process = MockProcess::with_loaded([&msn]);
+            let module = process.modules(MSN).unwrap().next().unwrap();
+            breaks(&module.security_interface().unwrap().unwrap());
+        }));
+        let message = panicked.err().map(|panic| *panic.downcast::<String>().unwrap()).unwrap_or_default();
+        assert_eq!(message.is_empty(), says.is_empty(), "{message}");
+        if says.is_empty() {
+            continue;
+        }
+        assert!(
+            message.contains("expects no misuse, but ") && message.contains(says),
+            "{says:?} in {message}"
+        );
+        let lines = message.lines().next().unwrap().matches(concat!(file!(), ":")).count();
+        let given_back = usize::from(!says.contains("failed"));
+        assert_eq!(lines, 2 + given_back, "of the expectation, of the call, of giving back: {message}");
+        assert!(!message.contains("horse"), "{message}");
+    }
 }

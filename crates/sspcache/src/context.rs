@@ -43,14 +43,14 @@
 //! Each method names the SSPI function that it calls. When the SSP refuses, the error is [`Error::Sspi`], with the function
 //! and the status that it returned.
 
-use std::{fmt, marker::PhantomData, path::PathBuf};
+use std::{fmt, marker::PhantomData, panic::Location, path::PathBuf};
 
 use parking_lot::Mutex;
 pub use sspcache_types::{ContextFlags, Role};
 use zeroize::Zeroizing;
 
-use crate::Error;
 pub use crate::request::{ContextRequest, Protection, Sealed};
+use crate::{Error, loader::called_from};
 
 /// A handshake that is not done: a half-open context. It keeps its credential. Dropping it abandons the handshake.
 ///
@@ -91,8 +91,9 @@ impl Handshake {
     /// Reference: [InitializeSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-initializesecuritycontextw),
     /// [AcceptSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acceptsecuritycontext),
     /// [CompleteAuthToken](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-completeauthtoken).
+    #[track_caller]
     pub fn step(self, token: &[u8]) -> Result<Step, HandshakeError> {
-        self.0.step(token)
+        called_from(Location::caller(), || self.0.step(token))
     }
 }
 
@@ -412,6 +413,7 @@ pub(crate) trait Established: Send + Sync {
 ///
 /// # Errors
 /// The first error of either end. [`Error::HandshakeStalled`] when both wait for the other.
+#[track_caller]
 pub fn handshake(
     initiator: Handshake,
     acceptor: Handshake,
@@ -439,6 +441,7 @@ enum End {
 
 impl End {
     /// The next step. The other end is in this process, so that an error's token has nowhere to go.
+    #[track_caller]
     fn advance(self, token: &[u8]) -> Result<(Self, Vec<u8>), Error> {
         Ok(match self {
             Self::Open(handshake) => match handshake.step(token).map_err(HandshakeError::into_error)? {

@@ -1,12 +1,13 @@
 //! Signing in: security packages and credentials, as applications hold them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::Location, sync::Arc};
 
 use sspcache_types::{Identity, Role};
 
 use crate::{
     Error,
     context::{Handshake, SecurityContext},
+    loader::called_from,
     request::{ContextRequest, SignIn},
 };
 
@@ -41,16 +42,18 @@ impl SecurityPackage {
     /// credential in the SSP's cache stays there until it is flushed.
     ///
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
+    #[track_caller]
     pub fn acquire(&self, sign_in: &SignIn<'_>) -> Result<Credential, Error> {
-        self.0.acquire(sign_in).map(Credential)
+        called_from(Location::caller(), || self.0.acquire(sign_in)).map(Credential)
     }
 
     /// `AcquireCredentialsHandle`, inbound: returns a server's credential, to accept sign-ins with. Nothing enters the
     /// SSP's cache.
     ///
     /// Reference: [AcquireCredentialsHandle](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-acquirecredentialshandlew).
+    #[track_caller]
     pub fn acquire_inbound(&self) -> Result<InboundCredential, Error> {
-        self.0.acquire_inbound().map(InboundCredential)
+        called_from(Location::caller(), || self.0.acquire_inbound()).map(InboundCredential)
     }
 
     /// `ChangeAccountPassword`: changes the password of an account. `account` has the old one. The SSP's cache keeps
@@ -65,8 +68,9 @@ impl SecurityPackage {
     /// machine. `role` is the role of the imported end, which no attribute returns: the exporter knows it.
     ///
     /// Reference: [ImportSecurityContext](https://learn.microsoft.com/en-us/windows/win32/api/sspi/nf-sspi-importsecuritycontextw).
+    #[track_caller]
     pub fn import(&self, role: Role, packed: &[u8]) -> Result<SecurityContext, Error> {
-        self.0.import(role, packed)
+        called_from(Location::caller(), || self.0.import(role, packed))
     }
 }
 

@@ -14,6 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::request::{ContextRequest, Protection, Sealed, SignIn};
 
+mod caller;
+#[doc(hidden)]
+pub use self::caller::{called_from, caller};
+
 cfg_if::cfg_if! {
     if #[cfg(windows)] {
         mod sspi;
@@ -68,7 +72,8 @@ pub trait Module: Send + Sync + 'static {
 /// Each method is the function that it names. When the function fails, the error is the status that it returned. A function
 /// that an SSP lacks returns [`SecurityStatus::UNSUPPORTED_FUNCTION`], as an empty place in its table does.
 ///
-/// Handles belong to the interface that returned them. Each is freed or deleted once.
+/// Handles belong to the interface that returned them. Each is freed or deleted once. Nothing here enforces that: the types of this
+/// crate do, and `sspcache_mock::MockSsp::expect_no_misuse` finds who doesn't.
 pub trait SecurityInterface: Send + Sync + 'static {
     /// A credential handle. It is freed by [`Self::free`], not by dropping it.
     type Handle: Send + Sync;
@@ -77,12 +82,15 @@ pub trait SecurityInterface: Send + Sync + 'static {
     type Context: Send + Sync;
 
     /// `AcquireCredentialsHandle`, outbound.
+    #[track_caller]
     fn acquire(&self, package: &str, sign_in: &SignIn<'_>) -> Result<Self::Handle, SecurityStatus>;
 
     /// `AcquireCredentialsHandle`, inbound.
+    #[track_caller]
     fn acquire_inbound(&self, package: &str) -> Result<Self::Handle, SecurityStatus>;
 
     /// `AddCredentials`, outbound: one more credential for a handle, over this package.
+    #[track_caller]
     fn add_credentials(
         &self,
         handle: &Self::Handle,
@@ -99,9 +107,11 @@ pub trait SecurityInterface: Send + Sync + 'static {
     ) -> Result<(), SecurityStatus>;
 
     /// `QueryCredentialsAttributes` with `SECPKG_CRED_ATTR_NAMES`.
+    #[track_caller]
     fn principal(&self, handle: &Self::Handle) -> Result<String, SecurityStatus>;
 
     /// `FreeCredentialsHandle`.
+    #[track_caller]
     fn free(&self, handle: &Self::Handle) -> Result<(), SecurityStatus>;
 
     /// `InitializeSecurityContext` or `AcceptSecurityContext`: the next step, and the token to send after it. `context` is
@@ -109,6 +119,7 @@ pub trait SecurityInterface: Send + Sync + 'static {
     ///
     /// # Errors
     /// The status, and the token to send to the other side, if there is one.
+    #[track_caller]
     fn step(
         &self,
         role: Role,
@@ -119,37 +130,48 @@ pub trait SecurityInterface: Send + Sync + 'static {
     ) -> Result<(Progress, Vec<u8>), Refusal>;
 
     /// `CompleteAuthToken`: completes the token that is to be sent.
+    #[track_caller]
     fn complete(&self, context: &Self::Context, token: &mut Vec<u8>) -> Result<(), SecurityStatus>;
 
     /// `DeleteSecurityContext`, of a half-open or failed context too.
+    #[track_caller]
     fn delete(&self, context: &Self::Context) -> Result<(), SecurityStatus>;
 
     /// `ImpersonateSecurityContext`: this thread acts for the client from now on.
+    #[track_caller]
     fn impersonate(&self, context: &Self::Context) -> Result<(), SecurityStatus>;
 
     /// `RevertSecurityContext`: this thread acts for itself again.
+    #[track_caller]
     fn revert(&self, context: &Self::Context) -> Result<(), SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_NAMES`.
+    #[track_caller]
     fn client(&self, context: &Self::Context) -> Result<String, SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_PACKAGE_INFO`: the package's name.
+    #[track_caller]
     fn package(&self, context: &Self::Context) -> Result<String, SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_FLAGS`.
+    #[track_caller]
     fn flags(&self, context: &Self::Context) -> Result<ContextFlags, SecurityStatus>;
 
     /// `QueryContextAttributes` with `SECPKG_ATTR_SESSION_KEY`.
+    #[track_caller]
     fn session_key(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus>;
 
     /// `MakeSignature`, with the default quality of protection.
+    #[track_caller]
     fn sign(&self, context: &Self::Context, message: &[u8]) -> Result<Vec<u8>, SecurityStatus>;
 
     /// `VerifySignature`.
+    #[track_caller]
     fn verify(&self, context: &Self::Context, message: &[u8], signature: &[u8])
     -> Result<(), SecurityStatus>;
 
     /// `EncryptMessage`, with the quality of protection that this is.
+    #[track_caller]
     fn wrap(
         &self,
         context: &Self::Context,
@@ -158,6 +180,7 @@ pub trait SecurityInterface: Send + Sync + 'static {
     ) -> Result<Sealed, SecurityStatus>;
 
     /// `DecryptMessage`: the message, and what the quality of protection says.
+    #[track_caller]
     fn unwrap(
         &self,
         context: &Self::Context,
@@ -165,9 +188,11 @@ pub trait SecurityInterface: Send + Sync + 'static {
     ) -> Result<(Vec<u8>, Protection), SecurityStatus>;
 
     /// `ExportSecurityContext`; the context stays until it is deleted.
+    #[track_caller]
     fn export(&self, context: &Self::Context) -> Result<Zeroizing<Vec<u8>>, SecurityStatus>;
 
     /// `ImportSecurityContext`. `role` is the role of the imported end.
+    #[track_caller]
     fn import(&self, package: &str, role: Role, packed: &[u8]) -> Result<Self::Context, SecurityStatus>;
 }
 
