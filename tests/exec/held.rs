@@ -142,37 +142,3 @@ fn what_was_preloaded_is_left_only_where_somebody_signed_in() {
         assert!(ran.stderr.contains(said), "{steps}: {}", ran.stderr);
     }
 }
-
-/// Q6
-#[test]
-#[cfg(target_os = "linux")]
-fn a_process_that_still_runs_is_never_clean() {
-    use std::process::Stdio;
-
-    let stage = Stage::new();
-    let out = stage.path("out");
-    let script = format!(
-        r#"exec 3<&0; "$1" sign-in alice flush wait <&3 > {0} 2>&1 & until [ -s {0} ]; do sleep 0.01; done"#,
-        out.display()
-    );
-    let mut exec = stage.exec();
-    let journal = stage.path("journal");
-    exec.args(["--expect-clean", "--journal"]).arg(&journal).args(["--", "sh", "-c", &script, "sh"]);
-    let mut exec = exec.arg(stage.c_client()).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // As long as this is open, the client waits.
-    let input = exec.stdin.take();
-    let ran = Ran::from(exec.wait_with_output().unwrap()).exits_with(99);
-    assert!(ran.stderr.contains(") still runs\nincomplete"), "{}", ran.stderr);
-    let check = || {
-        let mut check = sspcache_tests::program::sspcache();
-        Ran::of(check.args(["journal", "check"]).arg(&journal))
-    };
-    assert!(check().exits_with(99).stdout.contains("still runs"));
-    drop(input);
-    // It ends now that its input has ended.
-    let ended = (0..1000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        check().status == 0
-    });
-    assert!(ended, "{:?}", check());
-}

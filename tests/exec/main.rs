@@ -18,6 +18,8 @@ mod names;
 mod places;
 /// Several processes: forked, in the background, killed.
 mod processes;
+/// Processes that outlive the command.
+mod running;
 /// Windows programs that are linked to secur32.
 mod secur32;
 /// Where in the program something was given out and taken back.

@@ -3,7 +3,7 @@
 //! Shells and C programs of the host: a test that runs under Wine can't start them.
 #![cfg(unix)]
 
-use std::{collections::BTreeSet, ffi::OsString, process::Stdio};
+use std::{collections::BTreeSet, ffi::OsString};
 
 use serde_json::Value;
 use sspcache_tests::{
@@ -77,25 +77,6 @@ fn a_process_that_was_killed_while_credentials_were_cached_fails_a_run_that_succ
     let ran = ran.exits_with(99);
     assert!(ran.stderr.contains("LEFT (killed, or still running)"), "{}", ran.stderr);
     assert!(ran.stderr.contains(r"left CONTOSO\alice."), "{}", ran.stderr);
-}
-
-/// M10
-#[test]
-fn a_process_that_outlives_the_command_is_judged_by_what_it_holds() {
-    let stage = Stage::new();
-    let out = stage.path("out");
-    let script = format!(
-        r#"exec 3<&0; "$1" sign-in alice wait <&3 > {0} 2>&1 & until [ -s {0} ]; do sleep 0.01; done"#,
-        out.display()
-    );
-    let mut command = stage.exec();
-    command.args(["--expect-clean", "--"]).args(shell(&stage, &script));
-    let mut exec = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    // As long as this is open, the client waits.
-    let input = exec.stdin.take();
-    let ran = Ran::from(exec.wait_with_output().expect("it ends")).exits_with(99);
-    drop(input);
-    assert!(ran.stderr.contains("LEFT (killed, or still running)"), "{}", ran.stderr);
 }
 
 /// M12

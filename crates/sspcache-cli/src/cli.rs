@@ -145,6 +145,16 @@ pub(crate) struct ExecArgs {
     #[arg(long, requires = "checks")]
     pub(crate) allow_unused: bool,
 
+    /// Waits for processes that the command leaves running, and judges them, too. Without it a run that leaves one is incomplete.
+    /// Linux only.
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// Doesn't fail for processes that still run when the command has ended and that used no mock until then, such as a
+    /// compiler's server.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) allow_running: bool,
+
     /// The exit status when a check fails.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ERROR_EXITCODE, requires = "checks")]
     pub(crate) error_exitcode: u8,

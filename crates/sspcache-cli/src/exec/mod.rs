@@ -8,10 +8,12 @@
 //! | `environment` | sets the variables through which the command finds them |
 //! | `wine` | handles commands that are Windows programs: gives them a prefix in which secur32.dll is the mock |
 //! | `run` | starts the command, and waits |
+//! | `descendants` | knows and waits for what the command leaves running |
 //! | `signals` | passes signals on to the command |
 //! | `unseen` | says why no process used a mock, as far as that can be seen |
 
 mod accounts;
+mod descendants;
 mod environment;
 mod find;
 mod names;
@@ -36,8 +38,10 @@ use sspcache_engine::{
 };
 use tempfile::TempDir;
 
+pub(crate) use self::descendants::Running;
 use self::{
     accounts::{Accounts, Configuration, Table},
+    descendants::Descendants,
     environment::Environment,
     find::Mocks,
     names::Names,
@@ -49,7 +53,7 @@ use crate::{
     inspect::Format,
     journal::Journals,
     output::{Stream, message, terminal_width},
-    verdict::{Outcome, Report, Suppressions, SuppressionsError},
+    verdict::{Outcome, Report, Suppressions, SuppressionsError, Verdict},
 };
 
 /// Runs the command of `sspcache exec` and returns the exit status.
@@ -64,6 +68,9 @@ pub(crate) fn exec(args: &ExecArgs) -> u8 {
 }
 
 fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
+    if args.wait && !cfg!(target_os = "linux") {
+        return Err(ExecError::NoWaiting);
+    }
     let mocks = Mocks::find()?;
     let wine = Wine::of(args);
     if let Some(wine) = &wine {
@@ -74,7 +81,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     let accounts = Accounts::of(args)?;
     // From here on Ctrl-C ends the command and not this process, which has to clean up after it.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
-    let target = JournalTarget::open(args.journal.as_deref())?;
+    let mut target = JournalTarget::open(args.journal.as_deref())?;
     let config = accounts.configure(config.as_deref())?;
     // Until the command has ended.
     let names = Names::link(&mocks)?;
@@ -92,13 +99,22 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         args.stack,
         args.preload,
     )?;
+    let descendants = Descendants::adopt()?;
     let ended = run::run(&args.command, &environment, &mut signals);
     if let Some(session) = session {
         session.end(&mut signals)?;
     }
-    let status = ended?;
+    let mut status = ended?;
+    let running = descendants.settle(args.wait, &mut signals);
+    if let Some(interrupted) = signals.interrupted().filter(|_| status == 0 && args.wait) {
+        status = interrupted;
+    }
 
     let mut verdict = Journals::of_run(&target.path, &target.before)?.judge(suppressions);
+    verdict.note_running(running, args.allow_running);
+    if !verdict.running.is_empty() {
+        target.keep(&mut verdict);
+    }
     if verdict.outcome == Outcome::NotExercised && verdict.processes.is_empty() {
         verdict.hints = unseen::reasons(&args.command, &mocks);
     }
@@ -154,14 +170,17 @@ struct JournalTarget {
     /// Journals of earlier runs in the same place.
     before: Vec<PathBuf>,
     /// Deletes the journals at the end, unless `--journal` keeps them.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 impl JournalTarget {
     fn open(wanted: Option<&Path>) -> Result<Self, ExecError> {
         let Some(wanted) = wanted else {
             let folder = tempfile::Builder::new().prefix("sspcache-journal-").tempdir()?;
-            return Ok(Self { path: folder.path().to_owned(), before: Vec::new(), _temporary: Some(folder) });
+            // As a folder's name: where it is gone, a mock of a process that still runs may not take it for the beginning of a
+            // file's name, and write its journal beside it.
+            let path = folder.path().join("");
+            return Ok(Self { path, before: Vec::new(), temporary: Some(folder) });
         };
         let is_folder =
             wanted.as_os_str().as_encoded_bytes().last().is_some_and(|&last| path::is_separator(last.into()));
@@ -177,7 +196,14 @@ impl JournalTarget {
             .and_then(|mut file| io::Write::write_all(&mut file, b"\n"))
             .map_err(|source| ExecError::Write { path: folder.to_owned(), source })?;
         let before = journal::find(&path)?;
-        Ok(Self { path, before, _temporary: None })
+        Ok(Self { path, before, temporary: None })
+    }
+
+    /// Keeps the journals of processes that still write to them, and says where they are.
+    fn keep(&mut self, verdict: &mut Verdict) {
+        if let Some(folder) = self.temporary.take() {
+            verdict.journals_kept_in = Some(folder.keep());
+        }
     }
 }
 
@@ -238,6 +264,8 @@ pub(crate) enum ExecError {
     PathList { variable: &'static str, folder: PathBuf },
     #[error("can't run the command in a Wine prefix made of {}: {source}", prefix.display())]
     Prefix { prefix: PathBuf, source: io::Error },
+    #[error("--wait needs Linux: other systems don't show what a command leaves running")]
+    NoWaiting,
     #[error("can't watch for signals: {0}")]
     Signals(io::Error),
     #[error(transparent)]

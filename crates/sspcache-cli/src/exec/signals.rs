@@ -40,6 +40,8 @@ mod imp {
     use rustix::process::{Pid, Signal, getpgrp, kill_process};
     use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+    use super::super::descendants::reap_others;
+
     #[derive(Debug)]
     pub(super) struct Signals {
         watched: signal_hook::iterator::Signals,
@@ -64,11 +66,12 @@ mod imp {
 
         pub(super) fn wait(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
             // One thread does all the waiting: between `try_wait` and the signal, no other thread can reap the child
-            // and free its number for another process.
+            // and free its number for another process. Nor does this one, which reaps all other children.
             loop {
                 if let Some(status) = child.try_wait()? {
                     return Ok(status);
                 }
+                reap_others(Some(child.id()));
                 for signal in self.watched.wait().filter(|&signal| signal != SIGCHLD) {
                     self.received = self.received.or(Some(signal));
                     if !comes_from_terminal(signal) {

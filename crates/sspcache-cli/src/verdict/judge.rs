@@ -16,6 +16,7 @@ use super::{
     finding::{Finding, FindingKind, Standing},
     leaks::{Account, ByKind, Circumstances, Resolve, Totals},
     misuse::Calls,
+    still_runs,
     suppressions::{Subject, Suppressions},
 };
 use crate::places::{Images, Place};
@@ -59,6 +60,7 @@ pub(crate) fn judge(
                 asked: false,
                 is_windows: false,
                 signed_out: false,
+                runs: false,
                 retained: 0,
                 failed_flushes: 0,
                 gaps: Vec::new(),
@@ -132,9 +134,16 @@ fn conclude_process(
         process.retained = process.retained.saturating_add(replay.retained);
         process.gaps.extend(replay.gaps);
     }
-    judge_left(process, suppressions, resolve);
     let runs = |first| is_running(process.pid, &process.program, first);
     let is_running = without_end.is_some_and(|(is_windows, first)| !is_windows && runs(first));
+    if is_running {
+        for credential in &mut process.credentials {
+            if credential.end == (End::Left { when: LeftWhen::NoEnd }) {
+                credential.end = End::Running;
+            }
+        }
+    }
+    judge_left(process, suppressions, resolve);
     judge_instances(process, accounts, is_running, suppressions, resolve);
     match without_end {
         Some((true, _)) => process.gaps.push(format!(
@@ -142,7 +151,8 @@ fn conclude_process(
             process.name()
         )),
         Some((false, _)) if is_running => {
-            process.gaps.push(format!("{} still runs", process.name()));
+            process.runs = true;
+            process.gaps.push(still_runs(&process.name()));
         }
         _ => {}
     }
@@ -221,6 +231,7 @@ fn judge_instances(
     for instance in accounts {
         let OfInstance { account, calls, module, is_windows, when, is_freed_late, has_memory_of_others } =
             instance;
+        let when = if is_running && when == LeftWhen::NoEnd { LeftWhen::Running } else { when };
         let missing = has_gaps.then_some("events of the process are missing");
         let circumstances = Circumstances { process, module, is_windows, when, doubt: missing };
         let misused = calls.close(&circumstances, has_memory_of_others, suppressions, resolve);
@@ -228,7 +239,7 @@ fn judge_instances(
         let doubt = match when {
             _ if has_gaps => missing,
             _ if is_freed_late => Some("the process gave something back after the SSP had ended"),
-            LeftWhen::NoEnd if is_running => Some("the process still runs"),
+            LeftWhen::Running => Some("the process still runs"),
             LeftWhen::NoEnd => {
                 Some("the process was killed, crashed, or ended at once, before it could give back anything")
             }
@@ -277,6 +288,9 @@ fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppr
         misuse,
         findings,
         unused_suppressions: suppressions.unused(),
+        running: processes.iter().filter(|process| process.runs).map(Process::running).collect(),
+        idle: Vec::new(),
+        journals_kept_in: None,
         processes,
         gaps,
     }

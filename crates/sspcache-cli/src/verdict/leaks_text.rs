@@ -6,7 +6,7 @@ use super::{
     LeaksOutcome, Process, Verdict, advice,
     finding::{Finding, FindingKind, Standing, What},
     finding_text::listed,
-    text::left,
+    text::{left, running},
 };
 use crate::output::{BAD, GOOD, UNSURE, count, join, lines, quoted, styled, table, thousands, wrapped};
 
@@ -54,10 +54,13 @@ pub(super) fn closing(verdict: &Verdict) -> String {
             count(all.given_out, "thing"),
             were(&leaked(verdict), all.leaked),
         ),
-        LeaksOutcome::Incomplete => format!(
-            "{}: the journals don't show whether all was given back.",
-            styled(UNSURE, "leaks unknown"),
-        ),
+        LeaksOutcome::Incomplete => {
+            let why = match running(verdict) {
+                Some(running) => format!("{running}, and may give back what it has"),
+                None => "the journals don't show whether all was given back".to_owned(),
+            };
+            format!("{}: {why}.", styled(UNSURE, "leaks unknown"))
+        }
         LeaksOutcome::NotExercised => format!(
             "{}: the SSP gave nothing out, so this run proves nothing of leaks.",
             styled(UNSURE, "not exercised"),

@@ -6,6 +6,7 @@ use super::{
     MisuseOutcome, Verdict,
     finding::{Finding, FindingKind, Standing},
     finding_text::listed,
+    text::running,
 };
 use crate::output::{BAD, GOOD, UNSURE, count, quoted, styled};
 
@@ -39,7 +40,11 @@ pub(super) fn closing(verdict: &Verdict) -> String {
             format!("{}: {} broke the rules of SSPI.", styled(BAD, "misused"), count(misuse.misused, "call"))
         }
         MisuseOutcome::Incomplete => {
-            format!("{}: the journals don't have all calls.", styled(UNSURE, "misuse unknown"))
+            let why = match running(verdict) {
+                Some(running) => format!("{running}, and may call more"),
+                None => "the journals don't have all calls".to_owned(),
+            };
+            format!("{}: {why}.", styled(UNSURE, "misuse unknown"))
         }
         MisuseOutcome::NotExercised => format!(
             "{}: the SSP gave nothing out, so this run proves nothing of misuse.",

@@ -19,7 +19,7 @@ mod report;
 mod suppressions;
 mod text;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use serde::{Serialize, Serializer};
 use sspcache_engine::{FileTime, SecurityStatus, Source};
@@ -33,7 +33,7 @@ pub(crate) use self::{
     report::Report,
     suppressions::{Suppressions, SuppressionsError},
 };
-use crate::{cli::Check, places::Place};
+use crate::{cli::Check, exec::Running, places::Place};
 
 /// The result of judging the journals of a run.
 #[derive(Debug, Serialize)]
@@ -54,6 +54,13 @@ pub(crate) struct Verdict {
     pub(crate) processes: Vec<Process>,
     /// Which parts of the journals are missing, in words.
     pub(crate) gaps: Vec<String>,
+    /// Processes that still run, and may do so.
+    pub(crate) idle: Vec<Running>,
+    /// Processes that still run, as far as they are known.
+    pub(crate) running: Vec<Running>,
+    /// The folder of journals that would have been deleted if no process wrote to them any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) journals_kept_in: Option<PathBuf>,
     /// Why no sign-in was seen, in words: as far as it can be told.
     pub(crate) hints: Vec<String>,
     /// What came of what was given out.
@@ -80,6 +87,40 @@ impl Verdict {
             Check::Misuse => {
                 self.misuse.outcome == MisuseOutcome::Clean
                     || (allow_unused && self.misuse.outcome == MisuseOutcome::NotExercised)
+            }
+        }
+    }
+
+    /// Adds what the command left running. Nothing is clean then (clause Q6); but a process that used no mock is only named where
+    /// that is allowed.
+    pub(crate) fn note_running(&mut self, running: Vec<Running>, allows_unused: bool) {
+        for running in running {
+            if self.running.contains(&running) {
+                continue;
+            }
+            let is_it =
+                |process: &&mut Process| (process.pid, &process.program) == (running.pid, &running.program);
+            match self.processes.iter_mut().find(is_it) {
+                // Its mock has ended. It may load one again.
+                Some(process) => process.gaps.push(still_runs(&process.name())),
+                None if allows_unused => {
+                    self.idle.push(running);
+                    continue;
+                }
+                None => {
+                    self.gaps.push(format!("{}, and has used no mock until now", still_runs(&running.name())))
+                }
+            }
+            self.running.push(running);
+            if matches!(self.outcome, Outcome::Clean | Outcome::NotExercised) {
+                self.outcome = Outcome::Incomplete;
+                self.hints.clear();
+            }
+            if matches!(self.leaks.outcome, LeaksOutcome::Clean | LeaksOutcome::NotExercised) {
+                self.leaks.outcome = LeaksOutcome::Incomplete;
+            }
+            if matches!(self.misuse.outcome, MisuseOutcome::Clean | MisuseOutcome::NotExercised) {
+                self.misuse.outcome = MisuseOutcome::Incomplete;
             }
         }
     }
@@ -112,6 +153,11 @@ impl Verdict {
         });
         entries.join("\n")
     }
+}
+
+/// What is said of a process that has not ended.
+fn still_runs(name: &str) -> String {
+    format!("{name} still runs")
 }
 
 /// What came of what an SSP gave out.
@@ -208,6 +254,9 @@ pub(crate) struct Process {
     pub(crate) is_windows: bool,
     /// Whether it signed out: flushed a cache, unloaded the SSP while it went on, or said so.
     pub(crate) signed_out: bool,
+    /// Whether it has no end in its journal, and still runs.
+    #[serde(skip)]
+    runs: bool,
     /// Copies that live handles still kept at the end.
     pub(crate) retained: u32,
     /// Calls of `CleanupCredentialCache` that met an injected fault.
@@ -227,6 +276,10 @@ impl Process {
     pub(crate) fn name(&self) -> String {
         let forked = if self.forked { ", forked" } else { "" };
         format!("{} ({}{forked})", self.program, self.pid)
+    }
+
+    fn running(&self) -> Running {
+        Running { pid: self.pid, program: self.program.clone() }
     }
 
     /// Whether it signed in, or flushed what was cached from the start.
@@ -282,6 +335,8 @@ pub(crate) enum End {
     },
     /// The last handle that held it was freed.
     Released(Moment),
+    /// It is still cached or held, and its process still runs: it may free it yet.
+    Running,
     /// Its principal signed in with a new secret.
     Replaced(Moment),
     /// It was still there, and a suppression says why that is no fault of the program.
@@ -302,7 +357,7 @@ impl End {
             | Self::Flushed(moment)
             | Self::Released(moment)
             | Self::Replaced(moment) => Some(*moment),
-            Self::Left { .. } | Self::Suppressed { .. } => None,
+            Self::Left { .. } | Self::Running | Self::Suppressed { .. } => None,
         }
     }
 }
@@ -315,8 +370,11 @@ pub(crate) enum LeftWhen {
     Dropped,
     /// The process ended.
     Exit,
-    /// There is no end event: the process crashed, was killed, ended without running destructors, or still runs.
+    /// There is no end event: the process crashed, was killed, or ended without running destructors. A Windows program may still
+    /// run.
     NoEnd,
+    /// There is no end event, and the process still runs.
+    Running,
     /// The program said that it had signed out.
     SignedOut,
     /// The module was unloaded, or the process ended.

@@ -159,6 +159,7 @@ fn end(credential: &Credential) -> String {
         End::Flushed(moment) => format!("flushed {} (event {})", since_start(moment.at), moment.event),
         End::Left { when } => format!("{} {}{held}", marked(LEFT), left(*when)),
         End::Released(moment) => format!("freed {} (event {})", since_start(moment.at), moment.event),
+        End::Running => format!("still {} (its process runs)", kept(credential)),
         End::Replaced(moment) => format!("replaced {}, by a new secret", since_start(moment.at)),
         End::Suppressed { when, .. } => format!("still {} {} (suppressed)", kept(credential), left(*when)),
     }
@@ -169,6 +170,7 @@ pub(super) fn left(when: LeftWhen) -> &'static str {
         LeftWhen::Dropped => "when the SSP was dropped",
         LeftWhen::Exit => "at exit",
         LeftWhen::NoEnd => "(killed, or still running)",
+        LeftWhen::Running => "in a process that still runs",
         LeftWhen::SignedOut => "at the end of the sign-out",
         LeftWhen::Unloaded => "at unload or exit",
     }
@@ -244,6 +246,16 @@ pub(super) fn notes(verdict: &Verdict) -> Vec<String> {
     }
     let gaps = verdict.processes.iter().flat_map(|process| &process.gaps).chain(&verdict.gaps);
     notes.extend(gaps.cloned());
+    notes.extend(verdict.idle.iter().map(|running| {
+        format!("{} still runs, and has used no mock until now, which is allowed", running.name())
+    }));
+    if let Some(folder) = &verdict.journals_kept_in {
+        let folder = folder.display();
+        notes.push(format!(
+            "the journals stay in {folder}: when it has ended, `sspcache journal check {folder}` judges them. \
+             `exec --wait` waits for it"
+        ));
+    }
     notes
 }
 
@@ -258,10 +270,13 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
             count(signed_in, "process"),
             if verdict.suppressed > 0 { " but what is suppressed" } else { "" },
         ),
-        Outcome::Incomplete => format!(
-            "{}: events are missing, so the journals don't show what was left.",
-            styled(UNSURE, "incomplete"),
-        ),
+        Outcome::Incomplete => {
+            let why = match running(verdict) {
+                Some(running) => format!("{running}, so what will be left is not known"),
+                None => "events are missing, so the journals don't show what was left".to_owned(),
+            };
+            format!("{}: {why}.", styled(UNSURE, "incomplete"))
+        }
         Outcome::Left => not_clean(verdict),
         Outcome::NotExercised if verdict.processes.is_empty() => format!(
             "{}: no process used a mock SSP, so this run proves nothing.{}",
@@ -282,6 +297,17 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
         write!(text, "\n{}.", quoted(hint)).expect("a string takes all text");
     }
     text
+}
+
+/// `client (412) still runs`, where nothing else is missing.
+pub(super) fn running(verdict: &Verdict) -> Option<String> {
+    let gaps = verdict.gaps.len() + verdict.processes.iter().map(|process| process.gaps.len()).sum::<usize>();
+    match &*verdict.running {
+        running if gaps > running.len() => None,
+        [] => None,
+        [one] => Some(format!("{} still runs", quoted(&one.name()))),
+        several => Some(format!("{} still run", count(several.len(), "process"))),
+    }
 }
 
 fn not_clean(verdict: &Verdict) -> String {

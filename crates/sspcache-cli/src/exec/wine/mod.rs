@@ -21,6 +21,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::server::is_wines_own;
 use self::{
     in_place::InPlace,
     program::{has_word, is_exe, is_wine},

@@ -123,6 +123,12 @@ fn running(prefix: &Path) -> Option<Running> {
     Some(running)
 }
 
+/// Whether a process is Wine's server or one of its services, which end some time after the programs.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_wines_own(file: &Path, command: &[u8]) -> bool {
+    is_server(file, command) || is_service(command)
+}
+
 /// Whether a process is Wine's server, or a script that is about to start it.
 fn is_server(file: &Path, command: &[u8]) -> bool {
     const SERVER: &[u8] = b"wineserver";
