@@ -106,6 +106,42 @@ fn a_command_that_takes_the_variables_away_is_named() {
     assert!(said.contains("env takes away the variables"), "{said}");
 }
 
+/// Q6: it finds the mock by a path of its own, and the run through the processes that it comes from.
+#[test]
+fn a_program_that_was_started_without_the_variables_is_judged() {
+    let stage = Stage::new();
+    let folder = stage.path("").display().to_string();
+    let options = ["-DLINKED", "-L", &folder, "-l:secur32.dll", &format!("-Wl,-rpath,{folder}"), "-ldl"];
+    let linked = stage.compile("cc", "linked", &fixture("clients/client.c"), &options);
+    let config = stage.path("config.toml");
+    fs::write(&config, "[[logon]]\nuser = \"erin\"\ndomain = \"CONTOSO\"\npassword = \"hunter2\"\n").unwrap();
+    for (script, status, said) in [
+        (r#"env -i "$1" sign-in alice"#, 99, r"left CONTOSO\alice"),
+        (r#"env -i "$1" sign-in alice flush"#, 0, "clean: 1 credential was cached"),
+        // A daemon, whose parent has ended.
+        (r#"env -i setsid "$1" sign-in alice"#, 99, r"left CONTOSO\alice"),
+        (
+            r#"(env -i setsid sh -c '"$0" announce wait keep NTLM alice' "$1" </dev/null &)"#,
+            99,
+            r"left CONTOSO\alice",
+        ),
+        // Its configuration, too.
+        (r#"env -i "$1" default NTLM free"#, 0, "clean: 1 sign-in with default credentials"),
+        // Who says that there is no journal is believed.
+        (r#"env -i SSPCACHE_JOURNAL= "$1" sign-in alice"#, 99, "not exercised"),
+    ] {
+        let mut exec = stage.exec();
+        exec.args(["--expect-clean", "--wait", "--config"]).arg(&config);
+        exec.args(["--", "sh", "-c", script, "sh"]).arg(&linked);
+        let ran = Ran::of(&mut exec).exits_with(status);
+        assert!(ran.stderr.contains(said), "{script}: {}", ran.stderr);
+    }
+    // Without a run above it a mock has no journal.
+    let mut alone = Command::new("env");
+    let ran = Ran::of(alone.arg("-i").arg(&linked).args(["sign-in", "alice"])).exits_with(0);
+    assert_eq!((&*ran.stdout, &*ran.stderr), ("sign-in alice: 00000000\n", ""));
+}
+
 /// Q6
 #[test]
 fn a_mock_that_the_loader_refuses_is_named_with_the_loaders_reason() {

@@ -9,7 +9,8 @@
 //!
 //! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal, and
 //!   `SSPCACHE_STACK` is how many frames of the program's stack are in it, from 0 (the default) to 32. When one of them
-//!   can't be used, a message on standard error says so, and every call fails.
+//!   can't be used, a message on standard error says so, and every call fails. On Linux a program that was started without them
+//!   finds those of the `sspcache exec` that it runs under.
 //! - **Panics** never cross the ABI: they become FALSE, null or `SEC_E_INTERNAL_ERROR`.
 //! - **Unloading** wipes what is cached, and says in the journal how much that was.
 //! - **Memory** that is freed is overwritten first: see [`WipingAllocator`].
@@ -36,6 +37,7 @@ mod attributes;
 mod auth_identity;
 mod contexts;
 mod credentials;
+mod environment;
 mod exports;
 mod ffi;
 mod identity;

@@ -14,13 +14,14 @@
 
 use std::{
     cell::Cell,
-    env,
     ffi::OsStr,
     ptr,
     sync::atomic::{AtomicU8, Ordering},
 };
 
 use sspcache_engine::EngineBuilder;
+
+use crate::environment::Environment;
 
 #[cfg(all(unix, not(target_arch = "arm"), not(miri)))]
 mod unix;
@@ -39,11 +40,8 @@ const VARIABLE: &str = "SSPCACHE_STACK";
 const MOST_FRAMES: usize = 32;
 
 /// Has the engine record stacks, if the environment asks for them.
-pub(crate) fn configure(builder: EngineBuilder) -> Result<EngineBuilder, String> {
-    let frames = match env::var_os(VARIABLE) {
-        Some(value) if !value.is_empty() => number(&value)?,
-        _ => 0,
-    };
+pub(crate) fn configure(builder: EngineBuilder, environment: &Environment) -> Result<EngineBuilder, String> {
+    let frames = environment.get(VARIABLE).map_or(Ok(0), |value| number(&value))?;
     Wanted::set(frames > 0);
     if frames == 0 {
         return Ok(builder);

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    env,
     path::Path,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -15,6 +14,7 @@ use sspcache_engine::{
 };
 
 use crate::{
+    environment::{self, Environment},
     ffi,
     in_use::{InUse, Used},
     memory::{FreedBy, Given, HandedOut, NotTaken},
@@ -227,7 +227,8 @@ impl Ssp {
         {
             builder = builder.access_tokens(platform::ProcessTokens);
         }
-        if let Some(path) = set("SSPCACHE_CONFIG") {
+        let environment = Environment::new();
+        if let Some(path) = environment.get("SSPCACHE_CONFIG") {
             let config =
                 Config::read(Path::new(&path)).map_err(|error| format!("SSPCACHE_CONFIG: {error}"))?;
             config
@@ -235,12 +236,12 @@ impl Ssp {
                 .map_err(|error| format!("SSPCACHE_CONFIG: {}: {error}", Path::new(&path).display()))?;
             builder = builder.config(&config);
         }
-        if let Some(path) = set("SSPCACHE_JOURNAL") {
+        if let Some(path) = environment.get(environment::JOURNAL) {
             let journal = JournalFile::create(Path::new(&path), self.module)
                 .map_err(|error| format!("SSPCACHE_JOURNAL: {error}"))?;
             builder = builder.sink(journal);
         }
-        builder = stack::configure(builder)?;
+        builder = stack::configure(builder, &environment)?;
         Ok(builder.build())
     }
 }
@@ -276,8 +277,4 @@ pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), SecuritySta
 /// Whether memory at this address was handed out, and is nobody else's since: where it was given back before, no other is to free it.
 pub fn has_handed_out(ssp: &Ssp, buffer: Address) -> bool {
     ssp.handed_out().knows(buffer.addr())
-}
-
-fn set(variable: &str) -> Option<std::ffi::OsString> {
-    env::var_os(variable).filter(|value| !value.is_empty())
 }

@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
+    fs, io,
     path::Path,
     process::Command,
 };
@@ -69,6 +70,26 @@ impl Environment {
             variables.push(preloaded(&mocks.native.join(mock.file_name()))?);
         }
         Ok(Self(variables))
+    }
+
+    /// A file with the mocks' variables, for programs that are started without them: while it is open, the mocks find it among
+    /// the open files of their process's ancestors. It has no path, and ends with this process. Only Linux has such files.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn for_programs_without(&self) -> io::Result<Option<fs::File>> {
+        use std::{io::Write as _, os::unix::ffi::OsStrExt as _};
+
+        let mut file: fs::File =
+            rustix::fs::memfd_create("sspcache-run", rustix::fs::MemfdFlags::CLOEXEC)?.into();
+        for (name, value) in self.0.iter().filter(|(name, _)| name.starts_with("SSPCACHE_")) {
+            file.write_all(&[name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat())?;
+        }
+        Ok(Some(file))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "the signature on Linux")]
+    pub(crate) fn for_programs_without(&self) -> io::Result<Option<fs::File>> {
+        Ok(None)
     }
 
     pub(crate) fn apply(&self, command: &mut Command) {

@@ -99,6 +99,8 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         args.stack,
         args.preload,
     )?;
+    // Until the processes that the command started have ended, or are given up.
+    let for_programs_without = environment.for_programs_without()?;
     let descendants = Descendants::adopt()?;
     let ended = run::run(&args.command, &environment, &mut signals);
     if let Some(session) = session {
@@ -106,6 +108,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     }
     let mut status = ended?;
     let running = descendants.settle(args.wait, &mut signals);
+    drop(for_programs_without);
     if let Some(interrupted) = signals.interrupted().filter(|_| status == 0 && args.wait) {
         status = interrupted;
     }
