@@ -321,6 +321,29 @@ fn windows_programs_that_the_command_left_running_are_waited_for_and_judged() {
     assert!(ran.stderr.contains("clean: 1 credential was cached in 1 process"), "{}", ran.stderr);
 }
 
+/// Q6
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_windows_program_that_was_started_without_the_variables_is_judged() {
+    let Some(wine) = WineStage::new() else { return };
+    let client = wine.secur32();
+    let starts = wine.stage.compile(MINGW, "starts.exe", &fixture("clients/starts.c"), &[]);
+    let before = wine.files();
+    for (steps, status, said) in
+        [("keep NTLM alice", 99, r"left CONTOSO\alice"), ("keep NTLM alice free", 0, "clean: 1 credential")]
+    {
+        let program = Path::new(&client[1]);
+        let mut exec = wine.stage.exec();
+        exec.current_dir(program.parent().expect("it is in a folder")).args(["--expect-clean", "--", "wine"]);
+        exec.arg(&starts).arg(format!("{} {steps}", program.file_name().unwrap().display()));
+        let ran = Ran::of(&mut exec).exits_with(status);
+        assert!(ran.stderr.contains(said), "{steps}: {}", ran.stderr);
+    }
+    assert!(
+        !wine.files().into_keys().any(|file| !before.contains_key(&file) && file.ends_with("sspcache-run"))
+    );
+}
+
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
 fn a_prefix_that_is_not_there_is_made_once() {

@@ -2,7 +2,8 @@
 //!
 //! A program that starts another with an environment of its own (`env -i`, a daemon's supervisor) takes the journal's place away
 //! from it, and what that one leaves would be nobody's. On Linux `exec` holds a file in memory with its variables, and this module
-//! looks for it among the open files of the process's ancestors. Only what the same user runs is asked.
+//! looks for it among the open files of the process's ancestors. Only what the same user runs is asked. For Windows programs under Wine
+//! a file of the prefix that `exec` makes has the variables: Windows has no folder that is one run's alone.
 //!
 //! Reference: [proc_pid_fd(5)](https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html).
 #![forbid(unsafe_code)]
@@ -28,7 +29,13 @@ impl Environment {
     /// A variable that isn't empty.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         let own = env::var_os(name);
-        own.or_else(|| run::value(&self.run, name)).filter(|value| !value.is_empty())
+        own.or_else(|| self.of_run(name)).filter(|value| !value.is_empty())
+    }
+
+    /// A variable of the run: `NAME=value`, each with a null behind it, as in `/proc/PID/environ`.
+    fn of_run(&self, name: &str) -> Option<OsString> {
+        let mut variables = self.run.split(|&byte| byte == 0);
+        variables.find_map(|it| it.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).map(run::text)
     }
 }
 
@@ -77,16 +84,29 @@ mod run {
         (parent != "0").then(|| parent.to_owned())
     }
 
-    /// A variable: `NAME=value`, each with a null behind it, as in `/proc/PID/environ`.
-    pub(super) fn value(run: &[u8], name: &str) -> Option<OsString> {
-        let mut variables = run.split(|&byte| byte == 0);
-        let value = variables.find_map(|it| it.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
-        Some(OsStr::from_bytes(value).to_owned())
+    pub(super) fn text(value: &[u8]) -> OsString {
+        OsStr::from_bytes(value).to_owned()
+    }
+}
+
+#[cfg(all(windows, not(miri)))]
+mod run {
+    use std::{ffi::OsString, fs};
+
+    /// In the place that every prefix of Wine has.
+    const FILE: &str = r"C:\windows\sspcache-run";
+
+    pub(super) fn find() -> Option<Vec<u8>> {
+        fs::read(FILE).ok()
+    }
+
+    pub(super) fn text(value: &[u8]) -> OsString {
+        String::from_utf8_lossy(value).into_owned().into()
     }
 }
 
 /// Elsewhere a program's environment is all there is.
-#[cfg(not(all(target_os = "linux", not(miri))))]
+#[cfg(any(miri, not(any(windows, target_os = "linux"))))]
 mod run {
     use std::ffi::OsString;
 
@@ -94,7 +114,7 @@ mod run {
         None
     }
 
-    pub(super) fn value(_run: &[u8], _name: &str) -> Option<OsString> {
-        None
+    pub(super) fn text(_value: &[u8]) -> OsString {
+        OsString::new()
     }
 }

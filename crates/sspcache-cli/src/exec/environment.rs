@@ -72,29 +72,44 @@ impl Environment {
         Ok(Self(variables))
     }
 
-    /// A file with the mocks' variables, for programs that are started without them: while it is open, the mocks find it among
-    /// the open files of their process's ancestors. It has no path, and ends with this process. Only Linux has such files.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn for_programs_without(&self) -> io::Result<Option<fs::File>> {
-        use std::{io::Write as _, os::unix::ffi::OsStrExt as _};
-
-        let mut file: fs::File =
-            rustix::fs::memfd_create("sspcache-run", rustix::fs::MemfdFlags::CLOEXEC)?.into();
-        for (name, value) in self.0.iter().filter(|(name, _)| name.starts_with("SSPCACHE_")) {
-            file.write_all(&[name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat())?;
+    /// Has programs find the mocks' variables that are started without them: Windows programs in the session's prefix; and on Linux
+    /// those of which this process is an ancestor, as long as the file is open.
+    pub(crate) fn announce(&self, session: Option<&Session<'_>>) -> io::Result<Announced> {
+        let variables = self.0.iter().filter(|(name, _)| name.starts_with("SSPCACHE_"));
+        let text: Vec<u8> = variables
+            .flat_map(|(name, value)| [name.as_bytes(), b"=", value.as_encoded_bytes(), b"\0"].concat())
+            .collect();
+        if let Some(session) = session {
+            session.announce(&text)?;
         }
-        Ok(Some(file))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "the signature on Linux")]
-    pub(crate) fn for_programs_without(&self) -> io::Result<Option<fs::File>> {
-        Ok(None)
+        announced(&text)
     }
 
     pub(crate) fn apply(&self, command: &mut Command) {
         command.envs(self.0.iter().map(|(name, value)| (name, value)));
     }
+}
+
+/// What makes programs find the mocks' variables, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    _file: Option<fs::File>,
+}
+
+/// A file in memory. It has no path, and ends with this process. Only Linux has such files.
+#[cfg(target_os = "linux")]
+fn announced(text: &[u8]) -> io::Result<Announced> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    let mut file: fs::File = memfd_create("sspcache-run", MemfdFlags::CLOEXEC)?.into();
+    io::Write::write_all(&mut file, text)?;
+    Ok(Announced { _file: Some(file) })
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps, reason = "the signature on Linux")]
+fn announced(_text: &[u8]) -> io::Result<Announced> {
+    Ok(Announced { _file: None })
 }
 
 /// The variable with the libraries that a program loads before its own.

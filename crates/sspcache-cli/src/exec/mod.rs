@@ -100,7 +100,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         args.preload,
     )?;
     // Until the processes that the command started have ended, or are given up.
-    let for_programs_without = environment.for_programs_without()?;
+    let announced = environment.announce(session.as_ref())?;
     let descendants = Descendants::adopt()?;
     let ended = run::run(&args.command, &environment, &mut signals);
     if let Some(session) = session {
@@ -108,7 +108,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     }
     let mut status = ended?;
     let running = descendants.settle(args.wait, &mut signals);
-    drop(for_programs_without);
+    drop(announced);
     if let Some(interrupted) = signals.interrupted().filter(|_| status == 0 && args.wait) {
         status = interrupted;
     }

@@ -17,7 +17,7 @@ mod shadow;
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -206,6 +206,14 @@ impl Session<'_> {
         };
         let inherited = env::var_os("WINEDLLOVERRIDES").unwrap_or_default();
         [("WINEPREFIX", prefix.into()), ("WINEDLLOVERRIDES", overrides(&inherited))]
+    }
+
+    /// Has Windows programs find variables that are started without them: in a prefix that is this run's alone.
+    pub(crate) fn announce(&self, variables: &[u8]) -> io::Result<()> {
+        match &self.place {
+            Place::AsIs(_) => Ok(()),
+            Place::Shadow(shadow) => shadow.announce(variables),
+        }
     }
 
     /// Waits until no Windows program of the command runs any more, and gives the prefix back as it was.

@@ -106,6 +106,16 @@ impl Shadow {
         self.folder.path()
     }
 
+    /// Puts variables where the mocks look for them in a program that has no environment of this run.
+    pub(crate) fn announce(&self, variables: &[u8]) -> io::Result<()> {
+        const NAME: &str = "sspcache-run";
+        let file = self.path().join(NAME);
+        fs::write(&file, variables)?;
+        let c = self.path().join("drive_c");
+        // As a link: a file would be a program's, and go to the prefix.
+        symlink(file, c.join(named(&c, "windows")?).join(NAME))
+    }
+
     /// Removes the shadow, once no program runs in it. Files that programs made beside the links go to the prefix first.
     /// A link that is gone removes nothing there: whatever cleans up temporary files must not be able to.
     pub(crate) fn end(self) -> io::Result<()> {
