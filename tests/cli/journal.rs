@@ -1,14 +1,20 @@
 //! `sspcache journal`: the verdict on a run is made from its journals alone, and the timeline draws them.
 
-use sspcache_tests::program::{Ran, fixture, sspcache};
+use sspcache_tests::{
+    program::{Ran, fixture, sspcache},
+    schema,
+};
+
+use crate::junit::report;
 
 fn check(journal: &str) -> Ran {
     Ran::of(sspcache().args(["journal", "check"]).arg(fixture("journal").join(journal)))
 }
 
 fn check_json(journal: &str) -> serde_json::Value {
-    Ran::of(sspcache().args(["journal", "check", "--format", "json"]).arg(fixture("journal").join(journal)))
-        .json()
+    let mut check = sspcache();
+    check.args(["journal", "check", "--format", "json"]).arg(fixture("journal").join(journal));
+    schema::verdict(&Ran::of(&mut check).stdout)
 }
 
 /// M10, M12
@@ -158,22 +164,15 @@ fn what_is_suppressed_is_still_named_with_the_reason() {
     note: still held at exit of app.exe (412): CONTOSO\alice for Negotiate (secur32.dll): .NET runs no finalizers at exit, so HttpClient, NegotiateStream and others that nobody disposed of free nothing
     clean: 1 credential was held in 1 process, and nothing was left but what is suppressed.
     ");
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report.xml");
-    let mut command = sspcache();
-    command.args(["journal", "check", "--junit"]).arg(&report).arg(fixture("journal/dotnet"));
-    Ran::of(&mut command).exits_with(0);
-    insta::assert_snapshot!(std::fs::read_to_string(report).unwrap(), @r#"
+    insta::assert_snapshot!(report(&fixture("journal/dotnet"), &[]), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="sspcache" tests="1" skipped="0" failures="0" errors="0">
-        <testsuite name="credential caches" tests="1" skipped="0" errors="0" failures="0">
-            <testcase name="app.exe" classname="sspcache">
-                <properties>
-                    <property name="pid" value="412"/>
-                </properties>
-                <system-out>still held at exit of app.exe (412): CONTOSO\alice for Negotiate (secur32.dll): .NET runs no finalizers at exit, so HttpClient, NegotiateStream and others that nobody disposed of free nothing</system-out>
-            </testcase>
-        </testsuite>
+    <testsuites>
+      <testsuite name="credential caches" package="sspcache" id="0" timestamp="2026-01-02T00:00:00" hostname="localhost" tests="1" failures="0" errors="0" skipped="0" time="0.900">
+        <properties/>
+        <testcase name="app.exe" classname="sspcache.programs" time="0.900"/>
+        <system-out>still held at exit of app.exe (412): CONTOSO\alice for Negotiate (secur32.dll): .NET runs no finalizers at exit, so HttpClient, NegotiateStream and others that nobody disposed of free nothing</system-out>
+        <system-err></system-err>
+      </testsuite>
     </testsuites>
     "#);
 }
@@ -311,41 +310,23 @@ fn a_prefix_and_a_single_file_name_journals_too() {
 }
 
 #[test]
-fn the_junit_report_has_a_test_case_per_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report.xml");
-    let mut command = sspcache();
-    command.args(["journal", "check", "--junit"]).arg(&report).arg(fixture("journal/tree"));
-    Ran::of(&mut command).exits_with(99);
-    insta::assert_snapshot!(std::fs::read_to_string(report).unwrap(), @r#"
+fn the_junit_report_has_a_test_case_for_each_program() {
+    insta::assert_snapshot!(report(&fixture("journal/tree"), &[]), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="sspcache" tests="4" skipped="0" failures="2" errors="0">
-        <testsuite name="credential caches" tests="4" skipped="0" errors="0" failures="2">
-            <testcase name="server" classname="sspcache">
-                <properties>
-                    <property name="pid" value="412"/>
-                </properties>
-            </testcase>
-            <testcase name="server #2" classname="sspcache">
-                <properties>
-                    <property name="pid" value="413"/>
-                </properties>
-                <failure message="CONTOSO\bob is still cached for MSN (MSNSSPC.dll)" type="left">CONTOSO\bob is still cached for MSN (MSNSSPC.dll)
+    <testsuites>
+      <testsuite name="credential caches" package="sspcache" id="0" timestamp="2026-01-02T00:00:00" hostname="localhost" tests="2" failures="2" errors="0" skipped="0" time="0.400">
+        <properties/>
+        <testcase name="server" classname="sspcache.programs" time="0.400">
+          <failure message="server (413, forked) left CONTOSO\bob for MSN (MSNSSPC.dll)" type="left">server (413, forked) left CONTOSO\bob for MSN (MSNSSPC.dll)
     Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.</failure>
-            </testcase>
-            <testcase name="worker.exe" classname="sspcache">
-                <properties>
-                    <property name="pid" value="420"/>
-                </properties>
-                <failure message="carol is still cached for DPA (MSAPSSPC.dll)" type="left">carol is still cached for DPA (MSAPSSPC.dll)
+        </testcase>
+        <testcase name="worker.exe" classname="sspcache.programs" time="0.010">
+          <failure message="worker.exe (420) left carol for DPA (MSAPSSPC.dll)" type="left">worker.exe (420) left carol for DPA (MSAPSSPC.dll)
     Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.</failure>
-            </testcase>
-            <testcase name="worker.exe #2" classname="sspcache">
-                <properties>
-                    <property name="pid" value="421"/>
-                </properties>
-            </testcase>
-        </testsuite>
+        </testcase>
+        <system-out></system-out>
+        <system-err></system-err>
+      </testsuite>
     </testsuites>
     "#);
 }
@@ -353,44 +334,29 @@ fn the_junit_report_has_a_test_case_per_process() {
 /// Q1
 #[test]
 fn the_junit_report_says_what_handles_held_and_what_helps() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report.xml");
-    let mut command = sspcache();
-    command.args(["journal", "check", "--junit"]).arg(&report).arg(fixture("journal/held-and-cached"));
-    Ran::of(&mut command).exits_with(99);
-    insta::assert_snapshot!(std::fs::read_to_string(report).unwrap(), @r#"
+    insta::assert_snapshot!(report(&fixture("journal/held-and-cached"), &[]), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="sspcache" tests="1" skipped="0" failures="1" errors="0">
-        <testsuite name="credential caches" tests="1" skipped="0" errors="0" failures="1">
-            <testcase name="client.exe" classname="sspcache">
-                <properties>
-                    <property name="pid" value="412"/>
-                </properties>
-                <failure message="CONTOSO\alice is still held by a handle for Negotiate (secur32.dll)" type="left">CONTOSO\alice is still held by a handle for Negotiate (secur32.dll)
-    CONTOSO\bob is still cached for MSN (secur32.dll)
+    <testsuites>
+      <testsuite name="credential caches" package="sspcache" id="0" timestamp="2026-01-02T00:00:00" hostname="localhost" tests="1" failures="1" errors="0" skipped="0" time="0.900">
+        <properties/>
+        <testcase name="client.exe" classname="sspcache.programs" time="0.900">
+          <failure message="client.exe (412) left CONTOSO\alice for Negotiate (secur32.dll)" type="left">client.exe (412) left CONTOSO\alice for Negotiate (secur32.dll)
+    client.exe (412) left CONTOSO\bob for MSN (secur32.dll)
     Call CleanupCredentialCache at sign-out; unloading the SSP or ending the process is no substitute.
     Call FreeCredentialsHandle for each handle that was acquired with credentials. Windows discards what a handle holds when its process ends, and not before.</failure>
-            </testcase>
-        </testsuite>
+        </testcase>
+        <system-out></system-out>
+        <system-err></system-err>
+      </testsuite>
     </testsuites>
     "#);
 }
 
 #[test]
 fn the_junit_report_of_an_unused_mock_fails_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = |arguments: &[&str]| {
-        let report = folder.path().join("report.xml");
-        let mut command = sspcache();
-        command
-            .args(["journal", "check", "--junit"])
-            .arg(&report)
-            .args(arguments)
-            .arg(fixture("journal/unused"));
-        Ran::of(&mut command);
-        std::fs::read_to_string(report).unwrap()
-    };
-    assert!(report(&[]).contains(r#"<testcase name="sign-in" classname="sspcache"#), "{}", report(&[]));
+    let report = |options: &[&str]| report(&fixture("journal/unused"), options);
+    let case = r#"<testcase name="sign-in" classname="sspcache" time="0.000">"#;
+    assert!(report(&[]).contains(case), "{}", report(&[]));
     assert!(!report(&["--allow-unused"]).contains("<failure"));
 }
 

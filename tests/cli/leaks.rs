@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use sspcache_tests::program::{Ran, sspcache};
+use sspcache_tests::{
+    program::{Ran, sspcache},
+    schema,
+};
 use tempfile::TempDir;
 
 /// The journal of one SSP in one process. Events have a time of a millisecond each.
@@ -80,7 +83,7 @@ impl Journal {
     }
 
     fn verdict(&self) -> Value {
-        self.check(&["--format", "json"]).json()
+        schema::verdict(&self.check(&["--format", "json"]).stdout)
     }
 }
 

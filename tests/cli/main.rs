@@ -10,6 +10,8 @@ mod github;
 mod inspect;
 /// `sspcache journal`, and the forms of a verdict.
 mod journal;
+/// The form of a verdict that CI servers read.
+mod junit;
 /// What was given out and not given back, by the journals.
 mod leaks;
 /// Calls that break rules, by the journals: the rows of `fixtures/misuse.toml`.
@@ -17,5 +19,7 @@ mod misuse;
 /// Functions, files and lines in the verdict and the timeline. They are of ELF files, and of PE files with DWARF.
 #[cfg(target_os = "linux")]
 mod places;
+/// The JSON form of verdicts, by its schema.
+mod schema;
 /// What all commands have in common: arguments, exit status, streams, colour, completions, manual pages.
 mod usage;

@@ -264,7 +264,7 @@ fn a_misuse_is_a_case_of_the_junit_report_and_an_annotation() {
     check(&journal, &[&junit]).exits_with(99);
     let report = fs::read_to_string(&file).unwrap();
     for said in [
-        r#"<testcase name="misuse" classname="sspcache">"#,
+        r#"<testcase name="misuse" classname="sspcache" time="0.000">"#,
         r#"type="misuse">misused: 1 call broke the rules of SSPI."#,
         "a context was used after it was deleted",
         "QueryContextAttributes was refused, ",

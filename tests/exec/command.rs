@@ -160,7 +160,7 @@ fn the_verdict_goes_where_it_was_asked_for() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("not clean") && !text.contains('\u{1B}'), "{text}");
     let junit = fs::read_to_string(&report).unwrap();
-    assert!(junit.contains(r#"failures="1""#) && junit.contains(r"CONTOSO\alice is still cached"), "{junit}");
+    assert!(junit.contains(r#"failures="1""#) && junit.contains(r"left CONTOSO\alice for MSN"), "{junit}");
 
     let ran = exec(&stage, &["--format", "json"], "sign-in alice flush").exits_with(0);
     let verdict: Value = serde_json::from_str(ran.stderr.strip_suffix('\n').unwrap()).unwrap();

@@ -23,6 +23,7 @@ pub mod linked;
 pub mod misuse;
 pub mod program;
 pub mod residue;
+pub mod schema;
 pub mod stack;
 pub mod stage;
 mod start;

@@ -23,9 +23,12 @@ use tempfile::TempDir;
 #[cfg(unix)]
 use crate::wine::{Prefix, is_left_out};
 
-use crate::program::{Ran, fixture, program, sspcache, temporary_folder};
 #[cfg(unix)]
 use crate::program::{root, target};
+use crate::{
+    program::{Ran, fixture, program, sspcache, temporary_folder},
+    schema,
+};
 
 /// The mock DLLs for Wine: as cargo names their libraries.
 #[cfg(unix)]
@@ -168,7 +171,7 @@ impl Stage {
         let file = self.path("verdict.json");
         Ran::of(self.exec().args(["--format", "json", "--verdict"]).arg(&file).arg("--").args(command));
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("no verdict: {error}"));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        schema::verdict(&text)
     }
 
     /// The C client, compiled for this system.

@@ -181,7 +181,7 @@ pub(crate) struct ExecArgs {
     #[arg(long)]
     pub(crate) prefix_as_is: bool,
 
-    /// Writes a JUnit report to this file: one test case per process, and one each for leaks and misuse if they are checked.
+    /// Writes a JUnit report to this file: one test case per program, and one each for leaks and misuse if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
@@ -312,7 +312,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) suppressing: Suppressing,
 
-    /// Writes a JUnit report to this file: one test case per process, and one each for leaks and misuse if they are checked.
+    /// Writes a JUnit report to this file: one test case per program, and one each for leaks and misuse if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 

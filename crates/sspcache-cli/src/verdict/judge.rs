@@ -33,8 +33,9 @@ pub(crate) fn judge(
     let mut journals: Vec<&Journal> = journals.iter().collect();
     // Sorted by time, so that processes come in the order in which they first used a mock.
     journals.sort_by_key(|journal| journal.events.first().map(|event| event.time));
-    let start = journals.iter().find_map(|journal| journal.events.first()).map(|event| event.time);
-    let start = start.unwrap_or_default();
+    let began = journals.iter().find_map(|journal| journal.events.first()).map(|event| event.time);
+    let start = began.unwrap_or_default();
+    let end = journals.iter().filter_map(|journal| journal.events.last()).map(|event| event.time).max();
 
     let mut processes: Vec<Process> = Vec::new();
     let mut replays: Vec<Vec<Replay<'_>>> = Vec::new();
@@ -61,6 +62,7 @@ pub(crate) fn judge(
                 is_windows: false,
                 signed_out: false,
                 runs: false,
+                lasted: Duration::ZERO,
                 retained: 0,
                 failed_flushes: 0,
                 gaps: Vec::new(),
@@ -85,7 +87,8 @@ pub(crate) fn judge(
     for (process, replays) in processes.iter_mut().zip(replays) {
         conclude_process(process, replays, &is_running, &mut suppressions, resolve);
     }
-    conclude(processes, gaps, &suppressions)
+    let verdict = conclude(processes, gaps, &suppressions);
+    Verdict { began, lasted: end.map_or(Duration::ZERO, |end| since(start, end)), ..verdict }
 }
 
 /// Puts together what the journals of one process say.
@@ -97,6 +100,8 @@ fn conclude_process(
     resolve: &mut Resolve<'_>,
 ) {
     let last = replays.iter().filter_map(Replay::last).max().unwrap_or_default();
+    let first = replays.iter().map(Replay::first).min().unwrap_or_default();
+    process.lasted = since(first, last);
     let marks: Vec<FileTime> = replays.iter().flat_map(|replay| &replay.marks).copied().collect();
     process.signed_out = !marks.is_empty() || replays.iter().any(|replay| replay.signed_out(last));
     let mut without_end = None;
@@ -277,6 +282,8 @@ fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppr
     };
     Verdict {
         outcome,
+        began: None,
+        lasted: Duration::ZERO,
         cached,
         held,
         left,

@@ -39,6 +39,12 @@ use crate::{cli::Check, exec::Running, places::Place};
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
+    /// When the first event was.
+    #[serde(skip)]
+    pub(crate) began: Option<FileTime>,
+    /// The time from the first event to the last one.
+    #[serde(skip)]
+    pub(crate) lasted: Duration,
     /// Credentials that were cached, in all processes.
     pub(crate) cached: usize,
     /// Credentials that handles alone held, in all processes.
@@ -55,6 +61,7 @@ pub(crate) struct Verdict {
     /// Which parts of the journals are missing, in words.
     pub(crate) gaps: Vec<String>,
     /// Processes that still run, and may do so.
+    #[serde(rename = "running_allowed")]
     pub(crate) idle: Vec<Running>,
     /// Processes that still run, as far as they are known.
     pub(crate) running: Vec<Running>,
@@ -257,6 +264,9 @@ pub(crate) struct Process {
     /// Whether it has no end in its journal, and still runs.
     #[serde(skip)]
     runs: bool,
+    /// The time from its first event to its last one.
+    #[serde(skip)]
+    lasted: Duration,
     /// Copies that live handles still kept at the end.
     pub(crate) retained: u32,
     /// Calls of `CleanupCredentialCache` that met an injected fault.

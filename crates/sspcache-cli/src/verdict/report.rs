@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use quick_junit::Report as JUnit;
 use serde::Serialize;
 
 use super::{Verdict, github, junit, leaks_text, misuse_text, text};
@@ -22,9 +21,14 @@ pub(crate) struct Report<'v> {
     pub(crate) generates: bool,
 }
 
+/// The version of the JSON form, which `docs/verdict.schema.json` describes. It changes when a field is gone or means something else; a new
+/// field changes nothing for who reads the others.
+const VERSION: u32 = 1;
+
 /// The JSON form.
 #[derive(Serialize)]
 struct Document<'v> {
+    version: u32,
     #[serde(flatten)]
     verdict: &'v Verdict,
     checks: Vec<Checked>,
@@ -52,6 +56,7 @@ impl Report<'_> {
     pub(crate) fn document(&self) -> impl Serialize {
         let checked = |&check: &Check| Checked { check: name(check), passes: self.passes(check) };
         Document {
+            version: VERSION,
             verdict: self.verdict,
             checks: self.checks.iter().map(checked).collect(),
             generated_suppressions: self.generates.then(|| self.verdict.generated_suppressions(self.checks)),
@@ -104,13 +109,13 @@ impl Report<'_> {
     }
 
     /// For a CI server.
-    pub(crate) fn junit(&self) -> JUnit {
+    pub(crate) fn junit(&self) -> String {
         junit::junit(self)
     }
 
     /// Writes the form for a CI server to a file.
     pub(crate) fn write_junit(&self, path: &Path) -> io::Result<()> {
-        fs::write(path, self.junit().to_string().map_err(io::Error::other)?)
+        fs::write(path, self.junit())
     }
 }
 
