@@ -84,13 +84,48 @@ pub(crate) fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// A table whose rows are a line each. For a width that it doesn't fit into, its last columns are moved under their row, each with its
+/// heading: a cell that is wrapped in its column breaks words, and is read with difficulty.
+pub(crate) fn fitted(header: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
+    const UNDER_A_ROW: &str = "     ";
+    let drawn = |columns: usize| {
+        let mut table = table(&header[..columns], None);
+        for row in rows {
+            table.add_row(row[..columns].to_vec());
+        }
+        lines(&table)
+    };
+    let fits = |text: &String| {
+        let widest = text.lines().map(visible).max().unwrap_or_default();
+        width.is_none_or(|width| widest <= usize::from(width))
+    };
+    // One that is too wide alone stays as it is.
+    let columns = (2..=header.len()).rev().find(|&columns| fits(&drawn(columns))).unwrap_or(1);
+    let text = drawn(columns);
+    let headings = text.lines().count().saturating_sub(rows.len());
+    let mut fitted = String::new();
+    for (index, line) in text.lines().enumerate() {
+        fitted.extend([line, "\n"]);
+        let row = index.checked_sub(headings).map_or(&[][..], |index| &rows[index]);
+        for (heading, cell) in header.iter().zip(row).skip(columns).filter(|(_, cell)| !cell.is_empty()) {
+            fitted += &wrapped(&format!("{heading}: {cell}"), UNDER_A_ROW, width);
+        }
+    }
+    fitted
+}
+
+/// The width of a text on a terminal, which shows no style as text.
+fn visible(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(|part| part.chars().count()).sum()
+}
+
 /// A text in lines of at most this width, each with this indent and a line end. No word is broken: one that is longer has a line
 /// to itself. Without a width it is one line.
 pub(crate) fn wrapped(text: &str, indent: &str, width: Option<u16>) -> String {
     let room = width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent.len()));
     let (mut wrapped, mut line) = (String::new(), String::new());
     for word in text.split(' ') {
-        let length = line.chars().count() + 1 + word.chars().count();
+        let length = visible(&line) + 1 + visible(word);
         if !line.is_empty() && length > room {
             wrapped.extend([indent, &line, "\n"]);
             line.clear();
@@ -101,6 +136,11 @@ pub(crate) fn wrapped(text: &str, indent: &str, width: Option<u16>) -> String {
         line += word;
     }
     wrapped + &format!("{indent}{line}\n")
+}
+
+/// Lines of text, each wrapped.
+pub(crate) fn wrapped_lines(text: &str, width: Option<u16>) -> String {
+    text.lines().map(|line| wrapped(line, "", width)).collect()
 }
 
 /// The width of the terminal behind a stream; `None` for a file or a pipe.

@@ -1,14 +1,14 @@
 //! What was given out and not given back, for people: each finding, the totals, and a closing sentence.
 
-use std::fmt::Write;
-
 use super::{
     LeaksOutcome, Process, Verdict, advice,
     finding::{Finding, FindingKind, Standing, What},
     finding_text::listed,
     text::{left, running},
 };
-use crate::output::{BAD, GOOD, UNSURE, count, join, lines, quoted, styled, table, thousands, wrapped};
+use crate::output::{
+    BAD, GOOD, UNSURE, count, join, lines, quoted, styled, table, thousands, wrapped, wrapped_lines,
+};
 
 /// The part of the verdict that is about leaks. Findings are numbered on from `first`.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> String {
@@ -22,9 +22,9 @@ pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> Strin
         text += &wrapped(line, "", width);
     }
     for note in notes(&rest) {
-        writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
+        text += &wrapped(&format!("note: {}", quoted(&note)), "", width);
     }
-    text + &closing(verdict) + "\n"
+    text + &wrapped_lines(&closing(verdict), width)
 }
 
 /// One line for a run that isn't checked for leaks; none where there is nothing to say.

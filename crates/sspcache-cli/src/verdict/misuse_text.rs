@@ -1,14 +1,12 @@
 //! Calls that broke the rules of their pages, for people: each finding, and a closing sentence.
 
-use std::fmt::Write;
-
 use super::{
     MisuseOutcome, Verdict,
     finding::{Finding, FindingKind, Standing},
     finding_text::listed,
     text::running,
 };
-use crate::output::{BAD, GOOD, UNSURE, count, quoted, styled};
+use crate::output::{BAD, GOOD, UNSURE, count, quoted, styled, wrapped, wrapped_lines};
 
 /// The part of the verdict that is about misuse. Findings are numbered on from `first`; how many were.
 pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (String, usize) {
@@ -17,10 +15,10 @@ pub(super) fn text(verdict: &Verdict, first: usize, width: Option<u16>) -> (Stri
         if let Standing::Suppressed { why } | Standing::NotJudged { why } = &finding.standing {
             let note =
                 format!("not held against the program: {}: {}: {why}", finding.title(), finding.whose());
-            writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
+            text += &wrapped(&format!("note: {}", quoted(&note)), "", width);
         }
     }
-    (text + &closing(verdict) + "\n", shown)
+    (text + &wrapped_lines(&closing(verdict), width), shown)
 }
 
 /// One line for a run that isn't checked for misuse; none where there is nothing to say.

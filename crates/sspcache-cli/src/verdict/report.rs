@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Verdict, github, junit, leaks_text, misuse_text, text};
-use crate::cli::Check;
+use crate::{cli::Check, output::wrapped_lines};
 
 /// A verdict, and what was asked of it.
 #[derive(Debug)]
@@ -78,12 +78,12 @@ impl Report<'_> {
             text.extend(["\n", &leaks_text::text(self.verdict, number, width)]);
         }
         if !checks_misuse {
-            text += &misuse_text::summary(self.verdict);
+            text += &wrapped_lines(&misuse_text::summary(self.verdict), width);
         }
         if !checks_leaks {
-            text += &leaks_text::summary(self.verdict);
+            text += &wrapped_lines(&leaks_text::summary(self.verdict), width);
         }
-        text += &leaks_text::unused(self.verdict);
+        text += &wrapped_lines(&leaks_text::unused(self.verdict), width);
         if self.generates {
             let entries = self.verdict.generated_suppressions(self.checks);
             if entries.is_empty() {

@@ -7,7 +7,8 @@ use sspcache_engine::Source;
 use super::{Credential, End, Kind, LeftWhen, Outcome, Process, Verdict, advice::advice};
 use crate::{
     output::{
-        BAD, GOOD, UNSURE, count, join, lines, marked, painted, quoted, since_start, styled, table, thousands,
+        BAD, GOOD, UNSURE, count, fitted, join, marked, painted, quoted, since_start, styled, thousands,
+        wrapped, wrapped_lines,
     },
     places,
 };
@@ -21,9 +22,9 @@ pub(super) fn text(verdict: &Verdict, width: Option<u16>) -> String {
         text += &stacks(verdict, width);
     }
     for note in notes(verdict) {
-        writeln!(text, "note: {}", quoted(&note)).expect("a string takes all text");
+        text += &wrapped(&format!("note: {}", quoted(&note)), "", width);
     }
-    text + &closing(verdict) + "\n"
+    text + &wrapped_lines(&closing(verdict), width)
 }
 
 /// Most rows that the table shows. Of more credentials, those that were left come first.
@@ -42,7 +43,7 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
             _ => 2,
         });
     }
-    let mut table = table(&["process", "signed in", "as", "through", "what ended it"], width);
+    let mut cells_of_rows = Vec::new();
     let mut before = None;
     for (process, credential) in rows.iter().take(MAX_ROWS) {
         // Only the first of a process's rows names it.
@@ -51,9 +52,10 @@ fn credentials(verdict: &Verdict, width: Option<u16>) -> String {
         if again {
             cells[0].clear();
         }
-        table.add_row(cells);
+        cells_of_rows.push(cells.to_vec());
     }
-    let mut text = painted(&lines(&table), BAD, LEFT);
+    let header = ["process", "signed in", "as", "through", "what ended it"];
+    let mut text = painted(&fitted(&header, &cells_of_rows, width), BAD, LEFT);
     if rows.len() > MAX_ROWS {
         let more = count(rows.len() - MAX_ROWS, "more credential");
         writeln!(text, " … and {more}; the JSON form lists all").expect("a string takes all text");
@@ -124,7 +126,7 @@ fn stacks(verdict: &Verdict, width: Option<u16>) -> String {
     left.retain(|left| !left.credential.stack.is_empty());
     let mut text = String::new();
     for left in left.iter().take(MAX_ROWS) {
-        writeln!(text, "{}; it was acquired", left.sentence()).expect("a string takes all text");
+        text += &wrapped(&format!("{}; it was acquired", left.sentence()), "", width);
         text += &places::lines(&left.credential.stack, 3, width);
         text.push('\n');
     }
@@ -380,4 +382,77 @@ fn principals_left(process: &Process) -> String {
         names.push(more);
     }
     join(&names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sspcache_engine::journal::Journal;
+
+    use super::super::{Report, Suppressions, judge};
+    use crate::cli::Check;
+
+    /// The verdict on a program with long names that left, leaked and misused something.
+    fn verdict(width: Option<u16>) -> String {
+        let mut text = String::new();
+        for (seq, event) in [
+            r#""event":"started","module":"secur32.dll","pid":41234,"program":"client-of-a-vendor-with-a-long-name","version":"VERSION","os":"linux""#,
+            r#""event":"image","image":1,"path":"/opt/a-vendor-of-clients/lib/libclient-of-a-vendor-with-a-long-name.so.4.2""#,
+            r#""event":"held","credential":1,"package":"Negotiate","principal":"CONTOSO\\somebody-with-a-long-name","source":"explicit","handle":1"#,
+            r#""event":"acquired","handle":1,"package":"Negotiate","principal":"CONTOSO\\somebody-with-a-long-name","credential":1,"source":"explicit","stack":["1+0x1f40","1+0x2a"]"#,
+            r#""event":"refused","operation":"InitializeSecurityContext","status":"SEC_E_INVALID_HANDLE","handle":1"#,
+            r#""event":"ended","how":"exit","left":1,"lost":0"#,
+        ]
+        .iter()
+        .enumerate()
+        {
+            let time = 134_117_856_000_000_000 + seq * 12_345;
+            let held = u8::from((2..5).contains(&seq));
+            let common = format!(r#""seq":{seq},"time":{time},"before":0,"after":0,"held":{held}"#);
+            let event = event.replace("VERSION", env!("CARGO_PKG_VERSION"));
+            text.extend(["{", &common, ",", &event, "}\n"]);
+        }
+        let journal = Journal::parse(Path::new("given.jsonl"), text.as_bytes()).expect("events");
+        let suppressions = Suppressions::of(None).expect("the program's own");
+        let resolve = &mut |stack: &[_]| stack.to_vec();
+        let verdict = judge(&[journal], &[], |_, _, _| false, suppressions, resolve);
+        let checks = &[Check::Left, Check::Leaks, Check::Misuse];
+        let report = Report { verdict: &verdict, checks, allow_unused: false, generates: false };
+        anstream::adapter::strip_str(&report.text(width)).to_string()
+    }
+
+    /// Q4
+    #[test]
+    fn the_verdict_fits_the_terminal_and_breaks_no_word() {
+        let words = |text: &str| {
+            let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+            // The headings of columns that were moved have a colon, and are there again.
+            words.retain(|word| !word.starts_with('─'));
+            words.sort();
+            words
+        };
+        let all = words(&verdict(None));
+        for width in [80, 120, 200] {
+            let text = verdict(Some(width));
+            for line in text.lines() {
+                let is_one_word = line.split_whitespace().count() == 1;
+                assert!(line.chars().count() <= width.into() || is_one_word, "{line}\n{text}");
+            }
+            let mut missing = all.clone();
+            missing
+                .retain(|word| !words(&text).contains(word) && !words(&text).contains(&format!("{word}:")));
+            assert_eq!(missing, [] as [String; 0], "{text}");
+        }
+        let text = verdict(Some(80));
+        let (table, _) = text.split_once("\n\n").expect("parts");
+        insta::assert_snapshot!(table, @r"
+         process                                      signed in
+        ────────────────────────────────────────────────────────
+         client-of-a-vendor-with-a-long-name (41234)  +0.002 s
+             as: CONTOSO\somebody-with-a-long-name
+             through: Negotiate (secur32.dll)
+             what ended it: LEFT at exit, held by a handle
+        ");
+    }
 }
