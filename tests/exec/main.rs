@@ -16,6 +16,8 @@ mod misuse;
 mod names;
 /// The lines of programs in the verdict.
 mod places;
+/// Mistakes that are planted in clients of five languages.
+mod planted;
 /// Several processes: forked, in the background, killed.
 mod processes;
 /// Processes that outlive the command.
