@@ -289,6 +289,47 @@ fn the_journal_of_a_mock_of_another_version_is_not_vouched_for() {
         let said = [&*version, ours, "412-MSNSSPC-0.jsonl", "from one distribution", "incomplete"];
         assert_eq!(said.iter().all(|part| ran.stdout.contains(part)), status != 0, "{ran:?}");
     }
+    // Nor does it accuse a program.
+    let text = std::fs::read_to_string(fixture("journal/left/412-MSNSSPC-0.jsonl")).expect("readable");
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let journal = folder.path().join("412-MSNSSPC-0.jsonl");
+    std::fs::write(&journal, text.replace(&format!(r#""version":"{ours}""#), r#""version":"9.0.0""#))
+        .expect("writable");
+    let ran = Ran::of(sspcache().args(["journal", "check"]).arg(&journal)).exits_with(99);
+    assert!(ran.stdout.contains("still cached (events are missing)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("incomplete: ") && !ran.stdout.contains("LEFT"), "{}", ran.stdout);
+}
+
+/// M10, M12, Q6
+#[test]
+fn what_a_missing_event_may_have_ended_is_unknown_unless_the_mock_counted_it() {
+    for (fixed, rest) in [("left", "cached"), ("held", "held")] {
+        let folder = fixture("journal").join(fixed);
+        let file =
+            std::fs::read_dir(folder).expect("a folder").next().expect("a journal").expect("readable").path();
+        let text = std::fs::read_to_string(file).expect("readable");
+        let lines: Vec<&str> = text.lines().collect();
+        let acquired = lines.iter().position(|line| line.contains(r#""event":"acquired""#)).expect("one");
+        for (without, said) in [
+            // Its end has the number of those that were left.
+            (acquired, "LEFT"),
+            (lines.len() - 1, "LEFT"),
+            // With neither that nor the others.
+            (usize::MAX, &*format!("still {rest} (events are missing)")),
+        ] {
+            let kept = lines.iter().enumerate().filter(|(index, _)| match without {
+                usize::MAX => *index != acquired && *index != lines.len() - 1,
+                without => *index != without,
+            });
+            let text: String = kept.map(|(_, line)| format!("{line}\n")).collect();
+            let folder = tempfile::tempdir().expect("there is a temporary folder");
+            let journal = folder.path().join("412-mock-0.jsonl");
+            std::fs::write(&journal, text).expect("writable");
+            let ran = Ran::of(sspcache().args(["journal", "check"]).arg(&journal)).exits_with(99);
+            assert!(ran.stdout.contains(said), "{fixed} {without}: {}", ran.stdout);
+            assert_eq!(ran.stdout.contains("LEFT"), said == "LEFT", "{fixed} {without}: {}", ran.stdout);
+        }
+    }
 }
 
 #[test]

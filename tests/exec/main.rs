@@ -6,6 +6,8 @@ mod accounts;
 mod clients;
 /// The command and its surroundings: options, streams, signals, exit status, files that are written.
 mod command;
+/// Journals that had no room.
+mod gaps;
 /// What handles hold, and what a process can't help.
 mod held;
 /// What was given out and not given back.

@@ -57,9 +57,14 @@ fn checked(journals: &Path, status: i32) -> Ran {
 #[test]
 fn a_process_that_still_runs_is_neither_clean_nor_accused_and_judged_when_it_has_ended() {
     for (steps, now, status, later) in [
-        ("sign-in alice wait", "still cached (its process runs)", 99, r"left CONTOSO\alice"),
+        ("sign-in alice wait", "still cached (its process still runs)", 99, r"left CONTOSO\alice"),
         ("sign-in alice flush wait", "flushed", 0, "clean: 1 credential was cached"),
-        ("keep NTLM alice wait free", "still held (its process runs)", 0, "clean: 1 credential was held"),
+        (
+            "keep NTLM alice wait free",
+            "still held (its process still runs)",
+            0,
+            "clean: 1 credential was held",
+        ),
     ] {
         let stage = Stage::new();
         let mut exec = leaves_running(&stage, &["--check=left,leaks,misuse"], steps);

@@ -96,9 +96,10 @@ mod tests {
 
     /// The journal of a process of this name, in which this principal signed in.
     fn journal(program: &str, principal: &str, retained: u32) -> Journal {
+        let version = env!("CARGO_PKG_VERSION");
         let text = [
             format!(
-                r#"{{"seq":0,"time":0,"before":0,"after":0,"event":"started","module":"MSNSSPC.dll","pid":1,"program":"{program}","version":"0"}}"#
+                r#"{{"seq":0,"time":0,"before":0,"after":0,"event":"started","module":"MSNSSPC.dll","pid":1,"program":"{program}","version":"{version}"}}"#
             ),
             format!(
                 r#"{{"seq":1,"time":0,"before":0,"after":1,"retained":{retained},"event":"cached","credential":1,"package":"MSN","principal":"{principal}","source":"explicit","expires":0}}"#

@@ -99,6 +99,8 @@ fn conclude_process(
     suppressions: &mut Suppressions,
     resolve: &mut Resolve<'_>,
 ) {
+    // As yet these are the only gaps.
+    let has_other_version = !process.gaps.is_empty();
     let last = replays.iter().filter_map(Replay::last).max().unwrap_or_default();
     let first = replays.iter().map(Replay::first).min().unwrap_or_default();
     process.lasted = since(first, last);
@@ -144,8 +146,13 @@ fn conclude_process(
     if is_running {
         for credential in &mut process.credentials {
             if credential.end == (End::Left { when: LeftWhen::NoEnd }) {
-                credential.end = End::Running;
+                credential.end = End::Unknown { why: "its process still runs" };
             }
+        }
+    }
+    if has_other_version {
+        for credential in &mut process.credentials {
+            doubt(&mut credential.end);
         }
     }
     judge_left(process, suppressions, resolve);
@@ -474,13 +481,14 @@ impl<'journal> Replay<'journal> {
     }
 
     fn run(&mut self) {
-        let mut lost = 0;
+        let (mut lost, mut left_at_end) = (0, None);
         let journal = self.journal;
         for event in &journal.events {
             let before = self.counts();
             self.step(event);
             let (cached, held) = self.counts();
-            let held = if let EventKind::Ended { how, lost: missing, .. } = event.kind {
+            let held = if let EventKind::Ended { how, lost: missing, left } = event.kind {
+                left_at_end = Some((left, event.held));
                 // Ending wiped the copies; the verdict counts those that were there before.
                 (self.end, lost) = (Some(how), missing);
                 before.1
@@ -501,6 +509,26 @@ impl<'journal> Replay<'journal> {
             self.gaps.push(format!("the mock could not write {lost} of the events of {path}"));
         } else if self.journal.incomplete || self.miscounted {
             self.gaps.push(format!("events are missing from {path}"));
+        }
+        if !self.gaps.is_empty() {
+            self.doubt(left_at_end);
+        }
+    }
+
+    /// Accuses nobody of what a missing event may have ended. What the mock counted at its end, of both kinds, is known all the same.
+    fn doubt(&mut self, counted: Option<(u32, u32)>) {
+        for (kind, counted) in
+            [(Kind::Cached, counted.map(|(cached, _)| cached)), (Kind::Held, counted.map(|(_, held)| held))]
+        {
+            let is_left = |entry: &&mut Entry| {
+                entry.credential.kind == kind && matches!(entry.credential.end, End::Left { .. })
+            };
+            let left: Vec<&mut Entry> = self.credentials.iter_mut().filter(is_left).collect();
+            if counted.is_none_or(|counted| usize::try_from(counted).ok() != Some(left.len())) {
+                for entry in left {
+                    doubt(&mut entry.credential.end);
+                }
+            }
         }
     }
 
@@ -673,6 +701,13 @@ impl<'journal> Replay<'journal> {
         // Only Windows distinguishes unloading from the end of a process. Elsewhere, what happened later in the process does.
         let unloaded = self.end == Some(Ending::Unloaded) && (self.is_windows || self.last() < Some(last));
         self.flushed || (!self.signed_in.is_empty() && unloaded)
+    }
+}
+
+/// Says of what was left that it isn't known.
+fn doubt(end: &mut End) {
+    if matches!(end, End::Left { .. }) {
+        *end = End::Unknown { why: "events are missing" };
     }
 }
 

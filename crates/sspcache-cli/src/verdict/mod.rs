@@ -345,10 +345,13 @@ pub(crate) enum End {
     },
     /// The last handle that held it was freed.
     Released(Moment),
-    /// It is still cached or held, and its process still runs: it may free it yet.
-    Running,
     /// Its principal signed in with a new secret.
     Replaced(Moment),
+    /// It was still there as far as the journal tells, which is not enough to say that it was left.
+    Unknown {
+        /// What isn't known.
+        why: &'static str,
+    },
     /// It was still there, and a suppression says why that is no fault of the program.
     Suppressed {
         /// When the mock found it.
@@ -367,7 +370,7 @@ impl End {
             | Self::Flushed(moment)
             | Self::Released(moment)
             | Self::Replaced(moment) => Some(*moment),
-            Self::Left { .. } | Self::Running | Self::Suppressed { .. } => None,
+            Self::Left { .. } | Self::Suppressed { .. } | Self::Unknown { .. } => None,
         }
     }
 }

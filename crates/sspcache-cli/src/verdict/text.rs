@@ -161,7 +161,7 @@ fn end(credential: &Credential) -> String {
         End::Flushed(moment) => format!("flushed {} (event {})", since_start(moment.at), moment.event),
         End::Left { when } => format!("{} {}{held}", marked(LEFT), left(*when)),
         End::Released(moment) => format!("freed {} (event {})", since_start(moment.at), moment.event),
-        End::Running => format!("still {} (its process runs)", kept(credential)),
+        End::Unknown { why } => format!("still {} ({why})", kept(credential)),
         End::Replaced(moment) => format!("replaced {}, by a new secret", since_start(moment.at)),
         End::Suppressed { when, .. } => format!("still {} {} (suppressed)", kept(credential), left(*when)),
     }
@@ -408,7 +408,7 @@ mod tests {
         .enumerate()
         {
             let time = 134_117_856_000_000_000 + seq * 12_345;
-            let held = u8::from((2..5).contains(&seq));
+            let held = u8::from(seq >= 2);
             let common = format!(r#""seq":{seq},"time":{time},"before":0,"after":0,"held":{held}"#);
             let event = event.replace("VERSION", env!("CARGO_PKG_VERSION"));
             text.extend(["{", &common, ",", &event, "}\n"]);
