@@ -5,7 +5,7 @@ use std::{ptr, slice};
 
 use sspcache_engine::{
     FileTime, Holds, Name, SecurityStatus,
-    context::{ContextFlags, ContextInfo, NegotiationInfo, NegotiationState, Role},
+    context::{ContextInfo, NegotiationInfo, NegotiationState, Role},
 };
 use windows_sys::Win32::{
     Security::Authentication::Identity::{
@@ -193,19 +193,14 @@ impl Query<'_> {
     }
 }
 
-/// The sizes of tokens; 0 for a function that this context doesn't have. `EncryptMessage` signs as well, and so has a
-/// trailer without confidentiality (clause P10).
+/// The sizes of tokens.
 fn sizes(info: &ContextInfo) -> SecPkgContext_Sizes {
-    let sizes = info.package.messages;
-    let if_any = |size, flags| if info.flags.intersects(flags) { size } else { 0 };
+    let sizes = info.announced();
     SecPkgContext_Sizes {
-        cbMaxToken: info.package.max_token,
-        cbMaxSignature: if_any(sizes.signature, ContextFlags::INTEGRITY),
+        cbMaxToken: sizes.token,
+        cbMaxSignature: sizes.signature,
         cbBlockSize: sizes.block,
-        cbSecurityTrailer: if_any(
-            sizes.trailer,
-            ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | ContextFlags::CONFIDENTIALITY_ONLY,
-        ),
+        cbSecurityTrailer: sizes.trailer,
     }
 }
 

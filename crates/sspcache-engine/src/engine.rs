@@ -85,6 +85,12 @@ impl Engine {
         self.instance.note(memory);
     }
 
+    /// Records an event of SSPs that calls were passed on to, after which their handles hold so many credentials that the program
+    /// passed.
+    pub fn note_of_others(&self, kind: EventKind, held: u32) {
+        self.instance.note_of_others(kind, held);
+    }
+
     /// Records that modules are loaded which free credentials in a way of their own, by their file names.
     pub fn note_modules(&self, loaded: Vec<String>) {
         self.instance.note(EventKind::Modules { loaded });

@@ -234,6 +234,9 @@ pub enum EventKind {
         /// Their file names, in lower case.
         loaded: Vec<String>,
     },
+    /// From here on calls are passed on to the system's own SSPs, and the events are theirs. The values of handles are numbers that were
+    /// given to them here.
+    PassedOn,
     /// The password of an account was changed.
     PasswordChanged {
         /// Its principal.
@@ -291,6 +294,52 @@ pub enum EventKind {
     Reverted {
         /// The context handle's value.
         context: usize,
+    },
+    /// The sizes that a context announces for its messages, where calls are passed on.
+    Sized {
+        /// The handle's value.
+        context: usize,
+        /// Of the longest token.
+        token: u32,
+        /// Of a signature.
+        signature: u32,
+        /// Of a block.
+        block: u32,
+        /// Of a trailer.
+        trailer: u32,
+    },
+    /// A step of a handshake, where calls are passed on.
+    Stepped {
+        /// The credential handle's value; on later steps it counts for nothing.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        handle: Option<usize>,
+        /// The context handle's value; none where a first step failed.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        context: Option<usize>,
+        /// Which side this is.
+        role: Role,
+        /// The target's name; empty where there is none.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        target: String,
+        /// The flags that were asked for.
+        asked: u32,
+        /// Those that were granted.
+        granted: u32,
+        /// The status that was returned.
+        status: SecurityStatus,
+        /// The number of the token that it was given, if a step in this process had returned it.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        received: Option<u64>,
+        /// Whether it was given a token.
+        answers: bool,
+        /// The number of the token that it returned.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        sent: Option<u64>,
+        /// That token's size.
+        size: u32,
+        /// Its first bytes, 16 at most, in hexadecimal.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        first: String,
     },
     /// The program says that it has signed out: from here on nothing may be left of what was there before.
     SignedOut,
@@ -372,6 +421,17 @@ pub enum Source {
     Inbound,
     /// The configuration: what a logged-on user's session would bring.
     Preloaded,
+}
+
+/// The beginning of a token, in hexadecimal, as a [`Stepped`](EventKind::Stepped) event has it.
+pub fn beginning(token: &[u8]) -> String {
+    const BYTES: usize = 16;
+    let mut text = String::with_capacity(2 * BYTES);
+    for byte in token.iter().take(BYTES) {
+        // A string takes all text.
+        let _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+    }
+    text
 }
 
 /// How an SSP ended.

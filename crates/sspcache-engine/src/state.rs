@@ -227,6 +227,13 @@ impl Instance {
         state.ledger.record(now, kind);
     }
 
+    /// See [`Engine::note_of_others`](crate::Engine::note_of_others).
+    pub(crate) fn note_of_others(&self, kind: EventKind, held: u32) {
+        let (mut state, now) = self.lock_at_now();
+        state.ledger.held = held;
+        state.ledger.record(now, kind);
+    }
+
     /// See [`Engine::is_observed`](crate::Engine::is_observed).
     pub(crate) fn is_observed(&self) -> bool {
         self.is_observed

@@ -1,4 +1,4 @@
-//! Statuses and roles in journals: by name.
+//! Statuses and roles in journals: by name, and a status without one by its number.
 
 use core::{fmt, marker::PhantomData};
 
@@ -8,13 +8,16 @@ use crate::{Role, SecurityStatus};
 
 impl Serialize for SecurityStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        match self.name() {
+            "" => serializer.collect_str(&format_args!("0x{:08X}", self.0)),
+            name => serializer.serialize_str(name),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for SecurityStatus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Named("a status of winerror.h", Self::from_name, PhantomData))
+        deserializer.deserialize_str(Named("a status", status, PhantomData))
     }
 }
 
@@ -28,6 +31,12 @@ impl<'de> Deserialize<'de> for Role {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Named("`acceptor` or `initiator`", Self::from_name, PhantomData))
     }
+}
+
+/// The status of a name, or of a number that has none.
+fn status(text: &str) -> Option<SecurityStatus> {
+    let Some(number) = text.strip_prefix("0x") else { return SecurityStatus::from_name(text) };
+    u32::from_str_radix(number, 16).ok().map(|number| SecurityStatus(number.cast_signed()))
 }
 
 /// What is expected, and what has this name.

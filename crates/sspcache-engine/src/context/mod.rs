@@ -183,6 +183,36 @@ pub struct ContextInfo {
     pub expires_local: FileTime,
 }
 
+/// The sizes that a context announces: `SECPKG_ATTR_SIZES`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AnnouncedSizes {
+    /// `cbMaxToken`
+    pub token: u32,
+    /// `cbMaxSignature`
+    pub signature: u32,
+    /// `cbBlockSize`
+    pub block: u32,
+    /// `cbSecurityTrailer`
+    pub trailer: u32,
+}
+
+impl ContextInfo {
+    /// The sizes that it announces; 0 for a function that it doesn't have. `EncryptMessage` signs as well, and so has a trailer without
+    /// confidentiality (clause P10).
+    pub fn announced(&self) -> AnnouncedSizes {
+        let sizes = self.package.messages;
+        let if_any = |size, flags| if self.flags.intersects(flags) { size } else { 0 };
+        let protected =
+            ContextFlags::INTEGRITY | ContextFlags::CONFIDENTIALITY | ContextFlags::CONFIDENTIALITY_ONLY;
+        AnnouncedSizes {
+            token: self.package.max_token,
+            signature: if_any(sizes.signature, ContextFlags::INTEGRITY),
+            block: sizes.block,
+            trailer: if_any(sizes.trailer, protected),
+        }
+    }
+}
+
 /// What can be asked of a context before its handshake is done: `SECPKG_ATTR_NEGOTIATION_INFO`, and who awaits a token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
