@@ -59,7 +59,7 @@ macro_rules! link_ssp {
 #[macro_export]
 macro_rules! __secur32_ssp {
     ($module:literal) => {
-        $crate::__ssp!(__link, __export, $module);
+        $crate::__ssp!(__link, __export_or_pass_on, $module);
     };
 }
 
@@ -289,10 +289,10 @@ macro_rules! __ssp {
 
         $crate::__export_auth_identity!($identities);
 
-        $crate::$identities! { marks:
+        $crate::__marks!($identities:
             /// Says in the journal that the program has signed out. It flushes and frees nothing.
             fn sspcache_signed_out() -> () = signed_out();
-        }
+        );
 
         $crate::__tables!();
     };
@@ -327,6 +327,58 @@ macro_rules! __export {
             }
         )*
     };
+}
+
+/// Exports them, and passes calls on to the system's own where the crate says so (its modules `recorder` and `library`).
+#[doc(hidden)]
+#[macro_export]
+#[allow(clippy::crate_in_macro_def, reason = "these modules are of the crate that calls it")]
+macro_rules! __export_or_pass_on {
+    ($list:ident: $(
+        #[doc = $doc:literal]
+        fn $name:ident($($parameter:ident: $type:ty),* $(,)?) -> $result:ty
+            = $target:ident $(::<$encoding:ty>)? ($($argument:expr),*);
+    )*) => {
+        $(
+            #[doc = $doc]
+            ///
+            /// # Safety
+            /// Pointers are to what the function's page says.
+            #[unsafe(no_mangle)]
+            #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
+            pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
+                if crate::recorder::mocks_nothing() {
+                    let name = concat!(stringify!($name), "\0");
+                    let name = ::core::ffi::CStr::from_bytes_with_nul(name.as_bytes()).unwrap_or_default();
+                    // SAFETY: this is the function's type, by its page.
+                    let function = unsafe {
+                        crate::library::SYSTEM.typed::<unsafe extern "system" fn($($type),*) -> $result>(name)
+                    };
+                    return match function {
+                        // SAFETY: by this function's contract.
+                        Some(function) => crate::library::SYSTEM.call(|| unsafe { function($($parameter),*) }),
+                        None => crate::recorder::Missing::missing(),
+                    };
+                }
+                let edge = abi::Edge::default();
+                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
+                    &SSP
+                    $(,
+                        // SAFETY: the caller promises that it is what the page says until the call returns.
+                        unsafe { abi::Raw::from_raw($argument) }
+                    )*
+                )))
+            }
+        )*
+    };
+}
+
+/// The marks in the journal, which no system has.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __marks {
+    (__export_or_pass_on: $($function:tt)*) => { $crate::__export! { marks: $($function)* } };
+    ($functions:ident: $($function:tt)*) => { $crate::$functions! { marks: $($function)* } };
 }
 
 /// Makes the same functions without exporting them, and a list of them.

@@ -54,6 +54,8 @@ mod raw;
 #[cfg(sspcache_record)]
 #[doc(hidden)]
 pub mod record;
+#[doc(hidden)]
+pub mod recording;
 mod security_packages;
 mod stack;
 mod state;

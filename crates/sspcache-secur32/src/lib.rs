@@ -10,6 +10,7 @@
 //! | `route` | the functions of SSPI, each to the mock in here or to one of them |
 //! | `packages` | the list of packages of both |
 //! | `pass` | the functions that are never the mock's |
+//! | `recorder` | the system's own in the place of the mock, with a journal of its calls |
 #![allow(non_snake_case, reason = "the documented names")]
 #![allow(unsafe_code, reason = "exports a C ABI: see sspcache-dll")]
 
@@ -21,6 +22,8 @@ mod owner;
 mod packages;
 #[cfg(windows)]
 mod pass;
+#[cfg(windows)]
+mod recorder;
 #[cfg(windows)]
 mod route;
 
@@ -55,6 +58,7 @@ pub extern "system" fn DllMain(
         let how =
             if reserved.is_null() { sspcache_dll::Ending::Unloaded } else { sspcache_dll::Ending::Exit };
         ssp::detach(how);
+        recorder::end();
     }
     1
 }

@@ -10,7 +10,7 @@ use sspcache_dll::abi::SecHandle;
 use crate::library::Library;
 
 /// A handle's two halves.
-type Key = (usize, usize);
+pub(crate) type Key = (usize, usize);
 
 /// Handles with the DLL that gave them out.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Handles {
 
 /// # Safety
 /// The pointer is to a handle, or below [`LOWEST_ADDRESS`].
-unsafe fn read(handle: *const SecHandle) -> Option<Key> {
+pub(crate) unsafe fn read(handle: *const SecHandle) -> Option<Key> {
     /// Nothing is ever mapped below on Windows. Some libraries pass small numbers where a page wants a handle (observed:
     /// Wine's Negotiate, on later steps).
     const LOWEST_ADDRESS: usize = 0x1_0000;

@@ -6,7 +6,7 @@ use sspcache_dll::abi::{self, Ansi, SecPkgInfoA, SecPkgInfoW, Wide};
 
 use crate::{
     library::{self, SYSTEM, UNSUPPORTED},
-    ssp,
+    recorder, ssp,
 };
 
 /// Exports one form of the function that lists the packages.
@@ -18,6 +18,13 @@ macro_rules! enumerate {
         /// Pointers that are not null may be written to.
         #[unsafe(no_mangle)]
         pub(crate) unsafe extern "system" fn $name(count: *mut u32, packages: *mut *mut $info) -> i32 {
+            if recorder::is_on() {
+                let parameters = [("count", recorder::word(count)), ("packages", recorder::word(packages))];
+                // SAFETY: by this function's contract.
+                let mut call = || unsafe { systems::<$info>($systems, count, packages) };
+                // SAFETY: these are its parameters.
+                return unsafe { recorder::pass_on($systems, &parameters, &mut call) };
+            }
             if library::is_inside() {
                 // SAFETY: by this function's contract.
                 return unsafe { systems::<$info>($systems, count, packages) };

@@ -11,7 +11,7 @@ use crate::{
     library::{self, Library, SYSTEM, UNSUPPORTED},
     owner::{CONTEXTS, CREDENTIALS},
     packages::{EnumerateSecurityPackagesA, EnumerateSecurityPackagesW},
-    ssp,
+    recorder, ssp,
 };
 
 /// A name that ends in a null.
@@ -40,6 +40,18 @@ macro_rules! route {
             #[unsafe(no_mangle)]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> i32 {
+                if recorder::is_on() {
+                    // SAFETY: this is the function's type, by its page.
+                    let function = unsafe {
+                        SYSTEM.typed::<unsafe extern "system" fn($($type),*) -> i32>(c_name!($name))
+                    };
+                    let Some(function) = function else { return UNSUPPORTED };
+                    let parameters = [$((stringify!($parameter), recorder::word($parameter))),*];
+                    // SAFETY: by this function's contract.
+                    let mut call = || unsafe { function($($parameter),*) };
+                    // SAFETY: these are its parameters.
+                    return unsafe { recorder::pass_on(c_name!($name), &parameters, &mut call) };
+                }
                 // SAFETY: the pointers are to what the page says, as each question about a handle or a name asks.
                 let owner = if library::is_inside() { Some(&SYSTEM) } else { unsafe { $owner } };
                 let Some(library) = owner else {
@@ -188,6 +200,11 @@ pub(crate) unsafe extern "system" fn FreeContextBuffer(buffer: *mut c_void) -> i
         // SAFETY: by this function's contract.
         Some(library.call(|| unsafe { free(buffer) }))
     };
+    if recorder::is_on() {
+        let mut call = || free_in(&SYSTEM).unwrap_or(UNSUPPORTED);
+        // SAFETY: this is its parameter.
+        return unsafe { recorder::pass_on(c"FreeContextBuffer", &[("buffer", buffer.addr())], &mut call) };
+    }
     if !library::is_inside() {
         // SAFETY: only the address is asked for.
         if abi::has_handed_out(&ssp::SSP, unsafe { abi::Raw::from_raw(buffer) }) {
@@ -209,6 +226,10 @@ pub(crate) unsafe extern "system" fn FreeContextBuffer(buffer: *mut c_void) -> i
 /// Flushes the caches of all packages that were used through this DLL.
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn CleanupCredentialCache() -> i32 {
+    // The system's own has no such function.
+    if recorder::mocks_nothing() {
+        return 0;
+    }
     // SAFETY: it takes nothing.
     let own = unsafe { ssp::CleanupCredentialCache() };
     let others = library::loaded_providers().map(|library| {
