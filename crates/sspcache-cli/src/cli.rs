@@ -167,6 +167,11 @@ pub(crate) struct ExecArgs {
     #[arg(long, value_name = "N", default_value_t = DEFAULT_FRAMES, value_parser = clap::value_parser!(u8).range(..=MOST_FRAMES))]
     pub(crate) stack: u8,
 
+    /// Mocks nothing: passes each call of a Windows program on to the SSPs of Windows, or of Wine, and records and judges it all the same.
+    /// On Windows the program has to find secur32.dll of the distribution beside it.
+    #[arg(long, conflicts_with_all = ["account", "logon", "config", "preload"])]
+    pub(crate) record: bool,
+
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
     pub(crate) preload: Option<Mock>,
@@ -227,6 +232,7 @@ Examples:
   sspcache exec --expect-clean --junit report.xml -- python3 client.py
   sspcache exec --expect-clean -- wine client.exe
   sspcache exec --check=left,leaks,misuse -- ./client
+  sspcache exec --record --check=left,leaks,misuse --journal recording/ -- wine client.exe
   sspcache exec --account 'CONTOSO\\alice:env:ALICE_PASSWORD' --logon 'CONTOSO\\alice' -- ./client
 
 `sspcache config example` prints a configuration with every key, `sspcache config keys` lists them.";
@@ -288,6 +294,20 @@ pub(crate) enum JournalCommand {
         format: Format,
     },
     Check(CheckArgs),
+    /// Compares what `exec --record` recorded with what the mock does, call by call, and prints where they differ.
+    ///
+    /// Each step of a handshake is made again in the mock, with the same package, target and flags, where both ends were in the
+    /// recorded process. Compared are statuses, the flags that were granted, the sizes that are announced, and of tokens whether there is
+    /// one, its size, and its first bytes. Exit status: 1 when something differs, or nothing could be compared.
+    Compare {
+        /// A journal of `exec --record`, or a folder of journals.
+        #[arg(value_name = "RECORDING")]
+        recording: PathBuf,
+
+        /// The form of the result.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 /// Prints the verdict that `exec --check` would print, and returns its exit status.

@@ -59,6 +59,9 @@ fn run(command: &Command) -> Result<u8, Failure> {
         Command::Journal(JournalCommand::Check(args)) => {
             return Ok(if journal::check(args)? { STATUS_PASSED } else { args.error_exitcode });
         }
+        Command::Journal(JournalCommand::Compare { recording, format }) => {
+            journal::compare(recording, *format)?
+        }
         Command::Journal(JournalCommand::Show { journal, all, format }) => {
             journal::show(journal, *all, *format)?
         }

@@ -10,6 +10,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
+use sspcache_engine::SecurityStatus;
 
 /// Good results.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -191,6 +192,15 @@ pub(crate) fn since_start(time: Duration) -> String {
 /// The same to the microsecond: `+0.012345 s`.
 pub(crate) fn since_start_exactly(time: Duration) -> String {
     format!("+{:.6} s", time.as_secs_f64())
+}
+
+/// A status by its name, or by its number if it has none here.
+pub(crate) fn status_name(status: SecurityStatus) -> String {
+    match status {
+        SecurityStatus(0) => "SEC_E_OK".to_owned(),
+        status if status.name().is_empty() => format!("0x{:08X}", status.code()),
+        status => status.name().to_owned(),
+    }
 }
 
 /// Joins words for a sentence: `a`, `a and b`, `a, b and c`.

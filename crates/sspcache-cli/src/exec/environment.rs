@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -32,9 +32,19 @@ impl Environment {
         config: Option<&Path>,
         frames: u8,
         preload: Option<Mock>,
+        records: bool,
     ) -> Result<Self, ExecError> {
         let mut variables = Vec::new();
-        if cfg!(windows) {
+        // Also no: another run's may be inherited.
+        variables.push(("SSPCACHE_RECORDING", if records { "1" } else { "" }.into()));
+        if records {
+            // No mock is to be found. Wine 8 lacks what secur32.dll needs.
+            if cfg!(not(windows)) {
+                let shims = [mocks.wine_shim(), mocks.windows_32().join("wine")];
+                let shims = shims.each_ref().map(PathBuf::as_path);
+                variables.push(("WINEPATH", before("WINEPATH", b';', &shims)?));
+            }
+        } else if cfg!(windows) {
             variables.push(("PATH", before("PATH", PATH_SEPARATOR, &[&mocks.native, &mocks.wine_shim()])?));
         } else {
             let folders: Vec<_> = names.folder().into_iter().chain([mocks.native.as_path()]).collect();
@@ -56,7 +66,9 @@ impl Environment {
             Some(wine) if wine.is_command() => wine.dos_path(&mocks.windows),
             _ => mocks.native.as_os_str().to_owned(),
         };
-        variables.push(("SSPCACHE_DLL_DIR", dll_dir));
+        if !records {
+            variables.push(("SSPCACHE_DLL_DIR", dll_dir));
+        }
         // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one
         // value serves both the native and the Windows programs among the command's children.
         variables.push(("SSPCACHE_JOURNAL", journal.as_os_str().to_owned()));

@@ -76,6 +76,9 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     if let Some(wine) = &wine {
         wine.check(&mocks)?;
     }
+    if args.record && cfg!(unix) {
+        check_recordable(wine.as_ref(), &mocks)?;
+    }
     let config = args.config.as_deref().map(check_config).transpose()?;
     let suppressions = Suppressions::of(args.suppressing.suppressions.as_deref())?;
     let accounts = Accounts::of(args)?;
@@ -98,6 +101,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         config.as_ref().map(Configuration::path),
         args.stack,
         args.preload,
+        args.record,
     )?;
     // Until the processes that the command started have ended, or are given up.
     let announced = environment.announce(session.as_ref())?;
@@ -129,6 +133,18 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     };
     write(args, &report)?;
     Ok(if status == 0 && !report.holds() { args.error_exitcode } else { status })
+}
+
+/// Checks that there is something to record: calls that go through the `secur32.dll` of Wine.
+fn check_recordable(wine: Option<&Wine>, mocks: &Mocks) -> Result<(), ExecError> {
+    if wine.is_none() {
+        return Err(ExecError::NothingToRecord);
+    }
+    if mocks.has_windows() {
+        Ok(())
+    } else {
+        Err(ExecError::NoWindowsMocks { folder: mocks.windows.clone() })
+    }
 }
 
 /// Checks a configuration as the mock DLLs will, to report a mistake before the command starts.
@@ -250,6 +266,11 @@ pub(crate) enum ExecError {
     NoPassword { option: Table, name: String, reason: String },
     #[error("Wine can't make a prefix in {}: {reason}", prefix.display())]
     NoPrefix { prefix: PathBuf, reason: String },
+    #[error(
+        "--record passes calls on to the SSPs of Windows or Wine, and the command is no Windows program: name `wine` or a .exe file in it, \
+         or add --wine if it starts one out of sight"
+    )]
+    NothingToRecord,
     #[error("{command}: no such command")]
     NotFound { command: String },
     #[error(transparent)]

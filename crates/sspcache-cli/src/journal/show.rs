@@ -9,8 +9,8 @@ use super::{CheckError, Journals};
 use crate::{
     cli::Format,
     output::{
-        FAINT, STRONG, Stream, count, lines, message, print_json, quoted, since_start_exactly, styled, table,
-        terminal_width, thousands,
+        FAINT, STRONG, Stream, count, lines, message, print_json, quoted, since_start_exactly, status_name,
+        styled, table, terminal_width, thousands,
     },
     places::{self, Images, Place, Places},
 };
@@ -179,6 +179,7 @@ fn describe(kind: &EventKind) -> String {
             let how = match source {
                 Source::Anonymous => "anonymously".to_owned(),
                 Source::Cache => format!("as {principal}, silently"),
+                Source::Default if principal.is_empty() => "by default".to_owned(),
                 Source::Default => format!("as {principal}, by default"),
                 Source::Inbound => "inbound".to_owned(),
                 _ => format!("as {principal}"),
@@ -198,7 +199,7 @@ fn describe(kind: &EventKind) -> String {
         | EventKind::ContextImported { principal, package, role, .. } => {
             format!("{} for {package}, {}", whom(principal), side(*role))
         }
-        EventKind::ContextFailed { status, .. } => format!("handshake: {}", status.name()),
+        EventKind::ContextFailed { status, .. } => format!("handshake: {}", status_name(*status)),
         EventKind::ContextStarted { package, role, .. } => format!("for {package}, {}", side(*role)),
         EventKind::Ended { how, left, .. } => {
             let how = match how {
@@ -227,9 +228,18 @@ fn describe(kind: &EventKind) -> String {
                 None if principal.is_empty() => String::new(),
                 None => format!(" for {principal}"),
             };
-            format!("{operation}{whom}: {}", status.name())
+            format!("{operation}{whom}: {}", status_name(*status))
         }
+        EventKind::PassedOn => "to the system's own SSPs".to_owned(),
         EventKind::SignedOut => "signed out".to_owned(),
+        EventKind::Sized { token, signature, block, trailer, .. } => {
+            format!("longest token {token}, signature {signature}, block {block}, trailer {trailer}")
+        }
+        EventKind::Stepped { role, asked, granted, status, size, .. } => {
+            let (asked, granted) = (format!("{asked:#x}"), format!("{granted:#x}"));
+            let token = count(*size, "byte");
+            format!("{}, asked {asked}, granted {granted}: {}, {token}", side(*role), status_name(*status))
+        }
         EventKind::Started { version, .. } => format!("mock {version}"),
         _ => String::new(),
     };
@@ -285,6 +295,7 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::KdcProxySet { .. } => "set",
         EventKind::MemoryFreed { .. } => "returned",
         EventKind::Modules { .. } => "modules",
+        EventKind::PassedOn => "passed on",
         EventKind::PasswordChanged { .. } => "changed",
         EventKind::ProcessTokenUsed { .. } => "token",
         EventKind::Refreshed { .. } => "refreshed",
@@ -293,7 +304,9 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Replaced { .. } => "replaced",
         EventKind::Reverted { .. } => "reverted",
         EventKind::SignedOut => "mark",
+        EventKind::Sized { .. } => "sizes",
         EventKind::Started { .. } => "started",
+        EventKind::Stepped { .. } => "step",
         _ => "other",
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct Finding {
     pub(crate) bytes: u64,
     pub(crate) pid: u32,
     pub(crate) program: String,
+    /// Whether the call was passed on to the system's own SSP.
+    #[serde(skip)]
+    pub(crate) passed_on: bool,
     /// The process's name for people.
     #[serde(skip)]
     pub(crate) process: String,

@@ -48,8 +48,9 @@ fn misuse_lines(finding: &Finding) -> Vec<String> {
     let places = |stack| places::lines(stack, 0, None).lines().map(str::to_owned).collect::<Vec<_>>();
     let first = if finding.count == 1 { "" } else { "the first " };
     let function = finding.function.unwrap_or_default();
-    let mut lines =
-        vec![finding.whose(), format!("{function} was refused, {first}{}", moment(&finding.since))];
+    // The system's own may have done what it was asked.
+    let was = if finding.passed_on { "called" } else { "refused" };
+    let mut lines = vec![finding.whose(), format!("{function} was {was}, {first}{}", moment(&finding.since))];
     lines.extend(places(&finding.stack));
     if let Some(back) = &finding.given_back {
         lines.push(format!("given back before, {}", moment(&back.moment)));

@@ -19,7 +19,10 @@ use super::{
     still_runs,
     suppressions::{Subject, Suppressions},
 };
-use crate::places::{Images, Place};
+use crate::{
+    output::status_name,
+    places::{Images, Place},
+};
 
 /// Judges a run by its journals, including those that can't be read. `is_running` says of a process without an end, by its
 /// number, its program and the time of its first event, whether it still runs. `resolve` finds the functions of a stack.
@@ -60,6 +63,7 @@ pub(crate) fn judge(
                 refused: Vec::new(),
                 asked: false,
                 is_windows: false,
+                passed_on: false,
                 signed_out: false,
                 runs: false,
                 lasted: Duration::ZERO,
@@ -133,6 +137,7 @@ fn conclude_process(
     for replay in replays {
         process.asked |= replay.asked;
         process.is_windows |= replay.is_windows;
+        process.passed_on |= replay.passed_on;
         process.beside.extend(replay.beside);
         process.credentials.extend(replay.credentials.into_iter().map(|entry| entry.credential));
         process.default_sign_ins += replay.default_sign_ins;
@@ -373,12 +378,16 @@ fn hints(processes: &[Process]) -> Vec<String> {
                 }
                 _ => "",
             };
-            let hint = format!(
-                "{} asked {module} to sign in {whom} to the package {package}, and got {}; this mock offers {}{help}",
-                process.name(),
-                status.name(),
-                crate::output::join(offered),
+            let name = status_name(*status);
+            let (process, offers) = (process.name(), crate::output::join(offered));
+            let asked = format!(
+                "{process} asked {module} to sign in {whom} to the package {package}, and got {name}"
             );
+            let hint = if offered.is_empty() {
+                format!("{asked} of the system's own")
+            } else {
+                format!("{asked}; this mock offers {offers}{help}")
+            };
             if !hints.contains(&hint) {
                 hints.push(hint);
             }
@@ -407,6 +416,7 @@ struct Replay<'journal> {
     module: &'journal str,
     offered: &'journal [String],
     is_windows: bool,
+    passed_on: bool,
     start: FileTime,
     credentials: Vec<Entry>,
     /// The credentials that are cached, with their places in the list.
@@ -455,6 +465,7 @@ impl<'journal> Replay<'journal> {
             module,
             offered,
             is_windows: os == "windows",
+            passed_on: false,
             start,
             credentials: Vec::new(),
             cached: BTreeMap::new(),
@@ -562,6 +573,10 @@ impl<'journal> Replay<'journal> {
             EventKind::Held { credential, package, principal, source, .. } => {
                 self.signed_in.insert(package);
                 self.enter(Kind::Held, *credential, [package, principal], *source, moment);
+            }
+            EventKind::PassedOn => {
+                self.passed_on = true;
+                self.offered = &[];
             }
             EventKind::Modules { loaded } => self.beside.extend(loaded.iter().cloned()),
             EventKind::Refused {

@@ -119,6 +119,7 @@ impl Circumstances<'_> {
             bytes: 0,
             pid: process.pid,
             program: process.program.clone(),
+            passed_on: process.passed_on,
             process: process.name(),
             module: (*module).to_owned(),
             package: String::new(),

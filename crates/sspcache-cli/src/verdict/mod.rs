@@ -259,6 +259,9 @@ pub(crate) struct Process {
     /// Whether it is a Windows program.
     #[serde(skip)]
     pub(crate) is_windows: bool,
+    /// Whether its calls were passed on to the system's own SSPs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) passed_on: bool,
     /// Whether it signed out: flushed a cache, unloaded the SSP while it went on, or said so.
     pub(crate) signed_out: bool,
     /// Whether it has no end in its journal, and still runs.

@@ -232,6 +232,12 @@ pub(super) fn notes(verdict: &Verdict) -> Vec<String> {
             ));
         }
     }
+    if verdict.processes.iter().any(|process| process.passed_on) {
+        notes.push(
+            "the system's own packages answered: whether one of them caches what the program signed in with is unknown"
+                .to_owned(),
+        );
+    }
     for process in &verdict.processes {
         notes.extend(still_held(process));
         if process.default_sign_ins > 0 {
@@ -290,9 +296,10 @@ pub(crate) fn closing(verdict: &Verdict) -> String {
             },
         ),
         Outcome::NotExercised => format!(
-            "{}: {} used a mock SSP, but without a sign-in, so this run proves nothing.",
+            "{}: {} used {}, but without a sign-in, so this run proves nothing.",
             styled(UNSURE, "not exercised"),
             count(verdict.processes.len(), "process"),
+            if verdict.processes.iter().any(|process| process.passed_on) { "an SSP" } else { "a mock SSP" },
         ),
     };
     for hint in &verdict.hints {
