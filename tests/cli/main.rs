@@ -1,5 +1,7 @@
 //! The program `sspcache`, but for `sspcache exec`.
 
+/// `sspcache journal compare`.
+mod compare;
 /// `sspcache config`.
 mod config;
 /// `sspcache demo`.

@@ -22,6 +22,8 @@ mod places;
 mod planted;
 /// Several processes: forked, in the background, killed.
 mod processes;
+/// The SSPs of Wine in the place of the mock, recorded.
+mod record;
 /// Processes that outlive the command.
 mod running;
 /// Windows programs that are linked to secur32.

@@ -306,12 +306,14 @@ fn wine(workspace: &Workspace) -> Result<()> {
     all_tests(workspace, tests)
 }
 
-/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`, and those of
-/// fetched clients to `clients`; a test in a module `child` is run by another test.
+/// What needs more than Rust and a C compiler is ignored unless it is asked for. Tests of what ships belong to `dist`, those of
+/// fetched clients to `clients`, and those of Wine's own NTLM to `clients-winbind`; a test in a module `child` is run by another test.
 fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
     cargo(
         workspace,
-        &format!("{command} -- --include-ignored --skip shipped:: --skip fetched:: --skip ::child::"),
+        &format!(
+            "{command} -- --include-ignored --skip shipped:: --skip fetched:: --skip ::winbind:: --skip ::child::"
+        ),
     )
 }
 
@@ -341,6 +343,7 @@ fn clients_with_winbind(workspace: &Workspace) -> Result<()> {
     path.push(shell.var_os("PATH").unwrap_or_default());
     shell.set_var("PATH", path);
     other_wines::check_wines_own_ntlm(workspace)?;
+    cargo(workspace, "test --package sspcache-cli --test exec -- --include-ignored record::winbind::")?;
     windows_clients(workspace)
 }
 

@@ -57,7 +57,8 @@ impl Workspace {
     pub(crate) fn cargo(&self, arguments: &str) -> Cmd<'_> {
         let cargo = self.shell.cmd(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
         let incremental = env::var("CARGO_INCREMENTAL").unwrap_or_else(|_| "0".to_owned());
-        let path = env::var_os("PATH").unwrap_or_default();
+        // A step may have added to it.
+        let path = self.shell.var_os("PATH").unwrap_or_default();
         let path = env::join_paths(env::split_paths(&path).chain([self.tool_programs()]));
         let path = path.expect("no folder of PATH is more than one");
         cargo.args(arguments.split_whitespace()).env("CARGO_INCREMENTAL", incremental).env("PATH", path)

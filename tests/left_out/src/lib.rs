@@ -40,6 +40,7 @@ left_out! {
     "needs koffi: cargo xtask test" = needs_koffi;
     "needs sspilib: cargo xtask test" = needs_sspilib;
     "needs valgrind: cargo xtask test" = needs_valgrind;
+    "needs winbind: cargo xtask test clients-winbind" = needs_winbind;
     "takes long: cargo xtask test" = takes_long;
 }
 
