@@ -437,7 +437,7 @@ fn the_timeline_tells_of_contexts_and_no_verdict_hangs_on_them() {
          1  +0.001000 s  cached    CONTOSO\alice for NTLM                                1  █
          2  +0.002000 s  acquired  as CONTOSO\alice, for NTLM                            1  █
          3  +0.003000 s  acquired  inbound, for Negotiate                                1  █
-         4  +0.004000 s  handshake for NTLM, initiating                                  1  █
+         4  +0.004000 s  handshake for NTLM to HTTP/web, initiating                      1  █
          5  +0.005000 s  handshake for NTLM, accepting                                   1  █
          6  +0.006000 s  context   CONTOSO\alice for NTLM, initiating                    1  █
          7  +0.007000 s  context   CONTOSO\alice for NTLM, accepting                     1  █

@@ -36,6 +36,23 @@ fn part<'a>(output: &'a str, heading: &str) -> Vec<&'a str> {
     lines.take_while(|line| line.contains(':') || line.starts_with(' ')).collect()
 }
 
+/// Q7: a package that is forbidden isn't the system's either, by name or in the list.
+#[test]
+#[ignore = "needs Wine: cargo xtask test"]
+fn a_forbidden_package_is_not_looked_for_in_the_system() {
+    let Some((stage, program)) = stage() else { return };
+    let config = stage.path("forbidden.toml");
+    let text = fs::read_to_string(fixture("clients/through_secur32.toml")).unwrap();
+    let forbidden = ["Schannel", "Microsoft Unified Security Protocol Provider"]
+        .map(|package| format!("\n[[forbid]]\npackage = '{package}'\n"));
+    fs::write(&config, text + &forbidden.concat()).unwrap();
+    let mut exec = stage.exec();
+    exec.arg("--config").arg(&config).arg("--").args(words(&[&"wine", &program]));
+    let ran = Ran::of(&mut exec).exits_with(1);
+    assert!(ran.stderr.contains("AcquireCredentialsHandle of Schannel: 80090305"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("  Negotiate") && !ran.stdout.contains("  Schannel"), "{}", ran.stdout);
+}
+
 /// P1
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]

@@ -31,8 +31,9 @@ pub fn enumerate_with<E: Encoding>(
 ) -> Result<(), SecurityStatus> {
     all_given([count.is_given(), packages.is_given()])?;
     let mut infos = ssp.enter(Operation::EnumerateSecurityPackages)?.packages();
+    let engine = ssp.engine()?;
     for other in others {
-        if infos.iter().all(|known| known.name != other.name) {
+        if infos.iter().all(|known| known.name != other.name) && !engine.forbids(&other.name) {
             infos.push(other);
         }
     }
@@ -42,10 +43,11 @@ pub fn enumerate_with<E: Encoding>(
     Ok(())
 }
 
-/// Whether the mock has a package of this name. A name that can't be read is the mock's to refuse.
+/// Whether a package of this name is the mock's. A name that can't be read, or is forbidden, is the mock's to refuse.
 pub fn offers<E: Encoding>(ssp: &Ssp, name: Str<'_, E>) -> Result<bool, SecurityStatus> {
     let Ok(Some(name)) = name.name() else { return Ok(true) };
-    Ok(ssp.engine()?.package(&name).is_ok())
+    let engine = ssp.engine()?;
+    Ok(engine.forbids(&name) || engine.package(&name).is_ok())
 }
 
 /// Whether a name is that of this package, as the mock compares them.

@@ -138,6 +138,9 @@ impl Ssp {
                     handle: None,
                     context: None,
                     memory: Some(memory),
+                    short: false,
+                    forbidden: String::new(),
+                    target: String::new(),
                 };
                 (memory.map(refused), Err(status))
             }

@@ -37,6 +37,7 @@ impl Engine {
             module: module.to_owned(),
             packages: Vec::new(),
             only_packages: None,
+            forbidden: Vec::new(),
             accounts: Arc::new(Accounts::default()),
             logons: Vec::new(),
             preloads: Vec::new(),
@@ -192,6 +193,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Offers no package of this name, which Negotiate then neither chooses nor takes the tokens of: as a system from which it was
+    /// removed. When Negotiate would have begun a handshake with it, the event of its refusal says so.
+    pub fn forbid_package(mut self, name: impl Into<Name>) -> Self {
+        self.0.forbidden.push(name.into());
+        self
+    }
+
     /// Offers this package beside the others, or in the place of the one of this name.
     ///
     /// Every module offers `Negotiate`, `Kerberos`, `NTLM`, `MSN` and `DPA`, its own first: `MSN` for MSNSSPC.dll, `DPA`
@@ -257,6 +265,7 @@ impl Setup {
         if let Some(only) = &self.only_packages {
             offered.retain(|package| only.contains(&package.name));
         }
+        offered.retain(|package| !self.forbidden.contains(&package.name));
         offered
     }
 }
@@ -291,6 +300,7 @@ impl Setup {
         if let Some(only) = &config.only_packages {
             self.only_packages = Some(only.clone());
         }
+        self.forbidden.extend(config.forbidden.iter().cloned());
         for package in config.packages.iter().filter_map(|package| package.of(&module)) {
             self.packages.retain(|known| known.name != package.name);
             self.packages.push(package.clone());

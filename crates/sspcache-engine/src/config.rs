@@ -9,6 +9,9 @@
 //! [packages]
 //! only = ["NTLM"]               # offers no other package; without it, Negotiate, Kerberos, NTLM, MSN and DPA, too
 //!
+//! [[forbid]]                    # not offered, nor chosen by Negotiate, as if it had been removed
+//! package = "DPA"
+//!
 //! [[package]]                   # beside the others, or in the place of the one of this name
 //! name = "NTLM"
 //! caching = true                # what a program signs in with is cached; without it, NTLM keeps it in the handle
@@ -112,6 +115,7 @@ pub struct Config {
     pub(crate) contexts: Overrides,
     pub(crate) export_key: Option<ExportKey>,
     pub(crate) only_packages: Option<Vec<Name>>,
+    pub(crate) forbidden: Vec<Name>,
     pub(crate) packages: Vec<ForModule<PackageInfo>>,
     pub(crate) accounts: Vec<AuthIdentity>,
     pub(crate) logons: Vec<Logon>,
@@ -292,6 +296,10 @@ impl std::str::FromStr for Config {
             Ok(())
         })?;
         file.table("negotiate", |section| config.read_negotiate(section))?;
+        file.tables("forbid", |section| {
+            config.forbidden.push(section.required(&keys::FORBIDDEN)?);
+            Ok(())
+        })?;
         file.tables("package", |section| config.read_package(section))?;
         file.tables("account", |section| config.read_account(section))?;
         file.tables("logon", |section| config.read_logon(section))?;

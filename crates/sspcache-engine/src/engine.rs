@@ -52,6 +52,11 @@ impl Engine {
         Ok(PackageInfo::clone(state.package(state.package_id(name)?)))
     }
 
+    /// Whether the configuration [forbids](crate::EngineBuilder::forbid_package) a package of this name.
+    pub fn forbids(&self, name: &Name) -> bool {
+        self.instance.forbids(name)
+    }
+
     /// Verifies an identity as an acceptor does: against the configured accounts, never against the cache.
     ///
     /// # Errors

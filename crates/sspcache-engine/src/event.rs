@@ -58,6 +58,9 @@ pub enum EventKind {
         credential: Option<u64>,
         /// The source of the credential.
         source: Source,
+        /// The list of packages that came with the identity, as [`PackageList`](crate::PackageList) writes it; empty without one.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        list: String,
     },
     /// Memory was given to the program.
     Allocated {
@@ -84,6 +87,11 @@ pub enum EventKind {
         /// When it ends; `0x7FFFFFFFFFFFFFFF` for never.
         expires: FileTime,
     },
+    /// `CompleteAuthToken` completed a context's token.
+    ContextCompleted {
+        /// The handle's value.
+        context: usize,
+    },
     /// A context was deleted, established or not.
     ContextDeleted {
         /// The handle's value.
@@ -100,6 +108,12 @@ pub enum EventKind {
         /// The initiator's principal; empty for a null session.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
+        /// The flags that the context has: this side's `ISC_RET_…` or `ASC_RET_…` bits.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        granted: Option<u32>,
+        /// Whether the initiator's proof is bound to a channel: a step passed channel bindings.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_false"))]
+        bound: bool,
     },
     /// An established context was exported.
     ContextExported {
@@ -136,6 +150,20 @@ pub enum EventKind {
         /// The principal of an initiator's credential; empty when anonymous, and for an acceptor.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
         principal: String,
+        /// The value of the credential handle that it began with.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        handle: Option<usize>,
+        /// The flags that the first step asked for: this side's `ISC_REQ_…` or `ASC_REQ_…` bits.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
+        asked: Option<u32>,
+        /// The target that an initiator named; empty without one.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        target: String,
+    },
+    /// A step gave a token that `CompleteAuthToken` has to complete before the context is used or goes on.
+    ContextToComplete {
+        /// The handle's value.
+        context: usize,
     },
     /// A handle was given one more credential.
     CredentialsAdded {
@@ -150,6 +178,9 @@ pub enum EventKind {
         credential: Option<u64>,
         /// Its source.
         source: Source,
+        /// The list of packages that came with the identity, as in `acquired`.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        list: String,
     },
     /// The SSP ended: unloaded, dropped, or its process ended. What it still held is wiped, and counts as left.
     Ended {
@@ -277,6 +308,15 @@ pub enum EventKind {
         /// The number of the memory that it named, if that was given out here and nothing else is at its address since.
         #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "Option::is_none"))]
         memory: Option<u64>,
+        /// Of a first step: whether its buffer had no room for the token, and was shorter than the package's longest token.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "is_false"))]
+        short: bool,
+        /// Of a first step of Negotiate: the package that it would have begun with, if the configuration didn't forbid it.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        forbidden: String,
+        /// The target that such a step named; empty without one.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        target: String,
     },
     /// A held credential was overwritten: the last handle or half-open context that held it let it go.
     Released {
@@ -376,7 +416,11 @@ impl EventKind {
             | Self::CredentialsAdded { .. }
             | Self::Refused { handle: Some(_), .. }
             | Self::Refused { context: Some(_), .. }
-            | Self::Refused { memory: Some(_), .. } => Frames::All,
+            | Self::Refused { memory: Some(_), .. }
+            | Self::Refused {
+                operation: Operation::AcquireCredentialsHandle | Operation::AddCredentials,
+                ..
+            } => Frames::All,
             Self::ContextDeleted { .. } | Self::Freed { .. } | Self::MemoryFreed { .. } => Frames::Caller,
             _ => Frames::None,
         }
@@ -492,4 +536,10 @@ impl fmt::Display for Ending {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[cfg(feature = "journal")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(truth: &bool) -> bool {
+    !*truth
 }

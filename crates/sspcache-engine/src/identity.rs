@@ -67,6 +67,8 @@ impl fmt::Display for Principal {
 pub struct PackageList {
     allowed: Vec<Name>,
     excluded: Vec<Name>,
+    /// Names behind a `-`.
+    ignored: Vec<Name>,
 }
 
 impl PackageList {
@@ -89,7 +91,9 @@ impl PackageList {
                     parsed.excluded.push(Name::from_units(trim(name)));
                 }
                 // Programs write it for `!`, in vain.
-                Some((&minus, _)) if minus == u16::from(b'-') => {}
+                Some((&minus, name)) if minus == u16::from(b'-') => {
+                    parsed.ignored.push(Name::from_units(trim(name)));
+                }
                 Some(_) => parsed.allowed.push(Name::from_units(part)),
             }
         }
@@ -106,6 +110,11 @@ impl PackageList {
         self.excluded.contains(package)
     }
 
+    /// Whether the list has `-name` of a package, which excludes nothing.
+    pub fn excludes_in_vain(&self, package: &Name) -> bool {
+        self.ignored.contains(package)
+    }
+
     /// The place of a package in the order of preference, from 0. Those that the list doesn't name come last, all at one
     /// place.
     pub fn rank(&self, package: &Name) -> usize {
@@ -116,7 +125,22 @@ impl PackageList {
 impl FromIterator<Name> for PackageList {
     /// A list that allows these packages; of none, one that restricts nothing.
     fn from_iter<I: IntoIterator<Item = Name>>(names: I) -> Self {
-        Self { allowed: names.into_iter().collect(), excluded: Vec::new() }
+        Self { allowed: names.into_iter().collect(), ..Self::default() }
+    }
+}
+
+/// As it can be [read](PackageList::parse): what is allowed comes first.
+impl fmt::Display for PackageList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [("", &self.allowed), ("!", &self.excluded), ("-", &self.ignored)];
+        let mut between = "";
+        for (mark, name) in
+            all.into_iter().flat_map(|(mark, names)| names.iter().map(move |name| (mark, name)))
+        {
+            write!(f, "{between}{mark}{name}")?;
+            between = ",";
+        }
+        Ok(())
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) packages: Vec<PackageInfo>,
     /// Without it, all of them.
     pub(crate) only_packages: Option<Vec<Name>>,
+    /// Those that aren't offered, and that Negotiate neither chooses nor takes the tokens of.
+    pub(crate) forbidden: Vec<Name>,
     /// Shared with every state that is made of this, until a password is changed.
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) logons: Vec<Logon>,
@@ -93,6 +95,10 @@ pub(crate) struct Named<'r> {
     pub(crate) handle: Option<CredentialHandle>,
     /// The value of a context's handle.
     pub(crate) context: Option<usize>,
+    /// Of a first step: whether its buffer is shorter than the package's longest token.
+    pub(crate) is_short: bool,
+    /// Of a first step: the package that it would have begun with, if it weren't forbidden, and the target.
+    pub(crate) forbidden: Option<(&'r Name, Option<&'r Name>)>,
 }
 
 impl<'r> From<&'r AcquireRequest> for Named<'r> {
@@ -221,6 +227,11 @@ impl Instance {
         state.end(how, self.clock.now())
     }
 
+    /// See [`Engine::forbids`](crate::Engine::forbids).
+    pub(crate) fn forbids(&self, package: &Name) -> bool {
+        self.setup.forbidden.contains(package)
+    }
+
     /// Records an event that changes nothing.
     pub(crate) fn note(&self, kind: EventKind) {
         let (mut state, now) = self.lock_at_now();
@@ -295,6 +306,7 @@ pub(crate) struct State {
     contexts: Contexts,
     pub(crate) handshakes: Handshakes,
     packages: Vec<Arc<PackageInfo>>,
+    pub(crate) forbidden: Vec<Name>,
     /// Negotiate's place among them.
     negotiate: Option<u16>,
     pub(crate) accounts: Arc<Accounts>,
@@ -326,6 +338,7 @@ impl State {
                 .expect("the operating system has random numbers"),
             negotiate: position(&packages, &Name::from("Negotiate")),
             packages,
+            forbidden: setup.forbidden.clone(),
             accounts: setup.accounts.clone(),
             logons: setup.logons.clone(),
             export_key: setup.export_key.clone().unwrap_or_else(ExportKey::random),
@@ -501,7 +514,8 @@ impl State {
         named: Named<'_>,
         now: FileTime,
     ) {
-        let Named { request, handle, context } = named;
+        let Named { request, handle, context, is_short, forbidden } = named;
+        let text = |name: Option<&Name>| name.map_or_else(String::new, ToString::to_string);
         self.ledger.record_with(now, || EventKind::Refused {
             operation,
             status,
@@ -518,6 +532,9 @@ impl State {
             handle: handle.map(CredentialHandle::word),
             context,
             memory: None,
+            short: is_short && status == SecurityStatus::BUFFER_TOO_SMALL,
+            forbidden: text(forbidden.map(|(package, _)| package)),
+            target: text(forbidden.and_then(|(_, target)| target)),
         });
     }
 
@@ -532,7 +549,9 @@ impl State {
         if !offered.is_empty() {
             return offered;
         }
-        ["Kerberos", "NTLM"].into_iter().map(|name| Arc::new(PackageInfo::named(name))).collect()
+        let known = ["Kerberos", "NTLM"].map(Name::from).into_iter();
+        let allowed = known.filter(|name| !self.forbidden.contains(name));
+        allowed.map(|name| Arc::new(PackageInfo::named(name))).collect()
     }
 
     fn end(&mut self, how: Ending, now: FileTime) -> Ended {

@@ -172,6 +172,12 @@ impl MockSsp {
         self.set_up(|setup| setup.only_packages(names))
     }
 
+    /// Offers no package of this name, and Negotiate neither chooses it nor takes its tokens.
+    #[must_use]
+    pub fn forbid_package(self, name: &str) -> Self {
+        self.set_up(|setup| setup.forbid_package(name))
+    }
+
     /// Adds a package, or replaces the one of its name.
     #[must_use]
     pub fn package(self, package: PackageInfo) -> Self {

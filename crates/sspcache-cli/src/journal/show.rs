@@ -200,7 +200,12 @@ fn describe(kind: &EventKind) -> String {
             format!("{} for {package}, {}", whom(principal), side(*role))
         }
         EventKind::ContextFailed { status, .. } => format!("handshake: {}", status_name(*status)),
-        EventKind::ContextStarted { package, role, .. } => format!("for {package}, {}", side(*role)),
+        EventKind::ContextCompleted { .. } => "token, by CompleteAuthToken".to_owned(),
+        EventKind::ContextToComplete { .. } => "token, for CompleteAuthToken".to_owned(),
+        EventKind::ContextStarted { package, role, target, .. } => {
+            let to = if target.is_empty() { String::new() } else { format!(" to {target}") };
+            format!("for {package}{to}, {}", side(*role))
+        }
         EventKind::Ended { how, left, .. } => {
             let how = match how {
                 // An ELF destructor can't distinguish the two.
@@ -221,6 +226,9 @@ fn describe(kind: &EventKind) -> String {
         EventKind::Impersonated { principal, .. } => format!("impersonation of {}", whom(principal)),
         EventKind::ProcessTokenUsed { user } => {
             format!("clients are impersonated with the token of the process's own user, {}", whom(user))
+        }
+        EventKind::Refused { operation, status, forbidden, .. } if !forbidden.is_empty() => {
+            format!("{operation}: {}: {forbidden} is forbidden", status.name())
         }
         EventKind::Refused { operation, status, principal, memory, .. } => {
             let whom = match memory {
@@ -277,11 +285,13 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Allocated { .. } => "allocated",
         EventKind::Cached { .. } => "cached",
         EventKind::ContextDeleted { .. } => "deleted",
+        EventKind::ContextCompleted { .. } => "completed",
         EventKind::ContextEstablished { .. } => "context",
         EventKind::ContextExported { .. } => "exported",
         EventKind::ContextFailed { .. } => "failed",
         EventKind::ContextImported { .. } => "imported",
         EventKind::ContextStarted { .. } => "handshake",
+        EventKind::ContextToComplete { .. } => "pending",
         EventKind::CredentialsAdded { .. } => "added",
         EventKind::Ended { .. } => "ended",
         EventKind::Evicted { .. } => "evicted",

@@ -106,6 +106,9 @@ keys! {
     "packages", Table, "the packages that are offered" {
         ONLY: Vec<Name> = "only", PACKAGES, "offers none but these; without it, all";
     }
+    "forbid", Tables, "the packages that are forbidden" {
+        FORBIDDEN: Name = "package", NTLM, "a package that isn't offered, and that Negotiate neither chooses nor takes the tokens of";
+    }
     "package", Tables, "a package beside the others, or in the place of the one of its name" {
         PACKAGE_NAME: Name = "name", NTLM, "the package's name";
         PACKAGE_MODULE: Name = "module", MODULE, "the one module that offers it; without it, each";

@@ -32,6 +32,7 @@ impl Instance {
             credential: request.credential,
             flags: request.flags,
             room: request.room,
+            target: None,
         };
         self.enter(call.operation)?;
         let Some(handle) = request.context else {
@@ -360,6 +361,7 @@ impl State {
             client: asked.client.clone().unwrap_or_default(),
             server: terms.server.clone(),
             target: asked.target.clone(),
+            bound: asked.bindings.is_some(),
             target_information: terms.information.clone(),
             session_key,
             started_local: moment.local,

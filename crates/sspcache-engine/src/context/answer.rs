@@ -318,6 +318,7 @@ impl Challenged<'_> {
             client: client.cloned().unwrap_or_default(),
             server: challenge.server,
             target: self.asked.target.clone(),
+            bound: bindings.is_some(),
             target_information: challenge.information,
             session_key: proofs.session_key(),
             started_local: instance.to_local(now),

@@ -18,12 +18,14 @@ use crate::{
 };
 
 /// The parameters that both sides' steps share.
-pub(super) struct Call {
+pub(super) struct Call<'c> {
     pub(super) operation: Operation,
     pub(super) role: Role,
     pub(super) credential: Option<CredentialHandle>,
     pub(super) flags: ContextFlags,
     pub(super) room: usize,
+    /// An initiator's.
+    pub(super) target: Option<&'c Name>,
 }
 
 /// A step that can be taken: what becomes of the context then.
@@ -53,6 +55,8 @@ pub(super) enum Halt {
         /// The token that gives the other side the reason, if it gets it.
         tell: Option<Vec<u8>>,
     },
+    /// There is nothing to begin a handshake with, but for a package that is forbidden.
+    Forbidden { status: SecurityStatus, package: Name, target: Option<Name> },
     /// The call was wrong, or has too little room: the context is as it was.
     Keep(SecurityStatus),
 }
@@ -61,13 +65,18 @@ impl Instance {
     /// A context's first step, of which nothing is left when it is refused.
     pub(super) fn begin(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         open: impl FnOnce(&State, &Held, Nonce, FileTime) -> Result<Opening, Halt>,
     ) -> Result<Step, Refusal> {
         let (mut state, now) = self.lock_for_step();
         let begun = state.begin(call, open, now);
         begun.map(|(context, advance)| self.step(call, context, advance)).map_err(|halt| {
-            let named = Named { handle: call.credential, ..Named::default() };
+            let forbidden = match &halt {
+                Halt::Forbidden { package, target, .. } => Some((package, target.as_ref())),
+                Halt::Fail { .. } | Halt::Keep(_) => None,
+            };
+            let is_short = state.is_short(call);
+            let named = Named { handle: call.credential, is_short, forbidden, ..Named::default() };
             state.refused(call.operation, halt.status(), named, now);
             halt.refusal(call.room)
         })
@@ -76,7 +85,7 @@ impl Instance {
     /// A later step of a context.
     pub(super) fn go_on(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         handle: ContextHandle,
         advance: impl FnOnce(&Context, FileTime) -> Result<Advance, Halt>,
     ) -> Result<Step, Refusal> {
@@ -106,7 +115,7 @@ impl Instance {
     /// Brings a context forward, unless it was abandoned or deleted meanwhile.
     fn commit(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         handle: ContextHandle,
         mut advance: Advance,
         context: &mut Context,
@@ -115,12 +124,15 @@ impl Instance {
         if advance.token.len() > call.room {
             return Err(Halt::Keep(SecurityStatus::BUFFER_TOO_SMALL));
         }
-        self.lock().advance_context(handle, advance.next.outlook(), now).map_err(Halt::Keep)?;
+        let mut state = self.lock();
+        state.advance_context(handle, advance.next.outlook(), now).map_err(Halt::Keep)?;
+        state.note_unfinished(handle, advance.progress, now);
+        drop(state);
         *context = std::mem::replace(&mut advance.next, Context::Failed);
         Ok(advance)
     }
 
-    fn step(&self, call: &Call, context: ContextHandle, advance: Advance) -> Step {
+    fn step(&self, call: &Call<'_>, context: ContextHandle, advance: Advance) -> Step {
         let Advance { progress, token, flags, expires, .. } = advance;
         Step {
             context,
@@ -154,7 +166,7 @@ impl Instance {
 impl State {
     fn begin(
         &mut self,
-        call: &Call,
+        call: &Call<'_>,
         open: impl FnOnce(&State, &Held, Nonce, FileTime) -> Result<Opening, Halt>,
         now: FileTime,
     ) -> Result<(ContextHandle, Advance), Halt> {
@@ -176,18 +188,36 @@ impl State {
         let deadline = now.after(self.handshakes.settings.handshake);
         self.handshakes.half_open.add(context.word(), slots, deadline);
         let role = call.role;
+        let target = call.target.filter(|_| is_named).map_or_else(String::new, ToString::to_string);
         self.ledger.record_with(now, || EventKind::ContextStarted {
             context: context.word(),
             role,
             package: package.to_string(),
             principal,
+            handle: call.credential.map(CredentialHandle::word),
+            asked: Some(call.flags.to_wire(role)),
+            target,
         });
         self.move_on(context, outlook, now);
+        self.note_unfinished(context, advance.progress, now);
         Ok((context, advance))
     }
 
+    /// Records that a step gave a token that is to be completed.
+    fn note_unfinished(&mut self, context: ContextHandle, progress: Progress, now: FileTime) {
+        if matches!(progress, Progress::CompleteAndContinue | Progress::CompleteNeeded) {
+            self.ledger.record(now, EventKind::ContextToComplete { context: context.word() });
+        }
+    }
+
+    /// Whether a first step's buffer is shorter than its package's longest token.
+    fn is_short(&self, call: &Call<'_>) -> bool {
+        let held = call.credential.and_then(|credential| self.held(credential).ok());
+        held.is_some_and(|held| call.room < self.package(held.own.package).max_token as usize)
+    }
+
     /// The credential of a first step.
-    fn credential_for(&self, call: &Call) -> Result<&Held, SecurityStatus> {
+    fn credential_for(&self, call: &Call<'_>) -> Result<&Held, SecurityStatus> {
         let credential = call.credential.ok_or(SecurityStatus::INVALID_HANDLE)?;
         let held = self.held(credential)?;
         if held.is_for(call.role) { Ok(held) } else { Err(SecurityStatus::NO_CREDENTIALS) }
@@ -219,13 +249,15 @@ impl State {
                 let slots = self.handshakes.half_open.let_go(handle.word());
                 slots.iter().for_each(|stored| self.ledger.release(stored, now));
             }
-            Outlook::Established { role, package, client } => {
+            Outlook::Established { role, package, client, flags, bound } => {
                 self.settle(handle, now);
                 self.ledger.record_with(now, || EventKind::ContextEstablished {
                     context: handle.word(),
                     role,
                     package: package.name.to_string(),
                     principal: client.to_string(),
+                    granted: Some(flags.to_returned(role)),
+                    bound,
                 });
             }
         }
@@ -313,7 +345,7 @@ impl Context {
     }
 
     /// Whether a later step may be taken at all.
-    fn check_step(&self, call: &Call) -> Result<(), Halt> {
+    fn check_step(&self, call: &Call<'_>) -> Result<(), Halt> {
         let role = match self {
             Self::Abandoned => return Err(Halt::Keep(SecurityStatus::CONTEXT_EXPIRED)),
             Self::Established(established) if established.info.role == call.role => {
@@ -330,7 +362,7 @@ impl Context {
 impl Halt {
     fn status(&self) -> SecurityStatus {
         match self {
-            Self::Fail { status, .. } | Self::Keep(status) => *status,
+            Self::Fail { status, .. } | Self::Forbidden { status, .. } | Self::Keep(status) => *status,
         }
     }
 
@@ -338,7 +370,7 @@ impl Halt {
         let status = self.status();
         let token = match self {
             Self::Fail { tell, .. } => tell,
-            Self::Keep(_) => None,
+            Self::Forbidden { .. } | Self::Keep(_) => None,
         };
         Refusal { status, token: token.filter(|token| token.len() <= room) }
     }

@@ -34,11 +34,16 @@ impl Instance {
             credential: request.credential,
             flags: request.flags,
             room: request.room,
+            target: request.target.as_ref(),
         };
         self.enter(call.operation)?;
         let Some(handle) = request.context else {
             return self.begin(&call, |state, held, nonce, now| {
-                state.initiate(request, held, nonce, now, |time| self.to_local(time)).map_err(Halt::Keep)
+                let begun = state.initiate(request, held, nonce, now, |time| self.to_local(time));
+                begun.map_err(|status| match state.forbidden_choice(request, held, now) {
+                    Some(package) => Halt::Forbidden { status, package, target: request.target.clone() },
+                    None => Halt::Keep(status),
+                })
             });
         };
         self.go_on(&call, handle, |context, now| {
@@ -230,6 +235,7 @@ impl State {
             // Not known until there is a reply.
             server: Principal::default(),
             target: asked.target.clone(),
+            bound: asked.bindings.is_some(),
             target_information: asked.target.as_ref().map(in_utf16).unwrap_or_default(),
             session_key: proofs.session_key(),
             started_local: to_local(now),
@@ -241,6 +247,17 @@ impl State {
             Err(Done { info, proofs, expires })
         };
         Ok(Leg { made, flags, expires, next })
+    }
+
+    /// The forbidden package that Negotiate would begin with where it has nothing else.
+    fn forbidden_choice(&self, request: &InitializeRequest<'_>, held: &Held, now: FileTime) -> Option<Name> {
+        let forbidden = self.forbidden.iter().filter(|_| self.is_negotiate(held.own.package));
+        let is_choice = |name: &&Name| {
+            let credential = self.credential_over(held, name, Role::Initiator);
+            let package = || Arc::new(PackageInfo::named((*name).clone()));
+            credential.is_some_and(|credential| self.choice(package(), credential, request, now).is_some())
+        };
+        forbidden.into_iter().find(is_choice).cloned()
     }
 
     /// The choice for a package, unless its credential is gone.

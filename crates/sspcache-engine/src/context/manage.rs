@@ -21,7 +21,10 @@ impl Instance {
             if completing.unfinished != token {
                 return Err(SecurityStatus::INVALID_TOKEN);
             }
-            self.lock().advance_context(handle, completing.next.outlook(), now)?;
+            let mut state = self.lock();
+            state.advance_context(handle, completing.next.outlook(), now)?;
+            state.ledger.record(now, EventKind::ContextCompleted { context: handle.word() });
+            drop(state);
             token.copy_from_slice(&completing.finished);
             let next = std::mem::replace(&mut completing.next, Context::Failed);
             *context = next;

@@ -173,6 +173,8 @@ pub struct ContextInfo {
     pub server: Principal,
     /// The target that the initiator named. Both sides agree.
     pub target: Option<Name>,
+    /// Whether the initiator's proof is bound to a channel; `false` for an imported context, of which it isn't known.
+    pub bound: bool,
     /// The acceptor's description of itself in the handshake: `SECPKG_ATTR_TARGET_INFORMATION`.
     pub target_information: Vec<u8>,
     /// The session key. Both sides agree.

@@ -59,6 +59,8 @@ pub(super) enum Outlook {
         role: Role,
         package: Arc<PackageInfo>,
         client: Principal,
+        flags: ContextFlags,
+        bound: bool,
     },
     /// A proof has yet to be made.
     NeedsCredentials,
@@ -71,8 +73,14 @@ impl Context {
         match self {
             Self::Established(established) => {
                 let info = &established.info;
-                let (role, package, client) = (info.role, info.package.clone(), info.client.clone());
-                Outlook::Established { role, package, client }
+                let (package, client) = (info.package.clone(), info.client.clone());
+                Outlook::Established {
+                    role: info.role,
+                    package,
+                    client,
+                    flags: info.flags,
+                    bound: info.bound,
+                }
             }
             Self::Initiating(initiating) if initiating.needs_credentials() => Outlook::NeedsCredentials,
             Self::Completing(completing) => match completing.next.outlook() {

@@ -194,6 +194,7 @@ impl Awaited<'_> {
             client: proof.client.unwrap_or_default(),
             server: terms.server.clone(),
             target: self.target.cloned(),
+            bound: proof.bindings.is_some(),
             target_information: terms.information.clone(),
             session_key: proofs.session_key(),
             started_local: instance.to_local(now),

@@ -100,7 +100,7 @@ impl Instance {
         let (mut state, now) = self.lock_at_now();
         let result = state.add_credentials(handle, request, now);
         if let Err(status) = result {
-            let named = Named { request: Some(request), handle: Some(handle), context: None };
+            let named = Named { request: Some(request), handle: Some(handle), ..Named::default() };
             state.refused(operation, status, named, now);
         }
         drop(state);
@@ -150,6 +150,7 @@ impl State {
         let (own, source) = self.sign_in(package, request, now)?;
         let (stored, principal) = (own.stored, own.principal.clone());
         let expires = self.expiry(stored);
+        let list = self.said(&own.allowed);
         let held = Held { own, added: Vec::new(), kdc_proxy: None };
         let handle = self.open(held, now)?;
         let package = self.package(package).clone();
@@ -159,6 +160,7 @@ impl State {
             principal: principal.to_string(),
             credential: stored.and_then(Stored::number),
             source,
+            list,
         });
         Ok(Acquired { handle, source, expires, expires_local: expires })
     }
@@ -176,6 +178,7 @@ impl State {
         }
         let (credential, source) = self.sign_in(package, request, now)?;
         let (stored, principal) = (credential.stored, credential.principal.clone());
+        let list = self.said(&credential.allowed);
         self.add(handle, credential, now)?;
         let package = self.package(package).clone();
         self.ledger.record_with(now, || EventKind::CredentialsAdded {
@@ -184,9 +187,15 @@ impl State {
             principal: principal.to_string(),
             credential: stored.and_then(Stored::number),
             source,
+            list,
         });
         let expires = self.expiry(stored);
         Ok(Acquired { handle, source, expires, expires_local: expires })
+    }
+
+    /// A package list for an event, if anybody reads of it.
+    fn said(&self, list: &PackageList) -> String {
+        if self.ledger.is_read() { list.to_string() } else { String::new() }
     }
 
     fn set_kdc_proxy(

@@ -335,7 +335,9 @@ fn impersonation_is_refused_unless_it_is_to_be_simulated() {
 #[test]
 fn a_handshake_is_told_in_events_that_hold_no_secret() {
     let ssp = engine("Negotiate").only_packages(["Negotiate", "NTLM"]).build();
-    let mut ends = Ends::new(&ssp);
+    let mut ends = Ends::new(&ssp).to("HTTP/web").bound(Some(b"tls-unique:1"), None);
+    let [client_handle, server_handle] =
+        [ends.client_credential, ends.server_credential].map(sspcache_engine::CredentialHandle::word);
     let before = ssp.events().len();
     ends.run().unwrap();
     let (client, server) = (ends.client_context.unwrap(), ends.server_context.unwrap());
@@ -351,12 +353,17 @@ fn a_handshake_is_told_in_events_that_hold_no_secret() {
         role,
         package: package.into(),
         principal: principal.into(),
+        handle: Some(if role == initiator { client_handle } else { server_handle }),
+        asked: Some(0),
+        target: if role == initiator { "HTTP/web".into() } else { String::new() },
     };
     let established = |context, role| EventKind::ContextEstablished {
         context,
         role,
         package: "NTLM".into(),
         principal: r"CONTOSO\alice".into(),
+        granted: Some(0),
+        bound: true,
     };
     assert_eq!(
         kinds[..5],

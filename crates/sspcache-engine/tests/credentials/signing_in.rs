@@ -439,7 +439,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "hunter2 = 1",
-        "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [negotiate], [packages], [[package]]",
+        "line 1, column 1: there is no such key; allowed is [cache], [context], [targets], [negotiate], [packages], [[forbid]], [[package]]",
     ),
     // Of several the first, whatever their names are.
     ("hunter2 = 1\nanother = 1", "line 1, column 1: there is no such key"),
