@@ -21,6 +21,8 @@ mod misuse;
 /// Functions, files and lines in the verdict and the timeline. They are of ELF files, and of PE files with DWARF.
 #[cfg(target_os = "linux")]
 mod places;
+/// What a policy forbids and requires, by the journals: the rows of `fixtures/policy.toml`.
+mod policy;
 /// The JSON form of verdicts, by its schema.
 mod schema;
 /// What all commands have in common: arguments, exit status, streams, colour, completions, manual pages.

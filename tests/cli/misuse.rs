@@ -10,8 +10,20 @@ use sspcache_tests::{
 
 use crate::leaks::Journal;
 
-/// An event of a row.
-fn event(words: &str) -> Value {
+/// An event of a row. Each `key=value` sets a field of it.
+pub(crate) fn event(words: &str) -> Value {
+    let (fields, plain): (Vec<&str>, Vec<&str>) = words.split(' ').partition(|word| word.contains('='));
+    let mut event = plain_event(&plain.join(" "));
+    for field in fields {
+        let (key, value) = field.split_once('=').unwrap();
+        let number = value.parse::<u64>().ok().map(Value::from);
+        event[key] =
+            number.or_else(|| value.parse::<bool>().ok().map(Value::from)).unwrap_or_else(|| value.into());
+    }
+    event
+}
+
+fn plain_event(words: &str) -> Value {
     let [word, rest @ ..] = &words.split(' ').collect::<Vec<_>>()[..] else { panic!("{words}") };
     let number = |at: usize| rest[at].parse::<u64>().unwrap_or_else(|error| panic!("{words}: {error}"));
     let context = |event: &str| {
@@ -24,6 +36,11 @@ fn event(words: &str) -> Value {
         "acquired" => {
             json!({
                 "event": "acquired", "handle": number(0), "package": "NTLM", "principal": r"CONTOSO\alice", "source": "default",
+            })
+        }
+        "added" => {
+            json!({
+                "event": "credentials-added", "handle": number(0), "package": "NTLM", "principal": r"CONTOSO\alice", "source": "default",
             })
         }
         "freed" => json!({ "event": "freed", "handle": number(0) }),

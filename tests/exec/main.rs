@@ -20,6 +20,8 @@ mod names;
 mod places;
 /// Mistakes that are planted in clients of five languages.
 mod planted;
+/// Policies: the rows of `fixtures/policy.toml`.
+mod policy;
 /// Several processes: forked, in the background, killed.
 mod processes;
 /// The SSPs of Wine in the place of the mock, recorded.

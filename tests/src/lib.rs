@@ -21,6 +21,7 @@ pub mod identity;
 #[cfg(miri)]
 pub mod linked;
 pub mod misuse;
+pub mod policy;
 pub mod program;
 pub mod residue;
 pub mod schema;

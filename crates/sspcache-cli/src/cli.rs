@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use serde::Serialize;
 
 /// Exit status when the check fails, unless `--error-exitcode` names another.
 pub(crate) const DEFAULT_ERROR_EXITCODE: u8 = 99;
@@ -81,6 +82,57 @@ pub(crate) enum Check {
     Leaks,
     /// Calls that break the rules of their pages: for what was given back before, or is another function's.
     Misuse,
+    /// What `--forbid` and `--require` say.
+    #[value(skip)]
+    Policy,
+}
+
+/// What is forbidden to sign-ins, and what is required of them.
+#[derive(Args, Clone, Debug, Default, Serialize)]
+pub(crate) struct Policy {
+    /// Fails when the command asks for one of these packages, a list with commas: for NTLM by its name, by a package list that
+    /// prefers it or has -NTLM, or because Negotiate falls back to it. `exec` also takes NTLM away: the mocks offer none, so that
+    /// the run shows whether the command signs in without it.
+    #[arg(long, value_enum, value_name = "PACKAGES", value_delimiter = ',', group = "checks")]
+    pub(crate) forbid: Vec<Forbid>,
+
+    /// Fails unless each handshake that a client begins has these, a list with commas. `mutual`: mutual authentication was granted;
+    /// `bindings`: channel bindings were passed, whether or not there is TLS, which a mock can't see; `spn`: the target is a
+    /// service principal name, such as HTTP/web; `kerberos`: it came to Kerberos.
+    #[arg(long, value_enum, value_name = "PROPERTIES", value_delimiter = ',', group = "checks")]
+    pub(crate) require: Vec<Require>,
+}
+
+impl Policy {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.forbid.is_empty() && self.require.is_empty()
+    }
+}
+
+/// A package that can be forbidden.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Forbid {
+    Ntlm,
+}
+
+impl Forbid {
+    /// The package's name.
+    pub(crate) fn package(self) -> &'static str {
+        match self {
+            Self::Ntlm => "NTLM",
+        }
+    }
+}
+
+/// What can be required of a handshake.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Require {
+    Mutual,
+    Bindings,
+    Spn,
+    Kerberos,
 }
 
 /// Shows a sign-out with nothing installed: sign in, sign in silently, flush, search for copies of the password.
@@ -99,8 +151,8 @@ pub(crate) struct DemoArgs {
 /// The program finds the mocks MSNSSPC.dll and MSAPSSPC.dll where it looks for DLLs. Its input, output and arguments
 /// stay unchanged. sspcache writes its verdict to standard error, or to a file.
 ///
-/// Exit status: that of the command when it fails, 128 + N when signal N killed it; with `--check` or `--expect-clean`,
-/// 99 when the command succeeded but a check fails, also for a run that used no mock, or of which events are missing; 125 when
+/// Exit status: that of the command when it fails, 128 + N when signal N killed it; with `--check`, `--expect-clean`, `--forbid` or
+/// `--require`, 99 when the command succeeded but a check fails, also for a run that used no mock, or of which events are missing; 125 when
 /// sspcache itself failed, 126 when the command can't be run, 127 when no such command exists.
 ///
 /// sspcache looks for the mock DLLs beside itself, where `cargo xtask dist` puts them, or in the folder SSPCACHE_HOME.
@@ -140,6 +192,9 @@ pub(crate) struct ExecArgs {
     /// freed, or passed to a function that isn't for it.
     #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',', group = "checks")]
     pub(crate) check: Vec<Check>,
+
+    #[command(flatten)]
+    pub(crate) policy: Policy,
 
     /// Also passes a run without any sign-in.
     #[arg(long, requires = "checks")]
@@ -186,7 +241,7 @@ pub(crate) struct ExecArgs {
     #[arg(long)]
     pub(crate) prefix_as_is: bool,
 
-    /// Writes a JUnit report to this file: one test case per program, and one each for leaks and misuse if they are checked.
+    /// Writes a JUnit report to this file: one test case per program, and one each for leaks, misuse and the policy if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
@@ -210,8 +265,14 @@ impl ExecArgs {
         if self.expect_clean && !checks.contains(&Check::Left) {
             checks.insert(0, Check::Left);
         }
-        checks
+        with_policy(checks, &self.policy)
     }
+}
+
+/// The checks of an option, and that of a policy if there is one.
+fn with_policy(mut checks: Vec<Check>, policy: &Policy) -> Vec<Check> {
+    checks.extend((!policy.is_empty()).then_some(Check::Policy));
+    checks
 }
 
 /// What isn't held against a program.
@@ -233,6 +294,7 @@ Examples:
   sspcache exec --expect-clean -- wine client.exe
   sspcache exec --check=left,leaks,misuse -- ./client
   sspcache exec --record --check=left,leaks,misuse --journal recording/ -- wine client.exe
+  sspcache exec --forbid ntlm --require mutual,spn -- ./client
   sspcache exec --account 'CONTOSO\\alice:env:ALICE_PASSWORD' --logon 'CONTOSO\\alice' -- ./client
 
 `sspcache config example` prints a configuration with every key, `sspcache config keys` lists them.";
@@ -312,14 +374,18 @@ pub(crate) enum JournalCommand {
 
 /// Prints the verdict that `exec --check` would print, and returns its exit status.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("checks").multiple(true))]
 pub(crate) struct CheckArgs {
     /// A journal file, a folder of journals, or the beginning of their names.
     #[arg(value_name = "PATH")]
     pub(crate) journal: PathBuf,
 
-    /// Fails unless the run passes these checks, a list with commas: see `exec`.
-    #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',', default_value = "left")]
+    /// Fails unless the run passes these checks, a list with commas: see `exec`. Without any, and without a policy, `left`.
+    #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',')]
     pub(crate) check: Vec<Check>,
+
+    #[command(flatten)]
+    pub(crate) policy: Policy,
 
     /// Also passes a run without any sign-in.
     #[arg(long)]
@@ -332,13 +398,21 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) suppressing: Suppressing,
 
-    /// Writes a JUnit report to this file: one test case per program, and one each for leaks and misuse if they are checked.
+    /// Writes a JUnit report to this file: one test case per program, and one each for leaks, misuse and the policy if they are checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 
     /// The form of the verdict.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: VerdictFormat,
+}
+
+impl CheckArgs {
+    /// What the journals are checked for.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let checks = with_policy(self.check.clone(), &self.policy);
+        if checks.is_empty() { vec![Check::Left] } else { checks }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
+
 use sspcache_engine::journal::Journal;
 
 use crate::{
-    cli::Check,
+    cli::{Check, Forbid, Policy, Require},
     inspect, journal,
     places::Places,
     verdict::{self, Report, Suppressions, Verdict},
@@ -31,6 +33,11 @@ pub fn inspected(content: &[u8], all: bool) -> Inspected {
     Inspected { text, json }
 }
 
+/// One that forbids and requires all that there is.
+fn policy() -> Policy {
+    Policy { forbid: Forbid::value_variants().to_vec(), require: Require::value_variants().to_vec() }
+}
+
 /// What `sspcache journal` prints about the journals of a run. No content makes it panic.
 #[derive(Debug)]
 pub struct Judged<'j> {
@@ -48,6 +55,7 @@ impl<'j> Judged<'j> {
                 &[],
                 |_, _, _| false,
                 Suppressions::default(),
+                &policy(),
                 &mut <[_]>::to_vec,
             ),
         }
@@ -57,7 +65,7 @@ impl<'j> Judged<'j> {
     fn report(&self) -> Report<'_> {
         Report {
             verdict: &self.verdict,
-            checks: &[Check::Left, Check::Leaks, Check::Misuse],
+            checks: &[Check::Left, Check::Leaks, Check::Misuse, Check::Policy],
             allow_unused: false,
             generates: true,
         }

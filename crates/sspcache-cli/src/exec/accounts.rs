@@ -1,7 +1,7 @@
 //! The options `--account` and `--logon`: names on the command line, passwords from the environment or a file.
 //!
-//! The mocks read one configuration. With these options it is a temporary file that only this user can read: the text
-//! of `--config`, followed by a table for each option.
+//! The mocks read one configuration. With these options, or `--forbid`, it is a temporary file that only this user can read: the
+//! text of `--config`, followed by a table for each option.
 
 use std::{
     env, fmt, fs,
@@ -14,7 +14,7 @@ use tempfile::TempPath;
 use zeroize::Zeroizing;
 
 use super::ExecError;
-use crate::cli::ExecArgs;
+use crate::cli::{ExecArgs, Forbid};
 
 /// The variable with the password of each name that names no place of its own.
 const PASSWORD: &str = "SSPCACHE_PASSWORD";
@@ -70,8 +70,12 @@ impl Accounts {
     }
 
     /// The configuration for the mocks: the user's, or a temporary one with these tables behind the user's.
-    pub(crate) fn configure(&self, config: Option<&Path>) -> Result<Option<Configuration>, ExecError> {
-        if self.0.is_empty() {
+    pub(crate) fn configure(
+        &self,
+        config: Option<&Path>,
+        forbidden: &[Forbid],
+    ) -> Result<Option<Configuration>, ExecError> {
+        if self.0.is_empty() && forbidden.is_empty() {
             return Ok(config.map(|config| Configuration::Users(config.to_owned())));
         }
         let mut text = match config {
@@ -81,10 +85,15 @@ impl Accounts {
                     .map_err(|source| ExecError::Path { path: path.to_owned(), source })?,
             ),
         };
+        let mut tables = Vec::new();
         for entry in &self.0 {
-            let password = entry.place(self).password(entry)?;
+            tables.push(entry.table(&entry.place(self).password(entry)?));
+        }
+        tables.extend(forbidden.iter().map(|forbidden| {
+            Zeroizing::new(format!("\n[[forbid]]\npackage = \"{}\"\n", forbidden.package()))
+        }));
+        for table in tables {
             // With room for all of it: a string that grows leaves copies behind.
-            let table = entry.table(&password);
             let mut longer = Zeroizing::new(String::with_capacity(text.len() + table.len()));
             longer.push_str(&text);
             longer.push_str(&table);

@@ -85,7 +85,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     // From here on Ctrl-C ends the command and not this process, which has to clean up after it.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
     let mut target = JournalTarget::open(args.journal.as_deref())?;
-    let config = accounts.configure(config.as_deref())?;
+    let config = accounts.configure(config.as_deref(), &args.policy.forbid)?;
     // Until the command has ended.
     let names = Names::link(&mocks)?;
     let session = match &wine {
@@ -117,7 +117,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         status = interrupted;
     }
 
-    let mut verdict = Journals::of_run(&target.path, &target.before)?.judge(suppressions);
+    let mut verdict = Journals::of_run(&target.path, &target.before)?.judge(suppressions, &args.policy);
     verdict.note_running(running, args.allow_running);
     if !verdict.running.is_empty() {
         target.keep(&mut verdict);
@@ -232,8 +232,8 @@ impl JournalTarget {
 #[cfg_attr(not(unix), allow(dead_code, reason = "Wine runs on Unix"))]
 pub(crate) enum ExecError {
     #[error(
-        "{}: can't add the accounts of the command line: {source}. Write `account` and `logon` as [[account]] and \
-         [[logon]], not as lists in one line",
+        "{}: can't add what the command line says: {source}. Write `account`, `logon` and `forbid` as [[account]], \
+         [[logon]] and [[forbid]], not as lists in one line",
         path.display()
     )]
     CannotAdd { path: PathBuf, source: Box<ConfigError> },

@@ -15,7 +15,7 @@ use sspcache_engine::journal::{Journal, JournalError, find};
 pub(crate) use self::show::drawing;
 pub(crate) use self::{compare::compare, show::show};
 use crate::{
-    cli::{CheckArgs, VerdictFormat},
+    cli::{CheckArgs, Policy, VerdictFormat},
     output::{self, Stream, terminal_width},
     places::Places,
     verdict::{Report, Suppressions, SuppressionsError, Verdict, judge},
@@ -60,10 +60,10 @@ impl Journals {
     }
 
     /// The verdict, with places in the files of this system.
-    pub(crate) fn judge(&self, suppressions: Suppressions) -> Verdict {
+    pub(crate) fn judge(&self, suppressions: Suppressions, policy: &Policy) -> Verdict {
         let mut places = Places::new();
         let resolve = &mut |stack: &[_]| places.resolve(stack);
-        judge(&self.read, &self.unreadable, running::is_running, suppressions, resolve)
+        judge(&self.read, &self.unreadable, running::is_running, suppressions, policy, resolve)
     }
 }
 
@@ -86,10 +86,10 @@ pub(crate) enum CheckError {
 /// Prints the verdict on journals and returns whether the checks pass.
 pub(crate) fn check(args: &CheckArgs) -> Result<bool, CheckError> {
     let suppressions = Suppressions::of(args.suppressing.suppressions.as_deref())?;
-    let verdict = Journals::at(&args.journal)?.judge(suppressions);
+    let verdict = Journals::at(&args.journal)?.judge(suppressions, &args.policy);
     let report = Report {
         verdict: &verdict,
-        checks: &args.check,
+        checks: &args.checks(),
         allow_unused: args.allow_unused,
         generates: args.suppressing.gen_suppressions,
     };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sspcache_engine::{Holds, Operation};
 
-use super::{LeftWhen, Moment};
+use super::{LeftWhen, Moment, policy_rule::PolicyRule, rule::Rule};
 use crate::{
     output::{count, thousands},
     places::Place,
@@ -13,10 +13,10 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) kind: FindingKind,
-    /// Of a misuse: the rule that the call broke.
+    /// Of a misuse, and of what is against a policy: the rule that the call broke.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) rule: Option<Rule>,
-    /// Of a misuse: the function that was called.
+    pub(crate) rule: Option<Broken>,
+    /// Of these: the function that was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) function: Option<&'static str>,
     pub(crate) what: What,
@@ -58,6 +58,9 @@ pub(crate) struct Finding {
     /// Of a misuse: when and where that was given back, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) given_back: Option<Back>,
+    /// Of what is against a policy: what the call said.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) detail: String,
     #[serde(flatten)]
     pub(crate) standing: Standing,
     /// Where it was given out, or the call was made, innermost place first; empty where no stack was recorded.
@@ -83,8 +86,28 @@ pub(crate) struct Back {
 pub(crate) enum FindingKind {
     /// A call broke the rules of its page.
     Misuse,
+    /// A call is against the policy that was asked for.
+    Policy,
     /// Something was given out and not given back.
     Leak,
+}
+
+/// The rule that a call broke.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Broken {
+    Misuse(Rule),
+    Policy(PolicyRule),
+}
+
+impl Broken {
+    /// The rule's name, as suppressions have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Misuse(rule) => rule.name(),
+            Self::Policy(rule) => rule.name(),
+        }
+    }
 }
 
 /// What a finding comes to.
@@ -95,6 +118,8 @@ pub(crate) enum Standing {
     Leaked,
     /// The check for misuse fails.
     Misused,
+    /// The check of the policy fails.
+    AgainstPolicy,
     /// A suppression says why it is no fault of the program.
     Suppressed { why: String },
     /// Whether it was given back can't be seen, in this way of calling the SSP. The check doesn't fail for it.
@@ -144,7 +169,7 @@ impl What {
     }
 
     /// `a credential handle`.
-    fn one(self) -> String {
+    pub(super) fn one(self) -> String {
         let name = self.counted(1);
         let name = name.trim_start_matches("1 ");
         let article = if name.starts_with(['a', 'e', 'i']) { "an" } else { "a" };
@@ -263,10 +288,14 @@ impl Finding {
         self.standing == Standing::Misused
     }
 
+    pub(crate) fn is_against_policy(&self) -> bool {
+        self.standing == Standing::AgainstPolicy
+    }
+
     /// For sorting: what matters most has the least.
     pub(super) fn rank(&self) -> impl Ord + use<> {
         let standing = match self.standing {
-            Standing::Leaked | Standing::Misused => 0,
+            Standing::AgainstPolicy | Standing::Leaked | Standing::Misused => 0,
             Standing::Unknown { .. } => 1,
             Standing::NotJudged { .. } => 2,
             Standing::Suppressed { .. } => 3,
@@ -285,8 +314,10 @@ impl Finding {
 
     /// `2 credential handles, never freed`, `a credential handle was freed twice`.
     pub(crate) fn title(&self) -> String {
-        if let Some(rule) = self.rule {
-            return self.misuse(rule);
+        match self.rule {
+            Some(Broken::Misuse(rule)) => return rule.title(self.what, self.count),
+            Some(Broken::Policy(rule)) => return rule.title(self.count),
+            None => {}
         }
         let kind = match (self.what, self.stage) {
             (What::Context, Some(Stage::Established)) => count(self.count, "established context"),
@@ -297,24 +328,6 @@ impl Finding {
         };
         let size = if self.bytes > 0 { format!(" ({})", count(self.bytes, "byte")) } else { String::new() };
         format!("{kind}{size}, {}", self.what.never())
-    }
-
-    fn misuse(&self, rule: Rule) -> String {
-        let one = self.what.one();
-        let title = match (rule, self.what) {
-            (Rule::FreedTwice, _) => format!("{one} was freed twice"),
-            (Rule::UsedAfterFreeing, What::Context) => format!("{one} was used after it was deleted"),
-            (Rule::UsedAfterFreeing, _) => format!("{one} was used after it was freed"),
-            (Rule::WrongFunction, _) => format!("{one} was passed to a function that doesn't free it"),
-            (Rule::WrongKind, What::Context) => {
-                "a context handle was passed as a credential handle".to_owned()
-            }
-            (Rule::WrongKind, _) => format!("{one} was passed as a context handle"),
-            (Rule::StepOnFailedContext, _) => {
-                "a step was made on a context whose handshake had failed".to_owned()
-            }
-        };
-        if self.count == 1 { title } else { format!("{title}, in {} calls", thousands(self.count as u64)) }
     }
 
     /// `CONTOSO\alice for Negotiate (secur32.dll), in client (412)`.
@@ -350,72 +363,4 @@ pub(crate) enum Stage {
     Established,
     Failed,
     HalfOpen,
-}
-
-/// A rule that a call can break, most important first.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Rule {
-    /// Something is given back once.
-    FreedTwice,
-    /// Nothing is used once it was given back.
-    UsedAfterFreeing,
-    /// Memory is given back to the function that its page names.
-    WrongFunction,
-    /// A credential handle is no context handle.
-    WrongKind,
-    /// A context whose handshake failed can only be deleted.
-    StepOnFailedContext,
-}
-
-impl Rule {
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 5] = [
-        Self::FreedTwice,
-        Self::UsedAfterFreeing,
-        Self::WrongFunction,
-        Self::WrongKind,
-        Self::StepOnFailedContext,
-    ];
-
-    /// The rule's name, as suppressions have it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::FreedTwice => "freed-twice",
-            Self::UsedAfterFreeing => "used-after-freeing",
-            Self::WrongFunction => "wrong-function",
-            Self::WrongKind => "wrong-kind",
-            Self::StepOnFailedContext => "step-on-failed-context",
-        }
-    }
-
-    pub(super) fn advice(self, what: What) -> &'static str {
-        match (self, what) {
-            (Self::FreedTwice, What::CredentialHandle) => {
-                "Free a credential handle once, and mark it then (SecInvalidateHandle), so that no other path frees it again."
-            }
-            (Self::FreedTwice, _) => "Free memory once, and set its pointer to null then.",
-            (Self::UsedAfterFreeing, What::CredentialHandle) => {
-                "Free a credential handle when no call uses it any more. Contexts that were begun with it go on without it."
-            }
-            (Self::UsedAfterFreeing, _) => {
-                "Delete a context when no call uses it any more: its handle is invalid from then on."
-            }
-            (Self::WrongFunction, what) => what.advice(),
-            (Self::WrongKind, _) => {
-                "Pass a handle of AcquireCredentialsHandle where a CredHandle is wanted, and a handle of a context where a CtxtHandle is."
-            }
-            (Self::StepOnFailedContext, _) => {
-                "Delete a context whose handshake failed (DeleteSecurityContext), and begin another one without it."
-            }
-        }
-    }
-
-    pub(super) fn reference(self, what: What) -> &'static str {
-        match (self, what) {
-            (Self::WrongKind, What::Context) => What::CredentialHandle.reference(),
-            (Self::WrongKind, _) => What::Context.reference(),
-            (_, what) => what.reference(),
-        }
-    }
 }

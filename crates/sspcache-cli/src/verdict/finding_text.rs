@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{
+    Moment,
     finding::{Finding, FindingKind, Standing},
     text::left,
 };
@@ -19,6 +20,7 @@ pub(super) fn finding_lines(finding: &Finding) -> Vec<String> {
     let lines = match finding.kind {
         FindingKind::Leak => leak_lines(finding),
         FindingKind::Misuse => misuse_lines(finding),
+        FindingKind::Policy => policy_lines(finding),
     };
     lines.iter().map(|line| quoted(line).into_owned()).collect()
 }
@@ -43,8 +45,12 @@ fn leak_lines(finding: &Finding) -> Vec<String> {
     lines
 }
 
+/// `+0.002 s (event 14)`.
+pub(super) fn moment(moment: &Moment) -> String {
+    format!("{} (event {})", since_start(moment.at), moment.event)
+}
+
 fn misuse_lines(finding: &Finding) -> Vec<String> {
-    let moment = |moment: &super::Moment| format!("{} (event {})", since_start(moment.at), moment.event);
     let places = |stack| places::lines(stack, 0, None).lines().map(str::to_owned).collect::<Vec<_>>();
     let first = if finding.count == 1 { "" } else { "the first " };
     let function = finding.function.unwrap_or_default();
@@ -59,9 +65,21 @@ fn misuse_lines(finding: &Finding) -> Vec<String> {
     if let Some(given_out) = &finding.given_out {
         lines.push(format!("given out {}", moment(given_out)));
     }
+    lines.extend((!finding.detail.is_empty()).then(|| finding.detail.clone()));
     if let Standing::Unknown { why } = &finding.standing {
         lines.push(format!("Unknown whether the call broke a rule: {why}."));
     }
+    lines.push(finding.advice.to_owned());
+    lines.push(finding.reference.to_owned());
+    lines
+}
+
+fn policy_lines(finding: &Finding) -> Vec<String> {
+    let first = if finding.count == 1 { "" } else { "the first " };
+    let function = finding.function.unwrap_or_default();
+    let mut lines = vec![finding.whose(), format!("{function}, {first}{}", moment(&finding.since))];
+    lines.extend(places::lines(&finding.stack, 0, None).lines().map(str::to_owned));
+    lines.extend((!finding.detail.is_empty()).then(|| finding.detail.clone()));
     lines.push(finding.advice.to_owned());
     lines.push(finding.reference.to_owned());
     lines
@@ -74,7 +92,7 @@ pub(super) fn listed<'f>(
     width: Option<u16>,
 ) -> (String, usize, Vec<&'f Finding>) {
     let is_shown = |finding: &&Finding| {
-        matches!(finding.standing, Standing::Leaked | Standing::Misused | Standing::Unknown { .. })
+        !matches!(finding.standing, Standing::Suppressed { .. } | Standing::NotJudged { .. })
     };
     let (shown, rest): (Vec<_>, Vec<_>) = findings.partition(is_shown);
     let mut text = String::new();
@@ -89,7 +107,7 @@ pub(super) fn listed<'f>(
 }
 
 fn finding_text(number: usize, finding: &Finding, width: Option<u16>) -> String {
-    let style = if finding.is_leaked() || finding.is_misused() { BAD } else { UNSURE };
+    let style = if matches!(finding.standing, Standing::Unknown { .. }) { UNSURE } else { BAD };
     let mut text = format!("{number}. {}\n", styled(style, quoted(&finding.title())));
     for line in finding_lines(finding) {
         text += &wrapped(&line, "   ", width);

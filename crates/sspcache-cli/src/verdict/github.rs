@@ -15,7 +15,7 @@ use super::{
     End, Outcome, Report,
     advice::advice_of,
     finding::{Finding, FindingKind},
-    finding_text, leaks_text, misuse_text,
+    finding_text, leaks_text, misuse_text, policy_text,
     text::{MAX_ROWS, cells, closing, left_alike, notes, plain},
 };
 use crate::{
@@ -52,13 +52,14 @@ pub(super) fn github(report: &Report<'_>) -> String {
         let (check, title) = match finding.kind {
             FindingKind::Leak => (Check::Leaks, "leak"),
             FindingKind::Misuse => (Check::Misuse, "misuse"),
+            FindingKind::Policy => (Check::Policy, "policy"),
         };
         commands.push(command(level(check), source(&finding.stack, &workspace), title, &message));
     }
     if more > 0 {
         let level = if report.holds() { "warning" } else { "error" };
         let message = format!("{}; the other forms of the verdict have them", count(more, "more thing"));
-        commands.push(command(level, None, "more left, leaked or misused", &message));
+        commands.push(command(level, None, "more was found", &message));
     }
     let gaps: Vec<_> =
         verdict.processes.iter().flat_map(|process| &process.gaps).chain(&verdict.gaps).collect();
@@ -75,20 +76,24 @@ pub(super) fn github(report: &Report<'_>) -> String {
     commands.concat() + &closing.join("\n").replace("##[", "## [") + "\n"
 }
 
-/// What the checks for leaks and misuse found, as far as they are made.
+/// What the checks for leaks and misuse, and that of a policy found, as far as they are made.
 fn found<'v>(report: &Report<'v>) -> Vec<&'v Finding> {
     let is_found = |finding: &&Finding| match finding.kind {
         FindingKind::Leak => report.checks.contains(&Check::Leaks) && finding.is_leaked(),
         FindingKind::Misuse => report.checks.contains(&Check::Misuse) && finding.is_misused(),
+        FindingKind::Policy => report.checks.contains(&Check::Policy) && finding.is_against_policy(),
     };
     report.verdict.findings.iter().filter(is_found).collect()
 }
 
-/// The closing sentences: what was left, and what the checks for leaks and misuse come to.
+/// The closing sentences: what was left, and what the other checks come to.
 fn sentences(report: &Report<'_>) -> Vec<String> {
     let mut sentences = vec![plain(&closing(report.verdict))];
     if report.checks.contains(&Check::Misuse) {
         sentences.push(plain(&misuse_text::closing(report.verdict)));
+    }
+    if let Some(policy) = &report.verdict.policy {
+        sentences.push(plain(&policy_text::closing(policy)));
     }
     if report.checks.contains(&Check::Leaks) {
         sentences.push(plain(&leaks_text::closing(report.verdict)));

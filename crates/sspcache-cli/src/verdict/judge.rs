@@ -16,10 +16,12 @@ use super::{
     finding::{Finding, FindingKind, Standing},
     leaks::{Account, ByKind, Circumstances, Resolve, Totals},
     misuse::Calls,
+    policy::{Handshakes, PolicyVerdict, SignIns},
     still_runs,
     suppressions::{Subject, Suppressions},
 };
 use crate::{
+    cli::Policy,
     output::status_name,
     places::{Images, Place},
 };
@@ -31,6 +33,7 @@ pub(crate) fn judge(
     unreadable: &[JournalError],
     is_running: impl Fn(u32, &str, FileTime) -> bool,
     mut suppressions: Suppressions,
+    policy: &Policy,
     resolve: &mut Resolve<'_>,
 ) -> Verdict {
     let mut journals: Vec<&Journal> = journals.iter().collect();
@@ -42,6 +45,7 @@ pub(crate) fn judge(
 
     let mut processes: Vec<Process> = Vec::new();
     let mut replays: Vec<Vec<Replay<'_>>> = Vec::new();
+    let mut handshakes = Handshakes::default();
     let mut gaps: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     for journal in journals {
         let Some(EventKind::Started { module, version, pid, program, forked, .. }) = journal.started() else {
@@ -78,7 +82,7 @@ pub(crate) fn judge(
         });
         let process = &mut processes[index];
         process.modules.insert(module.clone());
-        replays[index].push(Replay::of(journal, module, start));
+        replays[index].push(Replay::of(journal, module, start, policy));
         if !is_understood(version) {
             process.gaps.push(format!(
                 "a mock of version {version} wrote {}, but this program reads journals of version {}: take both \
@@ -89,20 +93,20 @@ pub(crate) fn judge(
         }
     }
     for (process, replays) in processes.iter_mut().zip(replays) {
-        conclude_process(process, replays, &is_running, &mut suppressions, resolve);
+        handshakes.add(conclude_process(process, replays, &is_running, &mut suppressions, resolve));
     }
-    let verdict = conclude(processes, gaps, &suppressions);
+    let verdict = conclude(processes, gaps, policy, handshakes, &suppressions);
     Verdict { began, lasted: end.map_or(Duration::ZERO, |end| since(start, end)), ..verdict }
 }
 
-/// Puts together what the journals of one process say.
+/// Puts together what the journals of one process say. The handshakes that a policy is for are returned.
 fn conclude_process(
     process: &mut Process,
     mut replays: Vec<Replay<'_>>,
     is_running: impl Fn(u32, &str, FileTime) -> bool,
     suppressions: &mut Suppressions,
     resolve: &mut Resolve<'_>,
-) {
+) -> Handshakes {
     // As yet these are the only gaps.
     let has_other_version = !process.gaps.is_empty();
     let last = replays.iter().filter_map(Replay::last).max().unwrap_or_default();
@@ -161,7 +165,7 @@ fn conclude_process(
         }
     }
     judge_left(process, suppressions, resolve);
-    judge_instances(process, accounts, is_running, suppressions, resolve);
+    let handshakes = judge_instances(process, accounts, is_running, suppressions, resolve);
     match without_end {
         Some((true, _)) => process.gaps.push(format!(
             "{} has no end in its journal: it crashed, was terminated, or still runs",
@@ -173,6 +177,7 @@ fn conclude_process(
         }
         _ => {}
     }
+    handshakes
 }
 
 /// Which credentials were left, and which of them a suppression is for.
@@ -204,6 +209,7 @@ fn judge_left(process: &mut Process, suppressions: &mut Suppressions, resolve: &
 struct OfInstance<'journal> {
     account: Account,
     calls: Calls,
+    sign_ins: SignIns,
     module: &'journal str,
     is_windows: bool,
     when: LeftWhen,
@@ -220,6 +226,7 @@ fn take_accounts<'journal>(replays: &mut [Replay<'journal>]) -> Vec<OfInstance<'
         accounts.push(OfInstance {
             account: std::mem::take(&mut replay.account),
             calls: std::mem::take(&mut replay.calls),
+            sign_ins: std::mem::take(&mut replay.sign_ins),
             has_memory_of_others: accounts
                 .iter()
                 .any(|earlier| earlier.module == replay.module && earlier.calls.has_memory()),
@@ -236,23 +243,34 @@ fn take_accounts<'journal>(replays: &mut [Replay<'journal>]) -> Vec<OfInstance<'
     accounts
 }
 
-/// What was leaked (clause Q2) and misused (Q3), unless that can't be told (Q6).
+/// What was leaked (clause Q2), misused (Q3), and against the policy (Q7), unless that can't be told (Q6).
 fn judge_instances(
     process: &mut Process,
     accounts: Vec<OfInstance<'_>>,
     is_running: bool,
     suppressions: &mut Suppressions,
     resolve: &mut Resolve<'_>,
-) {
+) -> Handshakes {
+    let mut handshakes = Handshakes::default();
     let has_gaps = !process.gaps.is_empty();
     for instance in accounts {
-        let OfInstance { account, calls, module, is_windows, when, is_freed_late, has_memory_of_others } =
-            instance;
+        let OfInstance {
+            account,
+            calls,
+            sign_ins,
+            module,
+            is_windows,
+            when,
+            is_freed_late,
+            has_memory_of_others,
+        } = instance;
         let when = if is_running && when == LeftWhen::NoEnd { LeftWhen::Running } else { when };
         let missing = has_gaps.then_some("events of the process are missing");
         let circumstances = Circumstances { process, module, is_windows, when, doubt: missing };
         let misused = calls.close(&circumstances, has_memory_of_others, suppressions, resolve);
-        process.findings.extend(misused);
+        let (against, of_instance) = sign_ins.close(&circumstances, suppressions, resolve);
+        handshakes.add(of_instance);
+        process.findings.extend(misused.into_iter().chain(against));
         let doubt = match when {
             _ if has_gaps => missing,
             _ if is_freed_late => Some("the process gave something back after the SSP had ended"),
@@ -269,14 +287,23 @@ fn judge_instances(
             process.given_out.entry(what).or_default().add(&totals);
         }
     }
+    handshakes
 }
 
-fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppressions) -> Verdict {
+fn conclude(
+    mut processes: Vec<Process>,
+    gaps: Vec<String>,
+    policy: &Policy,
+    handshakes: Handshakes,
+    suppressions: &Suppressions,
+) -> Verdict {
+    let has_gaps = !gaps.is_empty() || processes.iter().any(|process| !process.gaps.is_empty());
     let leaks = conclude_leaks(&processes, &gaps);
     let misuse = conclude_misuse(&processes, &gaps, &leaks);
     let mut findings: Vec<_> =
         processes.iter_mut().flat_map(|process| std::mem::take(&mut process.findings)).collect();
     findings.sort_by_key(Finding::rank);
+    let policy = PolicyVerdict::of(policy, findings.iter(), handshakes, has_gaps);
     let count = |kind: Kind| {
         let credentials = processes.iter().flat_map(|process| &process.credentials);
         credentials.filter(|credential| credential.kind == kind).count()
@@ -285,7 +312,7 @@ fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppr
     let left = processes.iter().map(|process| process.left).sum();
     let outcome = if left > 0 {
         Outcome::Left
-    } else if !gaps.is_empty() || processes.iter().any(|process| !process.gaps.is_empty()) {
+    } else if has_gaps {
         Outcome::Incomplete
     } else if !processes.iter().any(Process::is_exercised) {
         Outcome::NotExercised
@@ -305,6 +332,7 @@ fn conclude(mut processes: Vec<Process>, gaps: Vec<String>, suppressions: &Suppr
         hints: if outcome == Outcome::NotExercised { hints(&processes) } else { Vec::new() },
         leaks,
         misuse,
+        policy,
         findings,
         unused_suppressions: suppressions.unused(),
         running: processes.iter().filter(|process| process.runs).map(Process::running).collect(),
@@ -348,7 +376,7 @@ fn conclude_misuse(processes: &[Process], gaps: &[String], leaks: &Leaks) -> Mis
     let findings = processes.iter().flat_map(|process| &process.findings);
     for finding in findings.filter(|finding| finding.kind == FindingKind::Misuse) {
         match finding.standing {
-            Standing::Leaked | Standing::Misused => misused += finding.count,
+            Standing::AgainstPolicy | Standing::Leaked | Standing::Misused => misused += finding.count,
             Standing::Suppressed { .. } => suppressed += finding.count,
             Standing::NotJudged { .. } | Standing::Unknown { .. } => not_judged += finding.count,
         }
@@ -444,6 +472,8 @@ struct Replay<'journal> {
     account: Account,
     /// What was refused.
     calls: Calls,
+    /// What a policy judges.
+    sign_ins: SignIns,
     /// Whether it was to free a handle that it doesn't know.
     refused_to_free: bool,
 }
@@ -455,7 +485,7 @@ struct Entry {
 }
 
 impl<'journal> Replay<'journal> {
-    fn of(journal: &'journal Journal, module: &'journal str, start: FileTime) -> Self {
+    fn of(journal: &'journal Journal, module: &'journal str, start: FileTime, policy: &Policy) -> Self {
         let (os, offered) = match journal.started() {
             Some(EventKind::Started { os, packages, .. }) => (os.as_str(), packages.as_slice()),
             _ => ("", &[][..]),
@@ -485,6 +515,7 @@ impl<'journal> Replay<'journal> {
             images: Images::default(),
             account: Account::default(),
             calls: Calls::default(),
+            sign_ins: SignIns::new(policy),
             refused_to_free: false,
         };
         replay.run();
@@ -548,6 +579,7 @@ impl<'journal> Replay<'journal> {
         self.images.note(event);
         self.account.step(event, moment, &self.images);
         self.calls.step(event, moment, &self.images);
+        self.sign_ins.step(event, moment, &self.images);
         match &event.kind {
             EventKind::Acquired { credential, package, source, .. }
             | EventKind::CredentialsAdded { credential, package, source, .. } => {

@@ -14,15 +14,16 @@ use std::{
 use sspcache_engine::FileTime;
 
 use super::{
-    LeaksOutcome, MisuseOutcome, Outcome, Process, Report, Verdict,
+    LeaksOutcome, MisuseOutcome, Outcome, PolicyOutcome, PolicyVerdict, Process, Report, Verdict,
     advice::advice,
     finding::Finding,
-    finding_text, leaks_text, misuse_text,
+    finding_text, leaks_text, misuse_text, policy_text,
     text::{closing, left_alike, plain, still_held},
 };
 use crate::{cli::Check, places};
 
-/// The verdict as a JUnit report. The checks for leaks and misuse have test cases of their own, named `leaks` and `misuse`.
+/// The verdict as a JUnit report. The checks for leaks and misuse, and that of a policy, have test cases of their own: `leaks`, `misuse` and
+/// `policy`.
 ///
 /// CI servers follow test cases by name from run to run. So all processes of a program are one test case, which has the
 /// program's name and fails when one of them does: process numbers differ, and so does the order in which processes begin. What a program
@@ -55,6 +56,9 @@ pub(super) fn junit(report: &Report<'_>) -> String {
     }
     if checks.contains(&Check::Misuse) {
         add("misuse", (!report.passes(Check::Misuse)).then(|| misuse(verdict)));
+    }
+    if let Some(policy) = &verdict.policy {
+        add("policy", (!report.passes(Check::Policy)).then(|| against(verdict, policy)));
     }
     let beside: Vec<String> = verdict.processes.iter().flat_map(still_held).collect();
     suite(verdict, &cases, &beside.join("\n"))
@@ -127,6 +131,17 @@ fn misuse(verdict: &Verdict) -> Failure {
         MisuseOutcome::Incomplete => Failure::unknown("incomplete", text),
         MisuseOutcome::NotExercised => Failure::failed("not-exercised", text),
         MisuseOutcome::Clean | MisuseOutcome::Misused => Failure::failed("misuse", text),
+    }
+}
+
+/// The same for a policy.
+fn against(verdict: &Verdict, policy: &PolicyVerdict) -> Failure {
+    let against = verdict.findings.iter().filter(|finding| finding.is_against_policy());
+    let text = description(&policy_text::closing(policy), against);
+    match policy.outcome {
+        PolicyOutcome::Incomplete => Failure::unknown("incomplete", text),
+        PolicyOutcome::NotExercised => Failure::failed("not-exercised", text),
+        PolicyOutcome::Broken | PolicyOutcome::Kept => Failure::failed("policy", text),
     }
 }
 

@@ -106,6 +106,7 @@ impl Circumstances<'_> {
         let standing = match kind {
             FindingKind::Leak => Standing::Leaked,
             FindingKind::Misuse => Standing::Misused,
+            FindingKind::Policy => Standing::AgainstPolicy,
         };
         Finding {
             kind,
@@ -124,6 +125,7 @@ impl Circumstances<'_> {
             module: (*module).to_owned(),
             package: String::new(),
             principal: String::new(),
+            detail: String::new(),
             since,
             when: None,
             given_out: None,
@@ -223,7 +225,7 @@ impl Account {
             finding.count += 1;
             finding.bytes += thing.bytes;
             match finding.standing {
-                Standing::Leaked | Standing::Misused => total.leaked += 1,
+                Standing::AgainstPolicy | Standing::Leaked | Standing::Misused => total.leaked += 1,
                 Standing::Suppressed { .. } => total.suppressed += 1,
                 Standing::NotJudged { .. } | Standing::Unknown { .. } => total.not_judged += 1,
             }

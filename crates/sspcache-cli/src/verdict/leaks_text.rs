@@ -122,7 +122,7 @@ fn notes(findings: &[&Finding]) -> Vec<String> {
         let (said, why) = match &finding.standing {
             Standing::Suppressed { why } => (finding.when.map_or("", left), why),
             Standing::NotJudged { why } => ("as far as the journal tells, which is not judged", why),
-            Standing::Leaked | Standing::Misused | Standing::Unknown { .. } => continue,
+            _ => continue,
         };
         let note = format!(
             "{} {} still there {said}: {}: {why}",

@@ -12,8 +12,9 @@ use sspcache_engine::{
 
 use super::{
     Moment,
-    finding::{Back, Finding, FindingKind, Rule, Standing, What},
+    finding::{Back, Broken as BrokenRule, Finding, FindingKind, Standing, What},
     leaks::{Circumstances, Resolve},
+    rule::Rule,
     suppressions::{Subject, Suppressions},
 };
 use crate::places::{Images, Place};
@@ -157,7 +158,7 @@ impl Calls {
                 let doubted = may_be_others && memory.is_some();
                 let standing = standing(rule, &stack, doubted, circumstances, suppressions);
                 findings.push(Finding {
-                    rule: Some(rule),
+                    rule: Some(BrokenRule::Misuse(rule)),
                     function: Some(operation.name()),
                     package: life.package,
                     principal: life.principal,

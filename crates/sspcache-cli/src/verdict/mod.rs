@@ -15,7 +15,11 @@ mod leaks;
 mod leaks_text;
 mod misuse;
 mod misuse_text;
+mod policy;
+mod policy_rule;
+mod policy_text;
 mod report;
+mod rule;
 mod suppressions;
 mod text;
 
@@ -27,6 +31,7 @@ use sspcache_engine::{FileTime, SecurityStatus, Source};
 use self::{
     finding::Finding,
     leaks::{ByKind, Totals},
+    policy::{PolicyOutcome, PolicyVerdict},
 };
 pub(crate) use self::{
     judge::judge,
@@ -74,6 +79,9 @@ pub(crate) struct Verdict {
     pub(crate) leaks: Leaks,
     /// What came of the calls that were refused.
     pub(crate) misuse: Misuse,
+    /// What came of the policy, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<PolicyVerdict>,
     /// What was found, most important first.
     pub(crate) findings: Vec<Finding>,
     /// The suppressions of the user's file that were for nothing.
@@ -95,6 +103,10 @@ impl Verdict {
                 self.misuse.outcome == MisuseOutcome::Clean
                     || (allow_unused && self.misuse.outcome == MisuseOutcome::NotExercised)
             }
+            Check::Policy => self.policy.as_ref().is_none_or(|policy| {
+                policy.outcome == PolicyOutcome::Kept
+                    || (allow_unused && policy.outcome == PolicyOutcome::NotExercised)
+            }),
         }
     }
 
@@ -151,6 +163,10 @@ impl Verdict {
         if checks.contains(&Check::Misuse) {
             let misused = self.findings.iter().filter(|finding| finding.is_misused());
             entries.extend(misused.map(suppressions::generated));
+        }
+        if checks.contains(&Check::Policy) {
+            let against = self.findings.iter().filter(|finding| finding.is_against_policy());
+            entries.extend(against.map(suppressions::generated));
         }
         // Those that differ in whom they name suppress the same.
         let mut known = BTreeSet::new();

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Verdict, github, junit, leaks_text, misuse_text, text};
+use super::{Verdict, github, junit, leaks_text, misuse_text, policy_text, text};
 use crate::{cli::Check, output::wrapped_lines};
 
 /// A verdict, and what was asked of it.
@@ -74,6 +74,11 @@ impl Report<'_> {
             text.extend(["\n", &misuse]);
             number += shown;
         }
+        if let Some(policy) = &self.verdict.policy {
+            let (policy, shown) = policy_text::text(self.verdict, policy, number, width);
+            text.extend(["\n", &policy]);
+            number += shown;
+        }
         if checks_leaks {
             text.extend(["\n", &leaks_text::text(self.verdict, number, width)]);
         }
@@ -124,5 +129,6 @@ fn name(check: Check) -> &'static str {
         Check::Leaks => "leaks",
         Check::Left => "left",
         Check::Misuse => "misuse",
+        Check::Policy => "policy",
     }
 }

@@ -12,7 +12,9 @@ use toml::Spanned;
 
 use super::{
     Credential, Kind, Process,
-    finding::{Finding, Rule, What},
+    finding::{Broken, Finding, What},
+    policy_rule::PolicyRule,
+    rule::Rule,
 };
 use crate::places::Place;
 
@@ -63,6 +65,14 @@ pub(super) enum Of {
     Held,
     Identity,
     Memory,
+    NoChannelBindings,
+    NoMutualAuthentication,
+    NoSpn,
+    NotKerberos,
+    NtlmFallback,
+    NtlmNotExcluded,
+    NtlmPackage,
+    NtlmPreferred,
     PackedIdentity,
     Packages,
     StepOnFailedContext,
@@ -84,6 +94,14 @@ impl Of {
             Self::Held => "held",
             Self::Identity => What::Identity.name(),
             Self::Memory => What::Memory.name(),
+            Self::NoChannelBindings => PolicyRule::NoChannelBindings.name(),
+            Self::NoMutualAuthentication => PolicyRule::NoMutualAuthentication.name(),
+            Self::NoSpn => PolicyRule::NoSpn.name(),
+            Self::NotKerberos => PolicyRule::NotKerberos.name(),
+            Self::NtlmFallback => PolicyRule::NtlmFallback.name(),
+            Self::NtlmNotExcluded => PolicyRule::NtlmNotExcluded.name(),
+            Self::NtlmPackage => PolicyRule::NtlmPackage.name(),
+            Self::NtlmPreferred => PolicyRule::NtlmPreferred.name(),
             Self::PackedIdentity => What::PackedIdentity.name(),
             Self::Packages => What::Packages.name(),
             Self::StepOnFailedContext => Rule::StepOnFailedContext.name(),
@@ -112,6 +130,22 @@ impl From<Rule> for Of {
             Rule::WrongFunction => Self::WrongFunction,
             Rule::WrongKind => Self::WrongKind,
             Rule::StepOnFailedContext => Self::StepOnFailedContext,
+        }
+    }
+}
+
+impl From<Broken> for Of {
+    fn from(rule: Broken) -> Self {
+        match rule {
+            Broken::Misuse(rule) => rule.into(),
+            Broken::Policy(PolicyRule::NoChannelBindings) => Self::NoChannelBindings,
+            Broken::Policy(PolicyRule::NoMutualAuthentication) => Self::NoMutualAuthentication,
+            Broken::Policy(PolicyRule::NoSpn) => Self::NoSpn,
+            Broken::Policy(PolicyRule::NotKerberos) => Self::NotKerberos,
+            Broken::Policy(PolicyRule::NtlmFallback) => Self::NtlmFallback,
+            Broken::Policy(PolicyRule::NtlmNotExcluded) => Self::NtlmNotExcluded,
+            Broken::Policy(PolicyRule::NtlmPackage) => Self::NtlmPackage,
+            Broken::Policy(PolicyRule::NtlmPreferred) => Self::NtlmPreferred,
         }
     }
 }
@@ -289,7 +323,7 @@ fn string(value: &str) -> String {
 
 /// An entry that suppresses a finding, to be completed with the reason.
 pub(super) fn generated(finding: &Finding) -> String {
-    let kind = finding.rule.map_or_else(|| finding.what.name(), Rule::name);
+    let kind = finding.rule.map_or_else(|| finding.what.name(), Broken::name);
     entry(kind, &finding.stack, &finding.program, &finding.of())
 }
 
@@ -315,6 +349,7 @@ mod tests {
     use sspcache_engine::journal::Journal;
 
     use super::*;
+    use crate::cli::Policy;
 
     #[test]
     fn each_suppression_has_a_reason() {
@@ -365,7 +400,14 @@ mod tests {
                     .replace("module = \"x\"", &format!("{key} = \"{value}\"")),
             );
             let suppressions = Suppressions { users: users.unwrap(), ..Suppressions::default() };
-            let verdict = crate::verdict::judge(&journals, &[], |_, _, _| false, suppressions, &mut resolve);
+            let verdict = crate::verdict::judge(
+                &journals,
+                &[],
+                |_, _, _| false,
+                suppressions,
+                &Policy::default(),
+                &mut resolve,
+            );
             (verdict.leaks.all.leaked, verdict.leaks.all.suppressed, verdict.findings)
         };
         for (key, value, leaked, suppressed) in

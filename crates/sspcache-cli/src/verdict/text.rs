@@ -398,7 +398,7 @@ mod tests {
     use sspcache_engine::journal::Journal;
 
     use super::super::{Report, Suppressions, judge};
-    use crate::cli::Check;
+    use crate::cli::{Check, Policy};
 
     /// The verdict on a program with long names that left, leaked and misused something.
     fn verdict(width: Option<u16>) -> String {
@@ -423,7 +423,7 @@ mod tests {
         let journal = Journal::parse(Path::new("given.jsonl"), text.as_bytes()).expect("events");
         let suppressions = Suppressions::of(None).expect("the program's own");
         let resolve = &mut |stack: &[_]| stack.to_vec();
-        let verdict = judge(&[journal], &[], |_, _, _| false, suppressions, resolve);
+        let verdict = judge(&[journal], &[], |_, _, _| false, suppressions, &Policy::default(), resolve);
         let checks = &[Check::Left, Check::Leaks, Check::Misuse];
         let report = Report { verdict: &verdict, checks, allow_unused: false, generates: false };
         anstream::adapter::strip_str(&report.text(width)).to_string()
