@@ -43,6 +43,8 @@ fn plain_event(words: &str) -> Value {
                 "event": "credentials-added", "handle": number(0), "package": "NTLM", "principal": r"CONTOSO\alice", "source": "default",
             })
         }
+        "pending" => json!({ "event": "context-to-complete", "context": number(0) }),
+        "completed" => json!({ "event": "context-completed", "context": number(0) }),
         "freed" => json!({ "event": "freed", "handle": number(0) }),
         "started" => context("context-started"),
         "imported" => context("context-imported"),
@@ -124,6 +126,7 @@ fn each_row_of_the_table_is_found_by_its_rule_or_is_innocent() {
 #[test]
 fn where_events_are_missing_nobody_is_accused_and_nothing_is_clean() {
     let twice: Vec<Value> = row("handle-twice").events.iter().map(|words| event(words)).collect();
+    let short: Vec<Value> = row("short").events.iter().map(|words| event(words)).collect();
     let lost = json!({ "event": "ended", "how": "exit", "left": 0, "lost": 1 });
     let cases = [
         ("lost", Journal::of("linux", "secur32.dll").with(&twice).with(&[lost]), "incomplete", 99),
@@ -137,6 +140,8 @@ fn where_events_are_missing_nobody_is_accused_and_nothing_is_clean() {
         ("killed", Journal::of("linux", "secur32.dll").with(&twice), "misused", 99),
         ("crashed", Journal::of("windows", "secur32.dll").with(&twice), "misused", 99),
         ("crashed before", Journal::of("windows", "secur32.dll").with(&twice[..2]), "incomplete", 99),
+        // It might have made the step again.
+        ("killed with a short buffer", Journal::of("linux", "secur32.dll").with(&short), "clean", 0),
         ("killed before", Journal::of("linux", "secur32.dll").with(&twice[..2]), "clean", 0),
     ];
     for (case, journal, outcome, status) in &cases {

@@ -30,16 +30,29 @@ effect = 'SEC_E_INVALID_HANDLE'
 times = 1
 ";
 
+/// A package that can't encrypt.
+const PLAIN: &str = "
+[[package]]
+name = 'Plain'
+capabilities = ['integrity', 'connection']
+";
+
+/// What the configuration of an argument has beside that.
+fn config(argument: &str) -> &'static str {
+    match argument {
+        "completed" | "not-completed" => "[context]\ncomplete-tokens = true\n",
+        "retry" => FAULTS,
+        _ => "",
+    }
+}
+
 fn exec(stage: &Stage, options: &[&str], argument: &str) -> Command {
     let mut exec = stage.exec();
     win32::finds_library(&mut exec);
     exec.env("SSPCACHE_PASSWORD", "correct horse").args(["--account", r"CONTOSO\alice"]).args(options);
-    if argument == "retry" {
-        let faults = stage.path("faults.toml");
-        fs::write(&faults, FAULTS).unwrap();
-        exec.arg("--config").arg(faults);
-    }
-    exec.arg("--");
+    let file = stage.path("misuse.toml");
+    fs::write(&file, config(argument).to_owned() + PLAIN).unwrap();
+    exec.arg("--config").arg(file).arg("--");
     exec
 }
 
@@ -134,17 +147,24 @@ fn each_rule_that_a_windows_program_breaks_is_found_through_secur32_and_by_name(
     let program = stage.compile(MINGW, "misuse.exe", &fixture(SOURCE), &options);
     let run = |module: &str, check: &str, arguments: &[(String, Row)]| {
         let words = words(&[&"wine", &program, &module]);
+        let of = if arguments.len() == 1 { &arguments[0].0 } else { "" };
         let arguments = arguments.iter().map(|(argument, _)| argument);
-        Ran::of(exec(&stage, &[check], "").args(words).args(arguments))
+        Ran::of(exec(&stage, &[check], of).args(words).args(arguments))
     };
     let (broken, innocent): (Vec<_>, Vec<_>) =
         arguments().into_iter().partition(|(_, row)| row.rule.is_some());
+    // That one needs a configuration of its own.
+    let (completing, broken): (Vec<_>, Vec<_>) = broken.into_iter().partition(|it| !config(&it.0).is_empty());
     let is_handle =
         |(argument, _): &(String, Row)| !argument.starts_with("token") && !argument.starts_with("identity");
-    let handles: Vec<_> = arguments().into_iter().filter(|it| it.1.rule.is_some() && is_handle(it)).collect();
-    for (module, broken) in [("secur32.dll", broken), ("MSNSSPC.dll", handles)] {
+    let handles: Vec<_> = arguments()
+        .into_iter()
+        .filter(|it| it.1.rule.is_some() && is_handle(it) && config(&it.0).is_empty())
+        .collect();
+    for (module, broken) in [("secur32.dll", broken), ("MSNSSPC.dll", handles), ("secur32.dll", completing)] {
         let ran = run(module, "--check=misuse", &broken).exits_with(99);
-        let said = format!("misused: {} calls broke the rules of SSPI.", broken.len());
+        let calls = if broken.len() == 1 { "1 call".to_owned() } else { format!("{} calls", broken.len()) };
+        let said = format!("misused: {calls} broke the rules of SSPI.");
         assert!(ran.stderr.contains(&said), "{said}\n{}", ran.stderr);
         for (argument, row) in &broken {
             let (finding, here) = (row.finding.as_ref().unwrap(), line("HERE", argument).unwrap());
@@ -153,9 +173,11 @@ fn each_rule_that_a_windows_program_breaks_is_found_through_secur32_and_by_name(
             }
         }
     }
-    // The faults of one of them are of a configuration, and Windows forks nothing.
-    let innocent: Vec<_> =
-        innocent.into_iter().filter(|(argument, _)| argument != "retry" && argument != "fork").collect();
+    // Some need a configuration of their own, and Windows forks nothing.
+    let innocent: Vec<_> = innocent
+        .into_iter()
+        .filter(|(argument, _)| config(argument).is_empty() && argument != "fork")
+        .collect();
     let ran = run("secur32.dll", "--check=left,leaks,misuse", &innocent).exits_with(0);
     assert!(ran.stderr.contains("\nno misuse: "), "{}", ran.stderr);
 }

@@ -72,15 +72,22 @@ pub(crate) fn leaked(events: &[Event], places: &Places) -> Vec<String> {
 pub(crate) fn misused(events: &[Event], places: &Places) -> Vec<String> {
     let mut calls = HandleCalls::default();
     let mut misused = Vec::new();
-    for event in events {
-        let Some(HandleCall::Broke { rule, given_out, given_back }) = calls.step(event) else { continue };
+    for (event, call) in
+        events.iter().flat_map(|event| calls.step(event).into_iter().map(move |it| (event, it)))
+    {
+        let HandleCall::Broke { rule, given_out, given_back } = call else { continue };
         let EventKind::Refused { operation, .. } = event.kind else { continue };
         let Some(what) = events.iter().find(|event| event.seq == given_out).map(what) else { continue };
         let back = if what.is_context { "deleted" } else { "freed" };
         let broken = match rule {
             HandleRule::FreedTwice => format!("{what} was {back} twice"),
+            HandleRule::NotCompleted => format!("{what} had a token that was not completed"),
+            HandleRule::NotGranted => format!("{what} was used for what it was not granted"),
+            HandleRule::ShortBuffer => format!("{what} was given too little room for its token"),
             HandleRule::StepOnFailedContext => format!("{what} had failed, and was stepped on"),
+            HandleRule::UsedAfterFailing => format!("{what} was used that was never given"),
             HandleRule::UsedAfterFreeing => format!("{what} was used after it was {back}"),
+            HandleRule::UsedHalfOpen => format!("{what} was used before it was established"),
             HandleRule::WrongKind => format!("{what} was passed as the other kind"),
         };
         let call = format!("{} (event {}){}", operation.name(), event.seq, places.at(event.seq));

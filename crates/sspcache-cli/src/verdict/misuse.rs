@@ -13,6 +13,7 @@ use sspcache_engine::{
 use super::{
     Moment,
     finding::{Back, Broken as BrokenRule, Finding, FindingKind, Standing, What},
+    finding_text::moment,
     leaks::{Circumstances, Resolve},
     rule::Rule,
     suppressions::{Subject, Suppressions},
@@ -23,10 +24,12 @@ use crate::places::{Images, Place};
 #[derive(Default)]
 pub(super) struct Calls {
     handles: HandleCalls,
-    /// The credential handles and contexts, by the numbers of the events that gave them out.
+    /// The credential handles and contexts, by the numbers of the events that gave them out. Of what AcquireCredentialsHandle didn't
+    /// give, the number is that of its failure.
     lives: HashMap<u64, Life>,
     memory: HashMap<u64, Life>,
     broken: Vec<Broken>,
+    has_ended: bool,
 }
 
 /// Something that was given out.
@@ -64,16 +67,20 @@ struct Alike {
 impl Calls {
     /// Takes an event in. `images` has the files that the journal named so far.
     pub(super) fn step(&mut self, event: &Event, at: Moment, images: &Images) {
-        match self.handles.step(event) {
-            Some(HandleCall::GivenBack { given_out }) => {
-                give_back(self.lives.get_mut(&given_out), at, images.stack(event));
-            }
-            Some(HandleCall::Broke { rule, given_out, .. }) => {
-                if let Some(life) = self.lives.get(&given_out) {
-                    self.broke(rule.into(), life.clone(), event, at, images);
+        for call in self.handles.step(event) {
+            match call {
+                HandleCall::GivenBack { given_out } => {
+                    give_back(self.lives.get_mut(&given_out), at, images.stack(event));
+                }
+                HandleCall::Broke { rule, given_out, .. } => {
+                    if let Some(life) = self.lives.get(&given_out) {
+                        self.broke(rule.into(), life.clone(), event, at, images);
+                    }
+                }
+                HandleCall::MadeAgain { call } => {
+                    self.broken.retain(|broken| broken.rule != Rule::ShortBuffer || broken.at.event != call);
                 }
             }
-            _ => {}
         }
         match &event.kind {
             EventKind::Acquired { package, principal, .. } => {
@@ -89,6 +96,15 @@ impl Calls {
             EventKind::MemoryFreed { memory } => {
                 let stack = images.stack(event);
                 give_back(self.memory.get_mut(memory), at, stack);
+            }
+            EventKind::Ended { .. } => self.has_ended = true,
+            EventKind::Faulted { operation: Operation::AcquireCredentialsHandle, .. } => {
+                self.lives.insert(event.seq, Life::new(What::CredentialHandle, "", "", at));
+            }
+            EventKind::Refused {
+                operation: Operation::AcquireCredentialsHandle, package, principal, ..
+            } => {
+                self.lives.insert(event.seq, Life::new(What::CredentialHandle, package, principal, at));
             }
             EventKind::Refused { operation, status, memory: Some(memory), .. }
                 if *status == SecurityStatus::INVALID_HANDLE =>
@@ -135,6 +151,10 @@ impl Calls {
         let mut findings: Vec<Finding> = Vec::new();
         let mut known: HashMap<Alike, usize> = HashMap::new();
         for Broken { rule, life, memory, operation, at, stack } in self.broken {
+            // Until its end a process may make a step again.
+            if rule == Rule::ShortBuffer && !self.has_ended {
+                continue;
+            }
             if circumstances.system_may_free(life.what) {
                 continue;
             }
@@ -157,12 +177,19 @@ impl Calls {
                 let given_back = given_back.map(|(moment, stack)| Back { moment, stack: resolve(&stack) });
                 let doubted = may_be_others && memory.is_some();
                 let standing = standing(rule, &stack, doubted, circumstances, suppressions);
+                let detail = match rule {
+                    Rule::UsedAfterFailing => {
+                        format!("AcquireCredentialsHandle had failed {}", moment(&life.given_out))
+                    }
+                    _ => String::new(),
+                };
                 findings.push(Finding {
                     rule: Some(BrokenRule::Misuse(rule)),
                     function: Some(operation.name()),
                     package: life.package,
                     principal: life.principal,
-                    given_out: Some(life.given_out),
+                    given_out: (rule != Rule::UsedAfterFailing).then_some(life.given_out),
+                    detail,
                     given_back,
                     standing,
                     stack,
@@ -200,8 +227,13 @@ impl From<HandleRule> for Rule {
     fn from(rule: HandleRule) -> Self {
         match rule {
             HandleRule::FreedTwice => Self::FreedTwice,
+            HandleRule::NotCompleted => Self::NotCompleted,
+            HandleRule::NotGranted => Self::NotGranted,
+            HandleRule::ShortBuffer => Self::ShortBuffer,
             HandleRule::StepOnFailedContext => Self::StepOnFailedContext,
+            HandleRule::UsedAfterFailing => Self::UsedAfterFailing,
             HandleRule::UsedAfterFreeing => Self::UsedAfterFreeing,
+            HandleRule::UsedHalfOpen => Self::UsedHalfOpen,
             HandleRule::WrongKind => Self::WrongKind,
         }
     }
