@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sspcache_tests::{
     misuse::{Row, rows},
     program::Ran,
+    schema,
 };
 
 use crate::leaks::Journal;
@@ -86,7 +87,7 @@ fn check(journal: &Journal, options: &[&str]) -> Ran {
 }
 
 fn verdict(journal: &Journal) -> Value {
-    check(journal, &["--format=json"]).json()
+    schema::verdict(&check(journal, &["--format=json"]).stdout)
 }
 
 fn misuses(verdict: &Value) -> Vec<&Value> {

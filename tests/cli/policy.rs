@@ -3,7 +3,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sspcache_tests::policy::{Row, rows};
+use sspcache_tests::{
+    policy::{Row, rows},
+    schema,
+};
 
 use crate::{leaks::Journal, misuse::event};
 
@@ -13,7 +16,7 @@ fn journal(row: &Row) -> Journal {
 }
 
 fn verdict(journal: &Journal, options: &[&str]) -> Value {
-    journal.run(&[options, &["--format=json"]].concat()).json()
+    schema::verdict(&journal.run(&[options, &["--format=json"]].concat()).stdout)
 }
 
 fn against(verdict: &Value) -> Vec<&Value> {
@@ -144,7 +147,7 @@ fn what_is_against_a_policy_is_a_case_of_the_junit_report_and_an_annotation() {
     journal.run(&["--forbid=ntlm", &junit]).exits_with(99);
     let report = fs::read_to_string(&file).unwrap();
     for said in [
-        r#"<testcase name="policy" classname="sspcache">"#,
+        r#"<testcase name="policy" classname="sspcache""#,
         r#"type="policy">policy broken: 1 call is against the policy."#,
         "Negotiate fell back to NTLM",
         "it named no target",
