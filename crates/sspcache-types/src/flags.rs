@@ -113,6 +113,18 @@ impl ContextFlags {
         Self::of_bits(|row| row.returned(role), bits)
     }
 
+    /// The documented names of `ISC_REQ_…` or `ASC_REQ_…` bits.
+    pub fn names_of_requested(role: Role, bits: u32) -> impl Iterator<Item = &'static str> {
+        let column = if role == Role::Initiator { 0 } else { 2 };
+        named(column, move |row| row.requested(role) & bits != 0)
+    }
+
+    /// The documented names of `ISC_RET_…` or `ASC_RET_…` bits.
+    pub fn names_of_returned(role: Role, bits: u32) -> impl Iterator<Item = &'static str> {
+        let column = if role == Role::Initiator { 1 } else { 3 };
+        named(column, move |row| row.returned(role) & bits != 0)
+    }
+
     fn of_bits(column: impl Fn(&Row) -> u32, bits: u32) -> Self {
         ROWS.iter().filter(|row| column(row) & bits != 0).map(|row| row.flag).collect()
     }
@@ -120,6 +132,11 @@ impl ContextFlags {
     fn bits_of(self, column: impl Fn(&Row) -> u32) -> u32 {
         ROWS.iter().filter(|row| self.contains(row.flag)).map(column).fold(0, |all, bit| all | bit)
     }
+}
+
+/// The names in this column of the rows that are wanted.
+fn named(column: usize, is_wanted: impl Fn(&Row) -> bool) -> impl Iterator<Item = &'static str> {
+    ROWS.iter().zip(NAMES).filter(move |(row, _)| is_wanted(row)).map(move |(_, names)| names[column])
 }
 
 /// One flag's bits in the four sets; 0 where there is none.
@@ -156,7 +173,14 @@ macro_rules! rows {
             asc_req: rows!(@ $asc_req),
             asc_ret: rows!(@ $asc_ret),
         },)+];
+
+        /// The names of the bits, in the same order.
+        const NAMES: &[[&str; 4]] = &[$([
+            rows!(@name $isc_req), rows!(@name $isc_ret), rows!(@name $asc_req), rows!(@name $asc_ret),
+        ],)+];
     };
+    (@name -) => { "" };
+    (@name $name:ident) => { stringify!($name) };
     (@ -) => { 0 };
     (@ $name:ident) => { sspi::$name };
 }
@@ -204,6 +228,12 @@ mod tests {
     #[test]
     fn each_flag_has_a_bit_of_its_own_in_each_set() {
         assert_eq!(ROWS.len(), ContextFlags::all().iter().count());
+        let names =
+            |bits| ContextFlags::names_of_requested(Role::Acceptor, bits).collect::<alloc::vec::Vec<_>>();
+        assert_eq!(
+            names(sspi::ASC_REQ_STREAM | sspi::ASC_REQ_NO_TOKEN),
+            ["ASC_REQ_NO_TOKEN", "ASC_REQ_STREAM"]
+        );
         for role in [Role::Acceptor, Role::Initiator] {
             for flag in ContextFlags::all().iter() {
                 for (bits, back) in [

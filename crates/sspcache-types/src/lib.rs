@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod name;
+pub mod numbers;
 
 mod flags;
 mod handshake;
