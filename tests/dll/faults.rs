@@ -146,6 +146,7 @@ fn an_environment_that_cannot_be_used_fails_every_call_with_one_message_that_has
         ("SSPCACHE_CONFIG", None, "mock.toml"),
         ("SSPCACHE_JOURNAL", None, "mock.toml"),
         ("SSPCACHE_STACK", None, "is not a number of frames from 0 to 32"),
+        ("SSPCACHE_TRACE", None, "is neither off, calls nor tokens"),
     ];
     for (index, (variable, text, expected)) in cases.into_iter().enumerate() {
         let case = folder.path().join(index.to_string());
@@ -187,7 +188,8 @@ fn every_call_fails() {
 #[test]
 fn an_empty_variable_changes_nothing() {
     let none = OsStr::new("");
-    let environment = [("SSPCACHE_CONFIG", none), ("SSPCACHE_JOURNAL", none), ("SSPCACHE_STACK", none)];
+    let environment =
+        ["SSPCACHE_CONFIG", "SSPCACHE_JOURNAL", "SSPCACHE_STACK", "SSPCACHE_TRACE"].map(|name| (name, none));
     let body = || assert!(Mock::own("MSNSSPC").flush());
     if let Some(command) = in_own_process("an_empty_variable_changes_nothing", &environment, body) {
         assert_eq!(succeed(command), "");

@@ -549,7 +549,9 @@ pub fn in_own_process(
     }
     let mut command = std::process::Command::new(env::current_exe().expect("a test knows its own path"));
     command.args([&*full_name(test), "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
-    for variable in ["SSPCACHE_CONFIG", "SSPCACHE_JOURNAL", "SSPCACHE_STACK", "RUST_BACKTRACE"] {
+    for variable in
+        ["SSPCACHE_CONFIG", "SSPCACHE_JOURNAL", "SSPCACHE_STACK", "SSPCACHE_TRACE", "RUST_BACKTRACE"]
+    {
         command.env_remove(variable);
     }
     command.env(CHILD, test).envs(environment.iter().copied());

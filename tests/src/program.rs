@@ -54,6 +54,7 @@ pub fn sspcache() -> Command {
         "GITHUB_STEP_SUMMARY",
         "GITHUB_WORKSPACE",
         "SSPCACHE_STACK",
+        "SSPCACHE_TRACE",
     ] {
         command.env_remove(variable);
     }

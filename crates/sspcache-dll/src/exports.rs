@@ -317,6 +317,7 @@ macro_rules! __export {
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
                 let edge = abi::Edge::default();
+                $crate::__trace!(edge, $name($($parameter: $type),*));
                 $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
@@ -399,6 +400,7 @@ macro_rules! __link {
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
                 let edge = abi::Edge::default();
+                $crate::__trace!(edge, $name($($parameter: $type),*));
                 $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
@@ -517,6 +519,22 @@ macro_rules! __export_detach {
                 SSP.detach(if reserved.is_null() { abi::Ending::Unloaded } else { abi::Ending::Exit });
             }
             1
+        }
+    };
+}
+
+/// Begins the trace of a call, if it is traced.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __trace {
+    ($edge:ident, $name:ident($($parameter:ident: $type:ty),*)) => {
+        if SSP.may_trace() {
+            const NAMES: &str = concat!(stringify!($name) $(, " ", stringify!($parameter))*);
+            const KINDS: [abi::Kind; <[&str]>::len(&[$(stringify!($parameter)),*])] = [$(<$type as abi::Parametric>::KIND),*];
+            static SHAPE: [u8; KINDS.len() + NAMES.len()] = abi::shape(KINDS, NAMES);
+            let words = [$(abi::Parametric::word($parameter)),*];
+            // SAFETY: the caller promises that they are what the page says until the call returns.
+            unsafe { abi::begin_trace(&$edge, &SSP, &SHAPE, &words) };
         }
     };
 }

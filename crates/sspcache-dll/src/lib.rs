@@ -8,8 +8,9 @@
 //! SONAME, or the version resource that says it is a mock.
 //!
 //! - **Environment.** `SSPCACHE_CONFIG` names a configuration, `SSPCACHE_JOURNAL` where to write the journal, and
-//!   `SSPCACHE_STACK` is how many frames of the program's stack are in it, from 0 (the default) to 32. When one of them
-//!   can't be used, a message on standard error says so, and every call fails. On Linux a program that was started without them
+//!   `SSPCACHE_STACK` is how many frames of the program's stack are in it, from 0 (the default) to 32; `SSPCACHE_TRACE` says
+//!   whether each call is in it: `off` (the default), `calls`, or `tokens` for those of handshakes as well. When one of them can't be
+//!   used, a message on standard error says so, and every call fails. On Linux a program that was started without them
 //!   finds those of the `sspcache exec` that it runs under.
 //! - **Panics** never cross the ABI: they become FALSE, null or `SEC_E_INTERNAL_ERROR`.
 //! - **Unloading** wipes what is cached, and says in the journal how much that was.
@@ -61,6 +62,7 @@ mod stack;
 mod state;
 mod surroundings;
 mod text;
+mod trace;
 
 pub use allocator::WipingAllocator;
 pub use sspcache_engine::Ending;
@@ -106,7 +108,7 @@ pub mod abi {
             enumerate_security_packages, enumerate_with, is_named, offers, package_info,
             query_security_package_info,
         },
-        raw::Raw,
+        raw::{Kind, Parametric, Raw, begin_trace, shape},
         security_packages::{add_security_package, delete_security_package},
         stack::Edge,
         state::{

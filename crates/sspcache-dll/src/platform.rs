@@ -41,6 +41,32 @@ pub(crate) fn write_to_standard_error(text: &str) {
     let _ = file.write_all(text.as_bytes());
 }
 
+/// The current thread, as the operating system numbers it.
+pub(crate) fn thread() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // The function `gettid` is newer than the C libraries that the mocks run with.
+        // SAFETY: it takes nothing.
+        u64::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or_default()
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        let mut thread = 0;
+        // SAFETY: there is a place for the number; 0 is the current thread.
+        unsafe { libc::pthread_threadid_np(0, &raw mut thread) };
+        thread
+    }
+    #[cfg(windows)]
+    {
+        // SAFETY: it takes nothing.
+        unsafe { windows_sys::Win32::System::Threading::GetCurrentThreadId() }.into()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
+    {
+        0
+    }
+}
+
 /// The difference between local time and UTC now, in seconds; positive east of Greenwich. UTC in a child whose parent's threads may
 /// have left the C library's lock of the time zone taken.
 #[cfg(unix)]

@@ -22,6 +22,7 @@ use std::{
 use sspcache_engine::EngineBuilder;
 
 use crate::environment::Environment;
+use crate::trace::{Returned, Trace};
 
 #[cfg(all(unix, not(target_arch = "arm"), not(miri)))]
 mod unix;
@@ -101,43 +102,57 @@ thread_local! {
     static OUTERMOST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A place in the stack's frame of a function that the program calls: the frames beyond it are the program's.
+/// A place in the stack's frame of a function that the program calls: the frames beyond it are the program's. It has the call's trace,
+/// if the call is traced.
 ///
 /// The image of a frame can't say that, where the mock is linked into the program. It has a size, and may be written to: otherwise it
 /// would need no place on the stack.
-#[derive(Debug, Default)]
-pub struct Edge(#[allow(dead_code, reason = "makes it need a place")] Cell<u8>);
+#[derive(Debug)]
+pub struct Edge {
+    /// From `Box::into_raw`, or null. A box would be dropped by every function of an SSP, each with code for that.
+    trace: Cell<*mut Trace>,
+    /// Whether it is the current thread's outermost one, and so to be forgotten.
+    is_outermost: Cell<bool>,
+}
+
+impl Default for Edge {
+    /// That of a call that is about to begin.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "smaller than a call, in every function of an SSP")]
+    fn default() -> Self {
+        Self { trace: Cell::new(ptr::null_mut()), is_outermost: Cell::new(false) }
+    }
+}
 
 impl Edge {
-    /// Runs a call whose function has this edge.
-    pub fn within<R>(&self, call: impl FnOnce() -> R) -> R {
-        // The system's walk on Windows has no addresses of frames.
-        if cfg!(windows) {
-            return call();
-        }
-        let is_outermost = self.enter();
-        let result = call();
-        if is_outermost {
-            Self::leave();
-        }
-        result
+    /// Has the call traced.
+    pub(crate) fn trace(&self, trace: Box<Trace>) {
+        self.trace.set(Box::into_raw(trace));
     }
 
-    /// Whether it is the current thread's outermost one from here on. Not inlined, since every function of an SSP would have a copy.
+    /// Begins the call. Not inlined, since every function of an SSP would have a copy.
     #[inline(never)]
-    fn enter(&self) -> bool {
+    pub(crate) fn enter(&self) {
         let here = ptr::from_ref(self).addr();
-        // Stacks grow downwards: an edge below this one is of a call that was left by `longjmp`.
-        let is_outermost = Wanted::may_be() && OUTERMOST.get() < here;
-        if is_outermost {
+        // The system's walk on Windows has no addresses of frames. Stacks grow downwards: an edge below this one is of a call that was
+        // left by `longjmp`.
+        if cfg!(not(windows)) && Wanted::may_be() && OUTERMOST.get() < here {
             OUTERMOST.set(here);
+            self.is_outermost.set(true);
         }
-        is_outermost
     }
 
+    /// Ends the call, which has returned this.
     #[inline(never)]
-    fn leave() {
-        OUTERMOST.set(0);
+    pub(crate) fn leave(&self, returned: Returned) {
+        let trace = self.trace.replace(ptr::null_mut());
+        if !trace.is_null() {
+            // SAFETY: it was a box, and is taken once.
+            unsafe { Box::from_raw(trace) }.end(returned);
+        }
+        if self.is_outermost.get() {
+            OUTERMOST.set(0);
+        }
     }
 
     /// The address of the outermost edge of the current thread.

@@ -22,6 +22,7 @@ use crate::{
     raw::Address,
     stack,
     surroundings::Surroundings,
+    trace::{self, Tracing},
 };
 
 /// The state of one DLL. It holds nothing until the first call.
@@ -32,6 +33,7 @@ pub struct Ssp {
     surroundings: Surroundings,
     /// Whether there was an engine whose events are read: nothing else is done for events where there was none.
     was_observed: AtomicBool,
+    tracing: Tracing,
 }
 
 /// The state in one process.
@@ -56,7 +58,20 @@ impl Ssp {
             state: InUse::new(),
             surroundings: Surroundings::new(),
             was_observed: AtomicBool::new(false),
+            tracing: Tracing::new(),
         }
+    }
+
+    /// Whether a call may have to be traced.
+    #[doc(hidden)]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "all that a call costs that isn't traced")]
+    pub fn may_trace(&self) -> bool {
+        self.tracing.may_be_on()
+    }
+
+    pub(crate) fn tracing(&self) -> &Tracing {
+        &self.tracing
     }
 
     /// The engine; made now, if this is the first call.
@@ -157,6 +172,11 @@ impl Ssp {
         if !self.was_observed.load(Ordering::Relaxed) {
             return None;
         }
+        self.recorder()
+    }
+
+    /// The engine that a call is recorded in, made for the first one.
+    pub(crate) fn recorder(&self) -> Option<Used<'_, Engine>> {
         self.engine().ok().filter(|engine| engine.is_observed())
     }
 
@@ -245,6 +265,7 @@ impl Ssp {
             builder = builder.sink(journal);
         }
         builder = stack::configure(builder, &environment)?;
+        trace::check()?;
         Ok(builder.build())
     }
 }

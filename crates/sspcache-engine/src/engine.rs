@@ -96,6 +96,11 @@ impl Engine {
         self.instance.note_of_others(kind, held);
     }
 
+    /// Records a call of the program's, for a trace: a [`Called`](EventKind::Called).
+    pub fn note_call(&self, call: EventKind) {
+        self.instance.note(call);
+    }
+
     /// Records that modules are loaded which free credentials in a way of their own, by their file names.
     pub fn note_modules(&self, loaded: Vec<String>) {
         self.instance.note(EventKind::Modules { loaded });

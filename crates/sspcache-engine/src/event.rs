@@ -92,6 +92,25 @@ pub enum EventKind {
         /// The handle's value.
         context: usize,
     },
+    /// A call returned: recorded where a trace is wanted (clause Q8). What it did in the SSP are the events before it.
+    ///
+    /// Parameters are `NAME=VALUE` with blanks between. A value is `-` for null and `+` for what isn't shown; a number; `#` and the
+    /// handle's value, with the other half behind a dot where it is the SSP's; `"text"` as Rust quotes it; or buffers,
+    /// `[TYPE:LENGTH:TOKEN,…]`, the type and the token in hexadecimal, the token where it was asked for.
+    Called {
+        /// The function's documented name.
+        function: String,
+        /// The thread, as the operating system numbers it.
+        thread: u64,
+        /// What it was given, in the order of the parameters. A place for a result is none of this, but a descriptor of buffers is.
+        given: String,
+        /// What it gave back through its parameters; of a call that failed, only what it changed in its descriptors of buffers.
+        #[cfg_attr(feature = "journal", serde(default, skip_serializing_if = "String::is_empty"))]
+        gave: String,
+        /// What it returned: the number of a status; `+` and that of an error code; `TRUE` or `FALSE`; `given` or `null` for a pointer;
+        /// `void`.
+        returned: String,
+    },
     /// A context was deleted, established or not.
     ContextDeleted {
         /// The handle's value.
@@ -421,7 +440,10 @@ impl EventKind {
                 operation: Operation::AcquireCredentialsHandle | Operation::AddCredentials,
                 ..
             } => Frames::All,
-            Self::ContextDeleted { .. } | Self::Freed { .. } | Self::MemoryFreed { .. } => Frames::Caller,
+            Self::Called { .. }
+            | Self::ContextDeleted { .. }
+            | Self::Freed { .. }
+            | Self::MemoryFreed { .. } => Frames::Caller,
             _ => Frames::None,
         }
     }

@@ -2,11 +2,13 @@
 
 use std::{ffi::c_void, ptr, slice};
 
+use sspcache_dll::__trace;
 use sspcache_dll::abi::{self, Ansi, SecPkgInfoA, SecPkgInfoW, Wide};
 
 use crate::{
     library::{self, SYSTEM, UNSUPPORTED},
-    recorder, ssp,
+    recorder,
+    ssp::{self, SSP},
 };
 
 /// Exports one form of the function that lists the packages.
@@ -30,8 +32,10 @@ macro_rules! enumerate {
                 return unsafe { systems::<$info>($systems, count, packages) };
             }
             let others = Others::new();
+            let edge = abi::Edge::default();
+            __trace!(edge, $name(count: *mut u32, packages: *mut *mut $info));
             // SAFETY: by this function's contract.
-            abi::answer(&abi::Edge::default(), || unsafe {
+            abi::answer(&edge, || unsafe {
                 abi::enumerate_with::<$encoding>(
                     &ssp::SSP,
                     others.infos(),

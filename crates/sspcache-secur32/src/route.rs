@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 
+use sspcache_dll::__trace;
 use sspcache_dll::abi::{
     self, Ansi, SEC_GET_KEY_FN, SECURITY_PACKAGE_OPTIONS, SecBuffer, SecBufferDesc, SecHandle,
     SecurityFunctionTableA, SecurityFunctionTableW, Wide,
@@ -11,7 +12,8 @@ use crate::{
     library::{self, Library, SYSTEM, UNSUPPORTED},
     owner::{CONTEXTS, CREDENTIALS},
     packages::{EnumerateSecurityPackagesA, EnumerateSecurityPackagesW},
-    recorder, ssp,
+    recorder,
+    ssp::{self, SSP},
 };
 
 /// A name that ends in a null.
@@ -285,7 +287,9 @@ unsafe fn step_owner(credential: *const SecHandle, context: *const SecHandle) ->
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn InitSecurityInterfaceA() -> *const SecurityFunctionTableA {
     systems_table(c"InitSecurityInterfaceA").unwrap_or_else(|| {
-        abi::answer(&abi::Edge::default(), || abi::init_security_interface(&ssp::SSP, &TABLE_A.0))
+        let edge = abi::Edge::default();
+        __trace!(edge, InitSecurityInterfaceA());
+        abi::answer(&edge, || abi::init_security_interface(&SSP, &TABLE_A.0))
     })
 }
 
@@ -293,7 +297,9 @@ pub(crate) extern "system" fn InitSecurityInterfaceA() -> *const SecurityFunctio
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn InitSecurityInterfaceW() -> *const SecurityFunctionTableW {
     systems_table(c"InitSecurityInterfaceW").unwrap_or_else(|| {
-        abi::answer(&abi::Edge::default(), || abi::init_security_interface(&ssp::SSP, &TABLE_W.0))
+        let edge = abi::Edge::default();
+        __trace!(edge, InitSecurityInterfaceW());
+        abi::answer(&edge, || abi::init_security_interface(&SSP, &TABLE_W.0))
     })
 }
 

@@ -24,11 +24,11 @@ mod cred_write;
 mod handles;
 mod identity;
 mod options;
+mod parameter;
 mod place;
 mod step;
 mod strings;
 
-pub use self::place::Raw;
 pub(crate) use self::{
     attributes::{AttributeBuffer, Structure},
     buffers::{Access, BufferDesc, Descriptor, InBuffer, Piece, Whole},
@@ -37,7 +37,12 @@ pub(crate) use self::{
     handles::{InHandle, OutHandle},
     identity::{AuthData, AuthStrings, Form, WholeBlock, check_lengths},
     options::PackageOptions,
+    parameter::{Parameter, Parameters},
     place::{Address, Out, all_given},
     step::{StepBuffers, StepCall},
     strings::Str,
+};
+pub use self::{
+    parameter::{Kind, Parametric, begin_trace, shape},
+    place::Raw,
 };

@@ -251,7 +251,7 @@ unsafe fn acquired(lives: &mut Lives, call: &Call<'_>) {
         let (package, principal) = (package.clone(), principal.clone());
         lives.note(EventKind::Held { credential, package, principal, source, handle });
     }
-    lives.note(EventKind::Acquired { handle, package, principal, credential, source });
+    lives.note(EventKind::Acquired { handle, package, principal, credential, source, list: String::new() });
 }
 
 /// # Safety
@@ -262,7 +262,14 @@ unsafe fn added(lives: &mut Lives, call: &Call<'_>, before: &Before) {
     let package = unsafe { memory::text(call, call.get("package")) };
     // SAFETY: by this function's contract.
     let (source, principal) = unsafe { secret_of(call, &package) };
-    lives.note(EventKind::CredentialsAdded { handle, package, principal, credential: None, source });
+    lives.note(EventKind::CredentialsAdded {
+        handle,
+        package,
+        principal,
+        credential: None,
+        source,
+        list: String::new(),
+    });
 }
 
 fn freed(lives: &mut Lives, credential: Option<(Key, Life)>) {
@@ -378,7 +385,19 @@ impl Named {
 
     pub(super) fn refused(self, call: &Call<'_>, status: SecurityStatus) -> EventKind {
         let Self { handle, context, memory, package, principal } = self;
-        EventKind::Refused { operation: call.operation, status, package, principal, handle, context, memory }
+        EventKind::Refused {
+            operation: call.operation,
+            status,
+            package,
+            principal,
+            handle,
+            context,
+            memory,
+            // The system doesn't say.
+            short: false,
+            forbidden: String::new(),
+            target: String::new(),
+        }
     }
 }
 

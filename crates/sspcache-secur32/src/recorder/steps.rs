@@ -38,7 +38,16 @@ pub(super) unsafe fn stepped(lives: &mut Lives, call: &Call<'_>, before: &Before
             lives.add_context(key, Life::of_context(number, &package, &principal));
             context = Some(number);
             let package = package.clone();
-            lives.note(EventKind::ContextStarted { context: number, role, package, principal });
+            // What it asked for is in `Stepped`. Without it here no policy is judged: which package Negotiate chose isn't known.
+            lives.note(EventKind::ContextStarted {
+                context: number,
+                role,
+                package,
+                principal,
+                handle: None,
+                asked: None,
+                target: String::new(),
+            });
         }
         // Its handle may change with a step.
         (Some(key), Some((old, _))) if is_ok && key != *old => {
@@ -81,7 +90,14 @@ pub(super) unsafe fn stepped(lives: &mut Lives, call: &Call<'_>, before: &Before
     life.has_ended = true;
     let (number, principal) = (life.number, life.principal.clone());
     lives.note(if is_ok {
-        EventKind::ContextEstablished { context: number, role, package, principal }
+        EventKind::ContextEstablished {
+            context: number,
+            role,
+            package,
+            principal,
+            granted: None,
+            bound: false,
+        }
     } else {
         EventKind::ContextFailed { context: number, status: known }
     });
