@@ -342,6 +342,7 @@ mod unix {
         assert_eq!(variable("SSPCACHE_DLL_DIR").unwrap(), home);
         assert!(variable("SSPCACHE_JOURNAL").is_some());
         assert_eq!(variable("SSPCACHE_STACK").unwrap(), "8");
+        assert_eq!(variable("SSPCACHE_TRACE").unwrap(), "off");
         for none in ["SSPCACHE_CONFIG", "LD_PRELOAD", "WINEPATH"] {
             assert_eq!(variable(none), None, "{none}");
         }
@@ -349,9 +350,9 @@ mod unix {
         let config = fixture("config/full.toml");
         let mut command = stage.exec();
         command.env("LD_LIBRARY_PATH", "/before").env("WINEPATH", "C:\\before");
-        command.env("LD_PRELOAD", "libm.so.6").env("SSPCACHE_STACK", "32");
+        command.env("LD_PRELOAD", "libm.so.6").env("SSPCACHE_STACK", "32").env("SSPCACHE_TRACE", "calls");
         command
-            .args(["--stack=0", "--preload=msapsspc", "--config"])
+            .args(["--stack=0", "--trace", "--trace-tokens", "--preload=msapsspc", "--config"])
             .arg(&config)
             .arg("--journal")
             .arg(stage.path("run"));
@@ -361,6 +362,7 @@ mod unix {
         assert_eq!(variable("LD_PRELOAD").unwrap(), format!("libm.so.6:{home}/MSAPSSPC.dll"));
         assert_eq!(variable("SSPCACHE_JOURNAL").unwrap(), format!("{home}/run"));
         assert_eq!(variable("SSPCACHE_STACK").unwrap(), "0");
+        assert_eq!(variable("SSPCACHE_TRACE").unwrap(), "tokens");
         assert!(variable("SSPCACHE_CONFIG").unwrap().ends_with("config/full.toml"));
         assert_eq!(variable("WINEPATH").unwrap(), "C:\\before", "there are no mocks for Windows here");
     }

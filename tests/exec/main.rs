@@ -32,6 +32,8 @@ mod running;
 mod secur32;
 /// Where in the program something was given out and taken back.
 mod stacks;
+/// The calls of a program, one a line.
+mod tracing;
 /// Commands that find no mock, and why.
 mod unseen;
 /// Windows programs under Wine, by name and through secur32, and the prefix in which they run.

@@ -224,8 +224,18 @@ pub(crate) struct ExecArgs {
 
     /// Mocks nothing: passes each call of a Windows program on to the SSPs of Windows, or of Wine, and records and judges it all the same.
     /// On Windows the program has to find secur32.dll of the distribution beside it.
-    #[arg(long, conflicts_with_all = ["account", "logon", "config", "preload"])]
+    #[arg(long, conflicts_with_all = ["account", "logon", "config", "preload", "forbid", "require"])]
     pub(crate) record: bool,
+
+    /// Prints each call of the mocks' functions as it happens, one a line: to standard error, or to this file. No secret and no
+    /// contents of messages are in it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "the option, and its value")]
+    pub(crate) trace: Option<Option<PathBuf>>,
+
+    /// Adds the tokens of handshakes to the trace, in hexadecimal.
+    #[arg(long, requires = "trace")]
+    pub(crate) trace_tokens: bool,
 
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
@@ -295,6 +305,7 @@ Examples:
   sspcache exec --check=left,leaks,misuse -- ./client
   sspcache exec --record --check=left,leaks,misuse --journal recording/ -- wine client.exe
   sspcache exec --forbid ntlm --require mutual,spn -- ./client
+  sspcache exec --trace=calls.txt --preload -- ./client
   sspcache exec --account 'CONTOSO\\alice:env:ALICE_PASSWORD' --logon 'CONTOSO\\alice' -- ./client
 
 `sspcache config example` prints a configuration with every key, `sspcache config keys` lists them.";
@@ -350,6 +361,10 @@ pub(crate) enum JournalCommand {
         /// share a row.
         #[arg(long)]
         all: bool,
+
+        /// Prints the calls instead, as `exec --trace` does: those of a run that was traced.
+        #[arg(long, conflicts_with_all = ["all", "format"])]
+        calls: bool,
 
         /// The form of the result.
         #[arg(long, value_enum, default_value_t)]

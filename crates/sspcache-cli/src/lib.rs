@@ -17,6 +17,7 @@ mod inspect;
 mod journal;
 mod output;
 mod places;
+mod trace;
 mod verdict;
 
 use std::process::ExitCode;
@@ -62,7 +63,8 @@ fn run(command: &Command) -> Result<u8, Failure> {
         Command::Journal(JournalCommand::Compare { recording, format }) => {
             journal::compare(recording, *format)?
         }
-        Command::Journal(JournalCommand::Show { journal, all, format }) => {
+        Command::Journal(JournalCommand::Show { journal, calls: true, .. }) => journal::show_calls(journal)?,
+        Command::Journal(JournalCommand::Show { journal, all, format, .. }) => {
             journal::show(journal, *all, *format)?
         }
         Command::Man { command } => generate::man(command)?,

@@ -265,7 +265,7 @@ impl Ssp {
             builder = builder.sink(journal);
         }
         builder = stack::configure(builder, &environment)?;
-        trace::check()?;
+        trace::check(&environment)?;
         Ok(builder.build())
     }
 }

@@ -3,14 +3,12 @@
 //! What a call did is no part of it: a trace reads the parameters before the call and after it, and so fits a function whoever answers it.
 #![forbid(unsafe_code)]
 
-use std::{
-    env,
-    sync::atomic::{AtomicU8, Ordering},
-};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use sspcache_engine::EventKind;
 
 use crate::{
+    environment::{Environment, JOURNAL},
     ffi, platform,
     raw::{Kind, Parameter, Parameters},
     stack::Edge,
@@ -48,8 +46,9 @@ impl Tracing {
             return known;
         }
         // Where it can't be used, the engine can't be made, and no call is recorded.
-        let is_kept = env::var_os("SSPCACHE_JOURNAL").is_some_and(|target| !target.is_empty());
-        let wanted = if is_kept { check().unwrap_or(Self::NOTHING) } else { Self::NOTHING };
+        let environment = Environment::new();
+        let is_kept = environment.get(JOURNAL).is_some();
+        let wanted = if is_kept { check(&environment).unwrap_or(Self::NOTHING) } else { Self::NOTHING };
         self.0.store(wanted, Ordering::Relaxed);
         wanted
     }
@@ -59,8 +58,8 @@ impl Tracing {
 ///
 /// # Errors
 /// A message for people, where that can't be.
-pub(crate) fn check() -> Result<u8, String> {
-    match env::var_os(VARIABLE).unwrap_or_default().to_str() {
+pub(crate) fn check(environment: &Environment) -> Result<u8, String> {
+    match environment.get(VARIABLE).unwrap_or_default().to_str() {
         Some("" | "off") => Ok(Tracing::NOTHING),
         Some("calls") => Ok(Tracing::CALLS),
         Some("tokens") => Ok(Tracing::TOKENS),

@@ -31,6 +31,7 @@ impl Environment {
         journal: &Path,
         config: Option<&Path>,
         frames: u8,
+        trace: &'static str,
         preload: Option<Mock>,
         records: bool,
     ) -> Result<Self, ExecError> {
@@ -72,8 +73,9 @@ impl Environment {
         // Windows programs under Wine find these two Unix paths from any current drive (seen under Wine 8), so one
         // value serves both the native and the Windows programs among the command's children.
         variables.push(("SSPCACHE_JOURNAL", journal.as_os_str().to_owned()));
-        // Also none: another number may be inherited.
+        // Also none, and off: another one may be inherited.
         variables.push(("SSPCACHE_STACK", frames.to_string().into()));
+        variables.push(("SSPCACHE_TRACE", trace.into()));
         if let Some(config) = config {
             variables.push(("SSPCACHE_CONFIG", config.as_os_str().to_owned()));
         }

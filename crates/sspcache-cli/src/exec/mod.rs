@@ -10,6 +10,7 @@
 //! | `run` | starts the command, and waits |
 //! | `descendants` | knows and waits for what the command leaves running |
 //! | `signals` | passes signals on to the command |
+//! | `tracing` | prints the calls while the command runs |
 //! | `unseen` | says why no process used a mock, as far as that can be seen |
 
 mod accounts;
@@ -19,6 +20,7 @@ mod find;
 mod names;
 mod run;
 mod signals;
+mod tracing;
 mod unseen;
 #[cfg(unix)]
 mod wine;
@@ -46,6 +48,7 @@ use self::{
     find::Mocks,
     names::Names,
     signals::Signals,
+    tracing::{Following, Sink},
     wine::Wine,
 };
 use crate::{
@@ -82,6 +85,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     let config = args.config.as_deref().map(check_config).transpose()?;
     let suppressions = Suppressions::of(args.suppressing.suppressions.as_deref())?;
     let accounts = Accounts::of(args)?;
+    let trace = args.trace.as_ref().map(|file| Sink::open(file.as_deref())).transpose()?;
     // From here on Ctrl-C ends the command and not this process, which has to clean up after it.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
     let mut target = JournalTarget::open(args.journal.as_deref())?;
@@ -100,12 +104,14 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         &target.path,
         config.as_ref().map(Configuration::path),
         args.stack,
+        tracing::wanted(args),
         args.preload,
         args.record,
     )?;
     // Until the processes that the command started have ended, or are given up.
     let announced = environment.announce(session.as_ref())?;
     let descendants = Descendants::adopt()?;
+    let following = trace.map(|sink| Following::start(&target.path, target.before.clone(), sink));
     let ended = run::run(&args.command, &environment, &mut signals);
     if let Some(session) = session {
         session.end(&mut signals)?;
@@ -113,6 +119,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     let mut status = ended?;
     let running = descendants.settle(args.wait, &mut signals);
     drop(announced);
+    following.map(Following::end).transpose()?;
     if let Some(interrupted) = signals.interrupted().filter(|_| status == 0 && args.wait) {
         status = interrupted;
     }

@@ -1,5 +1,6 @@
 //! `sspcache journal`: prints or judges the journals of mock SSPs.
 
+mod calls;
 mod compare;
 mod running;
 mod show;
@@ -13,7 +14,7 @@ use sspcache_engine::journal::{Journal, JournalError, find};
 
 #[cfg(any(feature = "fuzzing", test))]
 pub(crate) use self::show::drawing;
-pub(crate) use self::{compare::compare, show::show};
+pub(crate) use self::{calls::show_calls, compare::compare, show::show};
 use crate::{
     cli::{CheckArgs, Policy, VerdictFormat},
     output::{self, Stream, terminal_width},

@@ -102,13 +102,14 @@ fn timeline(journal: &Journal, scale: &Scale, places: &mut Places) -> String {
     text
 }
 
-/// The events that are shown, each with its stack. Stacks name images, so the events that number them are for those who want all.
+/// The events that are shown, each with its stack. Stacks name images, so the events that number them are for those who want all; so
+/// are calls, which a trace has, and which have done what the others say.
 fn shown(journal: &Journal, all: bool) -> Vec<(&Event, Vec<Place>)> {
     let mut images = Images::default();
     let mut shown = Vec::new();
     for event in &journal.events {
         images.note(event);
-        if all || !matches!(event.kind, EventKind::Image { .. }) {
+        if all || !matches!(event.kind, EventKind::Called { .. } | EventKind::Image { .. }) {
             shown.push((event, images.stack(event)));
         }
     }
@@ -191,6 +192,7 @@ fn describe(kind: &EventKind) -> String {
             format!("memory {memory}: {}{of}, {}", content(*holds), count(*size, "byte"))
         }
         EventKind::MemoryFreed { memory } => format!("memory {memory}"),
+        EventKind::Called { function, .. } => function.clone(),
         EventKind::Cached { principal, package, source, .. } => {
             let how = if *source == Source::Preloaded { ", preloaded" } else { "" };
             format!("{principal} for {package}{how}")
@@ -284,6 +286,7 @@ fn word(kind: &EventKind) -> &'static str {
         EventKind::Acquired { .. } => "acquired",
         EventKind::Allocated { .. } => "allocated",
         EventKind::Cached { .. } => "cached",
+        EventKind::Called { .. } => "call",
         EventKind::ContextDeleted { .. } => "deleted",
         EventKind::ContextCompleted { .. } => "completed",
         EventKind::ContextEstablished { .. } => "context",

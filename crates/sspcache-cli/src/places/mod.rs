@@ -73,6 +73,16 @@ impl Place {
         file_name(&self.image)
     }
 
+    /// Without a stack beside it: `acquire (client.c:42)`, `acquire+0x12 (in client)`; without a function the file and the offset in it,
+    /// `client+0x12fb`.
+    pub(crate) fn alone(&self) -> String {
+        match &self.function {
+            Some(_) => self.words().join(" "),
+            None if self.image.is_empty() => format!("{:#x}", self.offset),
+            None => format!("{}+{:#x}", quoted(self.module()), self.offset),
+        }
+    }
+
     /// `acquire (client.c:42)`, `acquire+0x12 (in client)`, `??? (in client)`: in two words, as valgrind has it.
     fn words(&self) -> [String; 2] {
         let function = match (&self.function, self.behind) {
