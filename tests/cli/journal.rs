@@ -321,7 +321,7 @@ fn what_a_missing_event_may_have_ended_is_unknown_unless_the_mock_counted_it() {
                 usize::MAX => *index != acquired && *index != lines.len() - 1,
                 without => *index != without,
             });
-            let text: String = kept.map(|(_, line)| format!("{line}\n")).collect();
+            let text: String = kept.flat_map(|(_, line)| [*line, "\n"]).collect();
             let folder = tempfile::tempdir().expect("there is a temporary folder");
             let journal = folder.path().join("412-mock-0.jsonl");
             std::fs::write(&journal, text).expect("writable");

@@ -127,7 +127,8 @@ impl Verdict {
                     continue;
                 }
                 None => {
-                    self.gaps.push(format!("{}, and has used no mock until now", still_runs(&running.name())))
+                    self.gaps
+                        .push(format!("{}, and has used no mock until now", still_runs(&running.name())));
                 }
             }
             self.running.push(running);
