@@ -349,11 +349,14 @@ macro_rules! __export_or_pass_on {
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
                 if crate::recorder::mocks_nothing() {
-                    let name = concat!(stringify!($name), "\0");
-                    let name = ::core::ffi::CStr::from_bytes_with_nul(name.as_bytes()).unwrap_or_default();
+                    const NAME: &::core::ffi::CStr =
+                        match ::core::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                            Ok(name) => name,
+                            Err(_) => c"",
+                        };
                     // SAFETY: this is the function's type, by its page.
                     let function = unsafe {
-                        crate::library::SYSTEM.typed::<unsafe extern "system" fn($($type),*) -> $result>(name)
+                        crate::library::SYSTEM.typed::<unsafe extern "system" fn($($type),*) -> $result>(NAME)
                     };
                     return match function {
                         // SAFETY: by this function's contract.

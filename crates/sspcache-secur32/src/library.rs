@@ -97,7 +97,8 @@ impl Library {
     /// Calls one of its functions. What the system's own asks of `secur32.dll` meanwhile, it asks of itself: Wine's own
     /// packages forward to the name, and would come back here without end.
     pub(crate) fn call<R>(&self, call: impl FnOnce() -> R) -> R {
-        if self.kind == Kind::System { inside(call) } else { call() }
+        let _inside = (self.kind == Kind::System).then(Inside::enter);
+        call()
     }
 
     /// What the upper half of a handle becomes when it is handed on, as Windows' own does it: so the handles of two
@@ -199,22 +200,29 @@ fn this_module() -> HMODULE {
 static INSIDE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 static HOW_MANY: AtomicUsize = AtomicUsize::new(0);
 
-fn inside<R>(call: impl FnOnce() -> R) -> R {
-    struct Leave(u32);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            let mut threads = INSIDE.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = threads.iter().rposition(|thread| *thread == self.0) {
-                threads.remove(at);
-            }
-            HOW_MANY.fetch_sub(1, Ordering::Release);
-        }
+/// A call of the system's that this thread is in.
+struct Inside(u32);
+
+impl Inside {
+    /// Not inlined, as its end isn't: every function of the DLL would have a copy.
+    #[inline(never)]
+    fn enter() -> Self {
+        let thread = this_thread();
+        HOW_MANY.fetch_add(1, Ordering::Acquire);
+        INSIDE.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Self(thread)
     }
-    let thread = this_thread();
-    HOW_MANY.fetch_add(1, Ordering::Acquire);
-    INSIDE.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-    let _leave = Leave(thread);
-    call()
+}
+
+impl Drop for Inside {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let mut threads = INSIDE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = threads.iter().rposition(|thread| *thread == self.0) {
+            threads.remove(at);
+        }
+        HOW_MANY.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// Whether this thread is inside a call of the system's.

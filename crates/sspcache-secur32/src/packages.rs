@@ -21,11 +21,17 @@ macro_rules! enumerate {
         #[unsafe(no_mangle)]
         pub(crate) unsafe extern "system" fn $name(count: *mut u32, packages: *mut *mut $info) -> i32 {
             if recorder::is_on() {
-                let parameters = [("count", recorder::word(count)), ("packages", recorder::word(packages))];
-                // SAFETY: by this function's contract.
-                let mut call = || unsafe { systems::<$info>($systems, count, packages) };
+                type Function = unsafe extern "system" fn(*mut u32, *mut *mut $info) -> i32;
+                let mut call = |function: *const c_void| {
+                    // SAFETY: this is the function's type, by its page.
+                    let function = unsafe { std::mem::transmute::<*const c_void, Function>(function) };
+                    // SAFETY: by this function's contract.
+                    unsafe { function(count, packages) }
+                };
+                let values = [recorder::word(count), recorder::word(packages)];
+                let parameters = recorder::Parameters { names: &["count", "packages"], values: &values };
                 // SAFETY: these are its parameters.
-                return unsafe { recorder::pass_on($systems, &parameters, &mut call) };
+                return unsafe { recorder::pass_on($systems, parameters, &mut call) };
             }
             if library::is_inside() {
                 // SAFETY: by this function's contract.

@@ -43,16 +43,17 @@ macro_rules! route {
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> i32 {
                 if recorder::is_on() {
-                    // SAFETY: this is the function's type, by its page.
-                    let function = unsafe {
-                        SYSTEM.typed::<unsafe extern "system" fn($($type),*) -> i32>(c_name!($name))
+                    type Function = unsafe extern "system" fn($($type),*) -> i32;
+                    let mut call = |function: *const c_void| {
+                        // SAFETY: this is the function's type, by its page.
+                        let function = unsafe { std::mem::transmute::<*const c_void, Function>(function) };
+                        // SAFETY: by this function's contract.
+                        unsafe { function($($parameter),*) }
                     };
-                    let Some(function) = function else { return UNSUPPORTED };
-                    let parameters = [$((stringify!($parameter), recorder::word($parameter))),*];
-                    // SAFETY: by this function's contract.
-                    let mut call = || unsafe { function($($parameter),*) };
+                    let values = [$(recorder::word($parameter)),*];
+                    let parameters = recorder::Parameters { names: &[$(stringify!($parameter)),*], values: &values };
                     // SAFETY: these are its parameters.
-                    return unsafe { recorder::pass_on(c_name!($name), &parameters, &mut call) };
+                    return unsafe { recorder::pass_on(c_name!($name), parameters, &mut call) };
                 }
                 // SAFETY: the pointers are to what the page says, as each question about a handle or a name asks.
                 let owner = if library::is_inside() { Some(&SYSTEM) } else { unsafe { $owner } };
@@ -203,9 +204,15 @@ pub(crate) unsafe extern "system" fn FreeContextBuffer(buffer: *mut c_void) -> i
         Some(library.call(|| unsafe { free(buffer) }))
     };
     if recorder::is_on() {
-        let mut call = || free_in(&SYSTEM).unwrap_or(UNSUPPORTED);
+        let mut call = |function: *const c_void| {
+            // SAFETY: this is the function's type, by its page.
+            let free = unsafe { std::mem::transmute::<*const c_void, Free>(function) };
+            // SAFETY: by this function's contract.
+            unsafe { free(buffer) }
+        };
+        let parameters = recorder::Parameters { names: &["buffer"], values: &[buffer.addr()] };
         // SAFETY: this is its parameter.
-        return unsafe { recorder::pass_on(c"FreeContextBuffer", &[("buffer", buffer.addr())], &mut call) };
+        return unsafe { recorder::pass_on(c"FreeContextBuffer", parameters, &mut call) };
     }
     if !library::is_inside() {
         // SAFETY: only the address is asked for.

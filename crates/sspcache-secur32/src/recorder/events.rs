@@ -7,7 +7,7 @@ use sspcache_dll::{
 
 use super::{
     Call,
-    lives::{Life, Lives, lives},
+    lives::{Life, Lives, lives, of_memory},
     memory, steps,
 };
 use crate::{owner::Key, ssp};
@@ -52,17 +52,17 @@ pub(super) unsafe fn before(call: &Call<'_>) -> Before {
     // SAFETY: by this function's contract.
     let [credential, context] = [credential, context].map(|name| unsafe { memory::handle(call.get(name)) });
     if let Some(key) = context {
-        before.context = lives.contexts.get(&key).cloned().map(|life| (key, life));
+        before.context = lives.contexts.get(key).cloned().map(|life| (key, life));
     }
     // On a later step the context says which credential it is.
     if let (Some(key), None) = (credential, context) {
-        before.credential = lives.credentials.get(&key).cloned().map(|life| (key, life));
+        before.credential = lives.credentials.get(key).cloned().map(|life| (key, life));
     }
     let live = |life: Option<&Life>| life.filter(|life| !life.is_given_back).map(|life| life.number);
     if before.credential.is_none() && before.context.is_none() {
         before.mistaken = match (credential, context) {
-            (_, Some(key)) => (None, live(lives.credentials.get(&key))),
-            (Some(key), None) => (live(lives.contexts.get(&key)), None),
+            (_, Some(key)) => (None, live(lives.credentials.get(key))),
+            (Some(key), None) => (live(lives.contexts.get(key)), None),
             (None, None) => (None, None),
         };
     }
@@ -77,10 +77,10 @@ pub(super) unsafe fn before(call: &Call<'_>) -> Before {
     match call.operation {
         // From here on the system may give the same value out again.
         Operation::FreeCredentialsHandle => {
-            give_back(credential.and_then(|key| lives.credentials.get_mut(&key)));
+            give_back(credential.and_then(|key| lives.credentials.get_mut(key)));
         }
         Operation::DeleteSecurityContext => {
-            give_back(before.context.as_ref().and_then(|(key, _)| lives.contexts.get_mut(key)));
+            give_back(before.context.as_ref().and_then(|(key, _)| lives.contexts.get_mut(*key)));
         }
         Operation::FreeContextBuffer => before.memory = memory_given_back(&mut lives, call),
         Operation::AcceptSecurityContext | Operation::InitializeSecurityContext => {
@@ -108,8 +108,8 @@ fn give_back(life: Option<&mut Life>) {
 
 fn memory_given_back(lives: &mut Lives, call: &Call<'_>) -> Option<(usize, u64)> {
     let address = call.get("buffer");
-    let block = lives.memory.get_mut(&address)?;
-    let number = block.number;
+    let block = lives.memory.get_mut(of_memory(address))?;
+    let number = block.number as u64;
     if !std::mem::replace(&mut block.is_given_back, true) {
         return Some((address, number));
     }
@@ -158,11 +158,11 @@ pub(super) unsafe fn after(call: &Call<'_>, before: Before, status: i32) {
                     let package = package_of(before.credential.as_ref());
                     allocated(&mut lives, call.get("buffer"), &[0], Holds::Attribute, package);
                 } else {
-                    lives.forget_memory();
+                    lives.memory.forget();
                 }
             }
             // Its output may be allocated.
-            Operation::ChangeAccountPassword => lives.forget_memory(),
+            Operation::ChangeAccountPassword => lives.memory.forget(),
             _ => {}
         }
     }
@@ -175,18 +175,19 @@ pub(super) unsafe fn after(call: &Call<'_>, before: Before, status: i32) {
 unsafe fn failed(lives: &mut Lives, call: &Call<'_>, before: &Before, status: i32) {
     if call.operation == Operation::FreeCredentialsHandle
         && let Some((key, life)) = before.credential.as_ref().filter(|(_, life)| !life.is_given_back)
-        && let Some(now) = lives.credentials.get_mut(key).filter(|now| now.number == life.number)
+        && let Some(now) = lives.credentials.get_mut(*key).filter(|now| now.number == life.number)
     {
         now.is_given_back = false;
     }
     if call.operation == Operation::DeleteSecurityContext
         && let Some((key, life)) = before.context.as_ref().filter(|(_, life)| !life.is_given_back)
-        && let Some(now) = lives.contexts.get_mut(key).filter(|now| now.number == life.number)
+        && let Some(now) = lives.contexts.get_mut(*key).filter(|now| now.number == life.number)
     {
         now.is_given_back = false;
     }
     if let Some((address, number)) = before.memory
-        && let Some(block) = lives.memory.get_mut(&address).filter(|block| block.number == number)
+        && let Some(block) =
+            lives.memory.get_mut(of_memory(address)).filter(|block| block.number as u64 == number)
     {
         block.is_given_back = false;
     }
@@ -236,15 +237,8 @@ unsafe fn acquired(lives: &mut Lives, call: &Call<'_>) {
     let (source, principal) = unsafe { secret_of(call, &package) };
     let handle = lives.number();
     let holds = source == Source::Explicit;
-    let life = Life {
-        number: handle,
-        package: package.clone(),
-        principal: principal.clone(),
-        holds,
-        is_given_back: false,
-        has_ended: false,
-    };
-    lives.add_credential(key, life);
+    let life = Life { holds, ..Life::new(handle, &package, &principal) };
+    lives.credentials.insert(key, life);
     let credential = holds.then_some(handle as u64);
     if let Some(credential) = credential {
         lives.held += 1;
@@ -295,7 +289,7 @@ unsafe fn imported(lives: &mut Lives, call: &Call<'_>) {
     // SAFETY: by this function's contract.
     let package = unsafe { memory::text(call, call.get("package")) };
     let context = lives.number();
-    lives.add_context(key, Life::of_context(context, &package, ""));
+    lives.contexts.insert(key, Life::new(context, &package, ""));
     // Which side it is the call doesn't say: servers hand their contexts on.
     let (role, principal) = (Role::Acceptor, String::new());
     lives.note(EventKind::ContextImported { context, role, package, principal });
@@ -312,7 +306,7 @@ unsafe fn exported(lives: &mut Lives, call: &Call<'_>, context: Option<(Key, Lif
     let Some((key, life)) = context.filter(|(_, life)| !life.is_given_back) else { return };
     lives.note(EventKind::ContextExported { context: life.number });
     if call.number("flags") & EXPORT_DELETE_OLD != 0 {
-        give_back(lives.contexts.get_mut(&key));
+        give_back(lives.contexts.get_mut(key));
         lives.note(EventKind::ContextDeleted { context: life.number });
     }
 }
@@ -343,7 +337,7 @@ unsafe fn asked(lives: &mut Lives, call: &Call<'_>, before: &Before) {
         // LIFESPAN, DCE_INFO's name aside, STREAM_SIZES, PASSWORD_EXPIRY, FLAGS: numbers
         2 | 4 | 8 | 14 => &[],
         _ => {
-            lives.forget_memory();
+            lives.memory.forget();
             &[]
         }
     };
@@ -410,11 +404,4 @@ impl Before {
 
 fn package_of(named: Option<&(Key, Life)>) -> &str {
     named.map_or("", |(_, life)| &life.package)
-}
-
-impl Life {
-    pub(super) fn of_context(number: usize, package: &str, principal: &str) -> Self {
-        let (package, principal) = (package.to_owned(), principal.to_owned());
-        Self { number, package, principal, holds: false, is_given_back: false, has_ended: false }
-    }
 }

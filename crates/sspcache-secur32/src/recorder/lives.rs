@@ -2,16 +2,13 @@
 //!
 //! The system uses values and addresses again. What it gives out is new, whatever was there before.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sspcache_dll::recording::{self, EventKind};
 
 use crate::{owner::Key, ssp};
 
-/// A handle.
+/// A handle, or memory.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     pub(super) number: usize,
@@ -24,21 +21,59 @@ pub(super) struct Life {
     pub(super) has_ended: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
-    pub(super) number: u64,
-    pub(super) is_given_back: bool,
+/// What was given out, by its value. It is short, and searched from its beginning: a map would be a tenth of the DLL's additions.
+#[derive(Debug)]
+pub(super) struct Table(Vec<(Key, Life)>);
+
+impl Table {
+    const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Life> {
+        self.0.iter().find(|entry| entry.0 == key).map(|entry| &entry.1)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Life> {
+        self.0.iter_mut().find(|entry| entry.0 == key).map(|entry| &mut entry.1)
+    }
+
+    pub(super) fn insert(&mut self, key: Key, life: Life) {
+        if let Some(before) = self.get_mut(key) {
+            *before = life;
+            return;
+        }
+        if self.0.len() >= MOST {
+            self.forget();
+        }
+        self.0.push((key, life));
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<Life> {
+        let at = self.0.iter().position(|entry| entry.0 == key)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// Forgets what was given back.
+    pub(super) fn forget(&mut self) {
+        self.0.retain(|entry| !entry.1.is_given_back);
+    }
+}
+
+/// The place of memory in a table.
+pub(super) fn of_memory(address: usize) -> Key {
+    (address, 0)
 }
 
 #[derive(Debug)]
 pub(super) struct Lives {
     /// How many things have a number.
     numbers: usize,
-    pub(super) credentials: BTreeMap<Key, Life>,
-    pub(super) contexts: BTreeMap<Key, Life>,
-    pub(super) memory: BTreeMap<usize, Block>,
+    pub(super) credentials: Table,
+    pub(super) contexts: Table,
+    pub(super) memory: Table,
     /// The tokens that steps returned, by their contents, with their numbers.
-    tokens: VecDeque<(u64, u64)>,
+    tokens: Vec<(u64, u64)>,
     sent: u64,
     pub(super) held: u32,
     has_begun: bool,
@@ -46,10 +81,10 @@ pub(super) struct Lives {
 
 static LIVES: Mutex<Lives> = Mutex::new(Lives {
     numbers: 0,
-    credentials: BTreeMap::new(),
-    contexts: BTreeMap::new(),
-    memory: BTreeMap::new(),
-    tokens: VecDeque::new(),
+    credentials: Table::new(),
+    contexts: Table::new(),
+    memory: Table::new(),
+    tokens: Vec::new(),
     sent: 0,
     held: 0,
     has_begun: false,
@@ -63,18 +98,18 @@ pub(super) fn lives() -> MutexGuard<'static, Lives> {
 /// Forgets what was given back: a call that isn't recorded may have given out something in its place.
 pub(crate) fn forget() {
     let mut lives = lives();
-    lives.credentials.retain(|_, life| !life.is_given_back);
-    lives.contexts.retain(|_, life| !life.is_given_back);
-    lives.forget_memory();
+    lives.credentials.forget();
+    lives.contexts.forget();
+    lives.memory.forget();
 }
 
 /// Lets go of everything, when the DLL is unloaded, unless a thread was stopped in the middle of a call.
 pub(crate) fn end() {
     if let Ok(mut lives) = LIVES.try_lock() {
-        lives.credentials = BTreeMap::new();
-        lives.contexts = BTreeMap::new();
-        lives.memory = BTreeMap::new();
-        lives.tokens = VecDeque::new();
+        lives.credentials = Table::new();
+        lives.contexts = Table::new();
+        lives.memory = Table::new();
+        lives.tokens = Vec::new();
     }
 }
 
@@ -97,33 +132,18 @@ impl Lives {
         self.numbers
     }
 
-    pub(super) fn add_credential(&mut self, key: Key, life: Life) {
-        add(&mut self.credentials, key, life);
-    }
-
-    pub(super) fn add_context(&mut self, key: Key, life: Life) {
-        add(&mut self.contexts, key, life);
-    }
-
     pub(super) fn add_memory(&mut self, address: usize) -> u64 {
-        if self.memory.len() >= MOST {
-            self.forget_memory();
-        }
-        let number = self.number() as u64;
-        self.memory.insert(address, Block { number, is_given_back: false });
-        number
-    }
-
-    pub(super) fn forget_memory(&mut self) {
-        self.memory.retain(|_, block| !block.is_given_back);
+        let number = self.number();
+        self.memory.insert(of_memory(address), Life::new(number, "", ""));
+        number as u64
     }
 
     /// Numbers a token that a step returned.
     pub(super) fn send(&mut self, token: &[u8]) -> u64 {
         self.sent += 1;
-        self.tokens.push_back((hash(token), self.sent));
+        self.tokens.push((hash(token), self.sent));
         if self.tokens.len() > MOST_TOKENS {
-            self.tokens.pop_front();
+            self.tokens.remove(0);
         }
         self.sent
     }
@@ -135,11 +155,11 @@ impl Lives {
     }
 }
 
-fn add(handles: &mut BTreeMap<Key, Life>, key: Key, life: Life) {
-    if handles.len() >= MOST {
-        handles.retain(|_, life| !life.is_given_back);
+impl Life {
+    pub(super) fn new(number: usize, package: &str, principal: &str) -> Self {
+        let (package, principal) = (package.to_owned(), principal.to_owned());
+        Self { number, package, principal, holds: false, is_given_back: false, has_ended: false }
     }
-    handles.insert(key, life);
 }
 
 /// FNV-1a. Tokens that are told apart by it are kept for this process alone, and are in no file.

@@ -15,7 +15,7 @@ mod memory;
 mod steps;
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, c_void},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU8, Ordering},
 };
@@ -47,8 +47,12 @@ pub(crate) fn mocks_nothing() -> bool {
     state == YES
 }
 
-/// A parameter's name, and its value.
-pub(crate) type Parameter = (&'static str, usize);
+/// The parameters of a call: their names, and as many values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameters<'p> {
+    pub(crate) names: &'p [&'static str],
+    pub(crate) values: &'p [usize],
+}
 
 /// A parameter as a word.
 pub(crate) fn word<T: Copy>(value: T) -> usize {
@@ -64,11 +68,11 @@ pub(crate) fn word<T: Copy>(value: T) -> usize {
 struct Call<'p> {
     name: &'static CStr,
     operation: Operation,
-    parameters: &'p [Parameter],
+    parameters: Parameters<'p>,
 }
 
 impl<'p> Call<'p> {
-    fn new(name: &'static CStr, parameters: &'p [Parameter]) -> Option<Self> {
+    fn new(name: &'static CStr, parameters: Parameters<'p>) -> Option<Self> {
         let text = name.to_str().ok()?;
         let stem = text.trim_end_matches(['A', 'W']);
         let known = |name: &str| Operation::from_name(name);
@@ -78,7 +82,8 @@ impl<'p> Call<'p> {
 
     /// The parameter of this name; 0 where the function has none.
     fn get(&self, name: &str) -> usize {
-        self.parameters.iter().find(|parameter| parameter.0 == name).map_or(0, |parameter| parameter.1)
+        let at = self.parameters.names.iter().position(|parameter| *parameter == name);
+        at.and_then(|at| self.parameters.values.get(at)).copied().unwrap_or_default()
     }
 
     fn number(&self, name: &str) -> u32 {
@@ -91,19 +96,23 @@ impl<'p> Call<'p> {
     }
 }
 
-/// Passes a call on, and records it.
+/// Passes a call on to the system's function of this name, which `make` calls, and records it.
 ///
 /// # Safety
 /// The parameters are those of the function, by its page.
 pub(crate) unsafe fn pass_on(
     name: &'static CStr,
-    parameters: &[Parameter],
-    make: &mut dyn FnMut() -> i32,
+    parameters: Parameters<'_>,
+    make: &mut dyn FnMut(*const c_void) -> i32,
 ) -> i32 {
+    let function = SYSTEM.function(name);
+    if function.is_null() {
+        return library::UNSUPPORTED;
+    }
     let call = Call::new(name, parameters);
     // SAFETY: by this function's contract.
     let before = call.and_then(|call| caught(|| unsafe { events::before(&call) }));
-    let status = SYSTEM.call(make);
+    let status = SYSTEM.call(|| make(function));
     if let (Some(call), Some(before)) = (call, before) {
         // SAFETY: by this function's contract.
         caught(|| unsafe { events::after(&call, before, status) });

@@ -35,7 +35,7 @@ pub(super) unsafe fn stepped(lives: &mut Lives, call: &Call<'_>, before: &Before
                 _ => String::new(),
             };
             let number = lives.number();
-            lives.add_context(key, Life::of_context(number, &package, &principal));
+            lives.contexts.insert(key, Life::new(number, &package, &principal));
             context = Some(number);
             let package = package.clone();
             // What it asked for is in `Stepped`. Without it here no policy is judged: which package Negotiate chose isn't known.
@@ -51,8 +51,8 @@ pub(super) unsafe fn stepped(lives: &mut Lives, call: &Call<'_>, before: &Before
         }
         // Its handle may change with a step.
         (Some(key), Some((old, _))) if is_ok && key != *old => {
-            if let Some(life) = lives.contexts.remove(old) {
-                lives.add_context(key, life);
+            if let Some(life) = lives.contexts.remove(*old) {
+                lives.contexts.insert(key, life);
             }
         }
         _ => {}
@@ -85,7 +85,7 @@ pub(super) unsafe fn stepped(lives: &mut Lives, call: &Call<'_>, before: &Before
         lives.note(Named::of(before).refused(call, known));
     }
     let key = if is_ok { new } else { before.context.as_ref().map(|(key, _)| *key) };
-    let ended = key.and_then(|key| lives.contexts.get_mut(&key)).filter(|life| !life.has_ended);
+    let ended = key.and_then(|key| lives.contexts.get_mut(key)).filter(|life| !life.has_ended);
     let Some(life) = ended.filter(|_| status == 0 || is_final(known)) else { return };
     life.has_ended = true;
     let (number, principal) = (life.number, life.principal.clone());
