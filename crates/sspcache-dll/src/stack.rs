@@ -150,6 +150,18 @@ impl Edge {
             // SAFETY: it was a box, and is taken once.
             unsafe { Box::from_raw(trace) }.end(returned);
         }
+        self.forget();
+    }
+
+    /// Makes a call, in a function that hands its own on to an SSP. The SSP traces it. `call` must not panic.
+    pub fn within<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.enter();
+        let returned = call();
+        self.forget();
+        returned
+    }
+
+    fn forget(&self) {
         if self.is_outermost.get() {
             OUTERMOST.set(0);
         }

@@ -83,7 +83,10 @@ impl Calls {
             }
         }
         match &event.kind {
-            EventKind::Acquired { package, principal, .. } => {
+            EventKind::Acquired { package, principal, .. }
+            | EventKind::Refused {
+                operation: Operation::AcquireCredentialsHandle, package, principal, ..
+            } => {
                 self.lives.insert(event.seq, Life::new(What::CredentialHandle, package, principal, at));
             }
             EventKind::ContextStarted { package, principal, .. }
@@ -100,11 +103,6 @@ impl Calls {
             EventKind::Ended { .. } => self.has_ended = true,
             EventKind::Faulted { operation: Operation::AcquireCredentialsHandle, .. } => {
                 self.lives.insert(event.seq, Life::new(What::CredentialHandle, "", "", at));
-            }
-            EventKind::Refused {
-                operation: Operation::AcquireCredentialsHandle, package, principal, ..
-            } => {
-                self.lives.insert(event.seq, Life::new(What::CredentialHandle, package, principal, at));
             }
             EventKind::Refused { operation, status, memory: Some(memory), .. }
                 if *status == SecurityStatus::INVALID_HANDLE =>
