@@ -33,7 +33,7 @@ macro_rules! enumerate {
                 // SAFETY: these are its parameters.
                 return unsafe { recorder::pass_on($systems, parameters, &mut call) };
             }
-            if library::is_inside() {
+            if library::is_inside() || recorder::mocks_nothing() {
                 // SAFETY: by this function's contract.
                 return unsafe { systems::<$info>($systems, count, packages) };
             }

@@ -56,7 +56,7 @@ macro_rules! route {
                     return unsafe { recorder::pass_on(c_name!($name), parameters, &mut call) };
                 }
                 // SAFETY: the pointers are to what the page says, as each question about a handle or a name asks.
-                let owner = if library::is_inside() { Some(&SYSTEM) } else { unsafe { $owner } };
+                let owner = if library::is_inside() || recorder::mocks_nothing() { Some(&SYSTEM) } else { unsafe { $owner } };
                 let Some(library) = owner else {
                     // SAFETY: by this function's contract.
                     return unsafe { ssp::$name($($parameter),*) };
@@ -214,7 +214,7 @@ pub(crate) unsafe extern "system" fn FreeContextBuffer(buffer: *mut c_void) -> i
         // SAFETY: this is its parameter.
         return unsafe { recorder::pass_on(c"FreeContextBuffer", parameters, &mut call) };
     }
-    if !library::is_inside() {
+    if !library::is_inside() && !recorder::mocks_nothing() {
         // SAFETY: only the address is asked for.
         if abi::has_handed_out(&ssp::SSP, unsafe { abi::Raw::from_raw(buffer) }) {
             // SAFETY: by this function's contract.

@@ -144,8 +144,9 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
 
 /// Checks that there is something to record: calls that go through the `secur32.dll` of Wine.
 fn check_recordable(wine: Option<&Wine>, mocks: &Mocks) -> Result<(), ExecError> {
-    if wine.is_none() {
-        return Err(ExecError::NothingToRecord);
+    let Some(wine) = wine else { return Err(ExecError::NothingToRecord) };
+    if wine.is_32_bit() {
+        return Err(ExecError::NotRecorded);
     }
     if mocks.has_windows() {
         Ok(())
@@ -278,6 +279,8 @@ pub(crate) enum ExecError {
          or add --wine if it starts one out of sight"
     )]
     NothingToRecord,
+    #[error("--record records 64-bit programs alone, and the command is a 32-bit program")]
+    NotRecorded,
     #[error("{command}: no such command")]
     NotFound { command: String },
     #[error(transparent)]

@@ -26,8 +26,10 @@ pub(crate) use self::lives::{end, forget};
 use crate::library::{self, SYSTEM};
 
 /// Whether the program's call is to be recorded. What the system's own calls meanwhile is no call of the program's.
+///
+/// Nothing is recorded of 32-bit programs, whose DLL has no room for it; their calls are passed on.
 pub(crate) fn is_on() -> bool {
-    mocks_nothing() && !library::is_inside()
+    cfg!(target_pointer_width = "64") && mocks_nothing() && !library::is_inside()
 }
 
 /// Whether every call is passed on.
