@@ -296,15 +296,15 @@ impl std::str::FromStr for Config {
             Ok(())
         })?;
         file.table("negotiate", |section| config.read_negotiate(section))?;
-        file.tables("forbid", |section| {
+        file.tables("forbid", &mut |section| {
             config.forbidden.push(section.required(&keys::FORBIDDEN)?);
             Ok(())
         })?;
-        file.tables("package", |section| config.read_package(section))?;
-        file.tables("account", |section| config.read_account(section))?;
-        file.tables("logon", |section| config.read_logon(section))?;
-        file.tables("preload", |section| config.read_preload(section))?;
-        file.tables("fault", |section| config.read_fault(section))?;
+        file.tables("package", &mut |section| config.read_package(section))?;
+        file.tables("account", &mut |section| config.read_account(section))?;
+        file.tables("logon", &mut |section| config.read_logon(section))?;
+        file.tables("preload", &mut |section| config.read_preload(section))?;
+        file.tables("fault", &mut |section| config.read_fault(section))?;
         Ok(config)
     }
 }
@@ -400,7 +400,8 @@ impl<'t> Section<'t> {
     fn tables(
         &self,
         key: &str,
-        mut read: impl FnMut(&Section<'t>) -> Result<(), ConfigError>,
+        // No type of its own: the mock DLLs would have this once for each kind of table.
+        read: &mut dyn FnMut(&Section<'t>) -> Result<(), ConfigError>,
     ) -> Result<(), ConfigError> {
         let Some(value) = self.value(key) else { return Ok(()) };
         let array = value.get_ref().as_array().ok_or_else(|| self.invalid(self.path(key), value.span()))?;

@@ -326,13 +326,17 @@ impl State {
         if let (Some(kerberos), Some(_)) = (at(&kerberos), at(&ntlm)) {
             choices[..=kerberos].rotate_right(1);
         }
-        // The order of a list is that of preference.
         let of_negotiate =
             |credential: &&Credential| credential.package == own && credential.direction.is_for(role);
-        if let Some(credential) = held.credentials().find(of_negotiate) {
-            choices.sort_by_key(|(package, _)| credential.allowed.rank(&package.name));
+        let Some(credential) = held.credentials().find(of_negotiate) else { return choices };
+        // The order of a list is that of preference. It is short, and a sort is much code for the mock DLLs.
+        let mut preferred = Vec::with_capacity(choices.len());
+        for choice in choices {
+            let rank = |of: &(Arc<PackageInfo>, _)| credential.allowed.rank(&of.0.name);
+            let behind = preferred.partition_point(|other| rank(other) <= rank(&choice));
+            preferred.insert(behind, choice);
         }
-        choices
+        preferred
     }
 }
 
