@@ -73,6 +73,7 @@ const HOLD_NONE: &[&str] = &[
     "SecurityStatus",
     // sspcache-engine
     "Acquired",
+    "AnnouncedSizes",
     "Capabilities",
     "ContextHandle",
     "CredentialHandle",
@@ -82,7 +83,10 @@ const HOLD_NONE: &[&str] = &[
     "Ending",
     "FileTime",
     "Frame",
+    "HandleCall",
+    "HandleCalls",
     "HandlePolicy",
+    "HandleRule",
     "Holds",
     "How",
     "Inserted",

@@ -365,6 +365,7 @@ macro_rules! __export_or_pass_on {
                     };
                 }
                 let edge = abi::Edge::default();
+                $crate::__trace!(edge, $name($($parameter: $type),*));
                 $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
                     &SSP
                     $(,
