@@ -1,9 +1,6 @@
 //! Which credentials and contexts another DLL gave out. All others are the mock's to know or to refuse.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sspcache_dll::abi::SecHandle;
 
@@ -12,14 +9,16 @@ use crate::library::Library;
 /// A handle's two halves.
 pub(crate) type Key = (usize, usize);
 
-/// Handles with the DLL that gave them out.
+/// Handles with the DLL that gave them out, in order. A program has few at a time, and a map would be ten times the code.
 #[derive(Debug)]
-pub(crate) struct Handles(Mutex<BTreeMap<Key, &'static Library>>);
+pub(crate) struct Handles(Mutex<Vec<Owned>>);
+
+type Owned = (Key, &'static Library);
 
 /// The credentials of other DLLs.
-pub(crate) static CREDENTIALS: Handles = Handles(Mutex::new(BTreeMap::new()));
+pub(crate) static CREDENTIALS: Handles = Handles(Mutex::new(Vec::new()));
 /// The contexts of other DLLs.
-pub(crate) static CONTEXTS: Handles = Handles(Mutex::new(BTreeMap::new()));
+pub(crate) static CONTEXTS: Handles = Handles(Mutex::new(Vec::new()));
 
 impl Handles {
     /// The DLL whose handle is at this place, if it is one of these.
@@ -29,7 +28,8 @@ impl Handles {
     pub(crate) unsafe fn owner(&self, handle: *const SecHandle) -> Option<&'static Library> {
         // SAFETY: by this function's contract.
         let key = unsafe { read(handle) }?;
-        self.lock().get(&key).copied()
+        let handles = self.lock();
+        find(&handles, key).ok().map(|at| handles[at].1)
     }
 
     /// Takes in the handle that a DLL has just written, and marks it as that DLL's.
@@ -44,7 +44,11 @@ impl Handles {
             // SAFETY: by this function's contract; it was read just now.
             unsafe { handle.write_unaligned(SecHandle { dwLower: lower, dwUpper: upper }) };
         }
-        self.lock().insert((lower, upper), library);
+        let (mut handles, key) = (self.lock(), (lower, upper));
+        match find(&handles, key) {
+            Ok(at) => handles[at].1 = library,
+            Err(at) => handles.insert(at, (key, library)),
+        }
     }
 
     /// Forgets the handle that is about to be freed; the DLL whose it was, if it was one of these.
@@ -54,12 +58,18 @@ impl Handles {
     pub(crate) unsafe fn take(&self, handle: *const SecHandle) -> Option<&'static Library> {
         // SAFETY: by this function's contract.
         let key = unsafe { read(handle) }?;
-        self.lock().remove(&key)
+        let mut handles = self.lock();
+        find(&handles, key).ok().map(|at| handles.remove(at).1)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, &'static Library>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Owned>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where a handle is, or belongs.
+fn find(handles: &[Owned], key: Key) -> Result<usize, usize> {
+    handles.binary_search_by_key(&key, |&(key, _)| key)
 }
 
 /// # Safety

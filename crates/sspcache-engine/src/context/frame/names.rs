@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use sspcache_types::name;
+
 use crate::{Name, Principal};
 
 /// Stands where there is no name.
@@ -21,7 +23,7 @@ impl Target {
     pub(super) fn of(target: Option<&Name>, client: Option<&Principal>) -> Self {
         let text = target.map(Name::to_string).unwrap_or_default();
         let (name, realm) = match text.rsplit_once('@') {
-            Some((name, realm)) => (name, Some(realm.to_uppercase())),
+            Some((name, realm)) => (name, Some(upper(realm))),
             None => (&*text, None),
         };
         let own = || client.map_or_else(|| SOMEWHERE.to_owned(), |client| realm_of(&client.domain));
@@ -36,7 +38,13 @@ impl Target {
 
 /// The realm of a domain: in upper case, as Windows writes it.
 pub(super) fn realm_of(domain: &Name) -> String {
-    if domain.is_empty() { SOMEWHERE.to_owned() } else { domain.to_string().to_uppercase() }
+    if domain.is_empty() { SOMEWHERE.to_owned() } else { upper(&domain.to_string()) }
+}
+
+/// A text in upper case, by Windows' table. Rust's has what Windows leaves alone, such as `ß`, and is large in a mock DLL.
+fn upper(text: &str) -> String {
+    let units: Vec<u16> = text.encode_utf16().map(name::fold).collect();
+    String::from_utf16_lossy(&units)
 }
 
 /// Whether a target names its host by its address. Windows' Kerberos has no names for those.

@@ -55,7 +55,8 @@ pub(in crate::context) fn challenge(challenge: &Challenge<'_>, message: &[u8]) -
     let domain = leaf(&challenge.server.domain);
     let computer = leaf(&challenge.server.user);
     let computer = computer.strip_suffix(&[u16::from(b'$')]).unwrap_or(&computer);
-    let lower = |units: &[u16]| Name::from_units(units).to_string().to_lowercase();
+    // Names of hosts are ASCII.
+    let lower = |units: &[u16]| Name::from_units(units).to_string().to_ascii_lowercase();
     let (dns_domain, host) = (lower(&domain), lower(computer));
     let dns_computer = format!("{host}.{dns_domain}");
     let mut info = Vec::new();
