@@ -29,7 +29,7 @@ fn differences(compared: &Value) -> Vec<[&str; 4]> {
         .collect()
 }
 
-/// Q8, P7, P8, P9
+/// Q9, P7, P8, P9
 #[test]
 fn each_answer_of_a_recording_that_is_not_the_mocks_is_named_with_its_clause() {
     let compared = compare(&recorded("ntlm"), &["--format", "json"]).exits_with(1).json();
@@ -51,7 +51,7 @@ fn each_answer_of_a_recording_that_is_not_the_mocks_is_named_with_its_clause() {
     );
 }
 
-/// Q8, P2, P7: also before clauses that come before it.
+/// Q9, P2, P7: also before clauses that come before it.
 #[test]
 fn what_no_clause_has_verified_comes_first() {
     let mut events = recorded("negotiate");
@@ -93,7 +93,7 @@ fn set(event: &mut Value, what: &str, answer: &str) {
     }
 }
 
-/// Q8: a recording in which each answer is the mock's.
+/// Q9: a recording in which each answer is the mock's.
 #[test]
 fn a_recording_that_answers_as_the_mock_does_has_no_difference() {
     let mut events = recorded("ntlm");
@@ -109,7 +109,7 @@ fn a_recording_that_answers_as_the_mock_does_has_no_difference() {
     assert_eq!(ran.stdout, "7 calls compared: the mock answers as the recorded SSPs do.\n");
 }
 
-/// Q8, Q6: what can't be made again is named, and isn't the same.
+/// Q9, Q6: what can't be made again is named, and isn't the same.
 #[test]
 fn a_step_whose_other_end_was_elsewhere_is_not_compared() {
     let mut events = recorded("ntlm");
@@ -126,14 +126,14 @@ fn a_step_whose_other_end_was_elsewhere_is_not_compared() {
     );
 }
 
-/// Q8
+/// Q9
 #[test]
 fn a_journal_of_the_mock_is_no_recording() {
     let ran = Ran::of(sspcache().args(["journal", "compare"]).arg(fixture("journal/clean"))).exits_with(1);
     assert_eq!(ran.stdout, "nothing was compared: `sspcache exec --record` makes recordings.\n");
 }
 
-/// Q1, Q2, Q3, Q8: the same verdict as over the mock's events, and what it can't know.
+/// Q1, Q2, Q3, Q9: the same verdict as over the mock's events, and what it can't know.
 #[test]
 fn a_recording_is_judged_as_a_journal_and_says_what_is_unknown() {
     let path = fixture("recordings/wine-8-ntlm.jsonl");
@@ -158,7 +158,7 @@ fn a_recording_is_judged_as_a_journal_and_says_what_is_unknown() {
     }
 }
 
-/// Q3, Q8: the system's own may have done what it was asked, so it isn't said to have refused. Of no number is a status lost.
+/// Q3, Q9: the system's own may have done what it was asked, so it isn't said to have refused. Of no number is a status lost.
 #[test]
 fn what_was_misused_of_the_systems_own_was_called_and_not_refused() {
     let freed_twice = |passed_on: bool| {

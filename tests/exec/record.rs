@@ -52,7 +52,7 @@ fn line(mark: &str) -> String {
     format!("(loopback.c:{})", at + 1)
 }
 
-/// Q8: what the program is told, the packages that there are, is Wine's and not the mock's.
+/// Q9: what the program is told, the packages that there are, is Wine's and not the mock's.
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
 fn the_systems_own_packages_answer_and_a_program_that_frees_what_it_got_is_clean() {
@@ -82,7 +82,7 @@ fn the_systems_own_packages_answer_and_a_program_that_frees_what_it_got_is_clean
     assert_eq!(of_kind(&events, "context-deleted").len(), 1, "{events:#?}");
 }
 
-/// Q2, Q3, Q4, Q8: with the lines of the program.
+/// Q2, Q3, Q4, Q9: with the lines of the program.
 #[test]
 #[ignore = "needs Wine: cargo xtask test"]
 fn what_a_program_leaks_and_misuses_of_the_systems_own_is_found_with_its_lines() {
@@ -117,7 +117,7 @@ fn what_a_program_leaks_and_misuses_of_the_systems_own_is_found_with_its_lines()
     }
 }
 
-/// Q8: before the command starts.
+/// Q9: before the command starts.
 #[test]
 fn a_command_that_is_no_windows_program_is_refused_before_it_starts() {
     let stage = Stage::new();
@@ -136,7 +136,7 @@ fn a_command_that_is_no_windows_program_is_refused_before_it_starts() {
 mod winbind {
     use super::*;
 
-    /// Q3, Q8: a handle of the wrong kind is one where the system says that it is no handle. Wine's NTLM crashes when a credential
+    /// Q3, Q9: a handle of the wrong kind is one where the system says that it is no handle. Wine's NTLM crashes when a credential
     /// is freed twice, and the call that it crashes in is found.
     #[test]
     #[ignore = "needs winbind: cargo xtask test clients-winbind"]
@@ -155,7 +155,7 @@ mod winbind {
         }
     }
 
-    /// Q8, P7, P8: whose acceptor needs a domain's service to verify the client. What it is asked for it isn't granted yet on a first step.
+    /// Q9, P7, P8: whose acceptor needs a domain's service to verify the client. What it is asked for it isn't granted yet on a first step.
     #[test]
     #[ignore = "needs winbind: cargo xtask test clients-winbind"]
     fn wines_ntlm_is_recorded_leg_by_leg_and_compared_with_the_mock() {

@@ -68,6 +68,12 @@ impl std::hash::Hash for Time {
 }
 
 impl Place {
+    /// Whether it is in the function that a C or a Rust program begins with.
+    fn is_main(&self) -> bool {
+        const NAMES: [&str; 4] = ["main", "wmain", "WinMain", "wWinMain"];
+        self.function.as_deref().is_some_and(|name| NAMES.contains(&name) || name.ends_with("::main"))
+    }
+
     /// The file name of the program or library.
     pub(crate) fn module(&self) -> &str {
         file_name(&self.image)
@@ -102,11 +108,13 @@ impl Place {
 
 /// A stack as lines, innermost frame first: `at 0x1f40: acquire (client.c:42)`, `by 0x1fa2: main (client.c:90)`.
 ///
-/// A line that is longer than the terminal is broken before the place, and a name never.
+/// A line that is longer than the terminal is broken before the place, and a name never. What is below the program's main function is
+/// left out: the C library, and Rust's.
 pub(crate) fn lines(stack: &[Place], indent: usize, width: Option<u16>) -> String {
     let mut text = String::new();
     let mut preposition = "at";
-    for place in stack {
+    let last = stack.iter().position(Place::is_main).unwrap_or(stack.len());
+    for place in stack.iter().take(last + 1) {
         let [function, source] = place.words();
         let first = format!("{:indent$}{preposition} {:#x}: {function}", "", place.offset);
         let fits =
@@ -235,7 +243,7 @@ mod tests {
         near.behind = Some(0x12);
         let stack = [
             place(Some(long), Some("/src/client.cpp")),
-            place(Some("main"), Some("C:/src/main.c")),
+            place(Some("domain"), Some("C:/src/main.c")),
             near,
             place(None, None),
             place(Some("\u{1b}[2J"), Some("a\nb")),
@@ -244,7 +252,7 @@ mod tests {
         insta::assert_snapshot!(lines(&stack, 0, Some(80)), @r"
         at 0x1f40: client::Session<client::Policy::Default, 4096>::acquire(client::Identity const&)
              (client.cpp:42)
-        by 0x1f40: main (main.c:42)
+        by 0x1f40: domain (main.c:42)
         by 0x1f40: acquire+0x12 (in client.exe)
         by 0x1f40: ??? (in client.exe)
         by 0x1f40: \u{1b}[2J (a\nb:42)
@@ -252,5 +260,14 @@ mod tests {
         ");
         assert_eq!(lines(&stack, 3, Some(200)).lines().count(), stack.len());
         assert_eq!(lines(&stack, 3, None).lines().count(), stack.len());
+    }
+
+    #[test]
+    fn what_is_below_main_is_left_out() {
+        let frame = |name: &str| Place { function: Some(name.to_owned()), ..Place::default() };
+        for main in ["main", "wWinMain", "client::main"] {
+            let stack = ["main_loop", main, "__libc_start_main_impl", "_start"].map(frame);
+            assert_eq!(lines(&stack, 0, None).lines().count(), 2, "{main}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Passes calls on to the system's own `secur32.dll`, mocks nothing, and records them (`sspcache exec --record`, clause Q8).
+//! Passes calls on to the system's own `secur32.dll`, mocks nothing, and records them (`sspcache exec --record`, clause Q9).
 //!
 //! | file | its part |
 //! | --- | --- |

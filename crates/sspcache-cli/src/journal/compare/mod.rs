@@ -1,4 +1,4 @@
-//! `sspcache journal compare`: a recording of the system's own SSPs beside what the mock does (clause Q8).
+//! `sspcache journal compare`: a recording of the system's own SSPs beside what the mock does (clause Q9).
 //!
 //! | file | what it does |
 //! | --- | --- |
