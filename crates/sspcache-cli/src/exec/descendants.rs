@@ -29,7 +29,7 @@ impl Running {
 mod imp {
     use std::{
         collections::{BTreeMap, BTreeSet},
-        fs, io, process, thread,
+        fs, process, thread,
         time::{Duration, Instant},
     };
 
@@ -39,6 +39,7 @@ mod imp {
         super::{signals::Signals, wine},
         Running,
     };
+    use crate::output::message;
 
     /// How long a process is waited for that is about to end, as the last ones of a shell's pipe are.
     const A_MOMENT: Duration = Duration::from_secs(1);
@@ -54,9 +55,12 @@ mod imp {
 
     impl Descendants {
         /// From now on, what runs below this process stays there.
-        pub(crate) fn adopt() -> io::Result<Self> {
-            set_child_subreaper(Some(getpid()))?;
-            Ok(Self { before: children(process::id(), &BTreeSet::new()) })
+        pub(crate) fn adopt() -> Self {
+            // A sandbox may refuse it.
+            if let Err(error) = set_child_subreaper(Some(getpid())) {
+                message(format_args!("daemons of the command are not seen: {error}"));
+            }
+            Self { before: children(process::id(), &BTreeSet::new()) }
         }
 
         /// Waits for what the command left running: for a moment, or until all has ended or a signal arrives. Returns what runs
@@ -152,17 +156,14 @@ mod imp {
 /// Other systems don't show what a command leaves running.
 #[cfg(not(target_os = "linux"))]
 mod imp {
-    use std::io;
-
     use super::{super::signals::Signals, Running};
 
     #[derive(Debug)]
     pub(crate) struct Descendants;
 
     impl Descendants {
-        #[allow(clippy::unnecessary_wraps, reason = "the signature on Linux")]
-        pub(crate) fn adopt() -> io::Result<Self> {
-            Ok(Self)
+        pub(crate) fn adopt() -> Self {
+            Self
         }
 
         #[allow(clippy::unused_self, reason = "the signature on Linux")]

@@ -14,7 +14,7 @@ use super::{
     names::Names,
     wine::{Session, Wine},
 };
-use crate::cli::Mock;
+use crate::{cli::Mock, output::message};
 
 /// Variables to set for the command, on top of the inherited environment.
 #[derive(Debug)]
@@ -96,7 +96,14 @@ impl Environment {
         if let Some(session) = session {
             session.announce(&text)?;
         }
-        announced(&text)
+        let file = announced(&text).unwrap_or_else(|error| {
+            // A sandbox may refuse it.
+            message(format_args!(
+                "programs that are started with an environment of their own are not seen: {error}"
+            ));
+            None
+        });
+        Ok(Announced { _file: file })
     }
 
     pub(crate) fn apply(&self, command: &mut Command) {
@@ -112,18 +119,18 @@ pub(crate) struct Announced {
 
 /// A file in memory. It has no path, and ends with this process. Only Linux has such files.
 #[cfg(target_os = "linux")]
-fn announced(text: &[u8]) -> io::Result<Announced> {
+fn announced(text: &[u8]) -> io::Result<Option<fs::File>> {
     use rustix::fs::{MemfdFlags, memfd_create};
 
     let mut file: fs::File = memfd_create("sspcache-run", MemfdFlags::CLOEXEC)?.into();
     io::Write::write_all(&mut file, text)?;
-    Ok(Announced { _file: Some(file) })
+    Ok(Some(file))
 }
 
 #[cfg(not(target_os = "linux"))]
 #[allow(clippy::unnecessary_wraps, reason = "the signature on Linux")]
-fn announced(_text: &[u8]) -> io::Result<Announced> {
-    Ok(Announced { _file: None })
+fn announced(_text: &[u8]) -> io::Result<Option<fs::File>> {
+    Ok(None)
 }
 
 /// The variable with the libraries that a program loads before its own.

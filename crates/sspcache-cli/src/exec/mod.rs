@@ -110,7 +110,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     )?;
     // Until the processes that the command started have ended, or are given up.
     let announced = environment.announce(session.as_ref())?;
-    let descendants = Descendants::adopt()?;
+    let descendants = Descendants::adopt();
     let following = trace.map(|sink| Following::start(&target.path, target.before.clone(), sink));
     let ended = run::run(&args.command, &environment, &mut signals);
     if let Some(session) = session {

@@ -18,6 +18,7 @@ mod misuse_text;
 mod policy;
 mod policy_rule;
 mod policy_text;
+mod replay;
 mod report;
 mod rule;
 mod suppressions;
