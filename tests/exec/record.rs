@@ -126,10 +126,11 @@ fn a_command_that_is_no_windows_program_is_refused_before_it_starts() {
     let ran = Ran::of(exec.args(["--record", "--", "touch"]).arg(&trace)).exits_with(125);
     assert!(ran.stderr.contains("--record passes calls on to the SSPs of Windows or Wine"), "{ran:?}");
     assert!(!trace.exists());
-    // What is mocked nowhere can't be configured.
-    let ran =
-        Ran::of(stage.exec().args(["--record", "--account", "alice", "--", "wine", "a.exe"])).exits_with(125);
-    assert!(ran.stderr.contains("cannot be used with"), "{ran:?}");
+    // What is mocked nowhere can be neither configured nor traced.
+    for option in ["--account=alice", "--forbid=ntlm", "--require=spn", "--trace"] {
+        let ran = Ran::of(stage.exec().args(["--record", option, "--", "wine", "a.exe"])).exits_with(125);
+        assert!(ran.stderr.contains("cannot be used with"), "{option}: {ran:?}");
+    }
 }
 
 /// Where Wine has an NTLM of its own.

@@ -224,7 +224,7 @@ pub(crate) struct ExecArgs {
 
     /// Mocks nothing: passes each call of a Windows program on to the SSPs of Windows, or of Wine, and records and judges it all the same.
     /// On Windows the program has to find secur32.dll of the distribution beside it.
-    #[arg(long, conflicts_with_all = ["account", "logon", "config", "preload", "forbid", "require"])]
+    #[arg(long, conflicts_with_all = ["account", "config", "forbid", "logon", "preload", "require", "trace"])]
     pub(crate) record: bool,
 
     /// Prints each call of the mocks' functions as it happens, one a line: to standard error, or to this file. No secret and no
