@@ -87,14 +87,20 @@ fn compile(stage: &Stage, compiler: &str, name: &str, source: &str, options: &[&
     stage.compile_as(compiler, name, language, &fixture("places").join(source), options).into()
 }
 
-/// Two calls of `client.c`: one in a function that was inlined into `main`, one at the very beginning of `acquire`.
+/// Two calls of `client.c`: one at the very beginning of `acquire`, one in a function that was inlined into `main`.
 fn of_client(image: &Path) -> Journal {
+    let stack = [offset(image, "acquire") + 1, offset(image, "acquiring")];
+    Journal::new(image.to_str().unwrap(), &stack)
+}
+
+/// The same with the inlined function's call first.
+fn of_inlined(image: &Path) -> Journal {
     let stack = [offset(image, "acquiring"), offset(image, "acquire") + 1];
     Journal::new(image.to_str().unwrap(), &stack)
 }
 
 const PLACES_OF_CLIENT: [&str; 3] =
-    ["at sign_in (client.c:7)", "by main (client.c:14)", "by acquire (client.c:3)"];
+    ["at acquire (client.c:3)", "by sign_in (client.c:7)", "by main (client.c:14)"];
 
 /// Q4
 #[test]
@@ -143,8 +149,8 @@ fn without_debug_information_a_call_has_the_symbol_before_it_or_the_offset_in_it
     let stage = Stage::new();
     let image = compile(&stage, "cc", "client", "client.c", &["-g0", "-O1"]);
     let (main, acquiring) = (offset(&image, "main"), offset(&image, "acquiring"));
-    let main = format!("at main+{:#x} (in client)", acquiring - main);
-    assert_eq!(of_client(&image).places(), [&*main, "by acquire+0x1 (in client)"]);
+    let main = format!("by main+{:#x} (in client)", acquiring - main);
+    assert_eq!(of_client(&image).places(), ["at acquire+0x1 (in client)", &*main]);
 
     let stripped = compile(&stage, "cc", "stripped", "client.c", &["-g0", "-O1", "-s"]);
     let journal = Journal::new(stripped.to_str().unwrap(), &[acquiring]);
@@ -170,14 +176,14 @@ fn debug_information_that_was_split_off_is_found_beside_the_program() {
     let link = format!("--add-gnu-debuglink={}", debug.display());
     objcopy(&["--strip-all".as_ref(), link.as_ref(), image.as_ref(), stripped.as_ref()]);
     let (acquiring, acquire) = (offset(&image, "acquiring"), offset(&image, "acquire"));
-    let split = Journal::new(stripped.to_str().unwrap(), &[acquiring, acquire + 1]);
+    let split = Journal::new(stripped.to_str().unwrap(), &[acquire + 1, acquiring]);
     assert_eq!(split.places(), journal.places());
     assert_eq!(split.places(), PLACES_OF_CLIENT);
 
     // That of another build says nothing of this one.
     let other = compile(&stage, "cc", "other", "client.c", &["-g", "-O2", "-Wl,--build-id"]);
     objcopy(&["--only-keep-debug".as_ref(), other.as_ref(), debug.as_ref()]);
-    let split = Journal::new(stripped.to_str().unwrap(), &[acquiring, acquire + 1]);
+    let split = Journal::new(stripped.to_str().unwrap(), &[acquire + 1, acquiring]);
     assert_eq!(split.places(), ["at ??? (in split)", "by ??? (in split)"]);
 }
 
@@ -271,7 +277,7 @@ fn the_verdict_in_json_has_the_whole_path_and_the_column() {
     let stage = Stage::new();
     let image = compile(&stage, "cc", "client", "client.c", &["-g", "-O1"]);
     let stack =
-        &of_client(&image).check(&["--format", "json"]).json()["processes"][0]["credentials"][0]["stack"];
+        &of_inlined(&image).check(&["--format", "json"]).json()["processes"][0]["credentials"][0]["stack"];
     let source = fixture("places/client.c");
     assert_eq!(stack[0]["inlined"], true, "{stack}");
     assert_eq!(stack[0]["offset"], stack[1]["offset"], "{stack}");
@@ -286,7 +292,7 @@ fn the_verdict_in_json_has_the_whole_path_and_the_column() {
 fn an_annotation_has_the_file_and_line_in_the_repository() {
     let stage = Stage::new();
     let image = compile(&stage, "cc", "client", "client.c", &["-g", "-O1"]);
-    let journal = of_client(&image);
+    let journal = of_inlined(&image);
     let annotation = |workspace: &Path| {
         let mut command = sspcache();
         command.args(["journal", "check", "--format", "github"]).arg(journal.folder.path());
@@ -313,7 +319,7 @@ fn an_annotation_has_the_file_and_line_in_the_repository() {
 fn a_suppression_names_a_function_that_the_stack_goes_through() {
     let stage = Stage::new();
     let image = compile(&stage, "cc", "client", "client.c", &["-g", "-O1"]);
-    let journal = of_client(&image);
+    let journal = of_inlined(&image);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("suppressions.toml");
     for (kinds, function, status) in [

@@ -117,6 +117,14 @@ fn clean(module: &CStr) {
 /// made it.
 #[test]
 fn calls_go_to_the_ssp_that_has_the_package_or_made_the_handle() {
+    // The folder that it sets is the process's.
+    let test = "calls_go_to_the_ssp_that_has_the_package_or_made_the_handle";
+    if let Some(command) = in_own_process(test, &[], find_packages_and_pass_calls) {
+        succeed(command);
+    }
+}
+
+fn find_packages_and_pass_calls() {
     assert!(sspcache_InitSecurityInterfaceA().is_null() && sspcache_InitSecurityInterfaceW().is_null());
     assert_eq!(acquire(c"MSN", Some(c"correct horse")).0, SEC_E_SECPKG_NOT_FOUND);
     assert_eq!(packages(), Err(SEC_E_SECPKG_NOT_FOUND));
