@@ -8,8 +8,10 @@ mod life;
 
 use std::collections::HashMap;
 
+use sspcache_types::ContextFlags;
+
 use self::life::{Life, is_step};
-use crate::{Effect, Event, EventKind, Operation, SecurityStatus, context::ContextFlags};
+use crate::{Effect, Event, EventKind, Operation, SecurityStatus};
 
 /// What one instance's events say of its handles.
 #[derive(Debug, Default)]

@@ -73,7 +73,7 @@ impl Parameters {
 /// Begins the trace of a call. All that a function of an SSP does for it.
 ///
 /// # Safety
-/// As [`Parameters::new`].
+/// As `Parameters::new`.
 #[cold]
 #[inline(never)]
 pub unsafe fn begin_trace(edge: &Edge, ssp: &'static Ssp, shape: &'static [u8], words: &[*const c_void]) {

@@ -1,10 +1,9 @@
 //! A credential handle or a context, from the event that gave it out to the one that it was given back with.
 
+use sspcache_types::{ContextFlags, Role};
+
 use super::{HandleCall, HandleRule};
-use crate::{
-    EventKind, Operation, SecurityStatus,
-    context::{ContextFlags, Role},
-};
+use crate::{EventKind, Operation, SecurityStatus};
 
 /// A handle that was given out. Events are named by their numbers.
 #[derive(Debug)]

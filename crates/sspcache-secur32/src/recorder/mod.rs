@@ -89,7 +89,7 @@ impl<'p> Call<'p> {
     }
 
     fn number(&self, name: &str) -> u32 {
-        u32::try_from(self.get(name) & 0xFFFF_FFFF).unwrap_or_default()
+        u32::try_from(self.get(name) as u64 & u64::from(u32::MAX)).unwrap_or_default()
     }
 
     /// Whether its strings are UTF-16.
