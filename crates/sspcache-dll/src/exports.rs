@@ -298,6 +298,23 @@ macro_rules! __ssp {
     };
 }
 
+/// What such a function does: it passes its parameters on as safe values, traced if a trace asks for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __answered {
+    ($name:ident($($parameter:ident: $type:ty),*) = $target:ident $(::<$encoding:ty>)? ($($argument:expr),*)) => {{
+        let edge = abi::Edge::default();
+        $crate::__trace!(edge, $name($($parameter: $type),*));
+        $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
+            &SSP
+            $(,
+                // SAFETY: the caller promises that it is what the page says until the call returns.
+                unsafe { abi::Raw::from_raw($argument) }
+            )*
+        )))
+    }};
+}
+
 /// Exports functions that pass their parameters on to one of `sspcache_dll::abi`: as safe values, behind the SSP, and
 /// inside of what catches panics.
 #[doc(hidden)]
@@ -316,15 +333,7 @@ macro_rules! __export {
             #[unsafe(no_mangle)]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                let edge = abi::Edge::default();
-                $crate::__trace!(edge, $name($($parameter: $type),*));
-                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
-                    &SSP
-                    $(,
-                        // SAFETY: the caller promises that it is what the page says until the call returns.
-                        unsafe { abi::Raw::from_raw($argument) }
-                    )*
-                )))
+                $crate::__answered!($name($($parameter: $type),*) = $target $(::<$encoding>)? ($($argument),*))
             }
         )*
     };
@@ -364,15 +373,7 @@ macro_rules! __export_or_pass_on {
                         None => crate::recorder::Missing::missing(),
                     };
                 }
-                let edge = abi::Edge::default();
-                $crate::__trace!(edge, $name($($parameter: $type),*));
-                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
-                    &SSP
-                    $(,
-                        // SAFETY: the caller promises that it is what the page says until the call returns.
-                        unsafe { abi::Raw::from_raw($argument) }
-                    )*
-                )))
+                $crate::__answered!($name($($parameter: $type),*) = $target $(::<$encoding>)? ($($argument),*))
             }
         )*
     };
@@ -403,15 +404,7 @@ macro_rules! __link {
             #[allow(non_snake_case, reason = "the documented name")]
             #[allow(clippy::too_many_arguments, reason = "SSPI's functions are long")]
             pub(crate) unsafe extern "system" fn $name($($parameter: $type),*) -> $result {
-                let edge = abi::Edge::default();
-                $crate::__trace!(edge, $name($($parameter: $type),*));
-                $crate::__recorded!(stringify!($name), ($($parameter),*), abi::answer(&edge, || abi::$target $(::<$encoding>)? (
-                    &SSP
-                    $(,
-                        // SAFETY: the caller promises that it is what the page says until the call returns.
-                        unsafe { abi::Raw::from_raw($argument) }
-                    )*
-                )))
+                $crate::__answered!($name($($parameter: $type),*) = $target $(::<$encoding>)? ($($argument),*))
             }
         )*
 
