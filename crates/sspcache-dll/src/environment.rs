@@ -1,7 +1,7 @@
 //! The variables that `sspcache exec` sets, also for a program that was started without them.
 //!
 //! A program that starts another with an environment of its own (`env -i`, a daemon's supervisor) takes the journal's place away
-//! from it, and what that one leaves would be nobody's. On Linux `exec` holds a file in memory with its variables, and this module
+//! from it, and then no journal has what that one leaves. On Linux `exec` holds a file in memory with its variables, and this module
 //! looks for it among the open files of the process's ancestors. Only what the same user runs is asked. For Windows programs under Wine
 //! a file of the prefix that `exec` makes has the variables: Windows has no folder that is one run's alone.
 //!

@@ -1,6 +1,6 @@
 //! The trace of calls (clause Q8): each call becomes an event of the journal, where `SSPCACHE_TRACE` asks for it.
 //!
-//! What a call did is no part of it: a trace reads the parameters before the call and after it, and so fits a function whoever answers it.
+//! What a call did is no part of it: a trace reads the parameters before the call and after it, and so fits a function that the system's own SSP answers, too.
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,7 +1,7 @@
 //! The processes that a command leaves running when it ends (clause Q6).
 //!
 //! A process whose parent has ended becomes a child of the next ancestor that is a *subreaper*, or else of the first process
-//! of the system, where nobody can tell whose it was. So `exec` makes itself one, which only Linux has: whatever the command
+//! of the system, and nothing says any more whose it was. So `exec` makes itself one, which only Linux has: whatever the command
 //! started is below it as long as it runs.
 //!
 //! Reference: [PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html).

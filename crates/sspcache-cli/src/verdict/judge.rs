@@ -237,7 +237,7 @@ fn take_accounts<'journal>(replays: &mut [Replay<'journal>]) -> Vec<OfInstance<'
     accounts
 }
 
-/// What was leaked (clause Q2), misused (Q3), and against the policy (Q7), unless that can't be told (Q6).
+/// What was leaked (clause Q2), misused (Q3), and against the policy (Q7), unless events are missing (Q6).
 fn judge_instances(
     process: &mut Process,
     accounts: Vec<OfInstance<'_>>,
