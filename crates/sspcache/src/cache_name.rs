@@ -29,10 +29,20 @@ enum Name {
 }
 
 impl CacheName {
+    /// Credential caches of Kerberos libraries: [`caches::ccache`](crate::caches::ccache).
+    pub const CCACHE: Self = Self::from_static("ccache");
+    /// Entries of the user's Credential Manager: [`caches::credentials`](crate::caches::credentials).
+    pub const CREDENTIALS: Self = Self::from_static("credentials");
+    /// Kerberos tickets of the logon session: [`caches::kerberos`](crate::caches::kerberos).
+    pub const KERBEROS: Self = Self::from_static("kerberos");
     /// MSAPSSPC.dll, the SSP of Distributed Password Authentication (`DPA`).
     pub const MSAPSSPC: Self = Self::from_static("MSAPSSPC.dll");
     /// MSNSSPC.dll, the SSP of the Microsoft Network (`MSN`).
     pub const MSNSSPC: Self = Self::from_static("MSNSSPC.dll");
+    /// Schannel's TLS sessions: [`caches::schannel`](crate::caches::schannel).
+    pub const SCHANNEL: Self = Self::from_static("schannel.dll");
+    /// WinINet's session: [`caches::wininet`](crate::caches::wininet).
+    pub const WININET: Self = Self::from_static("wininet.dll");
     /// The two SSPs that Microsoft's page names.
     pub const KNOWN: &[Self] = &[Self::MSNSSPC, Self::MSAPSSPC];
 

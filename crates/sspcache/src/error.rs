@@ -4,6 +4,8 @@ use std::{error::Error as StdError, fmt, io, path::PathBuf};
 
 use sspcache_types::SecurityStatus;
 
+use crate::CacheName;
+
 /// Why a cache was not flushed, or a user not signed in: a variant for each reason.
 ///
 /// It prints what failed, on what, and what to do about it. The cause, where there is one, is its
@@ -11,6 +13,15 @@ use sspcache_types::SecurityStatus;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
+    /// A flush succeeded, and its cache has entries nevertheless: they stayed, or another program has put them there since.
+    EntriesLeft {
+        /// Name of the cache.
+        cache: String,
+        /// How many entries there were before, where that is known.
+        before: Option<usize>,
+        /// How many there are.
+        left: usize,
+    },
     /// The module is loaded, but lacks the export, so it is not the SSP of that name.
     ExportMissing {
         /// Path of the module.
@@ -29,6 +40,13 @@ pub enum Error {
     InsideLoaderCallback {
         /// Name of the cache.
         cache: String,
+    },
+    /// A filter of the Credential Manager's entries would match what it must not, or nothing.
+    InvalidFilter {
+        /// The filter.
+        filter: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The operating system's loader failed while modules were looked up.
     Loader {
@@ -79,16 +97,25 @@ pub enum Error {
         /// The names that are known.
         known: String,
     },
+    /// This system doesn't implement the cache, or doesn't flush it: whether anything is in it is unknown.
+    Unsupported {
+        /// Name of the cache.
+        cache: String,
+        /// What the system doesn't do, and how that is known.
+        what: String,
+    },
 }
 
 impl Error {
     /// A short name of the reason, for logs and machines: the variant's name in kebab case.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::EntriesLeft { .. } => "entries-left",
             Self::ExportMissing { .. } => "export-missing",
             Self::FlushFailed { .. } => "flush-failed",
             Self::HandshakeStalled => "handshake-stalled",
             Self::InsideLoaderCallback { .. } => "inside-loader-callback",
+            Self::InvalidFilter { .. } => "invalid-filter",
             Self::Loader { .. } => "loader",
             Self::NonInteractiveWindowStation { .. } => "non-interactive-window-station",
             Self::NotEncrypted { .. } => "not-encrypted",
@@ -96,7 +123,12 @@ impl Error {
             Self::Other { .. } => "other",
             Self::Sspi { .. } => "sspi",
             Self::UnknownCache { .. } => "unknown-cache",
+            Self::Unsupported { .. } => "unsupported",
         }
+    }
+
+    pub(crate) fn other(cache: &CacheName, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Other { cache: cache.name().to_owned(), source: source.into() }
     }
 
     /// The error and its causes on one line, for reports.
@@ -123,6 +155,12 @@ impl fmt::Display for Chain<'_> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::EntriesLeft { cache, before: Some(before), left } => {
+                write!(f, "{cache}: flushed, but of {before} entries {left} are there, or there again")
+            }
+            Self::EntriesLeft { cache, before: None, left } => {
+                write!(f, "{cache}: flushed, but {left} entries are there, or there again")
+            }
             Self::ExportMissing { module, export } => write!(
                 f,
                 "{}: no export named {export}, so this is not the SSP that its name promises",
@@ -140,6 +178,10 @@ impl fmt::Display for Error {
                 f,
                 "{cache}: not flushed: this thread is inside a loader callback (DllMain or a global constructor or \
                  destructor), where calling an SSP is not safe; flush from ordinary code instead"
+            ),
+            Self::InvalidFilter { filter, reason } => write!(
+                f,
+                "{filter:?} is no filter of credentials: {reason}; name a whole target, or a prefix such as MyApp/*"
             ),
             Self::Loader { cache, .. } => write!(f, "{cache}: failed to look up loaded modules"),
             Self::NonInteractiveWindowStation { cache, station, flags } => write!(
@@ -168,6 +210,7 @@ impl fmt::Display for Error {
                 "{name:?} is not a known credential cache (known: {known}); register a third party's SSP with \
                  SspCachesBuilder::register"
             ),
+            Self::Unsupported { cache, what } => write!(f, "{cache}: unsupported here: {what}"),
         }
     }
 }

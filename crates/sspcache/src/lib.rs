@@ -199,6 +199,7 @@
 //!
 //! The minimum supported Rust version is 1.88.
 
+pub mod caches;
 pub mod context;
 pub mod loader;
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::{
     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, SecurityPackage, Sspi,
+    caches::{Cache, CacheStatus, Contents, Scope},
     loader::{CLEANUP_CREDENTIAL_CACHE, Loader, Module, WindowStation},
     session, trace,
 };
@@ -47,31 +48,24 @@ impl<L: Loader> SspCaches<L> {
     /// Those of [`Sspi::security_package`].
     pub fn security_package(&self, ssp: &str, package: &str) -> Result<SecurityPackage, Error> {
         let ssp = CacheName::find(&self.caches, ssp)?;
-        let module = self.modules(ssp)?.next();
+        let module = modules(&self.loader, ssp)?.next();
         let module = module.ok_or_else(|| Error::NotLoaded { ssp: ssp.name().to_owned() })?;
         session::open(module, package)
     }
 
-    fn modules(&self, cache: &CacheName) -> Result<impl Iterator<Item = L::Module>, Error> {
-        let modules = self.loader.modules(cache.name());
-        modules.map_err(|source| Error::Loader { cache: cache.name().to_owned(), source })
+    pub(crate) fn register(&mut self, name: &str) {
+        if CacheName::find(&self.caches, name).is_err() {
+            self.caches.push(CacheName::new(name));
+        }
     }
 
-    /// C6, then C7: user32, which answers for the window station, must not be called from DllMain.
+    pub(crate) fn set_allow_non_interactive(&mut self, allow: bool) {
+        self.allow_non_interactive = allow;
+    }
+
     fn check_safe(&self, cache: &CacheName) -> Result<(), Error> {
-        let cache = || cache.name().to_owned();
-        if self.loader.is_inside_loader_callback() {
-            return Err(Error::InsideLoaderCallback { cache: cache() });
-        }
-        if self.allow_non_interactive {
-            return Ok(());
-        }
-        match self.loader.window_station() {
-            WindowStation::NotVisible { name, flags } => {
-                Err(Error::NonInteractiveWindowStation { cache: cache(), station: name, flags })
-            }
-            WindowStation::None | WindowStation::Visible => Ok(()),
-        }
+        check_safe(&self.loader, cache)?;
+        if self.allow_non_interactive { Ok(()) } else { check_window_station(&self.loader, cache) }
     }
 }
 
@@ -81,30 +75,25 @@ impl<L: Loader> CredentialProvider for SspCaches<L> {
     }
 
     fn is_present(&self, cache: &str) -> Result<bool, Error> {
-        Ok(self.modules(CacheName::find(&self.caches, cache)?)?.next().is_some())
+        Ok(modules(&self.loader, CacheName::find(&self.caches, cache)?)?.next().is_some())
     }
 
     fn flush_into(&self, name: &str, report: &mut FlushReport) {
-        let mut push = |row: FlushRow| {
-            trace::flush(&row);
-            report.push(row);
-        };
-        let cache = match CacheName::find(&self.caches, name) {
-            Ok(cache) => cache,
-            Err(unknown) => return push(FlushRow::new(CacheName::new(name), Err(unknown))),
-        };
-        let modules = match self.check_safe(cache).and_then(|()| self.modules(cache)) {
-            Ok(modules) => modules,
-            Err(error) => return push(FlushRow::new(cache.clone(), Err(error))),
-        };
-        let mut is_present = false;
-        for module in modules {
-            is_present = true;
-            push(FlushRow::new(cache.clone(), flush(&module)).with_module(module.path()));
+        match CacheName::find(&self.caches, name) {
+            Ok(cache) => flush_modules(&self.loader, cache, self.check_safe(cache), report, flush),
+            Err(unknown) => push(report, FlushRow::new(CacheName::new(name), Err(unknown))),
         }
-        if !is_present {
-            push(FlushRow::new(cache.clone(), Ok(Flush::Absent)));
-        }
+    }
+}
+
+impl<L: Loader> Cache for SspCaches<L> {
+    fn scope(&self) -> Scope {
+        Scope::Process
+    }
+
+    fn status(&self) -> Vec<CacheStatus> {
+        let of = |cache| module_status(&self.loader, cache, || self.check_safe(cache));
+        self.caches.iter().flat_map(of).collect()
     }
 }
 
@@ -151,6 +140,85 @@ impl<L: Loader> SspCachesBuilder<L> {
         let Self { loader, caches, allow_non_interactive } = self;
         SspCaches { loader, caches, allow_non_interactive }
     }
+}
+
+/// C6: the first of the conditions for a flush.
+pub(crate) fn check_safe(loader: &impl Loader, cache: &CacheName) -> Result<(), Error> {
+    if loader.is_inside_loader_callback() {
+        return Err(Error::InsideLoaderCallback { cache: cache.name().to_owned() });
+    }
+    Ok(())
+}
+
+/// C7, after C6: user32, which answers for the window station, must not be called from DllMain.
+pub(crate) fn check_window_station(loader: &impl Loader, cache: &CacheName) -> Result<(), Error> {
+    match loader.window_station() {
+        WindowStation::NotVisible { name, flags } => {
+            Err(Error::NonInteractiveWindowStation { cache: cache.name().to_owned(), station: name, flags })
+        }
+        WindowStation::None | WindowStation::Visible => Ok(()),
+    }
+}
+
+/// The loaded modules that have this cache, each referenced.
+pub(crate) fn modules<L: Loader>(
+    loader: &L,
+    cache: &CacheName,
+) -> Result<impl Iterator<Item = L::Module>, Error> {
+    let modules = loader.modules(cache.name());
+    modules.map_err(|source| Error::Loader { cache: cache.name().to_owned(), source })
+}
+
+/// C4: flushes each loaded module of the cache's name, with a row for each; where there is none, the cache is absent.
+pub(crate) fn flush_modules<L: Loader>(
+    loader: &L,
+    cache: &CacheName,
+    is_safe: Result<(), Error>,
+    report: &mut FlushReport,
+    flush: impl Fn(&L::Module) -> Result<Flush, Error>,
+) {
+    let modules = match is_safe.and_then(|()| modules(loader, cache)) {
+        Ok(modules) => modules,
+        Err(error) => return push(report, FlushRow::new(cache.clone(), Err(error))),
+    };
+    let mut is_present = false;
+    for module in modules {
+        is_present = true;
+        push(report, FlushRow::new(cache.clone(), flush(&module)).with_module(module.path()));
+    }
+    if !is_present {
+        push(report, FlushRow::new(cache.clone(), Ok(Flush::Absent)));
+    }
+}
+
+/// What there is now of a cache that loaded modules have.
+pub(crate) fn module_status<L: Loader>(
+    loader: &L,
+    cache: &CacheName,
+    is_safe: impl Fn() -> Result<(), Error>,
+) -> Vec<CacheStatus> {
+    let status = |module, contents| CacheStatus {
+        cache: cache.clone(),
+        scope: Scope::Process,
+        instance: None,
+        module,
+        contents,
+        allowed: is_safe(),
+    };
+    let mut all = match modules(loader, cache) {
+        Ok(modules) => modules.map(|module| status(Some(module.path()), Ok(Contents::Unknown))).collect(),
+        Err(error) => vec![status(None, Err(error))],
+    };
+    if all.is_empty() {
+        all.push(status(None, Ok(Contents::Absent)));
+    }
+    all
+}
+
+/// Adds a row, and tells `tracing`.
+pub(crate) fn push(report: &mut FlushReport, row: FlushRow) {
+    trace::flush(&row);
+    report.push(row);
 }
 
 /// C5, C2: the module is referenced for as long as the caller holds it.

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use smallvec::SmallVec;
 
-use crate::{CacheName, Error};
+use crate::{CacheName, Error, caches::Scope};
 
 /// The outcome of flushing a cache that didn't fail.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,14 +41,38 @@ pub struct FlushRow {
     /// The path of the loaded module that has the cache. `None` when the cache is no module's, when no module of its name is
     /// loaded, and when the flush was refused before modules were looked up.
     pub module: Option<PathBuf>,
+    /// Whose cache it is.
+    pub scope: Scope,
+    /// Which of several: the name of a ccache, a filter of targets.
+    pub instance: Option<String>,
+    /// How many entries were removed, where the system tells.
+    pub entries: Option<usize>,
     /// The outcome.
     pub outcome: Result<Flush, Error>,
 }
 
 impl FlushRow {
-    /// A row for a cache that is no module's.
+    /// A row for a cache of this process that is no module's.
     pub fn new(cache: CacheName, outcome: Result<Flush, Error>) -> Self {
-        Self { cache, module: None, outcome }
+        Self { cache, module: None, scope: Scope::Process, instance: None, entries: None, outcome }
+    }
+
+    /// The same row for so many entries that were removed.
+    #[must_use]
+    pub fn with_entries(self, entries: usize) -> Self {
+        Self { entries: Some(entries), ..self }
+    }
+
+    /// The same row for one of several caches of the name.
+    #[must_use]
+    pub fn with_instance(self, instance: impl Into<String>) -> Self {
+        Self { instance: Some(instance.into()), ..self }
+    }
+
+    /// The same row for a cache of this scope.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     /// The same row for the cache of a loaded module.
@@ -136,16 +160,35 @@ impl IntoIterator for FlushReport {
 impl fmt::Display for FlushReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.cache.name().chars().count()).max().unwrap_or(0);
-        for (index, FlushRow { cache, module, outcome }) in self.rows.iter().enumerate() {
+        for (index, row) in self.rows.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            match (outcome, module) {
-                (Ok(outcome), None) => write!(f, "{cache:width$}  {outcome}")?,
-                (Ok(outcome), Some(module)) => {
-                    write!(f, "{cache:width$}  {outcome:7}  {}", module.display())?;
+            write!(f, "{:width$}  ", row.cache)?;
+            let instance = row.instance.as_deref();
+            match (&row.outcome, &row.module) {
+                (Err(error), _) => {
+                    write!(f, "FAILED   ")?;
+                    instance.map_or(Ok(()), |instance| write!(f, "{instance}: "))?;
+                    write!(f, "{}", error.chain())?;
                 }
-                (Err(error), _) => write!(f, "{cache:width$}  FAILED   {}", error.chain())?,
+                (Ok(outcome), None) if instance.is_none() && row.entries.is_none() => write!(f, "{outcome}")?,
+                (Ok(outcome), module) => {
+                    write!(f, "{outcome:7}  ")?;
+                    match (instance, module) {
+                        (Some(instance), _) => write!(f, "{instance}")?,
+                        (None, Some(module)) => write!(f, "{}", module.display())?,
+                        (None, None) => {}
+                    }
+                    match row.entries {
+                        None => {}
+                        Some(entries) => {
+                            let after = if instance.is_some() || module.is_some() { ", " } else { "" };
+                            let plural = if entries == 1 { "y" } else { "ies" };
+                            write!(f, "{after}{entries} entr{plural}")?;
+                        }
+                    }
+                }
             }
         }
         Ok(())
@@ -170,8 +213,9 @@ impl fmt::Display for FlushReport {
 #[cfg(doctest)]
 struct UnusedReport;
 
-/// `{"success": …, "rows": [{"cache": …, "module": …, "outcome": …, "error": …}]}`. `module` is null where there is none;
-/// `error` is there for failures only, whose `outcome` is [`Error::code`].
+/// `{"success": …, "rows": [{"cache": …, "scope": …, "module": …, "instance": …, "entries": …, "outcome": …, "error": …}]}`.
+/// `module`, `instance` and `entries` are null where there is none; `error` is there for failures only, whose `outcome` is
+/// [`Error::code`].
 #[cfg(feature = "serde")]
 mod serialize {
     use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -189,11 +233,14 @@ mod serialize {
 
     impl Serialize for FlushRow {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let fields = if self.outcome.is_ok() { 3 } else { 4 };
+            let fields = if self.outcome.is_ok() { 6 } else { 7 };
             let mut row = serializer.serialize_struct("FlushRow", fields)?;
             row.serialize_field("cache", self.cache.name())?;
+            row.serialize_field("scope", self.scope.as_str())?;
             // A path may be no Unicode, which JSON has no place for.
             row.serialize_field("module", &self.module.as_deref().map(std::path::Path::to_string_lossy))?;
+            row.serialize_field("instance", &self.instance)?;
+            row.serialize_field("entries", &self.entries)?;
             match &self.outcome {
                 Ok(outcome) => row.serialize_field("outcome", outcome.as_str())?,
                 Err(error) => {

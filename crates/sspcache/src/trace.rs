@@ -7,11 +7,14 @@ use crate::FlushRow;
 pub(crate) fn flush(row: &FlushRow) {
     let cache = row.cache.name();
     let module = row.module.as_deref().map(|path| tracing::field::display(path.display()));
+    let (instance, entries) = (row.instance.as_deref(), row.entries);
     match &row.outcome {
-        Ok(outcome) => tracing::info!(target: "sspcache", cache, module, %outcome, "credential cache"),
+        Ok(outcome) => {
+            tracing::info!(target: "sspcache", cache, instance, module, entries, %outcome, "credential cache");
+        }
         Err(error) => {
             let error = error.chain();
-            tracing::warn!(target: "sspcache", cache, module, %error, "credential cache");
+            tracing::warn!(target: "sspcache", cache, instance, module, entries, %error, "credential cache");
         }
     }
 }

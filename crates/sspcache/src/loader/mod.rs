@@ -6,7 +6,7 @@
 //! The protocol asks a [`Loader`] which modules of a name are loaded and whether it is safe to flush, and a [`Module`] for its
 //! exports. A module's [`SecurityInterface`] is its table of SSPI functions.
 
-use std::{ffi::CStr, io, path::PathBuf};
+use std::{ffi::CStr, io, path::PathBuf, sync::Arc};
 
 use sspcache_types::{ContextFlags, Identity, Role, SecurityStatus};
 pub use sspcache_types::{Progress, Refusal};
@@ -52,6 +52,22 @@ pub trait Loader: Send + Sync {
     fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = Self::Module>>;
 }
 
+impl<L: Loader> Loader for Arc<L> {
+    type Module = L::Module;
+
+    fn is_inside_loader_callback(&self) -> bool {
+        (**self).is_inside_loader_callback()
+    }
+
+    fn window_station(&self) -> WindowStation {
+        (**self).window_station()
+    }
+
+    fn modules(&self, name: &str) -> io::Result<impl Iterator<Item = Self::Module>> {
+        (**self).modules(name)
+    }
+}
+
 /// A loaded module. It stays loaded until this is dropped.
 pub trait Module: Send + Sync + 'static {
     /// The SSPI functions that the export `InitSecurityInterface` returns.
@@ -62,6 +78,16 @@ pub trait Module: Send + Sync + 'static {
 
     /// Returns the export `CleanupCredentialCache`, or `None` when the module has none. Calling it returns TRUE or FALSE.
     fn cleanup_credential_cache(&self) -> Option<impl FnOnce() -> bool>;
+
+    /// Returns the export `SslEmptyCacheW`, or `None` when the module has none. Calling it empties the cache of every server.
+    fn ssl_empty_cache(&self) -> Option<impl FnOnce() -> io::Result<()>> {
+        None::<fn() -> io::Result<()>>
+    }
+
+    /// Returns the export `InternetSetOptionW`, or `None` when the module has none. Calling it ends WinINet's session.
+    fn end_browser_session(&self) -> Option<impl FnOnce() -> io::Result<()>> {
+        None::<fn() -> io::Result<()>>
+    }
 
     /// Calls the export `InitSecurityInterface` and returns its result, or `None` when the module has none.
     fn security_interface(&self) -> Option<Result<Self::Interface, SecurityStatus>>;
@@ -219,6 +245,16 @@ pub enum WindowStation {
 pub(crate) const CLEANUP_CREDENTIAL_CACHE: Export = Export(c"CleanupCredentialCache");
 /// The export that returns the table of functions.
 pub(crate) const INIT_SECURITY_INTERFACE: Export = Export(c"InitSecurityInterfaceW");
+
+/// Why a function that returned FALSE failed.
+pub(crate) fn last_error(function: &str) -> io::Error {
+    if cfg!(windows) {
+        io::Error::last_os_error()
+    } else {
+        // There is no `GetLastError`, and `errno` is not what such a function sets.
+        io::Error::other(format!("{function} returned FALSE"))
+    }
+}
 
 /// The name of an export, with the null that the host's loaders want.
 #[derive(Clone, Copy)]

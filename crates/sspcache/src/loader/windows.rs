@@ -27,6 +27,10 @@ use super::{
     CLEANUP_CREDENTIAL_CACHE, Export, INIT_SECURITY_INTERFACE, Loader, Module, WindowStation,
     sspi::{self, FunctionTable},
 };
+use crate::caches::{
+    schannel::{self, SSL_EMPTY_CACHE},
+    wininet::{self, INTERNET_SET_OPTION},
+};
 use sspcache_types::{SecurityStatus, name};
 
 /// Windows' loader, as this process sees it.
@@ -112,6 +116,18 @@ impl Module for NativeModule {
         // SAFETY: the export of an SSP is this function (clause C1; registering an SSP asserts that). The closure's
         // type captures the borrow of `self`, which keeps the module loaded.
         Some(move || unsafe { sspi::cleanup_credential_cache(address) })
+    }
+
+    fn ssl_empty_cache(&self) -> Option<impl FnOnce() -> io::Result<()>> {
+        let address = self.export(SSL_EMPTY_CACHE)?;
+        // SAFETY: the export of schannel.dll is this function, and the closure's borrow of `self` keeps it loaded.
+        Some(move || unsafe { schannel::ssl_empty_cache(address) })
+    }
+
+    fn end_browser_session(&self) -> Option<impl FnOnce() -> io::Result<()>> {
+        let address = self.export(INTERNET_SET_OPTION)?;
+        // SAFETY: the export of wininet.dll is this function, and the closure's borrow of `self` keeps it loaded.
+        Some(move || unsafe { wininet::end_browser_session(address) })
     }
 
     fn security_interface(&self) -> Option<Result<FunctionTable, SecurityStatus>> {

@@ -50,23 +50,35 @@ fn a_report_serializes_with_each_failures_kind_and_text() {
       "rows": [
         {
           "cache": "MSNSSPC.dll",
+          "scope": "process",
           "module": "C:\\app\\MSNSSPC.dll",
+          "instance": null,
+          "entries": null,
           "outcome": "flushed"
         },
         {
           "cache": "MSNSSPC.dll",
+          "scope": "process",
           "module": "C:\\old\\MSNSSPC.dll",
+          "instance": null,
+          "entries": null,
           "outcome": "flush-failed",
           "error": "C:\\old\\MSNSSPC.dll: CleanupCredentialCache returned FALSE; its credentials may still be cached"
         },
         {
           "cache": "MSAPSSPC.dll",
+          "scope": "process",
           "module": null,
+          "instance": null,
+          "entries": null,
           "outcome": "absent"
         },
         {
           "cache": "é.dll",
+          "scope": "process",
           "module": null,
+          "instance": null,
+          "entries": null,
           "outcome": "unknown-cache",
           "error": "\"é.dll\" is not a known credential cache (known: MSNSSPC.dll, MSAPSSPC.dll); register a third party's SSP with SspCachesBuilder::register"
         }
