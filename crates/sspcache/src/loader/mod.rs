@@ -248,11 +248,11 @@ pub(crate) const INIT_SECURITY_INTERFACE: Export = Export(c"InitSecurityInterfac
 
 /// Why a function that returned FALSE failed.
 pub(crate) fn last_error(function: &str) -> io::Error {
-    if cfg!(windows) {
-        io::Error::last_os_error()
-    } else {
-        // There is no `GetLastError`, and `errno` is not what such a function sets.
-        io::Error::other(format!("{function} returned FALSE"))
+    // On Unix there is no `GetLastError`, and `errno` is not what such a function sets.
+    let error = cfg!(windows).then(io::Error::last_os_error).filter(|error| error.raw_os_error() != Some(0));
+    match error {
+        None => io::Error::other(format!("{function} returned FALSE")),
+        Some(error) => io::Error::new(error.kind(), format!("{function}: {error}")),
     }
 }
 

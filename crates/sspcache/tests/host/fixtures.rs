@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 /// The SSP that counts its flushes.
 pub(crate) const SSP_COUNTER: &str = "ssp_counter";
+/// A stand-in for system DLLs that have caches.
+pub(crate) const CACHE_COUNTER: &str = "cache_counter";
 /// A DLL that is no SSP.
 pub(crate) const TINY_DLL: &str = "tiny_dll";
 /// A DLL that flushes in its DllMain.
@@ -104,6 +106,20 @@ impl Loaded {
         set(during);
     }
 
+    /// How often this copy of [`CACHE_COUNTER`] was flushed, as documented.
+    pub(crate) fn cache_calls(&self) -> u32 {
+        // SAFETY: as above.
+        let calls: extern "system" fn() -> u32 = unsafe { self.export("cache_counter_calls") };
+        calls()
+    }
+
+    /// Sets what this copy of [`CACHE_COUNTER`] answers.
+    pub(crate) fn cache_answer(&self, answer: i32) {
+        // SAFETY: as above.
+        let set: extern "system" fn(i32) = unsafe { self.export("cache_counter_answer") };
+        set(answer);
+    }
+
     /// Lets a copy of [`DLLMAIN_FLUSHER`] flush from ordinary code.
     #[cfg(windows)]
     pub(crate) fn flush(&self) {
@@ -116,7 +132,7 @@ impl Loaded {
     ///
     /// # Safety
     /// The export has this type.
-    unsafe fn export<T: Copy>(&self, name: &str) -> T {
+    pub(crate) unsafe fn export<T: Copy>(&self, name: &str) -> T {
         // SAFETY: by this function's contract.
         *unsafe { self.library.get(name) }.unwrap_or_else(|error| panic!("{name}: {error}"))
     }

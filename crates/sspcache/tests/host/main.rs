@@ -9,7 +9,12 @@
 mod fixtures;
 // Processes in which one test of this binary runs alone.
 mod process;
+// The same under Wine, with an environment that Unix libraries see.
+#[cfg(windows)]
+mod wine;
 
+// The caches of today, K1 to K4: of system DLLs, and below it of Windows itself.
+mod caches;
 // Flushing modules that are loaded, and finding them: C1 to C5, C8.
 mod flush;
 // Signing in through a module that is loaded, and what keeps it loaded.
