@@ -4,9 +4,18 @@
 //! `klist purge` does. Afterwards every program of the session needs new ones. It gets them without asking the user while
 //! Windows still has the user's password.
 //!
+//! LSA is asked through its client library, secur32.dll of Windows' own folder, which is loaded for that: the library isn't the
+//! cache. Wine lists the ccache of its Unix user, and doesn't purge it: *unsupported here*, where [`ccache`](super::ccache) of a
+//! program on Unix does.
+//!
 //! Elsewhere than on Windows there is no LSA: the cache is absent. What Linux and macOS keep is a [ccache](super::ccache).
 //!
 //! [`KERB_PURGE_TKT_CACHE_REQUEST`]: https://learn.microsoft.com/en-us/windows/win32/api/ntsecapi/ns-ntsecapi-kerb_purge_tkt_cache_request
+
+#[cfg(windows)]
+mod lsa;
+#[cfg(any(windows, test))]
+mod reply;
 
 use std::sync::Arc;
 
@@ -21,7 +30,7 @@ pub trait TicketCache: Send + Sync {
     /// The tickets that there are: the name of each one's server, such as `krbtgt/CONTOSO.EXAMPLE@CONTOSO.EXAMPLE`.
     ///
     /// # Errors
-    /// [`Refusal::Unsupported`] where tickets can't be listed.
+    /// [`Refusal::Absent`] when there are none, [`Refusal::Unsupported`] where tickets can't be listed.
     fn tickets(&self) -> Result<Vec<String>, Refusal>;
 
     /// Deletes them.
@@ -44,6 +53,12 @@ impl<S: System> Kerberos<S> {
     pub fn new(system: Arc<S>) -> Self {
         Self { system }
     }
+
+    /// C6: LSA must not be called from DllMain, nor its library be loaded there.
+    fn contents(&self, cache: &CacheName) -> Result<Contents, Error> {
+        check_safe(&*self.system, cache)?;
+        status_of(cache, self.system.ticket_cache().tickets())
+    }
 }
 
 impl<S: System> CredentialProvider for Kerberos<S> {
@@ -53,8 +68,7 @@ impl<S: System> CredentialProvider for Kerberos<S> {
 
     fn is_present(&self, cache: &str) -> Result<bool, Error> {
         let cache = CacheName::find(Self::CACHES, cache)?;
-        let contents = status_of(cache, self.system.ticket_cache().tickets())?;
-        Ok(contents != Contents::Absent)
+        Ok(self.contents(cache)? != Contents::Absent)
     }
 
     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
@@ -74,7 +88,7 @@ impl<S: System> Cache for Kerberos<S> {
     fn status(&self) -> Vec<CacheStatus> {
         let cache = CacheName::KERBEROS;
         vec![CacheStatus {
-            contents: status_of(&cache, self.system.ticket_cache().tickets()),
+            contents: self.contents(&cache),
             allowed: check_safe(&*self.system, &cache),
             scope: self.scope(),
             instance: None,
@@ -85,15 +99,23 @@ impl<S: System> Cache for Kerberos<S> {
 }
 
 /// The tickets that LSA has.
+///
+/// # Platform-specific behaviour
+/// Tickets are listed with `KerbQueryTicketCacheExMessage`, or `KerbQueryTicketCacheMessage` where that is refused. Elsewhere than
+/// on Windows they are absent.
 #[derive(Debug, Default)]
 pub struct NativeTickets(());
 
 impl TicketCache for NativeTickets {
     fn tickets(&self) -> Result<Vec<String>, Refusal> {
-        Err(Refusal::Absent)
+        cfg_if::cfg_if! {
+            if #[cfg(windows)] { lsa::tickets() } else { Err(Refusal::Absent) }
+        }
     }
 
     fn purge(&self) -> Result<(), Refusal> {
-        Err(Refusal::Absent)
+        cfg_if::cfg_if! {
+            if #[cfg(windows)] { lsa::purge() } else { Err(Refusal::Absent) }
+        }
     }
 }

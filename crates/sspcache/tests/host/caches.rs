@@ -2,6 +2,9 @@
 //!
 //! Modules of those names would be flushed by every test of the process, so each test runs in one of its own.
 
+#[cfg(windows)]
+mod kerberos;
+
 /// K1: each loaded module of a cache's name has a row, in the documented order; one that fails doesn't affect the others.
 #[test]
 fn system_dlls_that_are_loaded_are_flushed_each_by_its_own_export() {
