@@ -3,11 +3,17 @@
 //! Programs store passwords there with [`CredWrite`], and Windows signs in with those of its own types. The entries whose target
 //! matches a [`Filter`] are deleted, each with its type.
 //!
-//! Elsewhere than on Windows there is no Credential Manager: the cache is absent.
+//! It is asked through its client library, advapi32.dll of Windows' own folder, which is loaded for that where it isn't: the
+//! library isn't the cache. Elsewhere than on Windows there is no Credential Manager: the cache is absent.
 //!
 //! [`CredWrite`]: https://learn.microsoft.com/en-us/windows/win32/api/wincred/nf-wincred-credwritew
 
+#[cfg(windows)]
+mod wincred;
+
 use std::{fmt, sync::Arc};
+
+use sspcache_types::name;
 
 use super::{Cache, CacheStatus, Contents, Refusal, Scope, System, emptied, flush_safely, status_of};
 use crate::{
@@ -52,6 +58,24 @@ impl Filter {
     /// The filter as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns whether an entry of this target is meant. Letters compare without case, as Windows compares targets.
+    ///
+    /// ```
+    /// use sspcache::caches::credentials::Filter;
+    /// let filter = Filter::new("MyApp/*")?;
+    /// assert!(filter.matches("MyApp/alice") && filter.matches("MYAPP/"));
+    /// assert!(!filter.matches("MyApp") && !filter.matches("MyApp2/alice"));
+    /// # Ok::<(), sspcache::Error>(())
+    /// ```
+    pub fn matches(&self, target: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            None => name::eq(&self.0, target),
+            Some(prefix) => {
+                name::same(prefix.encode_utf16(), target.encode_utf16().take(prefix.encode_utf16().count()))
+            }
+        }
     }
 }
 
@@ -100,15 +124,24 @@ impl<S: System> Credentials<S> {
         Self { system, filter }
     }
 
-    fn targets(&self) -> Result<Vec<String>, Refusal> {
-        let entries = self.system.credential_store().enumerate(&self.filter)?;
-        Ok(entries.into_iter().map(|entry| entry.target).collect())
+    /// The entries that match. Whatever the store says, nothing that the filter doesn't mean is deleted.
+    fn entries(&self) -> Result<Vec<StoredCredential>, Refusal> {
+        let mut entries = self.system.credential_store().enumerate(&self.filter)?;
+        entries.retain(|entry| self.filter.matches(&entry.target));
+        if entries.is_empty() { Err(Refusal::Absent) } else { Ok(entries) }
+    }
+
+    /// C6: the library must not be loaded in DllMain.
+    fn contents(&self, cache: &CacheName) -> Result<Contents, Error> {
+        check_safe(&*self.system, cache)?;
+        let targets = self.entries().map(|entries| entries.into_iter().map(|entry| entry.target).collect());
+        status_of(cache, targets)
     }
 
     /// Every entry is tried, whatever comes of the others. The first failure is the outcome.
     fn delete_all(&self, cache: &CacheName) -> FlushRow {
         let store = self.system.credential_store();
-        let entries = match store.enumerate(&self.filter) {
+        let entries = match self.entries() {
             Ok(entries) => entries,
             Err(refusal) => {
                 let outcome = refusal.into_error(cache.name()).map_or(Ok(Flush::Absent), Err);
@@ -122,7 +155,7 @@ impl<S: System> Credentials<S> {
                 failure = failure.or(refusal.into_error(cache.name()));
             }
         }
-        let left = match store.enumerate(&self.filter) {
+        let left = match self.entries() {
             Ok(left) => Some(left.len()),
             Err(Refusal::Absent) => Some(0),
             Err(_) => None,
@@ -138,7 +171,7 @@ impl<S: System> CredentialProvider for Credentials<S> {
 
     fn is_present(&self, cache: &str) -> Result<bool, Error> {
         let cache = CacheName::find(Self::CACHES, cache)?;
-        Ok(status_of(cache, self.targets())? != Contents::Absent)
+        Ok(self.contents(cache)? != Contents::Absent)
     }
 
     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
@@ -155,7 +188,7 @@ impl<S: System> Cache for Credentials<S> {
     fn status(&self) -> Vec<CacheStatus> {
         let cache = CacheName::CREDENTIALS;
         vec![CacheStatus {
-            contents: status_of(&cache, self.targets()),
+            contents: self.contents(&cache),
             allowed: check_safe(&*self.system, &cache),
             scope: self.scope(),
             instance: Some(self.filter.to_string()),
@@ -166,15 +199,32 @@ impl<S: System> Cache for Credentials<S> {
 }
 
 /// The Credential Manager of the user that this process runs as.
+///
+/// # Platform-specific behaviour
+/// `CredEnumerate` and `CredDelete` on Windows. Elsewhere there is nothing in it.
 #[derive(Debug, Default)]
 pub struct NativeCredentials(());
 
 impl CredentialStore for NativeCredentials {
-    fn enumerate(&self, _: &Filter) -> Result<Vec<StoredCredential>, Refusal> {
-        Err(Refusal::Absent)
+    fn enumerate(&self, filter: &Filter) -> Result<Vec<StoredCredential>, Refusal> {
+        cfg_if::cfg_if! {
+            if #[cfg(windows)] {
+                wincred::enumerate(filter)
+            } else {
+                let _ = filter;
+                Err(Refusal::Absent)
+            }
+        }
     }
 
-    fn delete(&self, _: &StoredCredential) -> Result<(), Refusal> {
-        Err(Refusal::Absent)
+    fn delete(&self, credential: &StoredCredential) -> Result<(), Refusal> {
+        cfg_if::cfg_if! {
+            if #[cfg(windows)] {
+                wincred::delete(credential)
+            } else {
+                let _ = credential;
+                Err(Refusal::Absent)
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Modules of those names would be flushed by every test of the process, so each test runs in one of its own.
 
 #[cfg(windows)]
+mod credentials;
+#[cfg(windows)]
 mod kerberos;
 
 /// K1: each loaded module of a cache's name has a row, in the documented order; one that fails doesn't affect the others.

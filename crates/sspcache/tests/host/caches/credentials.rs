@@ -1,0 +1,131 @@
+//! The Credential Manager of the user who runs the tests, with targets that no other program has.
+
+use std::{io, process, ptr};
+
+use sspcache::{
+    CredentialProvider, Error, Flush, FlushReport,
+    caches::{Caches, Contents, Scope},
+};
+use windows_sys::Win32::{
+    Foundation::ERROR_NOT_FOUND,
+    Security::Credentials::{
+        CRED_PERSIST_SESSION, CRED_TYPE_DOMAIN_PASSWORD, CRED_TYPE_GENERIC, CREDENTIALW, CredDeleteW,
+        CredFree, CredReadW, CredWriteW,
+    },
+};
+
+/// An entry that the test wrote. It is deleted when this is dropped.
+struct Entry {
+    target: Vec<u16>,
+    kind: u32,
+}
+
+impl Entry {
+    fn write(target: &str, kind: u32) -> Self {
+        let mut entry = Self { target: target.encode_utf16().chain([0]).collect(), kind };
+        let mut user: Vec<u16> = "alice\0".encode_utf16().collect();
+        let mut secret = *b"c\0o\0r\0r\0e\0c\0t\0";
+        let credential = CREDENTIALW {
+            Type: kind,
+            TargetName: entry.target.as_mut_ptr(),
+            CredentialBlobSize: u32::try_from(secret.len()).unwrap(),
+            CredentialBlob: secret.as_mut_ptr(),
+            Persist: CRED_PERSIST_SESSION,
+            UserName: user.as_mut_ptr(),
+            ..CREDENTIALW::default()
+        };
+        // SAFETY: the strings end in a null, the secret has its size, and all of them are there until the call returns.
+        let written = unsafe { CredWriteW(&raw const credential, 0) };
+        assert_ne!(written, 0, "{target}: {}", io::Error::last_os_error());
+        entry
+    }
+
+    fn exists(&self) -> bool {
+        let mut credential = ptr::null_mut();
+        // SAFETY: the name ends in a null, and the pointer is valid for the call to fill in.
+        let found = unsafe { CredReadW(self.target.as_ptr(), self.kind, 0, &raw mut credential) };
+        if found == 0 {
+            let error = io::Error::last_os_error();
+            assert_eq!(error.raw_os_error(), Some(ERROR_NOT_FOUND.cast_signed()), "{error}");
+            return false;
+        }
+        // SAFETY: the call above allocated it.
+        unsafe { CredFree(credential.cast()) };
+        true
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // SAFETY: the name ends in a null. It may be deleted already.
+        unsafe { CredDeleteW(self.target.as_ptr(), self.kind, 0) };
+    }
+}
+
+/// A prefix of this process and this test.
+fn prefix(test: &str) -> String {
+    format!("sspcache-{test}-{}", process::id())
+}
+
+fn flush(filter: &str) -> FlushReport {
+    let mut report = FlushReport::default();
+    Caches::process().and_credentials(filter).unwrap().flush_into("credentials", &mut report);
+    report
+}
+
+fn status(filter: &str) -> Contents {
+    let caches = Caches::process().and_credentials(filter).unwrap();
+    caches.status().remove(0).contents.unwrap()
+}
+
+/// K1, K4: those that the filter means, of each type, and no other.
+#[test]
+fn entries_that_match_are_deleted_and_others_stay() {
+    let prefix = prefix("match");
+    let meant = [
+        Entry::write(&format!("{prefix}/alice"), CRED_TYPE_GENERIC),
+        Entry::write(&format!("{prefix}/alice"), CRED_TYPE_DOMAIN_PASSWORD),
+        Entry::write(&format!("{}/BOB", prefix.to_uppercase()), CRED_TYPE_GENERIC),
+    ];
+    let others = [
+        Entry::write(&prefix, CRED_TYPE_GENERIC),
+        Entry::write(&format!("{prefix}2/alice"), CRED_TYPE_GENERIC),
+        Entry::write(&format!("x{prefix}/alice"), CRED_TYPE_GENERIC),
+    ];
+    let filter = format!("{prefix}/*");
+    let Contents::Entries(listed) = status(&filter) else { panic!("{:?}", status(&filter)) };
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    assert!(meant.iter().all(Entry::exists), "a status deletes nothing");
+
+    let report = flush(&filter);
+    let row = &report.rows()[0];
+    assert_eq!(*row.outcome.as_ref().unwrap(), Flush::Flushed);
+    assert_eq!((row.entries, row.scope, row.instance.as_deref()), (Some(3), Scope::User, Some(&*filter)));
+    assert!(!meant.iter().any(Entry::exists), "{report}");
+    assert!(others.iter().all(Entry::exists), "{report}");
+    assert!(!format!("{report} {report:?}").contains("correct"), "{report}");
+
+    assert_eq!(flush(&filter).into_result().unwrap(), Flush::Absent);
+    assert_eq!(status(&filter), Contents::Absent);
+}
+
+/// K1: a whole name is no prefix.
+#[test]
+fn a_whole_name_means_the_entries_of_that_target() {
+    let prefix = prefix("whole");
+    let (whole, longer) =
+        (Entry::write(&prefix, CRED_TYPE_GENERIC), Entry::write(&format!("{prefix}/x"), CRED_TYPE_GENERIC));
+    assert_eq!(flush(&prefix.to_uppercase()).rows()[0].entries, Some(1));
+    assert!(!whole.exists() && longer.exists());
+}
+
+/// K1: what would sign other programs out is refused before anything is asked.
+#[test]
+fn a_filter_that_means_too_much_is_refused() {
+    let entry = Entry::write(&prefix("refused"), CRED_TYPE_GENERIC);
+    for filter in ["", "*", "**", "sspcache-*-x", "*sspcache", "sspcache-**", "sspcache\0-*"] {
+        let error = Caches::process().and_credentials(filter).unwrap_err();
+        assert!(matches!(error, Error::InvalidFilter { .. }), "{filter:?}: {error}");
+    }
+    assert!(entry.exists());
+}
