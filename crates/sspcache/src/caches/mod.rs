@@ -47,7 +47,7 @@ pub mod wininet;
 
 use std::{
     error::Error as StdError,
-    fmt,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -294,10 +294,10 @@ impl<S: System> Caches<S> {
         self.of_system().flat_map(Cache::status).collect()
     }
 
-    /// In the order of a flush.
-    fn providers(&self) -> impl Iterator<Item = &dyn CredentialProvider> {
-        let others = self.others.iter().map(|other| &**other);
-        others.chain(self.of_system().map(|cache| cache as &dyn CredentialProvider))
+    /// In the order of a flush. Providers of the application's own have no scope but the process.
+    fn providers(&self) -> impl Iterator<Item = (Scope, &dyn CredentialProvider)> {
+        let others = self.others.iter().map(|other| (Scope::Process, &**other));
+        others.chain(self.of_system().map(|cache| (cache.scope(), cache as &dyn CredentialProvider)))
     }
 
     fn of_system(&self) -> impl Iterator<Item = &dyn Cache> {
@@ -310,7 +310,7 @@ impl<S: System> Caches<S> {
 
     fn with_names(mut self) -> Self {
         let mut names: Vec<CacheName> = Vec::new();
-        for name in self.providers().flat_map(CredentialProvider::caches) {
+        for name in self.providers().flat_map(|(_, provider)| provider.caches()) {
             if !names.contains(name) {
                 names.push(name.clone());
             }
@@ -319,8 +319,8 @@ impl<S: System> Caches<S> {
         self
     }
 
-    fn knowing(&self, cache: &str) -> impl Iterator<Item = &dyn CredentialProvider> {
-        self.providers().filter(move |provider| CacheName::find(provider.caches(), cache).is_ok())
+    fn knowing(&self, cache: &str) -> impl Iterator<Item = (Scope, &dyn CredentialProvider)> {
+        self.providers().filter(move |(_, provider)| CacheName::find(provider.caches(), cache).is_ok())
     }
 }
 
@@ -331,7 +331,7 @@ impl<S: System> CredentialProvider for Caches<S> {
 
     fn is_present(&self, cache: &str) -> Result<bool, Error> {
         CacheName::find(&self.names, cache)?;
-        for provider in self.knowing(cache) {
+        for (_, provider) in self.knowing(cache) {
             if provider.is_present(cache)? {
                 return Ok(true);
             }
@@ -345,11 +345,11 @@ impl<S: System> CredentialProvider for Caches<S> {
             Ok(name) => name,
             Err(unknown) => return push(report, FlushRow::new(CacheName::new(cache), Err(unknown))),
         };
-        for provider in self.knowing(cache) {
+        for (scope, provider) in self.knowing(cache) {
             if catch_unwind(AssertUnwindSafe(|| provider.flush_into(cache, report))).is_err() {
                 let source = "its provider panicked; it may be half flushed".into();
                 let error = Error::Other { cache: name.name().to_owned(), source };
-                push(report, FlushRow::new(name.clone(), Err(error)));
+                push(report, FlushRow::new(name.clone(), Err(error)).with_scope(scope));
             }
         }
     }
@@ -378,6 +378,17 @@ fn flush_safely(
     match CacheName::find(known, name) {
         Ok(cache) => check_safe(loader, cache).map_or_else(refused, |()| flush(cache)),
         Err(unknown) => refused(unknown),
+    }
+}
+
+/// The outcome of a module's function: what the system doesn't implement is an error of its own (K3).
+fn module_outcome(cache: &CacheName, answer: io::Result<()>) -> Result<Flush, Error> {
+    match answer {
+        Ok(()) => Ok(Flush::Flushed),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            Err(Error::Unsupported { cache: cache.name().to_owned(), what: error.to_string() })
+        }
+        Err(error) => Err(Error::other(cache, error)),
     }
 }
 

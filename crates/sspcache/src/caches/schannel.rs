@@ -8,9 +8,9 @@
 
 use std::{io, ptr};
 
-use super::{Cache, CacheStatus, Scope};
+use super::{Cache, CacheStatus, Scope, module_outcome};
 use crate::{
-    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow,
+    CacheName, CredentialProvider, Error, FlushReport, FlushRow,
     loader::{Export, Loader, Module, last_error},
     protocol::{check_safe, flush_modules, module_status, modules, push},
 };
@@ -56,7 +56,7 @@ impl<L: Loader> CredentialProvider for Schannel<L> {
         flush_modules(&self.loader, cache, check_safe(&self.loader, cache), report, |module| {
             match module.ssl_empty_cache() {
                 None => Err(Error::ExportMissing { module: module.path(), export: SSL_EMPTY_CACHE.name() }),
-                Some(empty) => empty().map(|()| Flush::Flushed).map_err(|error| Error::other(cache, error)),
+                Some(empty) => module_outcome(cache, empty()),
             }
         });
     }

@@ -11,9 +11,9 @@
 
 use std::{io, ptr};
 
-use super::{Cache, CacheStatus, Scope};
+use super::{Cache, CacheStatus, Scope, module_outcome};
 use crate::{
-    CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow,
+    CacheName, CredentialProvider, Error, FlushReport, FlushRow,
     loader::{Export, Loader, Module, last_error},
     protocol::{check_safe, check_window_station, flush_modules, module_status, modules, push},
 };
@@ -78,7 +78,7 @@ impl<L: Loader> CredentialProvider for WinInet<L> {
                 None => {
                     Err(Error::ExportMissing { module: module.path(), export: INTERNET_SET_OPTION.name() })
                 }
-                Some(empty) => empty().map(|()| Flush::Flushed).map_err(|error| Error::other(cache, error)),
+                Some(empty) => module_outcome(cache, empty()),
             }
         });
     }
