@@ -119,14 +119,18 @@
 //! The minimum supported Rust version is 1.88.
 #![forbid(unsafe_code)]
 
+mod caches;
 mod expectation;
 mod interface;
 mod loader;
 mod place;
 mod ssp;
 
+pub use caches::{
+    CacheCall, CacheEffect, CacheFault, MockCcaches, MockCredentials, MockSchannel, MockTickets, MockWinInet,
+};
 pub use interface::MockInterface;
-pub use loader::{MockModule, MockProcess};
+pub use loader::{MockDll, MockModule, MockProcess};
 pub use ssp::MockSsp;
 #[cfg(feature = "journal")]
 pub use sspcache_engine::journal;

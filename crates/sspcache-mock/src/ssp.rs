@@ -15,7 +15,11 @@ use sspcache_engine::{
 };
 use sspcache_loader::{ModuleFile, Reason};
 
-use crate::{expectation, place::Places};
+use crate::{
+    expectation,
+    loader::{Dll, Export},
+    place::Places,
+};
 
 /// A mock SSP with a credential cache of its own.
 ///
@@ -332,8 +336,8 @@ impl MockSsp {
     /// When there is one. The message names each, says which of the two it is, and lists the events.
     #[track_caller]
     pub fn assert_clean(&self) {
-        if let Err(unclean) = self.engine().check_clean() {
-            panic!("{unclean}\n{}", expectation::list(&self.events()));
+        if let Some(unclean) = self.unclean() {
+            panic!("{unclean}");
         }
     }
 
@@ -367,18 +371,32 @@ impl MockSsp {
             builder.sink(self.shared.places.clone()).build()
         })
     }
+}
 
-    /// The SSP as a file that a loader can load from this path. Its exports are those that no fault takes away.
-    /// Unloading it wipes what it holds, as the real thing would lose it; loading it again starts it over.
-    pub(crate) fn file(&self, path: &str) -> ModuleFile<Export> {
-        let functions = [
-            ("CleanupCredentialCache", Operation::CleanupCredentialCache, Function::CleanupCredentialCache),
-            ("InitSecurityInterfaceW", Operation::InitSecurityInterface, Function::InitSecurityInterfaceW),
+impl Dll for MockSsp {
+    fn name(&self) -> &str {
+        self.module()
+    }
+
+    /// Its exports are those that no fault takes away. Unloading it wipes what it holds, as the real thing would lose it;
+    /// loading it again starts it over.
+    fn file(&self, path: &str) -> ModuleFile<Export> {
+        let exports = [
+            (
+                "CleanupCredentialCache",
+                Operation::CleanupCredentialCache,
+                Export::CleanupCredentialCache(self.clone()),
+            ),
+            (
+                "InitSecurityInterfaceW",
+                Operation::InitSecurityInterface,
+                Export::InitSecurityInterfaceW(self.clone()),
+            ),
         ];
         let mut file = ModuleFile::new(path);
-        for (name, operation, function) in functions {
+        for (name, operation, export) in exports {
             if !self.engine().is_missing(operation) {
-                file = file.export(name, Export { ssp: self.clone(), function });
+                file = file.export(name, export);
             }
         }
         let ssp = self.clone();
@@ -390,6 +408,15 @@ impl MockSsp {
             }
             true
         })
+    }
+
+    fn another(&self) -> Arc<dyn Dll> {
+        Arc::new(self.clone())
+    }
+
+    fn unclean(&self) -> Option<String> {
+        let unclean = self.engine().check_clean().err()?;
+        Some(format!("{unclean}\n{}", expectation::list(&self.events())))
     }
 }
 
@@ -453,17 +480,4 @@ impl fmt::Debug for MockSsp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MockSsp").field(&self.module()).finish()
     }
-}
-
-/// What an emulated export stands for: a function of one SSP, called in safe Rust.
-#[derive(Clone, Debug)]
-pub(crate) struct Export {
-    pub(crate) ssp: MockSsp,
-    pub(crate) function: Function,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Function {
-    CleanupCredentialCache,
-    InitSecurityInterfaceW,
 }

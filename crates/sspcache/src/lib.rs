@@ -240,6 +240,11 @@ pub fn native() -> &'static SspCaches<loader::NativeLoader> {
     NATIVE.get_or_init(|| SspCaches::new(loader::NativeLoader::default()))
 }
 
+/// The page on the caches of today, whose code is held to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/caches.md")]
+struct CachesPage;
+
 /// The page on providers, whose code is held to compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/providers.md")]
