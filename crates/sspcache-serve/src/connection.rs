@@ -1,0 +1,226 @@
+//! A connection: its requests, and what they and the connection itself are signed in as.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    ServerEventKind, SignIn,
+    acceptor::{HalfOpen, Outcome, begins},
+    pages::{self, By, Caller, Page},
+    server::Shared,
+    stream::Stream,
+};
+
+/// Serves a client until it goes, does something wrong, or takes too long.
+pub(crate) async fn serve(shared: &Arc<Shared>, stream: TcpStream) {
+    let limits = shared.settings.limits;
+    // Handshakes are small messages, back and forth.
+    let _ = stream.set_nodelay(true);
+    let ends = Arc::new(AtomicBool::new(false));
+    let connection = Arc::new(Connection {
+        number: shared.next_connection.fetch_add(1, Ordering::Relaxed),
+        shared: shared.clone(),
+        state: Mutex::default(),
+    });
+    connection.note(ServerEventKind::Connected);
+    let io = TokioIo::new(Stream::new(stream, ends, limits.time));
+    let answering = connection.clone();
+    let service = service_fn(move |request| {
+        let connection = answering.clone();
+        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.time)
+        .max_buf_size(limits.header_bytes.max(8192))
+        .max_headers(limits.headers)
+        // A client that has closed its side still reads the answer.
+        .half_close(true)
+        .serve_connection(io, service);
+    // What a client does wrong ends its connection, and is nothing to the others.
+    let _ = served.await;
+    connection.note(ServerEventKind::Disconnected);
+}
+
+struct Connection {
+    number: u64,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    half_open: Option<HalfOpen>,
+    signed_in: Option<Arc<SignIn>>,
+}
+
+/// What came of a request's header fields.
+enum Decision {
+    Admitted(Caller, Option<HeaderValue>),
+    /// Denied with a token, or with an offer of all schemes.
+    Denied(String, Option<HeaderValue>),
+}
+
+impl Connection {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Page> {
+        let (head, body) = request.into_parts();
+        let authorization = head.headers.get(header::AUTHORIZATION);
+        // A client that waits for a go-ahead is told first that it has to sign in. In a handshake its body is read, since the
+        // connection has to last.
+        let waits = head.headers.contains_key(header::EXPECT) && authorization.is_none();
+        if !waits && let Err(refused) = self.read(body).await {
+            return refused;
+        }
+        match head.uri.path() {
+            "/events" => return pages::events(&self.shared),
+            "/open" => return pages::text(StatusCode::OK, "open"),
+            _ => {}
+        }
+        match self.decide(authorization, &head.headers) {
+            Decision::Admitted(caller, token) => {
+                let mut page = pages::page(&self.shared, head.uri.path(), &head.headers, &caller);
+                if let Some(token) = token {
+                    page.headers_mut().append(header::WWW_AUTHENTICATE, token);
+                }
+                page
+            }
+            Decision::Denied(why, token) => self.deny(why, token),
+        }
+    }
+
+    /// Reads a request's body, of which nothing is kept.
+    async fn read(&self, body: Incoming) -> Result<(), Response<Page>> {
+        let limits = self.shared.settings.limits;
+        let mut body = Limited::new(body, limits.body_bytes);
+        let reading = async {
+            while let Some(frame) = body.frame().await {
+                frame.map_err(|_| ())?;
+            }
+            Ok::<_, ()>(())
+        };
+        match timeout(limits.time, reading).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(())) => {
+                Err(pages::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or not whole"))
+            }
+            Err(_) => Err(pages::text(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
+        }
+    }
+
+    fn decide(&self, authorization: Option<&HeaderValue>, headers: &hyper::HeaderMap) -> Decision {
+        let Some(authorization) = authorization else {
+            let of_connection = self.lock().signed_in.clone();
+            let by_connection = of_connection.clone().map(|who| (who, By::Connection));
+            let by_cookie = || self.shared.sessions.of(headers).map(|who| (who, By::Cookie));
+            let Some((who, by)) = by_connection.or_else(by_cookie) else {
+                self.note(ServerEventKind::Offered);
+                return Decision::Denied("sign in".to_owned(), None);
+            };
+            return Decision::Admitted(Caller { connection: self.number, who, by, of_connection }, None);
+        };
+        let said = authorization.to_str().unwrap_or_default().trim();
+        let (scheme, token) = said.split_once(' ').unwrap_or((said, ""));
+        let Some(index) = self.shared.acceptor.find(scheme) else {
+            return self.refuse(scheme, "this scheme is not offered".to_owned(), None);
+        };
+        let Ok(token) = BASE64.decode(token.trim()) else {
+            return self.refuse(scheme, "what follows the scheme is not Base64".to_owned(), None);
+        };
+        self.step(index, scheme, &token)
+    }
+
+    /// The next step of the handshake.
+    fn step(&self, index: usize, scheme: &str, token: &[u8]) -> Decision {
+        let mut state = self.lock();
+        // Who signs in again is nobody until that is done.
+        state.signed_in = None;
+        let begun = state.half_open.take().filter(|begun| begun.scheme == index && !begins(token));
+        match self.shared.acceptor.step(index, begun, token) {
+            Outcome::Continue(half_open, token) => {
+                self.note(ServerEventKind::Challenged { scheme: scheme.to_owned(), leg: half_open.legs });
+                state.half_open = Some(half_open);
+                Decision::Denied("go on".to_owned(), header(scheme, &token))
+            }
+            Outcome::SignedIn(who, token) => {
+                let who = Arc::new(who);
+                self.note(ServerEventKind::SignedIn(SignIn::clone(&who)));
+                if self.shared.settings.authentication.lasts(&who.package) {
+                    state.signed_in = Some(who.clone());
+                }
+                let of_connection = state.signed_in.clone();
+                let token = header(scheme, &token).filter(|_| !token.is_empty());
+                let by = By::Request;
+                Decision::Admitted(Caller { connection: self.number, who, by, of_connection }, token)
+            }
+            Outcome::Refused(refusal) => {
+                let status = refusal.status.to_string();
+                let status = status.split(' ').next().unwrap_or_default().to_owned();
+                let token = refusal.token.filter(|token| !token.is_empty());
+                self.refuse(scheme, status, token.and_then(|token| header(scheme, &token)))
+            }
+        }
+    }
+
+    fn refuse(&self, scheme: &str, reason: String, token: Option<HeaderValue>) -> Decision {
+        // A scheme that isn't offered may be any text, such as what should have followed one.
+        let scheme = self.shared.acceptor.find(scheme).map_or("", |_| scheme).to_owned();
+        self.note(ServerEventKind::Refused { scheme, reason: reason.clone() });
+        Decision::Denied(reason, token)
+    }
+
+    fn deny(&self, why: String, token: Option<HeaderValue>) -> Response<Page> {
+        let mut denied = pages::text(StatusCode::UNAUTHORIZED, why);
+        let headers = denied.headers_mut();
+        if let Some(token) = token {
+            headers.append(header::WWW_AUTHENTICATE, token);
+            return denied;
+        }
+        for scheme in self.shared.acceptor.schemes() {
+            if let Ok(offer) = HeaderValue::from_str(scheme) {
+                headers.append(header::WWW_AUTHENTICATE, offer);
+            }
+        }
+        denied
+    }
+
+    fn note(&self, kind: ServerEventKind) {
+        self.shared.events.add(self.number, kind);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Base64 as RFC 4648 has it, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The value of a header field: a scheme, and a token.
+fn header(scheme: &str, token: &[u8]) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("{scheme} {}", BASE64.encode(token))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

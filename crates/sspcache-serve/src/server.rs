@@ -1,0 +1,154 @@
+//! A server: its thread, its connections, and what it can be asked.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, atomic::AtomicU64},
+    thread::{self, JoinHandle},
+};
+
+use sspcache_mock::MockSsp;
+use tokio::{
+    runtime::{self, Runtime},
+    sync::{Semaphore, oneshot},
+    time::{Duration, sleep},
+};
+
+use crate::{
+    ServeError, ServerEvent, ServerEventKind, Settings, SignIn, acceptor::Acceptor, connection,
+    event::Events, sessions::Sessions,
+};
+
+/// An HTTP server that clients sign in to. It has a thread and a port of its own, and stops when it is dropped.
+///
+/// It offers its schemes with status 401, verifies by the mock what a client sends, and answers by the path that was asked for: see
+/// [the crate](crate). A handshake belongs to its connection, as [RFC 4559](https://www.rfc-editor.org/rfc/rfc4559) has it.
+pub struct HttpServer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) settings: Settings,
+    pub(crate) events: Events,
+    pub(crate) sessions: Sessions,
+    pub(crate) next_connection: AtomicU64,
+}
+
+impl HttpServer {
+    /// Starts a server that verifies sign-ins against the accounts of a mock, on a free port of the loopback address 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn start(mock: &MockSsp) -> Result<Self, ServeError> {
+        Self::start_with(mock, Settings::new())
+    }
+
+    /// As [`start`](Self::start), with other settings.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn start_with(mock: &MockSsp, settings: Settings) -> Result<Self, ServeError> {
+        let acceptor = Acceptor::new(mock, settings.schemes.as_deref())?;
+        let address = settings.address;
+        let listen = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let shared = Arc::new(Shared {
+            acceptor,
+            events: Events::new(settings.limits.events),
+            sessions: Sessions::new(settings.limits.events),
+            next_connection: AtomicU64::new(0),
+            settings,
+        });
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(ServeError::Start)?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = shared.clone();
+        let thread = thread::Builder::new()
+            .name("sspcache-serve".to_owned())
+            .spawn(move || serve(&runtime, listener, &serving, stopped))
+            .map_err(ServeError::Start)?;
+        Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The address that it listens at.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Its URL, without a path: `http://127.0.0.1:40312`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its latest events, in order.
+    pub fn events(&self) -> Vec<ServerEvent> {
+        self.shared.events.latest()
+    }
+
+    /// The sign-ins among its latest events, in order.
+    pub fn sign_ins(&self) -> Vec<SignIn> {
+        let sign_in = |event: ServerEvent| match event.kind {
+            ServerEventKind::SignedIn(sign_in) => Some(sign_in),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(sign_in).collect()
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        // Where the thread has gone already, there is nothing to stop.
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Accepts connections until the server is dropped. With the runtime every connection ends.
+fn serve(runtime: &Runtime, listener: TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
+    runtime.block_on(async {
+        tokio::select! {
+            _ = stopped => {}
+            // It was bound and made non-blocking before.
+            _ = accept(listener, shared) => {}
+        }
+    });
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let places = Arc::new(Semaphore::new(shared.settings.limits.connections));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    connection::serve(&shared, stream).await;
+                    drop(place);
+                });
+            }
+            // The client has gone again, or this process has too many files open: then waiting helps.
+            Err(_) => sleep(Duration::from_millis(20)).await,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The HTTP server, as clients meet it.
+
+#![forbid(unsafe_code)]
+
+mod client;
+/// Limits, bad requests and clients that go away.
+mod limits;
+/// Who is signed in as whom, and by what.
+mod sign_in;
