@@ -8,6 +8,9 @@ mod freerdp;
 mod native;
 /// Safe Rust, by the types of `sspcache`.
 mod rust;
+/// Clients of the server of `sspcache serve` and `exec --serve`.
+#[cfg(feature = "serve")]
+mod served;
 /// The Python package sspilib.
 mod sspilib;
 /// Parsers of others, which read the mock's tokens.

@@ -12,7 +12,7 @@ use sspcache_tests::{
 };
 
 /// The Python of `cargo xtask setup`, which has the package.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = root().join(".tools/bin/python");
     let imported = Command::new(&python).args(["-c", "import sspilib"]).output();
     assert!(

@@ -38,6 +38,12 @@ pub(crate) enum Command {
     /// Checks configurations of the mocks, and shows how to write one.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Serves clients that sign in, with a mock that verifies them.
+    ///
+    /// Prints its URL, and serves until it is interrupted or terminated.
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    Serve(ServeCommand),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell to write it for.
@@ -237,6 +243,12 @@ pub(crate) struct ExecArgs {
     #[arg(long, requires = "trace")]
     pub(crate) trace_tokens: bool,
 
+    /// Starts these servers for the time of the run, a list with commas, and adds to the verdict who signed in to them. `http`: its URL is
+    /// in SSPCACHE_HTTP_URL. They verify against the accounts of the run.
+    #[cfg(feature = "serve")]
+    #[arg(long, value_enum, value_name = "SERVERS", value_delimiter = ',', conflicts_with = "record")]
+    pub(crate) serve: Vec<Server>,
+
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
     pub(crate) preload: Option<Mock>,
@@ -295,6 +307,64 @@ pub(crate) struct Suppressing {
     /// Adds to the verdict, for each thing that was found, an entry for such a file.
     #[arg(long)]
     pub(crate) gen_suppressions: bool,
+}
+
+/// A server that `exec` starts.
+#[cfg(feature = "serve")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Server {
+    /// An HTTP server that asks for a sign-in.
+    Http,
+}
+
+#[cfg(feature = "serve")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    /// An HTTP server that asks for a sign-in: 401 with `WWW-Authenticate`. `/whoami` says in JSON who signed in, and how.
+    Http(ServeArgs),
+}
+
+/// What a server offers.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The address and the port to listen at; port 0 is one that is free. Anybody who reaches it can try passwords, and read
+    /// `/events`.
+    #[arg(long, value_name = "ADDRESS", default_value_t = crate::serve::ADDRESS)]
+    pub(crate) address: std::net::SocketAddr,
+
+    /// Configures the mock from this TOML file: see `sspcache config example`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Adds an account to verify sign-ins against: 'DOMAIN\user' or user@realm, as for `exec`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Vec<String>,
+
+    /// Offers these schemes in this order, a list with commas: names of packages. Without it, Negotiate and NTLM.
+    #[arg(long, value_name = "SCHEMES", value_delimiter = ',')]
+    pub(crate) scheme: Vec<String>,
+
+    /// What a sign-in counts for.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) counts_for: Counts,
+
+    /// Prints each event, a JSON document a line.
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+/// What a sign-in counts for.
+#[cfg(feature = "serve")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Counts {
+    /// By Kerberos for its request, by any other package for the connection: as IIS has it.
+    #[default]
+    ByPackage,
+    /// For the connection.
+    Connection,
+    /// For its request.
+    Request,
 }
 
 const EXEC_EXAMPLES: &str = "\

@@ -17,6 +17,8 @@ mod inspect;
 mod journal;
 mod output;
 mod places;
+#[cfg(feature = "serve")]
+mod serve;
 mod trace;
 mod verdict;
 
@@ -68,6 +70,8 @@ fn run(command: &Command) -> Result<u8, Failure> {
             journal::show(journal, *all, *format)?
         }
         Command::Man { command } => generate::man(command)?,
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => serve::serve(command).map(|()| true)?,
     };
     Ok(if passed { STATUS_PASSED } else { STATUS_FAULT_FOUND })
 }
@@ -77,6 +81,9 @@ fn run(command: &Command) -> Result<u8, Failure> {
 enum Failure {
     #[error("{0}")]
     Check(CheckError),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(serve::ServeFailure),
     #[error("can't write the result: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -86,6 +93,16 @@ impl From<CheckError> for Failure {
         match error {
             CheckError::Output(error) => Self::Output(error),
             error => Self::Check(error),
+        }
+    }
+}
+
+#[cfg(feature = "serve")]
+impl From<serve::ServeFailure> for Failure {
+    fn from(error: serve::ServeFailure) -> Self {
+        match error {
+            serve::ServeFailure::Output(error) => Self::Output(error),
+            error => Self::Serve(error),
         }
     }
 }

@@ -23,6 +23,7 @@ pub struct SignIn {
     /// The flags of the server's context, by their documented names (`ASC_RET_…`).
     pub flags: Vec<&'static str>,
     /// The target that the client named, such as `HTTP/localhost`, where it named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Whether the client passed channel bindings.
     pub bound: bool,

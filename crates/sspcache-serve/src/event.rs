@@ -57,11 +57,37 @@ pub(crate) struct Events {
     inner: Mutex<Inner>,
 }
 
+/// How many sign-ins there were, also of those whose events are no longer kept.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Sign-ins that were accepted.
+    pub signed_in: u64,
+    /// Sign-ins that were refused.
+    pub refused: u64,
+}
+
 #[derive(Default)]
 struct Inner {
     next: u64,
+    totals: Totals,
     latest: VecDeque<ServerEvent>,
     readers: Vec<mpsc::Sender<ServerEvent>>,
+}
+
+/// The events of a server, those so far and each when it happens: see [`HttpServer::follow`](crate::HttpServer::follow). `next` waits.
+#[derive(Debug)]
+pub struct Following {
+    latest: std::vec::IntoIter<ServerEvent>,
+    events: mpsc::Receiver<ServerEvent>,
+}
+
+impl Iterator for Following {
+    type Item = ServerEvent;
+
+    fn next(&mut self) -> Option<ServerEvent> {
+        self.latest.next().or_else(|| self.events.blocking_recv())
+    }
 }
 
 /// How far a reader of `/events` can lag behind, in events, before it is cut off.
@@ -76,6 +102,11 @@ impl Events {
         let mut inner = self.lock();
         let event = ServerEvent { seq: inner.next, connection, kind };
         inner.next += 1;
+        match event.kind {
+            ServerEventKind::Refused { .. } => inner.totals.refused += 1,
+            ServerEventKind::SignedIn(_) => inner.totals.signed_in += 1,
+            _ => {}
+        }
         // A reader that has gone, or reads too slowly, is no reader any more.
         inner.readers.retain(|reader| reader.try_send(event.clone()).is_ok());
         if inner.latest.len() == self.kept {
@@ -84,6 +115,15 @@ impl Events {
         if self.kept > 0 {
             inner.latest.push_back(event);
         }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.lock().totals
+    }
+
+    /// No more events come: readers have what there was.
+    pub(crate) fn end(&self) {
+        self.lock().readers.clear();
     }
 
     pub(crate) fn latest(&self) -> Vec<ServerEvent> {
@@ -96,6 +136,11 @@ impl Events {
         let mut inner = self.lock();
         inner.readers.push(reader);
         (inner.latest.iter().cloned().collect(), events)
+    }
+
+    pub(crate) fn following(&self) -> Following {
+        let (latest, events) = self.follow();
+        Following { latest: latest.into_iter(), events }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -51,7 +51,7 @@ mod stream;
 pub use self::{
     acceptor::SignIn,
     error::ServeError,
-    event::{ServerEvent, ServerEventKind},
+    event::{Following, ServerEvent, ServerEventKind, Totals},
     server::HttpServer,
     settings::{Authentication, Limits, Settings},
 };

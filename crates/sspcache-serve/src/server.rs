@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::{Arc, atomic::AtomicU64},
     thread::{self, JoinHandle},
 };
@@ -15,8 +15,11 @@ use tokio::{
 };
 
 use crate::{
-    ServeError, ServerEvent, ServerEventKind, Settings, SignIn, acceptor::Acceptor, connection,
-    event::Events, sessions::Sessions,
+    ServeError, ServerEvent, ServerEventKind, Settings, SignIn,
+    acceptor::Acceptor,
+    connection,
+    event::{Events, Following, Totals},
+    sessions::Sessions,
 };
 
 /// An HTTP server that clients sign in to. It has a thread and a port of its own, and stops when it is dropped.
@@ -58,7 +61,14 @@ impl HttpServer {
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
+        let mut listeners = vec![listener];
+        if address.ip() == Ipv4Addr::LOCALHOST {
+            // `localhost` is both, and some clients try this one alone. It may be missing, or taken.
+            listeners.extend(TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())));
+        }
+        for listener in &listeners {
+            listener.set_nonblocking(true).map_err(listen)?;
+        }
         let shared = Arc::new(Shared {
             acceptor,
             events: Events::new(settings.limits.events),
@@ -72,7 +82,7 @@ impl HttpServer {
         let serving = shared.clone();
         let thread = thread::Builder::new()
             .name("sspcache-serve".to_owned())
-            .spawn(move || serve(&runtime, listener, &serving, stopped))
+            .spawn(move || serve(&runtime, listeners, &serving, stopped))
             .map_err(ServeError::Start)?;
         Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
     }
@@ -87,14 +97,29 @@ impl HttpServer {
         self.address.port()
     }
 
-    /// Its URL, without a path: `http://127.0.0.1:40312`.
+    /// Its URL, without a path: `http://localhost:40312`. At a loopback address it has the name `localhost`, since a target that is an
+    /// address rules Kerberos out.
     pub fn url(&self) -> String {
+        if self.address.ip().is_loopback() {
+            return format!("http://localhost:{}", self.port());
+        }
         format!("http://{}", self.address)
     }
 
     /// Its latest events, in order.
     pub fn events(&self) -> Vec<ServerEvent> {
         self.shared.events.latest()
+    }
+
+    /// How many sign-ins there were.
+    pub fn totals(&self) -> Totals {
+        self.shared.events.totals()
+    }
+
+    /// Its latest events, then each when it happens. The iterator ends when the server is dropped, or when its reader lags
+    /// behind by more than a thousand events.
+    pub fn follow(&self) -> Following {
+        self.shared.events.following()
     }
 
     /// The sign-ins among its latest events, in order.
@@ -114,6 +139,7 @@ impl Drop for HttpServer {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.shared.events.end();
     }
 }
 
@@ -124,19 +150,24 @@ impl fmt::Debug for HttpServer {
 }
 
 /// Accepts connections until the server is dropped. With the runtime every connection ends.
-fn serve(runtime: &Runtime, listener: TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
+fn serve(
+    runtime: &Runtime,
+    listeners: Vec<TcpListener>,
+    shared: &Arc<Shared>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let places = Arc::new(Semaphore::new(shared.settings.limits.connections));
     runtime.block_on(async {
-        tokio::select! {
-            _ = stopped => {}
-            // It was bound and made non-blocking before.
-            _ = accept(listener, shared) => {}
+        for listener in listeners {
+            tokio::spawn(accept(listener, shared.clone(), places.clone()));
         }
+        // Either way the server is dropped.
+        let _ = stopped.await;
     });
 }
 
-async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<()> {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, places: Arc<Semaphore>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(shared.settings.limits.connections));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
         match listener.accept().await {

@@ -153,7 +153,7 @@ fn mocks_with(workspace: &Workspace, triple: &str, with_32_bit: bool) -> Result<
 fn program(workspace: &Workspace, triple: &str) -> Result<File> {
     let (package, name) = PROGRAM;
     let name = if is_windows(triple) { format!("{name}.exe") } else { name.to_owned() };
-    Ok(build(workspace, triple, package, "build")?.file(&name, &name))
+    Ok(build(workspace, triple, package, "build --features serve")?.file(&name, &name))
 }
 
 /// Builds the standard library too, without features: see [`mocks`].

@@ -96,6 +96,10 @@ const STEPS: &[Step] = &[
         "test --no-fail-fast --test model --features sspcache-engine/shuttle,sspcache-loader/shuttle,sspcache-mock/shuttle \
             --package sspcache-engine --package sspcache-loader --package sspcache-mock",
     ]), "the tests of optional features, with the model checker"),
+    // The program with its servers, which the other steps build without.
+    step("serve", Default, TESTS, Commands(&[
+        "test --package sspcache-cli --features serve --test clients -- --include-ignored served::",
+    ]), "clients sign in to the program's servers"),
     step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
     // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
     step("cross", Ci, RUST, Commands(&[

@@ -14,7 +14,7 @@ use tempfile::TempPath;
 use zeroize::Zeroizing;
 
 use super::ExecError;
-use crate::cli::{ExecArgs, Forbid};
+use crate::cli::Forbid;
 
 /// The variable with the password of each name that names no place of its own.
 const PASSWORD: &str = "SSPCACHE_PASSWORD";
@@ -63,9 +63,9 @@ enum Place {
 
 impl Accounts {
     /// Reads the options. No error quotes more of one than the name: the rest may be a password.
-    pub(crate) fn of(args: &ExecArgs) -> Result<Self, ExecError> {
-        let accounts = args.account.iter().map(|option| Entry::parse(Table::Account, option));
-        let logons = args.logon.iter().map(|option| Entry::parse(Table::Logon, option));
+    pub(crate) fn new(accounts: &[String], logons: &[String]) -> Result<Self, ExecError> {
+        let accounts = accounts.iter().map(|option| Entry::parse(Table::Account, option));
+        let logons = logons.iter().map(|option| Entry::parse(Table::Logon, option));
         accounts.chain(logons).collect::<Result<_, _>>().map(Self)
     }
 

@@ -86,6 +86,12 @@ impl Environment {
         Ok(Self(variables))
     }
 
+    /// Adds variables.
+    #[cfg(feature = "serve")]
+    pub(crate) fn add(&mut self, variables: Vec<(&'static str, String)>) {
+        self.0.extend(variables.into_iter().map(|(name, value)| (name, value.into())));
+    }
+
     /// Has programs find the mocks' variables that are started without them: Windows programs in the session's prefix; and on Linux
     /// those of which this process is an ancestor, as long as the file is open.
     pub(crate) fn announce(&self, session: Option<&Session<'_>>) -> io::Result<Announced> {

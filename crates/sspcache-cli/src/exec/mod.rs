@@ -40,9 +40,8 @@ use sspcache_engine::{
 };
 use tempfile::TempDir;
 
-pub(crate) use self::descendants::Running;
 use self::{
-    accounts::{Accounts, Configuration, Table},
+    accounts::Table,
     descendants::Descendants,
     environment::Environment,
     find::Mocks,
@@ -51,6 +50,12 @@ use self::{
     tracing::{Following, Sink},
     wine::Wine,
 };
+pub(crate) use self::{
+    accounts::{Accounts, Configuration},
+    descendants::Running,
+};
+#[cfg(feature = "serve")]
+use crate::serve::{ServeFailure, Servers};
 use crate::{
     cli::{ExecArgs, VerdictFormat},
     inspect::Format,
@@ -84,7 +89,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     }
     let config = args.config.as_deref().map(check_config).transpose()?;
     let suppressions = Suppressions::of(args.suppressing.suppressions.as_deref())?;
-    let accounts = Accounts::of(args)?;
+    let accounts = Accounts::new(&args.account, &args.logon)?;
     let trace = args.trace.as_ref().map(|file| Sink::open(file.as_deref())).transpose()?;
     // From here on Ctrl-C ends the command and not this process, which has to clean up after it.
     let mut signals = Signals::watch().map_err(ExecError::Signals)?;
@@ -96,7 +101,11 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         Some(wine) => wine.begin(&mocks, args.prefix_as_is, &mut signals)?,
         None => None,
     };
-    let environment = Environment::new(
+    // Until their part of the verdict is known.
+    #[cfg(feature = "serve")]
+    let servers = Servers::start(&args.serve, config.as_ref().map(Configuration::path))?;
+    #[allow(unused_mut, reason = "without the feature `serve` nothing is added")]
+    let mut environment = Environment::new(
         &mocks,
         &names,
         wine.as_ref(),
@@ -108,6 +117,8 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
         args.preload,
         args.record,
     )?;
+    #[cfg(feature = "serve")]
+    environment.add(servers.variables());
     // Until the processes that the command started have ended, or are given up.
     let announced = environment.announce(session.as_ref())?;
     let descendants = Descendants::adopt();
@@ -126,6 +137,11 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
 
     let mut verdict = Journals::of_run(&target.path, &target.before)?.judge(suppressions, &args.policy);
     verdict.note_running(running, args.allow_running);
+    #[cfg(feature = "serve")]
+    {
+        verdict.served = servers.served();
+        drop(servers);
+    }
     if !verdict.running.is_empty() {
         target.keep(&mut verdict);
     }
@@ -300,6 +316,9 @@ pub(crate) enum ExecError {
     Prefix { prefix: PathBuf, source: io::Error },
     #[error("--wait needs Linux: other systems don't show what a command leaves running")]
     NoWaiting,
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(Box<ServeFailure>),
     #[error("can't watch for signals: {0}")]
     Signals(io::Error),
     #[error(transparent)]
@@ -313,6 +332,13 @@ pub(crate) enum ExecError {
         found.article()
     )]
     WrongFormat { path: PathBuf, found: Format, wanted: Format },
+}
+
+#[cfg(feature = "serve")]
+impl From<ServeFailure> for ExecError {
+    fn from(error: ServeFailure) -> Self {
+        Self::Serve(Box::new(error))
+    }
 }
 
 impl ExecError {

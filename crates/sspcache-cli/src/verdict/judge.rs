@@ -327,6 +327,8 @@ fn conclude(
         leaks,
         misuse,
         policy,
+        #[cfg(feature = "serve")]
+        served: None,
         findings,
         unused_suppressions: suppressions.unused(),
         running: processes.iter().filter(|process| process.runs).map(Process::running).collect(),

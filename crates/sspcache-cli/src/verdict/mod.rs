@@ -83,6 +83,10 @@ pub(crate) struct Verdict {
     /// What came of the policy, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<PolicyVerdict>,
+    /// Who signed in to the servers of the run, if it had any.
+    #[cfg(feature = "serve")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) served: Option<crate::serve::Served>,
     /// What was found, most important first.
     pub(crate) findings: Vec<Finding>,
     /// The suppressions of the user's file that were for nothing.

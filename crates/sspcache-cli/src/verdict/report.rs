@@ -88,6 +88,10 @@ impl Report<'_> {
         if !checks_leaks {
             text += &wrapped_lines(&leaks_text::summary(self.verdict), width);
         }
+        #[cfg(feature = "serve")]
+        if let Some(served) = &self.verdict.served {
+            text += &wrapped_lines(&served.text(), width);
+        }
         text += &wrapped_lines(&leaks_text::unused(self.verdict), width);
         if self.generates {
             let entries = self.verdict.generated_suppressions(self.checks);

@@ -1,0 +1,97 @@
+//! `sspcache serve`: a server that clients sign in to; and those that `exec --serve` starts for its command.
+
+mod for_command;
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use sspcache_engine::{Config, ConfigError, Engine};
+use sspcache_mock::MockSsp;
+use sspcache_serve::{HttpServer, ServeError, Settings};
+
+pub(crate) use self::for_command::{Served, Servers};
+use crate::{
+    cli::{Counts, ServeArgs, ServeCommand},
+    exec::{Accounts, Configuration, ExecError},
+};
+
+/// Serves until the process is told to end.
+pub(crate) fn serve(command: &ServeCommand) -> Result<(), ServeFailure> {
+    let ServeCommand::Http(args) = command;
+    // Before anybody is told that it serves.
+    let ends = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, ends.clone()).map_err(ServeFailure::Signals)?;
+    }
+    let config = Accounts::new(&args.account, &[])?.configure(args.config.as_deref(), &[])?;
+    let server = HttpServer::start_with(&mock(config.as_ref().map(Configuration::path))?, settings(args))?;
+    drop(config);
+    let mut output = io::stdout().lock();
+    writeln!(output, "{}", server.url())?;
+    output.flush()?;
+    drop(output);
+    let printing = args.events.then(|| {
+        let events = server.follow();
+        thread::spawn(move || -> io::Result<()> {
+            for event in events {
+                let mut output = io::stdout().lock();
+                writeln!(output, "{}", serde_json::to_string(&event)?)?;
+                output.flush()?;
+            }
+            Ok(())
+        })
+    });
+    // A thread that prints ends early when nobody reads any more.
+    while !ends.load(Ordering::Relaxed) && !printing.as_ref().is_some_and(thread::JoinHandle::is_finished) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(server);
+    printing.map_or(Ok(()), |printing| Ok(printing.join().expect("it doesn't panic")?))
+}
+
+fn settings(args: &ServeArgs) -> Settings {
+    let settings = Settings::new().address(args.address).authentication(match args.counts_for {
+        Counts::ByPackage => sspcache_serve::Authentication::ByPackage,
+        Counts::Connection => sspcache_serve::Authentication::OfConnection,
+        Counts::Request => sspcache_serve::Authentication::OfRequest,
+    });
+    if args.scheme.is_empty() { settings } else { settings.schemes(args.scheme.iter().map(String::as_str)) }
+}
+
+/// A mock with the configuration of a file. It keeps no events: a server can run for long.
+fn mock(config: Option<&Path>) -> Result<MockSsp, ConfigError> {
+    let mut engine = Engine::builder("MSNSSPC.dll");
+    if let Some(config) = config {
+        engine = engine.config(&Config::read(config)?);
+    }
+    Ok(MockSsp::from(engine.record_events(false).build()))
+}
+
+/// The address of a server: loopback, and a port that is free.
+pub(crate) const ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeFailure {
+    #[error(transparent)]
+    Accounts(#[from] ExecError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("can't write the result: {0}")]
+    Output(#[from] io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("can't watch for signals: {0}")]
+    Signals(#[source] io::Error),
+}

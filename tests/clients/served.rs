@@ -1,0 +1,111 @@
+//! Clients that sign in over HTTP to the program's own server: by `sspcache serve http`, and by `exec --serve http`.
+#![cfg(target_os = "linux")]
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sspcache_tests::{
+    program::{Ran, fixture, sspcache},
+    schema,
+    stage::Stage,
+};
+
+use crate::sspilib::python;
+
+/// sspilib over `http.client`, which signs in to the port of the URL.
+const CLIENT: &str = r#"exec "$0" "$1" "${SSPCACHE_HTTP_URL##*:}" "$2" alice "$3""#;
+
+/// A run of it, with a package and a password.
+fn run(stage: &Stage, options: &[&str], package: &str, password: &str) -> Ran {
+    let mut exec = stage.exec();
+    exec.args(["--preload", "--check=left,leaks,misuse", "--serve", "http", "--config"]);
+    exec.arg(fixture("clients/native.toml")).args(options).args(["--", "sh", "-c", CLIENT]);
+    Ran::of(exec.arg(python()).arg(fixture("clients/real/sspilib_client.py")).args([package, password]))
+}
+
+/// W1, W3: both ends of a sign-in are in one verdict.
+#[test]
+#[ignore = "needs sspilib: cargo xtask test serve"]
+fn sspilib_signs_in_over_http_client_and_the_verdict_says_as_whom() {
+    let stage = Stage::new();
+    for (package, said) in [
+        ("Negotiate", "Kerberos (Negotiate) to HTTP/localhost, with 1 token"),
+        ("NTLM", "NTLM to HTTP/localhost, with 2 tokens"),
+    ] {
+        let ran = run(&stage, &[], package, "correct horse").exits_with(0);
+        assert!(ran.stdout.starts_with("server: CONTOSO\\alice by "), "{ran:?}");
+        let served = format!("served: 1 sign-in, 0 refused\nCONTOSO\\alice signed in by {said}\n");
+        assert!(ran.stderr.contains(&served), "{served}: {}", ran.stderr);
+        assert!(ran.stderr.contains("clean: 1 credential was held in 1 process"), "{}", ran.stderr);
+    }
+}
+
+/// W5
+#[test]
+#[ignore = "needs sspilib: cargo xtask test serve"]
+fn a_refused_sign_in_is_in_the_verdict_and_no_password_is() {
+    let stage = Stage::new();
+    let ran = run(&stage, &[], "NTLM", "wrong horse").exits_with(1);
+    let served = "served: 0 sign-ins, 1 refused\na sign-in by NTLM was refused: SEC_E_LOGON_DENIED\n";
+    assert!(ran.stderr.contains(served), "{}", ran.stderr);
+    let ran = run(&stage, &["--format", "json"], "Negotiate", "correct horse").exits_with(0);
+    let verdict = schema::verdict(&ran.stderr);
+    let sign_in = &verdict["served"]["sign_ins"][0];
+    assert_eq!(verdict["served"]["signed_in"], 1);
+    assert_eq!((&sign_in["principal"], &sign_in["package"]), (&r"CONTOSO\alice".into(), &"Kerberos".into()));
+    assert!(!ran.stderr.contains("horse"), "{}", ran.stderr);
+}
+
+/// A server of its own process. It is killed if a test panics.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// W1: the address is printed, the events follow, and a signal ends it.
+#[test]
+#[ignore = "needs sspilib: cargo xtask test serve"]
+fn a_server_prints_its_address_and_events_until_it_is_told_to_end() {
+    let stage = Stage::new();
+    let mut serve = sspcache();
+    serve
+        .args(["serve", "http", "--events", "--scheme", "NTLM", "--config"])
+        .arg(fixture("clients/native.toml"));
+    let mut server = Server(serve.stdout(Stdio::piped()).spawn().expect("it starts"));
+    let mut output = BufReader::new(server.0.stdout.take().expect("it is piped"));
+    let mut url = String::new();
+    output.read_line(&mut url).expect("a line");
+    let port = url.trim_end().strip_prefix("http://localhost:").expect("a URL");
+    let mut exec = stage.exec();
+    exec.args(["--preload", "--"]).arg(python()).arg(fixture("clients/real/sspilib_client.py"));
+    Ran::of(exec.args([port, "NTLM", "alice", "correct horse"])).exits_with(0);
+    let pid = Pid::from_child(&server.0);
+    kill_process(pid, Signal::TERM).expect("it runs");
+    assert!(server.0.wait().expect("it ends").success());
+    let mut events = String::new();
+    output.read_to_string(&mut events).expect("UTF-8");
+    assert!(
+        events.contains(r#""event":"signed-in","principal":"CONTOSO\\alice","scheme":"NTLM""#),
+        "{events}"
+    );
+    assert!(!events.contains("horse"), "{events}");
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why() {
+    for (arguments, said) in [
+        (["--scheme", "NoSuchPackage"], "can't offer the scheme NoSuchPackage"),
+        (["--address", "192.0.2.1:1"], "can't listen at 192.0.2.1:1"),
+        (["--config", "no-such-file"], "no-such-file"),
+    ] {
+        let ran = Ran::of(sspcache().args(["serve", "http"]).args(arguments)).exits_with(125);
+        assert!(ran.stderr.contains(said) && ran.stdout.is_empty(), "{ran:?}");
+    }
+}
