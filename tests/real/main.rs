@@ -12,3 +12,6 @@ mod base64;
 mod fetched;
 /// Runs of a client, and what must come of them.
 mod runs;
+/// The same clients at the program's own server.
+#[cfg(feature = "serve")]
+mod served;

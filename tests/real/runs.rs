@@ -104,13 +104,62 @@ pub(crate) struct Client {
     command: Vec<OsString>,
     /// Its output must be files: under Wine 8 Node can't start with a pipe, nor Python with a file (observed).
     writes_to_files: bool,
+    /// The schemes of the program's own server, where it signs in to that one instead of the test's.
+    #[cfg(feature = "serve")]
+    served: Option<&'static [&'static str]>,
+}
+
+/// The server that a client signs in to.
+enum Server {
+    Of(Acceptor),
+    #[cfg(feature = "serve")]
+    Program(crate::served::Program),
+}
+
+impl Server {
+    fn port(&self) -> u16 {
+        match self {
+            Self::Of(acceptor) => acceptor.port(),
+            #[cfg(feature = "serve")]
+            Self::Program(program) => program.port(),
+        }
+    }
+
+    fn outcomes(&self) -> Vec<String> {
+        match self {
+            Self::Of(acceptor) => acceptor.outcomes(),
+            #[cfg(feature = "serve")]
+            Self::Program(program) => program.outcomes(),
+        }
+    }
 }
 
 impl Client {
     /// One that has this command line, but for its arguments. None when Wine was left out by a flag, which is said.
     pub(crate) fn new(command: &[&dyn AsRef<OsStr>]) -> Option<Self> {
         let command = command.iter().map(|word| word.as_ref().to_owned()).collect();
-        Some(Self { stage: Stage::with_windows_mocks_alone()?, command, writes_to_files: false })
+        Some(Self {
+            stage: Stage::with_windows_mocks_alone()?,
+            command,
+            writes_to_files: false,
+            #[cfg(feature = "serve")]
+            served: None,
+        })
+    }
+
+    /// The same, at the program's own server, which offers these schemes.
+    #[cfg(feature = "serve")]
+    pub(crate) fn served(self, schemes: &'static [&'static str]) -> Self {
+        Self { served: Some(schemes), ..self }
+    }
+
+    fn server(&self) -> Server {
+        let config = fs::read_to_string(fixture(ACCOUNTS)).expect("readable");
+        #[cfg(feature = "serve")]
+        if let Some(schemes) = self.served {
+            return Server::Program(crate::served::Program::new(&config, schemes));
+        }
+        Server::Of(Acceptor::new(&config))
     }
 
     pub(crate) fn writing_to_files(self) -> Self {
@@ -130,7 +179,7 @@ impl Client {
 
     #[track_caller]
     fn run(&self, run: &Run<'_>) {
-        let acceptor = Acceptor::new(&fs::read_to_string(fixture(ACCOUNTS)).expect("readable"));
+        let acceptor = self.server();
         let mut exec = self.stage.exec();
         exec.args(["--check=left,leaks,misuse", "--config"]).arg(fixture(ACCOUNTS));
         exec.env("LOGON_PASSWORD", run.logon[1]);
