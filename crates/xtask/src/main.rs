@@ -1,11 +1,12 @@
 //! `cargo xtask …`: sets this project up, runs its checks and builds what ships.
 //!
-//! One file per command: [`setup`], [`test`](mod@test), [`dist`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
+//! One file per command: [`setup`], [`test`](mod@test), [`dist`], [`packages`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
 //! [`clients`] the programs that it runs, [`other_wines`] where else they are run, [`zig`] the linker for Windows DLLs.
 
 mod clients;
 mod dist;
 mod other_wines;
+mod packages;
 mod setup;
 mod test;
 mod wine;
@@ -28,6 +29,7 @@ Commands:
   setup [OPTIONS]          Install what the tests need, or say what to install and how
   test [OPTIONS] [STEP…]   Run every check of this machine, or only the steps named
   dist [--target TRIPLE]   Build what ships into dist/<TRIPLE>/
+  packages [--test]        Make packages of what dist/ has, into dist/packages/; install and try this system's
   help                     Print this
 
 Options of setup:
@@ -91,6 +93,13 @@ fn run() -> Result<()> {
             let target = arguments.names.first().map(String::as_str);
             ensure!(arguments.has("target") == target.is_some(), "`--target` and a target go together");
             dist::run(&Workspace::open()?, target)?;
+        }
+        "packages" => {
+            let (arguments, workspace) = (arguments.only(&["test"], 0)?, Workspace::open()?);
+            let folder = packages::build(&workspace)?;
+            if arguments.has("test") {
+                packages::check(&workspace, &folder)?;
+            }
         }
         "setup" => setup::run(
             &Workspace::open()?,

@@ -1,0 +1,77 @@
+//! `cargo xtask packages`: packages for package managers, of what `cargo xtask dist` has built, in `dist/packages/`.
+//!
+//! | folder | what it has |
+//! | --- | --- |
+//! | `python/` | a wheel for each target (see `python`) |
+//!
+//! Each is made of `dist/<TRIPLE>/`, for the targets that are there. `--test` then installs those for this system in a fresh environment
+//! and runs a client in it (see `check`).
+
+mod check;
+mod python;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+pub(crate) use self::check::check;
+use crate::workspace::Workspace;
+
+/// The targets that a release has.
+pub(crate) const TARGETS: [&str; 9] = [
+    "aarch64-apple-darwin",
+    "aarch64-pc-windows-gnullvm",
+    "aarch64-unknown-linux-gnu",
+    "aarch64-unknown-linux-musl",
+    "i686-pc-windows-gnullvm",
+    "x86_64-apple-darwin",
+    "x86_64-pc-windows-gnullvm",
+    "x86_64-unknown-linux-gnu",
+    "x86_64-unknown-linux-musl",
+];
+
+/// The version of everything that is released: the workspace's.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The distribution of one target.
+pub(crate) struct Target {
+    /// Its name.
+    pub(crate) triple: &'static str,
+    /// Its folder, `dist/<TRIPLE>`.
+    pub(crate) folder: PathBuf,
+}
+
+impl Target {
+    pub(crate) fn is_windows(&self) -> bool {
+        self.triple.contains("-windows-")
+    }
+
+    /// The file name of the program.
+    pub(crate) fn program(&self) -> &'static str {
+        if self.is_windows() { "sspcache.exe" } else { "sspcache" }
+    }
+}
+
+/// The targets whose distributions are there.
+pub(crate) fn targets(workspace: &Workspace) -> Vec<Target> {
+    let dist = workspace.root.join("dist");
+    let all = TARGETS.into_iter().map(|triple| Target { triple, folder: dist.join(triple) });
+    all.filter(|target| target.folder.join(target.program()).is_file()).collect()
+}
+
+/// Builds the packages of all targets that are there, and returns their folder.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let targets = targets(workspace);
+    ensure!(!targets.is_empty(), "dist/ has no distribution: `cargo xtask dist` builds this system's");
+    let folder = workspace.root.join("dist/packages");
+    workspace.shell.remove_path(&folder)?;
+    python::build(workspace, &targets, &made(workspace, &folder, "python")?)?;
+    Ok(folder)
+}
+
+/// A new folder.
+fn made(workspace: &Workspace, folder: &Path, name: &str) -> Result<PathBuf> {
+    let folder = folder.join(name);
+    workspace.shell.create_dir(&folder)?;
+    Ok(folder)
+}

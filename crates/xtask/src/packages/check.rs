@@ -1,0 +1,48 @@
+//! Installs each package of this system from its file, in a fresh environment, and runs a client there.
+//!
+//! Nothing is fetched: what the tests need beside the package is among the tools of `cargo xtask setup`.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use xshell::cmd;
+
+use super::VERSION;
+use crate::workspace::Workspace;
+
+/// Checks the packages in a folder that [`build`](super::build) has made.
+pub(crate) fn check(workspace: &Workspace, packages: &Path) -> Result<()> {
+    let folder = workspace.target.join("xtask/installed");
+    workspace.shell.remove_path(&folder)?;
+    workspace.shell.create_dir(&folder)?;
+    python(workspace, &packages.join("python"), &folder.join("python"))
+}
+
+/// A virtual environment, made by pip from the wheel alone.
+fn python(workspace: &Workspace, wheels: &Path, environment: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    let tools = workspace.tool_programs().join("python");
+    cmd!(shell, "{tools} -m venv {environment}").run()?;
+    let programs = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let [python, sspcache] = ["python", "sspcache"].map(|name| programs.join(name));
+    let start = Instant::now();
+    cmd!(shell, "{python} -m pip install --quiet --no-index --find-links {wheels} sspcache=={VERSION}")
+        .run()?;
+    let example = "crates/sspcache-win32/examples/sign_in_and_out.py";
+    cmd!(shell, "{sspcache} exec --expect-clean -- {python} {example}").run()?;
+    println!("pip: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    // pytest and the clients, but not this package.
+    let paths = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
+    let [tools_modules, modules] = [&tools, &python].map(|it| cmd!(shell, "{it} -c {paths}").quiet().read());
+    fs::write(Path::new(&modules?).join("tools.pth"), tools_modules?)?;
+    // Without the package's own settings, by which mypy would find its sources.
+    let client = "packaging/python/tests/typed_client.py";
+    cmd!(shell, "{tools} -m mypy --config-file= --strict --python-executable {python} {client}").run()?;
+    let _inside = shell.push_dir("packaging/python");
+    for platform in ["linux", "darwin", "win32"] {
+        cmd!(shell, "{tools} -m mypy --platform {platform}").run()?;
+    }
+    Ok(cmd!(shell, "{python} -m pytest --quiet -p no:cacheprovider tests").run()?)
+}

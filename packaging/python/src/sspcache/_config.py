@@ -1,0 +1,68 @@
+"""Configurations of the mocks, as objects: their keys are those of docs/config.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Optional, Union
+
+
+def _toml(value: Union[str, int, bool]) -> str:
+    """Returns a value as TOML has it. JSON's strings are TOML's, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _names(name: str) -> dict[str, str]:
+    """Returns the keys of a principal, ``DOMAIN\\user`` or ``user@realm``."""
+    domain, backslash, user = name.partition("\\")
+    return {"user": user, "domain": domain} if backslash else {"user": name}
+
+
+class Config:
+    """A configuration of the mocks: accounts, default credentials, faults, and any other key as TOML text.
+
+    Each method returns the object, so that calls can follow each other.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        """Begins with TOML text: ``sspcache config keys`` lists every key."""
+        self._parts = [text] if text else []
+
+    def __repr__(self) -> str:
+        """Shows no password."""
+        return f"<sspcache.Config of {len(self._parts)} parts>"
+
+    def _table(self, name: str, keys: dict[str, Union[str, int, bool]]) -> Config:
+        lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
+        self._parts.append("\n".join([f"[[{name}]]", *lines]))
+        return self
+
+    def account(self, name: str, password: str) -> Config:
+        """Adds an account that acceptors verify sign-ins against: ``DOMAIN\\user`` or ``user@realm``."""
+        return self._table("account", {**_names(name), "password": password})
+
+    def logon(self, name: str, password: str) -> Config:
+        """Adds default credentials: a sign-in that passes none takes these."""
+        return self._table("logon", {**_names(name), "password": password})
+
+    def fault(
+        self,
+        operation: str,
+        effect: str,
+        *,
+        times: Optional[int] = None,
+        after: Optional[int] = None,
+        delay_ms: Optional[int] = None,
+        module: Optional[str] = None,
+    ) -> Config:
+        """Makes calls of a function fail: ``fault("CleanupCredentialCache", "false", times=1)``.
+
+        ``effect`` is ``false``, ``delay``, ``panic``, ``missing`` or a status such as ``SEC_E_INTERNAL_ERROR``.
+        The first ``after`` calls pass, then ``times`` fail; without it, all.
+        """
+        given = {"times": times, "after": after, "delay-ms": delay_ms, "module": module}
+        keys: dict[str, Union[str, int, bool]] = {"operation": operation, "effect": effect}
+        return self._table("fault", {**keys, **{key: value for key, value in given.items() if value is not None}})
+
+    def toml(self) -> str:
+        """Returns the text of the configuration, with its passwords."""
+        return "\n\n".join([*self._parts, ""])

@@ -1,0 +1,119 @@
+"""The pytest plugin, in sessions of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: Signs in through sspilib, whose wheel for Linux brings another SSPI library. Nothing in it knows of sspcache.
+SSPILIB = """
+import ctypes
+
+import sspilib
+
+KEPT = []
+
+
+def sign_in():
+    credential = sspilib.UserCredential("CONTOSO\\\\alice", "correct horse")
+    context = sspilib.ClientSecurityContext(credential, target_name="HOST/server")
+    assert context.step()
+    return context, credential
+
+
+def test_frees_what_it_has():
+    sign_in()
+
+
+def test_keeps_it():
+    KEPT.append(sign_in())
+    # No cycle of Python's own: what a C extension does that forgets a reference.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(KEPT))
+"""
+
+
+def session(folder, *arguments, **environment):
+    """Runs pytest in a folder."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    # This session may be judged itself.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSPCACHE", "PYTEST"))}
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**kept, **environment}, check=False
+    )
+
+
+@pytest.fixture
+def sspilib(tmp_path):
+    """A folder with two tests, one of which leaks."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux preloads the mock in place of the library of sspilib's wheel")
+    (tmp_path / "test_sspilib.py").write_text(SSPILIB)
+    return tmp_path
+
+
+def test_a_judged_session_finds_the_leaks_of_an_unmodified_test(sspilib):
+    ran = session(sspilib, "--sspcache")
+    assert ran.returncode == 99, ran.stdout + ran.stderr
+    summary = ran.stdout[ran.stdout.index("2 passed") :]
+    assert re.search(r"=+ sspcache =+\n", summary), ran.stdout
+    assert "1 credential handle, never freed" in summary and "1 half-open context, never deleted" in summary
+    assert re.search(r"=+ sspcache: a check failed =+\n$", summary), ran.stdout
+
+
+def test_a_judged_session_without_a_leak_passes(sspilib):
+    ran = session(sspilib, "--sspcache", "-k", "frees")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"1 passed.*=+ sspcache =+\n.*sspcache: every check passes", ran.stdout, re.DOTALL), ran.stdout
+
+
+def test_a_judged_session_that_fails_has_its_own_status(sspilib):
+    (sspilib / "test_fails.py").write_text("def test_fails():\n    assert False\n")
+    ran = session(sspilib, "--sspcache")
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "sspcache: the session ended with 1" in ran.stdout
+
+
+def test_the_checks_and_options_of_exec_can_be_chosen(sspilib):
+    (sspilib / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+    unused = session(sspilib, "--sspcache", "test_nothing.py")
+    assert (unused.returncode, "not exercised: no process used a mock" in unused.stdout) == (99, True), unused.stdout
+    allowed = session(sspilib, "--sspcache", "--sspcache-arg=--allow-unused", "test_nothing.py")
+    assert allowed.returncode == 0, allowed.stdout
+    chosen = session(sspilib, "--sspcache", "--sspcache-check=misuse")
+    assert chosen.returncode == 0, chosen.stdout
+
+
+def test_a_session_is_not_judged_unless_that_was_asked_for(sspilib):
+    ran = session(sspilib, "-k", "nothing_of_this_name")
+    assert (ran.returncode, "= sspcache" in ran.stdout) == (5, False)
+
+
+def test_the_examples_of_the_page_run(tmp_path):
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"<!-- example: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert [name for name, _ in examples] == ["test_client.py"]
+    for name, text in examples:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    ran = session(tmp_path)
+    assert ran.returncode == 0, ran.stdout
+    assert "2 passed" in ran.stdout
+
+
+def test_the_fixture_fails_a_test_that_leaks(tmp_path):
+    leaks = """
+from ctypes import c_char_p, c_size_t, c_uint32, c_void_p
+
+def test_leaks(ssp_mock):
+    ssp_mock.logon("CONTOSO\\\\alice", "correct horse")
+    acquire = ssp_mock.dll.AcquireCredentialsHandleA
+    acquire.argtypes = [c_char_p, c_char_p, c_uint32] + [c_void_p] * 6
+    assert acquire(None, b"NTLM", 2, None, None, None, None, (c_size_t * 2)(), None) == 0
+    ssp_mock.assert_clean()
+"""
+    (tmp_path / "test_leaks.py").write_text(leaks)
+    ran = session(tmp_path)
+    assert (ran.returncode, "1 credential handle, never freed" in ran.stdout) == (1, True), ran.stdout
+    assert "correct horse" not in ran.stdout.replace('"correct horse"', "")
