@@ -3,18 +3,22 @@
 //! | folder | what it has |
 //! | --- | --- |
 //! | `python/` | a wheel for each target (see `python`) |
+//! | `npm/` | a package without a program, and one for each target (see `npm`) |
 //!
 //! Each is made of `dist/<TRIPLE>/`, for the targets that are there. `--test` then installs those for this system in a fresh environment
 //! and runs a client in it (see `check`).
 
 mod check;
+mod npm;
 mod python;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
 pub(crate) use self::check::check;
+use crate::dist;
 use crate::workspace::Workspace;
 
 /// The targets that a release has.
@@ -46,6 +50,27 @@ impl Target {
         self.triple.contains("-windows-")
     }
 
+    /// The program and the mocks, as paths in its folder: without the links to them, which no package has to have, and what is for C.
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
+        let mocks = dist::MOCKS.map(|(_, _, file)| file);
+        let mut files: Vec<_> = [self.program()].into_iter().chain(mocks).map(PathBuf::from).collect();
+        if self.is_windows() {
+            files.push("sspicli.dll".into());
+        }
+        for folder in ["windows", "x86", "wine"] {
+            let mut folders = vec![PathBuf::from(folder)];
+            while let Some(folder) = folders.pop().filter(|folder| self.folder.join(folder).is_dir()) {
+                for entry in fs::read_dir(self.folder.join(&folder))? {
+                    let entry = entry?;
+                    let path = folder.join(entry.file_name());
+                    if entry.file_type()?.is_dir() { folders.push(path) } else { files.push(path) }
+                }
+            }
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+
     /// The file name of the program.
     pub(crate) fn program(&self) -> &'static str {
         if self.is_windows() { "sspcache.exe" } else { "sspcache" }
@@ -66,6 +91,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.root.join("dist/packages");
     workspace.shell.remove_path(&folder)?;
     python::build(workspace, &targets, &made(workspace, &folder, "python")?)?;
+    npm::build(workspace, &targets, &made(workspace, &folder, "npm")?)?;
     Ok(folder)
 }
 

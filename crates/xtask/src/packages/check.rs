@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use xshell::cmd;
 
 use super::VERSION;
@@ -17,7 +17,8 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path) -> Result<()> {
     let folder = workspace.target.join("xtask/installed");
     workspace.shell.remove_path(&folder)?;
     workspace.shell.create_dir(&folder)?;
-    python(workspace, &packages.join("python"), &folder.join("python"))
+    python(workspace, &packages.join("python"), &folder.join("python"))?;
+    npm(workspace, &packages.join("npm"), &folder.join("npm"))
 }
 
 /// A virtual environment, made by pip from the wheel alone.
@@ -45,4 +46,45 @@ fn python(workspace: &Workspace, wheels: &Path, environment: &Path) -> Result<()
         cmd!(shell, "{tools} -m mypy --platform {platform}").run()?;
     }
     Ok(cmd!(shell, "{python} -m pytest --quiet -p no:cacheprovider tests").run()?)
+}
+
+/// A folder with packages of Node's, without a registry: it has none of the packages for other platforms.
+fn npm(workspace: &Workspace, packages: &Path, folder: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    shell.create_dir(folder)?;
+    let example = workspace.root.join("crates/sspcache-win32/examples/sign_in_and_out.py");
+    let all = shell.read_dir(packages)?;
+    let this =
+        format!("sspcache-{}-{}", node(workspace, "process.platform")?, node(workspace, "process.arch")?);
+    let this = all.iter().find(|file| file.ends_with(format!("{this}-{VERSION}.tgz")));
+    let this = this.context("there is no package for this platform")?;
+    let main = packages.join(format!("sspcache-{VERSION}.tgz"));
+    let _inside = shell.push_dir(folder);
+    let start = Instant::now();
+    fs::write(folder.join("package.json"), "{}")?;
+    cmd!(shell, "npm install --offline --no-audit --no-fund --loglevel=error {this} {main}").run()?;
+    let exec = |arguments: &[&str]| {
+        cmd!(shell, "npx --offline sspcache exec --expect-clean -- python3 {example}").args(arguments)
+    };
+    exec(&[]).run()?;
+    println!("npm: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    let left = exec(&["--keep"]).ignore_status().output()?;
+    ensure!(left.status.code() == Some(99), "npx ends with {} for a failed check", left.status);
+    let home = node(workspace, "require('sspcache').home")?;
+    ensure!(Path::new(&home).join("secur32.dll").is_file(), "{home} has no mocks");
+    // Without the platform's package.
+    shell.remove_path(home)?;
+    let without = exec(&[]).ignore_status().output()?;
+    let said = String::from_utf8_lossy(&without.stderr);
+    ensure!(
+        without.status.code() == Some(125) && said.contains("is not installed"),
+        "{}: {said}",
+        without.status
+    );
+    Ok(())
+}
+
+/// What an expression is in Node.
+fn node(workspace: &Workspace, expression: &str) -> Result<String> {
+    Ok(cmd!(workspace.shell, "node --print {expression}").quiet().read()?)
 }
