@@ -6,6 +6,8 @@
 mod credentials;
 #[cfg(windows)]
 mod kerberos;
+#[cfg(windows)]
+mod wininet;
 
 /// K1: each loaded module of a cache's name has a row, in the documented order; one that fails doesn't affect the others.
 #[test]
