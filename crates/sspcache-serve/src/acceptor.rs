@@ -68,10 +68,16 @@ impl Acceptor {
     }
 
     /// The next step of a handshake, or the first one of another.
-    pub(crate) fn step(&self, scheme: usize, begun: Option<HalfOpen>, token: &[u8]) -> Outcome {
+    pub(crate) fn step(
+        &self,
+        scheme: usize,
+        begun: Option<HalfOpen>,
+        token: &[u8],
+        binding: &Binding,
+    ) -> Outcome {
         let legs = begun.as_ref().map_or(0, |begun| begun.legs) + 1;
         let begun = begun.map(|begun| begun.context);
-        match self.try_step(scheme, begun, legs, token) {
+        match self.try_step(scheme, begun, legs, token, binding) {
             Ok(outcome) => outcome,
             Err(refusal) => Outcome::Refused(refusal),
         }
@@ -83,12 +89,14 @@ impl Acceptor {
         begun: Option<Context>,
         legs: u32,
         token: &[u8],
+        binding: &Binding,
     ) -> Result<Outcome, Refusal> {
         let engine = self.mock.engine();
         let Offered { scheme: name, credential } = &self.offered[scheme];
         let request = AcceptRequest {
             context: begun.as_ref().map(|context| context.handle),
-            flags: ContextFlags::EXTENDED_ERROR,
+            flags: ContextFlags::EXTENDED_ERROR | binding.flags,
+            bindings: binding.data.as_deref(),
             ..AcceptRequest::first(*credential, token)
         };
         let step = engine.accept(&request)?;
@@ -122,6 +130,15 @@ impl Drop for Acceptor {
             let _ = self.mock.engine().free(offered.credential);
         }
     }
+}
+
+/// What a handshake has to be bound to.
+#[derive(Default)]
+pub(crate) struct Binding {
+    /// The application data of channel bindings, which the client has to pass alike.
+    pub(crate) data: Option<Vec<u8>>,
+    /// What is asked for beside them.
+    pub(crate) flags: ContextFlags,
 }
 
 /// What came of a step.

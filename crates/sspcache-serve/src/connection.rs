@@ -12,42 +12,64 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderName, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::timeout,
+};
 
 use crate::{
     ServerEventKind, SignIn,
-    acceptor::{HalfOpen, Outcome, begins},
+    acceptor::{Binding, HalfOpen, Outcome, begins},
     pages::{self, By, Caller, Page},
+    proxy::{self, Upstream},
     server::Shared,
     stream::Stream,
 };
 
 /// Serves a client until it goes, does something wrong, or takes too long.
-pub(crate) async fn serve(shared: &Arc<Shared>, stream: TcpStream) {
+pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, place: OwnedSemaphorePermit) {
     let limits = shared.settings.limits;
     // Handshakes are small messages, back and forth.
     let _ = stream.set_nodelay(true);
+    let number = shared.next_connection.fetch_add(1, Ordering::Relaxed);
+    shared.events.add(number, ServerEventKind::Connected);
+    let new = |binding| {
+        let (state, upstream) = (Mutex::default(), Mutex::default());
+        Arc::new(Connection { number, shared: shared.clone(), binding, state, upstream, _place: place })
+    };
+    match &shared.tls {
+        None => speak(new(Binding::default()), stream).await,
+        Some(tls) => {
+            // A client that doesn't trust the issuer goes here.
+            if let Ok(Ok(stream)) = timeout(limits.time, tls.acceptor.accept(stream)).await {
+                let binding = tls.binding(shared.settings.bindings, stream.get_ref().1);
+                speak(new(binding), stream).await;
+            }
+        }
+    }
+    shared.events.add(number, ServerEventKind::Disconnected);
+}
+
+/// Speaks HTTP.
+async fn speak(connection: Arc<Connection>, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+    let limits = connection.shared.settings.limits;
     let ends = Arc::new(AtomicBool::new(false));
-    let connection = Arc::new(Connection {
-        number: shared.next_connection.fetch_add(1, Ordering::Relaxed),
-        shared: shared.clone(),
-        state: Mutex::default(),
-    });
-    connection.note(ServerEventKind::Connected);
     let io = TokioIo::new(Stream::new(stream, ends, limits.time));
     let answering = connection.clone();
     let service = service_fn(move |request| {
         let connection = answering.clone();
-        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+        async move { Ok::<_, Infallible>(connection.clone().answer(request).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -56,16 +78,20 @@ pub(crate) async fn serve(shared: &Arc<Shared>, stream: TcpStream) {
         .max_headers(limits.headers)
         // A client that has closed its side still reads the answer.
         .half_close(true)
-        .serve_connection(io, service);
+        .serve_connection(io, service)
+        .with_upgrades();
     // What a client does wrong ends its connection, and is nothing to the others.
     let _ = served.await;
-    connection.note(ServerEventKind::Disconnected);
 }
 
-struct Connection {
+pub(crate) struct Connection {
     number: u64,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    binding: Binding,
     state: Mutex<State>,
+    upstream: Mutex<Option<Upstream>>,
+    /// One of the connections that are allowed at a time.
+    _place: OwnedSemaphorePermit,
 }
 
 #[derive(Default)]
@@ -82,25 +108,35 @@ enum Decision {
 }
 
 impl Connection {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Page> {
-        let (head, body) = request.into_parts();
-        let authorization = head.headers.get(header::AUTHORIZATION);
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Page> {
+        let (mut head, body) = request.into_parts();
+        let role = self.shared.role;
+        let authorization = head.headers.get(role.authorization());
         // A client that waits for a go-ahead is told first that it has to sign in. In a handshake its body is read, since the
         // connection has to last.
         let waits = head.headers.contains_key(header::EXPECT) && authorization.is_none();
-        if !waits && let Err(refused) = self.read(body).await {
-            return refused;
-        }
+        let body = match if waits { Ok(Bytes::new()) } else { self.read(body).await } {
+            Ok(body) => body,
+            Err(refused) => return refused,
+        };
+        let is_own = head.uri.scheme().is_none() && head.method != Method::CONNECT;
         match head.uri.path() {
+            _ if !is_own => {}
             "/events" => return pages::events(&self.shared),
             "/open" => return pages::text(StatusCode::OK, "open"),
             _ => {}
         }
         match self.decide(authorization, &head.headers) {
             Decision::Admitted(caller, token) => {
-                let mut page = pages::page(&self.shared, head.uri.path(), &head.headers, &caller);
+                let mut page = if role == Role::Http {
+                    pages::page(&self.shared, head.uri.path(), &head.headers, &caller)
+                } else if head.method == Method::CONNECT {
+                    proxy::connect(self, &head.uri, head.extensions.remove()).await
+                } else {
+                    proxy::forward(self, head, body).await
+                };
                 if let Some(token) = token {
-                    page.headers_mut().append(header::WWW_AUTHENTICATE, token);
+                    page.headers_mut().append(role.authenticate(), token);
                 }
                 page
             }
@@ -108,18 +144,21 @@ impl Connection {
         }
     }
 
-    /// Reads a request's body, of which nothing is kept.
-    async fn read(&self, body: Incoming) -> Result<(), Response<Page>> {
+    /// Reads a request's body. A proxy keeps it, to send it on.
+    async fn read(&self, body: Incoming) -> Result<Bytes, Response<Page>> {
         let limits = self.shared.settings.limits;
         let mut body = Limited::new(body, limits.body_bytes);
         let reading = async {
+            if self.shared.role == Role::Proxy {
+                return body.collect().await.map(Collected::to_bytes).map_err(|_| ());
+            }
             while let Some(frame) = body.frame().await {
                 frame.map_err(|_| ())?;
             }
-            Ok::<_, ()>(())
+            Ok(Bytes::new())
         };
         match timeout(limits.time, reading).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(body)) => Ok(body),
             Ok(Err(())) => {
                 Err(pages::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or not whole"))
             }
@@ -155,7 +194,7 @@ impl Connection {
         // Who signs in again is nobody until that is done.
         state.signed_in = None;
         let begun = state.half_open.take().filter(|begun| begun.scheme == index && !begins(token));
-        match self.shared.acceptor.step(index, begun, token) {
+        match self.shared.acceptor.step(index, begun, token, &self.binding) {
             Outcome::Continue(half_open, token) => {
                 self.note(ServerEventKind::Challenged { scheme: scheme.to_owned(), leg: half_open.legs });
                 state.half_open = Some(half_open);
@@ -189,15 +228,16 @@ impl Connection {
     }
 
     fn deny(&self, why: String, token: Option<HeaderValue>) -> Response<Page> {
-        let mut denied = pages::text(StatusCode::UNAUTHORIZED, why);
+        let role = self.shared.role;
+        let mut denied = pages::text(role.denied(), why);
         let headers = denied.headers_mut();
         if let Some(token) = token {
-            headers.append(header::WWW_AUTHENTICATE, token);
+            headers.append(role.authenticate(), token);
             return denied;
         }
         for scheme in self.shared.acceptor.schemes() {
             if let Ok(offer) = HeaderValue::from_str(scheme) {
-                headers.append(header::WWW_AUTHENTICATE, offer);
+                headers.append(role.authenticate(), offer);
             }
         }
         denied
@@ -207,8 +247,47 @@ impl Connection {
         self.shared.events.add(self.number, kind);
     }
 
+    /// The connection to the server that requests were forwarded to last.
+    pub(crate) fn take_upstream(&self) -> Option<Upstream> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn put_upstream(&self, upstream: Upstream) {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = Some(upstream);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a server is to its clients.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    Http,
+    Proxy,
+}
+
+impl Role {
+    fn authorization(self) -> HeaderName {
+        match self {
+            Self::Http => header::AUTHORIZATION,
+            Self::Proxy => header::PROXY_AUTHORIZATION,
+        }
+    }
+
+    fn authenticate(self) -> HeaderName {
+        match self {
+            Self::Http => header::WWW_AUTHENTICATE,
+            Self::Proxy => header::PROXY_AUTHENTICATE,
+        }
+    }
+
+    fn denied(self) -> StatusCode {
+        match self {
+            Self::Http => StatusCode::UNAUTHORIZED,
+            Self::Proxy => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        }
     }
 }
 

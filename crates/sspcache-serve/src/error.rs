@@ -32,6 +32,9 @@ pub enum ServeError {
         /// The name.
         scheme: String,
     },
+    /// The certificate of the server can't be made.
+    #[error("can't make a certificate: {0}")]
+    Certificate(String),
     /// The thread of the server can't start.
     #[error("can't start the server's thread: {0}")]
     Start(#[source] io::Error),

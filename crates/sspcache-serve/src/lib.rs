@@ -23,6 +23,8 @@
 //! # asks_for_a_sign_in().unwrap();
 //! ```
 //!
+//! [`ProxyServer`] is a proxy. Both speak TLS where their [`Settings`] say so, and check channel bindings.
+//!
 //! # What it answers
 //!
 //! | path | answer |
@@ -43,15 +45,17 @@ mod connection;
 mod error;
 mod event;
 mod pages;
+mod proxy;
 mod server;
 mod sessions;
 mod settings;
 mod stream;
+mod tls;
 
 pub use self::{
     acceptor::SignIn,
     error::ServeError,
     event::{Following, ServerEvent, ServerEventKind, Totals},
-    server::HttpServer,
-    settings::{Authentication, Limits, Settings},
+    server::{HttpServer, ProxyServer},
+    settings::{Authentication, Bindings, Channel, Limits, Settings},
 };

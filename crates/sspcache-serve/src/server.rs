@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    ops::Deref,
     sync::{Arc, atomic::AtomicU64},
     thread::{self, JoinHandle},
 };
@@ -17,9 +18,10 @@ use tokio::{
 use crate::{
     ServeError, ServerEvent, ServerEventKind, Settings, SignIn,
     acceptor::Acceptor,
-    connection,
+    connection::{self, Role},
     event::{Events, Following, Totals},
     sessions::Sessions,
+    tls::Tls,
 };
 
 /// An HTTP server that clients sign in to. It has a thread and a port of its own, and stops when it is dropped.
@@ -35,6 +37,8 @@ pub struct HttpServer {
 
 /// What all connections share.
 pub(crate) struct Shared {
+    pub(crate) role: Role,
+    pub(crate) tls: Option<Tls>,
     pub(crate) acceptor: Acceptor,
     pub(crate) settings: Settings,
     pub(crate) events: Events,
@@ -56,7 +60,12 @@ impl HttpServer {
     /// # Errors
     /// [`ServeError`].
     pub fn start_with(mock: &MockSsp, settings: Settings) -> Result<Self, ServeError> {
+        Self::start_as(Role::Http, mock, settings)
+    }
+
+    pub(crate) fn start_as(role: Role, mock: &MockSsp, settings: Settings) -> Result<Self, ServeError> {
         let acceptor = Acceptor::new(mock, settings.schemes.as_deref())?;
+        let tls = if settings.tls { Some(Tls::new()?) } else { None };
         let address = settings.address;
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
@@ -70,6 +79,8 @@ impl HttpServer {
             listener.set_nonblocking(true).map_err(listen)?;
         }
         let shared = Arc::new(Shared {
+            role,
+            tls,
             acceptor,
             events: Events::new(settings.limits.events),
             sessions: Sessions::new(settings.limits.events),
@@ -100,10 +111,17 @@ impl HttpServer {
     /// Its URL, without a path: `http://localhost:40312`. At a loopback address it has the name `localhost`, since a target that is an
     /// address rules Kerberos out.
     pub fn url(&self) -> String {
+        let scheme = if self.shared.settings.tls { "https" } else { "http" };
         if self.address.ip().is_loopback() {
-            return format!("http://localhost:{}", self.port());
+            return format!("{scheme}://localhost:{}", self.port());
         }
-        format!("http://{}", self.address)
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate that a client has to trust, in PEM: that of the issuer of the server's own. None without
+    /// [TLS](Settings::tls).
+    pub fn ca(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(|tls| &*tls.ca)
     }
 
     /// Its latest events, in order.
@@ -129,6 +147,41 @@ impl HttpServer {
             _ => None,
         };
         self.events().into_iter().filter_map(sign_in).collect()
+    }
+}
+
+/// A proxy that clients sign in to: 407 with `Proxy-Authenticate`. It forwards requests for `http` URLs, and connects clients by CONNECT,
+/// to servers at loopback addresses, unless [its settings](Settings::reaches_any) allow others.
+///
+/// The connection to a server is its client's alone, so that the server can authenticate it
+/// ([RFC 4559, section 6](https://www.rfc-editor.org/rfc/rfc4559#section-6)). It stops when it is dropped.
+#[derive(Debug)]
+pub struct ProxyServer(HttpServer);
+
+impl ProxyServer {
+    /// Starts a proxy that verifies sign-ins against the accounts of a mock, on a free port of the loopback address 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn start(mock: &MockSsp) -> Result<Self, ServeError> {
+        Self::start_with(mock, Settings::new())
+    }
+
+    /// As [`start`](Self::start), with other settings.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn start_with(mock: &MockSsp, settings: Settings) -> Result<Self, ServeError> {
+        HttpServer::start_as(Role::Proxy, mock, settings).map(Self)
+    }
+}
+
+/// Addresses, events and sign-ins.
+impl Deref for ProxyServer {
+    type Target = HttpServer;
+
+    fn deref(&self) -> &HttpServer {
+        &self.0
     }
 }
 
@@ -172,11 +225,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, places: Arc<Semaphor
         let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let shared = shared.clone();
-                tokio::spawn(async move {
-                    connection::serve(&shared, stream).await;
-                    drop(place);
-                });
+                tokio::spawn(connection::serve(shared.clone(), stream, place));
             }
             // The client has gone again, or this process has too many files open: then waiting helps.
             Err(_) => sleep(Duration::from_millis(20)).await,

@@ -24,6 +24,9 @@ pub struct Settings {
     pub(crate) schemes: Option<Vec<String>>,
     pub(crate) authentication: Authentication,
     pub(crate) limits: Limits,
+    pub(crate) tls: bool,
+    pub(crate) bindings: Bindings,
+    pub(crate) reaches_any: bool,
 }
 
 /// What is offered unless [`Settings::schemes`] says otherwise, in this order.
@@ -37,6 +40,9 @@ impl Settings {
             schemes: None,
             authentication: Authentication::default(),
             limits: Limits::default(),
+            tls: false,
+            bindings: Bindings::Off,
+            reaches_any: false,
         }
     }
 
@@ -54,6 +60,22 @@ impl Settings {
     /// Sets what a sign-in counts for.
     pub fn authentication(self, authentication: Authentication) -> Self {
         Self { authentication, ..self }
+    }
+
+    /// Speaks TLS 1.2 and 1.3, with a certificate that is made at the start, for `localhost`, 127.0.0.1 and ::1. The client has to trust
+    /// [its issuer](crate::HttpServer::ca).
+    pub fn tls(self, tls: bool) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Sets which channel bindings are checked. Without [`tls`](Self::tls) there is no channel, and none are.
+    pub fn bindings(self, bindings: Bindings) -> Self {
+        Self { bindings, ..self }
+    }
+
+    /// Lets a proxy connect clients to any address. Without this it connects them to loopback addresses alone.
+    pub fn reaches_any(self, reaches_any: bool) -> Self {
+        Self { reaches_any, ..self }
     }
 
     /// Sets the limits.
@@ -94,6 +116,40 @@ impl Authentication {
     }
 }
 
+/// Which channel bindings a server checks. Wrong ones give `SEC_E_BAD_BINDINGS`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Bindings {
+    /// None.
+    #[default]
+    Off,
+    /// Those of a client that passes some.
+    IfSent(Channel),
+    /// Any client has to pass them.
+    Required(Channel),
+}
+
+impl Bindings {
+    pub(crate) fn channel(self) -> Option<Channel> {
+        match self {
+            Self::Off => None,
+            Self::IfSent(channel) | Self::Required(channel) => Some(channel),
+        }
+    }
+}
+
+/// What identifies the channel of a TLS connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Channel {
+    /// `tls-server-end-point`: the digest of the server's certificate, as most clients have it.
+    ///
+    /// Reference: [RFC 5929](https://www.rfc-editor.org/rfc/rfc5929#section-4).
+    ServerEndPoint,
+    /// `tls-exporter`: keying material of the connection.
+    ///
+    /// Reference: [RFC 9266](https://www.rfc-editor.org/rfc/rfc9266).
+    Exporter,
+}
+
 /// The limits of a server. What goes beyond one ends its connection, and nothing else.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -107,6 +163,8 @@ pub struct Limits {
     /// The time in which a request's header has to come, and within which a connection without a request is kept; the time in
     /// which a body has to come; and that in which a client has to read some of what it is sent.
     pub time: Duration,
+    /// The time after which a tunnel through a proxy ends, whether or not it is used.
+    pub tunnel: Duration,
     /// Connections at a time. A connection beyond them waits.
     pub connections: usize,
     /// Events that are kept, the latest ones; and sessions of `/cookie`.
@@ -121,6 +179,7 @@ impl Default for Limits {
             headers: 100,
             body_bytes: 8 * 1024 * 1024,
             time: Duration::from_secs(30),
+            tunnel: Duration::from_hours(1),
             connections: 2048,
             events: 4096,
         }

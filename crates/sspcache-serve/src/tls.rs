@@ -1,0 +1,84 @@
+//! TLS with a certificate that is made at the start, and what identifies its channels.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+use rustls::{
+    ServerConfig, ServerConnection,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+};
+use sha2::{Digest, Sha256};
+use sspcache_engine::context::ContextFlags;
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    ServeError,
+    acceptor::Binding,
+    settings::{Bindings, Channel},
+};
+
+/// What a server needs for TLS.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    /// The certificate of the issuer, in PEM.
+    pub(crate) ca: String,
+    /// The digest of the server's certificate, by the algorithm of its signature, as RFC 5929 has it.
+    end_point: [u8; 32],
+}
+
+impl Tls {
+    pub(crate) fn new() -> Result<Self, ServeError> {
+        make().map_err(|error| ServeError::Certificate(error.to_string()))
+    }
+
+    /// What handshakes on this connection have to be bound to.
+    pub(crate) fn binding(&self, bindings: Bindings, connection: &ServerConnection) -> Binding {
+        let data = bindings.channel().and_then(|channel| match channel {
+            Channel::ServerEndPoint => Some([&b"tls-server-end-point:"[..], &self.end_point].concat()),
+            Channel::Exporter => {
+                let label = b"EXPORTER-Channel-Binding";
+                let exported = connection.export_keying_material([0; 32], label, Some(&[])).ok()?;
+                Some([&b"tls-exporter:"[..], &exported].concat())
+            }
+        });
+        let flags = match bindings {
+            Bindings::IfSent(_) => ContextFlags::ALLOW_MISSING_BINDINGS,
+            Bindings::Off | Bindings::Required(_) => ContextFlags::empty(),
+        };
+        Binding { data, flags }
+    }
+}
+
+fn make() -> Result<Tls, Box<dyn std::error::Error>> {
+    let mut ca = CertificateParams::new(Vec::new())?;
+    ca.distinguished_name.push(DnType::CommonName, "sspcache serve: a test's own issuer");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    (ca.not_before, ca.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
+    let key = KeyPair::generate()?;
+    let certificate = ca.self_signed(&key)?;
+    let issuer = Issuer::new(ca, key);
+
+    let mut leaf = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;
+    leaf.distinguished_name.push(DnType::CommonName, "localhost");
+    (leaf.not_before, leaf.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
+    leaf.use_authority_key_identifier_extension = true;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    // By ECDSA on P-256 with SHA-256, unless told otherwise.
+    let leaf_key = KeyPair::generate()?;
+    let leaf = leaf.signed_by(&leaf_key, &issuer)?;
+    let der: CertificateDer<'static> = leaf.der().clone();
+    let end_point = Sha256::digest(&der).into();
+    let key = PrivatePkcs8KeyDer::from(leaf_key.serialize_der());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![der], key.into())?;
+    // HTTP/2 shares a connection between requests, which a handshake of a connection can't bear: a client that offers it is told so.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca: certificate.pem(), end_point })
+}
