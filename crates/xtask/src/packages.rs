@@ -3,12 +3,14 @@
 //! | folder | what it has |
 //! | --- | --- |
 //! | `python/` | a wheel for each target (see `python`) |
+//! | `debian/` | a package for each target that Debian has (see `debian`) |
 //! | `npm/` | a package without a program, and one for each target (see `npm`) |
 //!
 //! Each is made of `dist/<TRIPLE>/`, for the targets that are there. `--test` then installs those for this system in a fresh environment
 //! and runs a client in it (see `check`).
 
 mod check;
+mod debian;
 mod npm;
 mod python;
 
@@ -91,6 +93,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.root.join("dist/packages");
     workspace.shell.remove_path(&folder)?;
     python::build(workspace, &targets, &made(workspace, &folder, "python")?)?;
+    debian::build(workspace, &targets, &made(workspace, &folder, "debian")?)?;
     npm::build(workspace, &targets, &made(workspace, &folder, "npm")?)?;
     Ok(folder)
 }

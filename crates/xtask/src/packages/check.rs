@@ -18,8 +18,44 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path) -> Result<()> {
     workspace.shell.remove_path(&folder)?;
     workspace.shell.create_dir(&folder)?;
     python(workspace, &packages.join("python"), &folder.join("python"))?;
+    debian(workspace, &packages.join("debian"), &folder.join("debian"))?;
     npm(workspace, &packages.join("npm"), &folder.join("npm"))
 }
+
+/// A root folder, by dpkg. It has no other package, so dpkg is told to do without those that this one needs.
+fn debian(workspace: &Workspace, packages: &Path, root: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    if shell.read_dir(packages)?.is_empty() {
+        println!("packages: no Debian package was made here");
+        return Ok(());
+    }
+    let architecture = cmd!(shell, "dpkg --print-architecture").quiet().read()?;
+    let deb = packages.join(format!("sspcache_{VERSION}_{architecture}.deb"));
+    for folder in ["info", "updates", "triggers"] {
+        shell.create_dir(root.join("var/lib/dpkg").join(folder))?;
+    }
+    for file in ["status", "available"] {
+        fs::write(root.join("var/lib/dpkg").join(file), "")?;
+    }
+    let (log, start) = (root.join("log"), Instant::now());
+    let dpkg = || cmd!(shell, "dpkg --root={root} --log={log} --force-not-root --force-depends");
+    dpkg().arg("--install").arg(&deb).run()?;
+    let [program, example] = [root.join("usr/bin/sspcache"), workspace.root.join(EXAMPLE)];
+    cmd!(shell, "{program} exec --expect-clean -- python3 {example}").run()?;
+    println!("dpkg: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    let version = cmd!(shell, "{program} --version").quiet().read()?;
+    ensure!(version == format!("sspcache {VERSION}"), "{} has {version}", deb.display());
+    let differs = dpkg().arg("--verify").arg("sspcache").quiet().read()?;
+    ensure!(differs.is_empty(), "dpkg finds these changed: {differs}");
+    let page = cmd!(shell, "gzip --decompress --stdout {root}/usr/share/man/man1/sspcache-exec.1.gz")
+        .quiet()
+        .read()?;
+    ensure!(page.contains("expect\\-clean"), "the manual page of exec hasn't its options: {page}");
+    Ok(())
+}
+
+/// A client, which passes unless it is told to keep its credential.
+const EXAMPLE: &str = "crates/sspcache-win32/examples/sign_in_and_out.py";
 
 /// A virtual environment, made by pip from the wheel alone.
 fn python(workspace: &Workspace, wheels: &Path, environment: &Path) -> Result<()> {
@@ -31,8 +67,7 @@ fn python(workspace: &Workspace, wheels: &Path, environment: &Path) -> Result<()
     let start = Instant::now();
     cmd!(shell, "{python} -m pip install --quiet --no-index --find-links {wheels} sspcache=={VERSION}")
         .run()?;
-    let example = "crates/sspcache-win32/examples/sign_in_and_out.py";
-    cmd!(shell, "{sspcache} exec --expect-clean -- {python} {example}").run()?;
+    cmd!(shell, "{sspcache} exec --expect-clean -- {python} {EXAMPLE}").run()?;
     println!("pip: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
     // pytest and the clients, but not this package.
     let paths = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
@@ -52,7 +87,7 @@ fn python(workspace: &Workspace, wheels: &Path, environment: &Path) -> Result<()
 fn npm(workspace: &Workspace, packages: &Path, folder: &Path) -> Result<()> {
     let shell = &workspace.shell;
     shell.create_dir(folder)?;
-    let example = workspace.root.join("crates/sspcache-win32/examples/sign_in_and_out.py");
+    let example = workspace.root.join(EXAMPLE);
     let all = shell.read_dir(packages)?;
     let this =
         format!("sspcache-{}-{}", node(workspace, "process.platform")?, node(workspace, "process.arch")?);
