@@ -5,6 +5,7 @@
 //! | `python/` | a wheel for each target (see `python`) |
 //! | `debian/` | a package for each target that Debian has (see `debian`) |
 //! | `npm/` | a package without a program, and one for each target (see `npm`) |
+//! | `nuget/` | one with the mocks of all targets, for P/Invoke (see `nuget`) |
 //!
 //! Each is made of `dist/<TRIPLE>/`, for the targets that are there. `--test` then installs those for this system in a fresh environment
 //! and runs a client in it (see `check`).
@@ -12,6 +13,7 @@
 mod check;
 mod debian;
 mod npm;
+mod nuget;
 mod python;
 
 use std::fs;
@@ -95,6 +97,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     python::build(workspace, &targets, &made(workspace, &folder, "python")?)?;
     debian::build(workspace, &targets, &made(workspace, &folder, "debian")?)?;
     npm::build(workspace, &targets, &made(workspace, &folder, "npm")?)?;
+    nuget::build(workspace, &targets, &made(workspace, &folder, "nuget")?)?;
     Ok(folder)
 }
 

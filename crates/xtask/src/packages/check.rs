@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use xshell::cmd;
 
-use super::VERSION;
+use super::{VERSION, nuget, targets};
 use crate::workspace::Workspace;
 
 /// Checks the packages in a folder that [`build`](super::build) has made.
@@ -19,7 +19,8 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path) -> Result<()> {
     workspace.shell.create_dir(&folder)?;
     python(workspace, &packages.join("python"), &folder.join("python"))?;
     debian(workspace, &packages.join("debian"), &folder.join("debian"))?;
-    npm(workspace, &packages.join("npm"), &folder.join("npm"))
+    npm(workspace, &packages.join("npm"), &folder.join("npm"))?;
+    nuget::check(workspace, &targets(workspace), &packages.join("nuget"))
 }
 
 /// A root folder, by dpkg. It has no other package, so dpkg is told to do without those that this one needs.
