@@ -2,6 +2,7 @@
 //!
 //! | folder | what it has |
 //! | --- | --- |
+//! | `archives/` | the whole distribution of each target (see `archives`) |
 //! | `python/` | a wheel for each target (see `python`) |
 //! | `debian/` | a package for each target that Debian has (see `debian`) |
 //! | `npm/` | a package without a program, and one for each target (see `npm`) |
@@ -10,6 +11,7 @@
 //! Each is made of `dist/<TRIPLE>/`, for the targets that are there. `--test` then installs those for this system in a fresh environment
 //! and runs a client in it (see `check`).
 
+mod archives;
 mod check;
 mod debian;
 mod npm;
@@ -94,6 +96,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     ensure!(!targets.is_empty(), "dist/ has no distribution: `cargo xtask dist` builds this system's");
     let folder = workspace.root.join("dist/packages");
     workspace.shell.remove_path(&folder)?;
+    archives::build(workspace, &targets, &made(workspace, &folder, "archives")?)?;
     python::build(workspace, &targets, &made(workspace, &folder, "python")?)?;
     debian::build(workspace, &targets, &made(workspace, &folder, "debian")?)?;
     npm::build(workspace, &targets, &made(workspace, &folder, "npm")?)?;
@@ -106,4 +109,39 @@ fn made(workspace: &Workspace, folder: &Path, name: &str) -> Result<PathBuf> {
     let folder = folder.join(name);
     workspace.shell.create_dir(&folder)?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The workspace's version is written once more for each dependency of our own on each other; packages take it from there.
+    #[test]
+    fn one_version_is_everywhere() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+        let ours: Vec<_> = manifest.lines().filter(|it| it.contains("{ path = \"crates/")).collect();
+        let versions: Vec<_> = ours.iter().filter(|it| it.contains("version = ")).collect();
+        assert!(versions.len() > 5, "{ours:?}");
+        for dependency in versions {
+            assert!(dependency.contains(&format!("version = \"{VERSION}\"")), "{dependency}");
+        }
+        let page = fs::read_to_string(root.join("docs/install.md")).expect("a page");
+        let names =
+            page.split(['`', ' ', '/']).filter(|word| word.starts_with("sspcache") && word.contains("0."));
+        let names: Vec<_> = names.collect();
+        assert!(names.len() > 1, "the page names files: {names:?}");
+        assert!(names.iter().all(|name| name.contains(VERSION)), "{names:?}");
+        let mut folders = vec![root.join("packaging")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+            {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if let Ok(text) = fs::read_to_string(&entry) {
+                    assert!(!text.contains(VERSION), "{} writes the version itself", entry.display());
+                }
+            }
+        }
+    }
 }

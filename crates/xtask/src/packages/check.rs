@@ -9,7 +9,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use xshell::cmd;
 
-use super::{VERSION, nuget, targets};
+use super::{VERSION, archives, nuget, targets};
+use crate::dist::SUMS;
 use crate::workspace::Workspace;
 
 /// Checks the packages in a folder that [`build`](super::build) has made.
@@ -17,6 +18,7 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path) -> Result<()> {
     let folder = workspace.target.join("xtask/installed");
     workspace.shell.remove_path(&folder)?;
     workspace.shell.create_dir(&folder)?;
+    archive(workspace, &packages.join("archives"), &folder.join("archive"))?;
     python(workspace, &packages.join("python"), &folder.join("python"))?;
     debian(workspace, &packages.join("debian"), &folder.join("debian"))?;
     npm(workspace, &packages.join("npm"), &folder.join("npm"))?;
@@ -57,6 +59,27 @@ fn debian(workspace: &Workspace, packages: &Path, root: &Path) -> Result<()> {
 
 /// A client, which passes unless it is told to keep its credential.
 const EXAMPLE: &str = "crates/sspcache-win32/examples/sign_in_and_out.py";
+
+/// A folder that an archive was unpacked in, with its links and checksums.
+fn archive(workspace: &Workspace, archives: &Path, folder: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    let name = archives::file_name(&workspace.host()?);
+    let (archive, start) = (archives.join(&name), Instant::now());
+    shell.create_dir(folder)?;
+    // Windows' tar unpacks zip as well.
+    cmd!(shell, "tar -xf {archive} -C {folder}").run()?;
+    let unpacked = folder.join(name.trim_end_matches(".tar.gz").trim_end_matches(".zip"));
+    let program = unpacked.join("sspcache");
+    let python = if cfg!(windows) { "python" } else { "python3" };
+    cmd!(shell, "{program} exec --expect-clean -- {python} {EXAMPLE}").run()?;
+    println!("archive: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    if cfg!(target_os = "linux") {
+        ensure!(fs::read_link(unpacked.join("libsecur32.so")).is_ok(), "{name} lost its links");
+        let _inside = shell.push_dir(unpacked);
+        cmd!(shell, "sha256sum --check --quiet {SUMS}").run()?;
+    }
+    Ok(())
+}
 
 /// A virtual environment, made by pip from the wheel alone.
 fn python(workspace: &Workspace, wheels: &Path, environment: &Path) -> Result<()> {
