@@ -73,6 +73,10 @@ const FOR_WINE: &[Program] = &[
     ("i686-w64-mingw32-gcc", "gcc-mingw-w64-i686"),
 ];
 
+/// What Wine loads for TLS and for Kerberos tickets.
+const FOR_WINE_ON_LINUX: &[Program] =
+    &[("libgnutls.so.30", "libgnutls30"), ("libkrb5.so.3", "libkrb5-3 libgssapi-krb5-2")];
+
 const FOR_CLIENTS: &[Program] = &[("npm", "npm")];
 
 const FOR_WINE_10: &[Program] = &[("debootstrap", "debootstrap"), ("unshare", "util-linux")];
@@ -192,6 +196,7 @@ impl Need {
             Self::Programs if cfg!(windows) => [ON_WINDOWS, &[]],
             Self::Programs if cfg!(target_os = "linux") => [ON_UNIX, ON_LINUX],
             Self::Programs => [ON_UNIX, &[]],
+            Self::Wine if cfg!(target_os = "linux") => [FOR_WINE, FOR_WINE_ON_LINUX],
             Self::Wine => [FOR_WINE, &[]],
             Self::Clients => [FOR_CLIENTS, &[]],
             Self::Wine10 => [FOR_WINE_10, &[]],
@@ -241,7 +246,7 @@ fn is_there(name: &str) -> bool {
 /// Whether the C compiler finds a shared library of this file name. It repeats the name of one that it doesn't find.
 fn has_library(name: &str) -> bool {
     let path = || Command::new("cc").arg(format!("-print-file-name={name}")).output();
-    name.strip_suffix(".so").is_some() && path().is_ok_and(|output| output.stdout.starts_with(b"/"))
+    name.contains(".so") && path().is_ok_and(|output| output.stdout.starts_with(b"/"))
 }
 
 /// Installs programs as root on Debian and its kin, and says elsewhere what to install.
