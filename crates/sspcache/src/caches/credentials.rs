@@ -8,6 +8,8 @@
 //!
 //! [`CredWrite`]: https://learn.microsoft.com/en-us/windows/win32/api/wincred/nf-wincred-credwritew
 
+#[cfg(test)]
+mod tests;
 #[cfg(windows)]
 mod wincred;
 

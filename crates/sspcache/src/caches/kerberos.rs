@@ -72,8 +72,8 @@ impl<S: System> CredentialProvider for Kerberos<S> {
     }
 
     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
-        let tickets = self.system.ticket_cache();
         let row = flush_safely(&*self.system, Self::CACHES, cache, |cache| {
+            let tickets = self.system.ticket_cache();
             flush_entries(cache, || tickets.tickets(), || tickets.purge())
         });
         push(report, row.with_scope(self.scope()));
