@@ -103,8 +103,9 @@ impl FlushRow {
 #[derive(Debug, Default)]
 #[must_use = "a flush may have failed: look at `is_success`, `failures` or `into_result`"]
 pub struct FlushReport {
-    // Inline for as many rows as there usually are: a flush that finds no SSP loaded allocates nothing.
-    rows: SmallVec<[FlushRow; 4]>,
+    // Inline for as many rows as there usually are, those of `Caches::process()`: a flush that finds no module loaded allocates
+    // nothing.
+    rows: SmallVec<[FlushRow; 5]>,
 }
 
 impl FlushReport {

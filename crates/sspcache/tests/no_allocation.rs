@@ -6,7 +6,7 @@ use std::{
     cell::Cell,
 };
 
-use sspcache::{CredentialProvider, SspCaches, loader::NativeLoader};
+use sspcache::{CredentialProvider, FlushReport, SspCaches, caches::Caches, loader::NativeLoader};
 
 /// The system's allocator, and how often this thread asked it for memory.
 struct Counting;
@@ -57,6 +57,21 @@ fn flushing_absent_ssps_allocates_nothing() {
     let (first, second) = (allocations(|| flush(&provider)), allocations(|| flush(&provider)));
     assert_eq!((first, second), (0, 0));
     assert_eq!(allocations(|| drop(Box::new(1))), 1, "they would be counted");
+}
+
+/// K2: nor do the other caches of a process, but for the row of its ccaches, which names them.
+#[test]
+fn flushing_the_caches_of_a_process_that_has_none_allocates_nothing() {
+    let caches = Caches::process().allow_non_interactive(true);
+    let one = |name: &str| {
+        let mut report = FlushReport::default();
+        let count = allocations(|| caches.flush_into(name, &mut report));
+        assert!(report.is_success() && report.flushed() == 0, "{report}");
+        count
+    };
+    let others = ["MSNSSPC.dll", "MSAPSSPC.dll", "wininet.dll", "schannel.dll"];
+    assert_eq!(others.map(one), [0; 4]);
+    assert_eq!(allocations(|| flush(&caches)), one("ccache"));
 }
 
 /// C7: nor does asking about the window station, once user32 has been looked up.

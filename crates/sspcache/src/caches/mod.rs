@@ -320,7 +320,9 @@ impl<S: System> Caches<S> {
     }
 
     fn knowing(&self, cache: &str) -> impl Iterator<Item = (Scope, &dyn CredentialProvider)> {
-        self.providers().filter(move |(_, provider)| CacheName::find(provider.caches(), cache).is_ok())
+        // No error is made, which would allocate.
+        self.providers()
+            .filter(move |(_, provider)| provider.caches().iter().any(|name| name.is_named(cache)))
     }
 }
 
