@@ -19,6 +19,8 @@ pub mod caches;
 pub mod context;
 pub mod dll;
 pub mod identity;
+#[cfg(unix)]
+pub mod kdc;
 #[cfg(miri)]
 pub mod linked;
 pub mod misuse;

@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Rust,
     /// Tools from PyPI and npm, in a folder of the project's own.
     Tools,
+    /// Heimdal's KDC with its programs, in a folder of the project's own: its packages exclude MIT krb5's.
+    Heimdal,
     /// Wine with a prefix of the project's own, and mingw. Zig of the tools builds what it lacks.
     Wine,
     /// Windows clients of SSPI, from their registries.
@@ -60,7 +62,25 @@ const ON_LINUX: &[Program] = &[
     ("npm", "nodejs npm"),
     ("xfreerdp", "freerdp2-x11"),
     ("Xvfb", "xvfb"),
+    // MIT krb5 with its KDC, and what Heimdal's needs.
+    ("/usr/sbin/krb5kdc", "krb5-kdc krb5-user"),
+    ("/usr/sbin/kadmin.local", "krb5-admin-server"),
+    ("libgssapi_krb5.so.2", "libgssapi-krb5-2"),
+    ("libgssapi.so.3", "libgssapi3-heimdal"),
+    (
+        "libkdc.so.2",
+        "libkdc2-heimdal libkadm5srv8-heimdal libkadm5clnt7-heimdal libkafs0-heimdal libotp0-heimdal",
+    ),
 ];
+
+const ON_MACOS: &[Program] = &[(KRB5KDC, "")];
+
+/// The KDC of MIT krb5, where Homebrew puts it.
+const KRB5KDC: &str = if cfg!(target_arch = "aarch64") {
+    "/opt/homebrew/opt/krb5/sbin/krb5kdc"
+} else {
+    "/usr/local/opt/krb5/sbin/krb5kdc"
+};
 
 /// JNA, where Debian puts it.
 const JNA: &str = "/usr/share/java/jna.jar";
@@ -87,7 +107,7 @@ const ON_WINDOWS: &[Program] = &[("python", "")];
 const HOW: &str = if cfg!(windows) {
     "winget install Python.Python.3.12"
 } else {
-    "brew install gcc llvm cmake pkgconf python mingw-w64; brew install --cask wine-stable"
+    "brew install gcc llvm cmake pkgconf python krb5 mingw-w64; brew install --cask wine-stable"
 };
 
 /// Parts of the Rust toolchain, by rustup's name for their kind, and where they lie in its folder: what ships, what the tests run,
@@ -130,9 +150,8 @@ pub(crate) fn require(workspace: &Workspace, needs: &[Need]) -> Result<()> {
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let mut needs =
-        vec![Need::Programs, Need::Rust, Need::Tools, Need::Wine, Need::Clients, Need::Toolchains];
-    needs.extend([Need::Wine10, Need::Winbind]);
+    let mut needs = vec![Need::Programs, Need::Rust, Need::Tools, Need::Heimdal, Need::Wine, Need::Clients];
+    needs.extend([Need::Toolchains, Need::Wine10, Need::Winbind]);
     needs.retain(|need| {
         let is_left_out = cfg!(windows) || arguments.has("without-wine");
         !(is_left_out && need.is_for_wine()) && need.flag().is_none_or(|flag| arguments.has(flag))
@@ -159,7 +178,7 @@ impl Need {
             Self::Clients | Self::Toolchains => Some("all"),
             Self::Wine10 => Some("wine-10"),
             Self::Winbind => Some("winbind"),
-            Self::Programs | Self::Rust | Self::Tools | Self::Wine => None,
+            Self::Programs | Self::Rust | Self::Tools | Self::Heimdal | Self::Wine => None,
         }
     }
 
@@ -172,6 +191,9 @@ impl Need {
             }
             Self::Tools if !has_tools(workspace) => {
                 missing.push("the tools from PyPI and npm in .tools".to_owned());
+            }
+            Self::Heimdal if !has_heimdal(workspace) => {
+                missing.push("Heimdal's KDC in .tools".to_owned());
             }
             Self::Rust => {
                 missing.extend(missing_in_rust(workspace)?.iter().map(|(_, name)| format!("Rust's {name}")));
@@ -186,7 +208,13 @@ impl Need {
                 missing.push("winbind in .wines".to_owned());
             }
             Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
-            Self::Programs | Self::Wine | Self::Tools | Self::Clients | Self::Wine10 | Self::Winbind => {}
+            Self::Programs
+            | Self::Wine
+            | Self::Tools
+            | Self::Heimdal
+            | Self::Clients
+            | Self::Wine10
+            | Self::Winbind => {}
         }
         Ok(missing)
     }
@@ -195,12 +223,13 @@ impl Need {
         let [first, second] = match self {
             Self::Programs if cfg!(windows) => [ON_WINDOWS, &[]],
             Self::Programs if cfg!(target_os = "linux") => [ON_UNIX, ON_LINUX],
+            Self::Programs if cfg!(target_os = "macos") => [ON_UNIX, ON_MACOS],
             Self::Programs => [ON_UNIX, &[]],
             Self::Wine if cfg!(target_os = "linux") => [FOR_WINE, FOR_WINE_ON_LINUX],
             Self::Wine => [FOR_WINE, &[]],
             Self::Clients => [FOR_CLIENTS, &[]],
             Self::Wine10 => [FOR_WINE_10, &[]],
-            Self::Rust | Self::Tools | Self::Toolchains | Self::Winbind => [&[][..], &[]],
+            Self::Rust | Self::Tools | Self::Heimdal | Self::Toolchains | Self::Winbind => [&[][..], &[]],
         };
         first.iter().chain(second).filter(|(name, _)| !is_there(name))
     }
@@ -211,6 +240,7 @@ impl Need {
         match self {
             Self::Wine => wine::set_up(workspace)?,
             Self::Tools if !has_tools(workspace) => install_tools(workspace)?,
+            Self::Heimdal if !has_heimdal(workspace) => fetch_heimdal(workspace)?,
             Self::Rust => {
                 for (kind, name) in missing_in_rust(workspace)? {
                     once_more(|| cmd!(shell, "rustup {kind} add {name}").run()).with_context(|| {
@@ -233,7 +263,7 @@ impl Need {
             Self::Clients if !clients::are_fetched(workspace) => clients::fetch(workspace)?,
             Self::Wine10 if !other_wines::has_wine_10(workspace) => other_wines::make_wine_10(workspace)?,
             Self::Winbind if !other_wines::has_winbind(workspace) => other_wines::fetch_winbind(workspace)?,
-            Self::Programs | Self::Tools | Self::Clients | Self::Wine10 | Self::Winbind => {}
+            Self::Programs | Self::Tools | Self::Heimdal | Self::Clients | Self::Wine10 | Self::Winbind => {}
         }
         Ok(())
     }
@@ -339,6 +369,38 @@ fn install_from_npm(workspace: &Workspace) -> Result<()> {
     once_more(|| install.run()).context("npm can't install the tools: is its registry reachable from here?")
 }
 
+/// Heimdal's KDC, and its programs for clients.
+const HEIMDAL: [&str; 2] = ["heimdal-kdc", "heimdal-clients"];
+
+/// Tests look for it on Linux alone.
+fn has_heimdal(workspace: &Workspace) -> bool {
+    let programs = ["lib/heimdal-servers/kdc", "bin/kinit.heimdal"];
+    let usr = workspace.tools.join("heimdal/usr");
+    !cfg!(target_os = "linux") || programs.iter().all(|program| usr.join(program).is_file())
+}
+
+/// Fetches it, and installs nothing.
+fn fetch_heimdal(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let folder = workspace.tools.join("heimdal");
+    println!("setup: Heimdal's KDC into {}", folder.display());
+    shell.remove_path(&folder)?;
+    let archives = folder.join("archives");
+    shell.create_dir(&archives)?;
+    {
+        let _inside = shell.push_dir(&archives);
+        once_more(|| {
+            let _ = cmd!(shell, "apt-get update --quiet=2").ignore_stderr().run();
+            cmd!(shell, "apt-get download --quiet=2 {HEIMDAL...}").run()
+        })
+        .with_context(|| format!("elsewhere than on Debian or Ubuntu, unpack {HEIMDAL:?} there yourself"))?;
+    }
+    for archive in shell.read_dir(&archives)? {
+        cmd!(shell, "dpkg-deb --extract {archive} {folder}").quiet().run()?;
+    }
+    Ok(shell.remove_path(archives)?)
+}
+
 const STAMP: &str = "installed.txt";
 
 /// What says which tools were installed.
@@ -363,6 +425,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn a_library_is_where_the_c_compiler_looks() {
         assert!(has_library("libc.so"));
+        assert!(has_library("libc.so.6"));
         assert!(!has_library("libnowhere.so"));
     }
 

@@ -61,7 +61,7 @@ const LIMIT: Duration = Duration::from_mins(40);
 
 const RUST: &[Need] = &[Need::Rust];
 const TOOLS: &[Need] = &[Need::Rust, Need::Tools];
-const TESTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools];
+const TESTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools, Need::Heimdal];
 const CLIENTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools, Need::Clients];
 const CLIENTS_WITH_WINBIND: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Winbind];
 const CLIENTS_ON_WINE_10: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Wine10];

@@ -34,6 +34,7 @@ left_out! {
     "needs WinPR: cargo xtask test" = needs_WinPR;
     "needs Wine: cargo xtask test" = needs_Wine;
     "needs Windows clients: cargo xtask test clients" = needs_Windows_clients;
+    "needs a KDC: cargo xtask test" = needs_a_KDC;
     "needs a distribution: cargo xtask test dist" = needs_a_distribution;
     "needs cffi: cargo xtask test" = needs_cffi;
     "needs gdb: cargo xtask test" = needs_gdb;

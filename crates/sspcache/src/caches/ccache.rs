@@ -3,27 +3,50 @@
 //! A ccache holds a principal's tickets: in a file, a directory, a keyring, a daemon, or in the memory of the process
 //! (`MEMORY:`). [`krb5_cc_destroy`] does what `kdestroy` does. All of the user's programs share a ccache that is not in memory.
 //!
+//! What libraries do in order to look, a look from here doesn't: MIT krb5 would make the directory of a `DIR:` and its file `primary`,
+//! the keyring of a `KEYRING:`, and an empty record in memory of a `MEMORY:` (observed with 1.20; the last one is made where its name is
+//! asked for). Both wait without end for a ccache that another program has locked: here that is an error after a second.
+//!
 //! [`krb5_cc_destroy`]: https://web.mit.edu/kerberos/krb5-latest/doc/appdev/refs/api/krb5_cc_destroy.html
+
+#[cfg(unix)]
+mod krb5;
+#[cfg(unix)]
+mod native;
+#[cfg(unix)]
+mod place;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use super::{Cache, CacheStatus, Contents, Refusal, Scope, System, emptied, status_of};
+use super::{Cache, CacheStatus, Refusal, Scope, System, emptied, status_of};
 use crate::{
     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow,
     protocol::{check_safe, push},
 };
 
+#[cfg(unix)]
+pub use native::NativeCcaches;
+
 /// Which ccaches.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Selection {
-    /// All of the user's collection.
+    /// All of the user's collection: the default and its neighbours in a directory (`DIR:`), a keyring or a daemon. Those in the
+    /// memory of the process are not the user's.
     Collection,
-    /// The default one: of `KRB5CCNAME`, or of the configuration.
+    /// The default one: of `KRB5CCNAME`, or of the configuration. Of a collection it is the primary alone, as for `kdestroy`:
+    /// tickets of other principals stay.
     Default,
     /// The `MEMORY:` ccaches of the Kerberos libraries that this process has loaded. Their scope is the process.
+    ///
+    /// # Platform-specific behaviour
+    /// Heimdal lists them all. MIT krb5 lists none but the default [since 1.17]: an application that keeps its tickets in another
+    /// selects that by its name, and those that a GSS-API credential holds go when the application releases it.
+    ///
+    /// [since 1.17]: https://github.com/krb5/krb5/pull/822
     Memory,
-    /// The one of this name, such as `FILE:/tmp/krb5cc_1000`.
+    /// The one of this name, such as `FILE:/tmp/krb5cc_1000`. Where the name is a collection's, such as `DIR:/run/user/1000/krb5cc`,
+    /// all in it. A file that doesn't begin as a ccache does is never destroyed.
     Named(String),
 }
 
@@ -131,7 +154,11 @@ impl<S: System> CredentialProvider for Ccaches<S> {
 
     fn is_present(&self, cache: &str) -> Result<bool, Error> {
         let cache = CacheName::find(Self::CACHES, cache)?;
-        Ok(status_of(cache, self.find().map(|_| Vec::new()))? != Contents::Absent)
+        let found = match self.find() {
+            Ok(found) => found,
+            Err(refusal) => return refusal.into_error(cache.name()).map_or(Ok(false), Err),
+        };
+        Ok(found.iter().any(|ccache| !matches!(ccache.principal(), Err(Refusal::Absent))))
     }
 
     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
@@ -187,11 +214,14 @@ impl<S: System> Cache for Ccaches<S> {
     }
 }
 
-/// The Kerberos libraries that this process has loaded, or that are installed.
+/// No Kerberos library keeps ccaches on Windows but of those that programs bring: none is looked for.
+#[cfg(not(unix))]
 #[derive(Debug, Default)]
 pub struct NativeCcaches(());
 
+#[cfg(not(unix))]
 impl CcacheLibrary for NativeCcaches {
+    /// Always [`Refusal::Absent`].
     fn find(&self, _: &Selection) -> Result<Vec<Box<dyn Ccache>>, Refusal> {
         Err(Refusal::Absent)
     }
