@@ -18,13 +18,19 @@ fn the_demo_signs_in_signs_in_silently_flushes_and_is_refused() {
         "rows": [
           {
             "cache": "MSNSSPC.dll",
+            "entries": null,
+            "instance": null,
             "module": "C:\\Windows\\System32\\MSNSSPC.dll",
-            "outcome": "flushed"
+            "outcome": "flushed",
+            "scope": "process"
           },
           {
             "cache": "MSAPSSPC.dll",
+            "entries": null,
+            "instance": null,
             "module": null,
-            "outcome": "absent"
+            "outcome": "absent",
+            "scope": "process"
           }
         ],
         "success": true
