@@ -51,11 +51,18 @@ impl MockTickets {
 
 impl TicketCache for MockTickets {
     fn tickets(&self) -> Result<Vec<String>, Refusal> {
-        self.store.call(CacheCall::List, None).map(|_| self.tickets())
+        self.store.call(CacheCall::List, None)?;
+        match self.tickets() {
+            none if none.is_empty() => Err(Refusal::Absent),
+            some => Ok(some),
+        }
     }
 
     fn purge(&self) -> Result<(), Refusal> {
         let go = self.store.call(CacheCall::Flush, None)?;
+        if self.tickets().is_empty() {
+            return Err(Refusal::Absent);
+        }
         if go != Go::Pretend {
             self.store.empty();
         }

@@ -339,6 +339,9 @@ fn status_changes_nothing() {
         assert!(!caches.flush_all().rows().iter().any(|row| matches!(row.outcome, Ok(Flush::Flushed))));
     }
     assert!(empty.memory_ccaches().ccaches().is_empty());
+    let kerberos = empty.caches().and_kerberos();
+    assert!(!kerberos.is_present("kerberos").unwrap(), "a session without tickets");
+    assert!(kerberos.status().iter().all(|cache| matches!(cache.contents, Ok(Contents::Absent))));
 }
 
 #[test]
