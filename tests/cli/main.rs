@@ -1,5 +1,7 @@
 //! The program `sspcache`, but for `sspcache exec`.
 
+/// `sspcache caches` and `sspcache flush`.
+mod caches;
 /// `sspcache journal compare`.
 mod compare;
 /// `sspcache config`.

@@ -50,7 +50,7 @@ fn colour_is_for_terminals_and_for_whoever_forces_it() {
 fn every_shell_gets_completions_of_every_command() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = Ran::of(sspcache().args(["completions", shell])).exits_with(0);
-        for word in ["demo", "exec", "inspect", "journal", "config", "expect-clean"] {
+        for word in ["caches", "demo", "exec", "flush", "inspect", "journal", "config", "expect-clean"] {
             assert!(ran.stdout.contains(word), "{shell}: {word}");
         }
     }
@@ -61,6 +61,7 @@ fn every_command_has_a_manual_page() {
     for (command, title) in [
         (&[][..], ".TH sspcache 1"),
         (&["exec"], ".TH sspcache-exec 1"),
+        (&["flush"], ".TH sspcache-flush 1"),
         (&["journal", "check"], ".TH sspcache-journal-check 1"),
     ] {
         let ran = Ran::of(sspcache().arg("man").args(command)).exits_with(0);

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde::Serialize;
 
+use crate::caches::Reachable;
+
 /// Exit status when the check fails, unless `--error-exitcode` names another.
 pub(crate) const DEFAULT_ERROR_EXITCODE: u8 = 99;
 
@@ -31,6 +33,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(DemoArgs),
     Exec(ExecArgs),
+    Caches(CachesArgs),
+    Flush(FlushArgs),
     Inspect(InspectArgs),
     /// Reads the journals that mock SSPs write.
     #[command(subcommand)]
@@ -397,6 +401,59 @@ impl Mock {
         }
     }
 }
+
+/// Lists the caches of signed-in users that a command can reach, and what is in them: names, never secrets.
+///
+/// These are Kerberos tickets, of the logon session on Windows and in ccaches elsewhere, and entries of the Credential Manager.
+/// Nothing is changed. Exit status: 1 when a cache that is named can't be looked at.
+#[derive(Debug, Args)]
+#[command(after_long_help = CACHE_NAMES)]
+pub(crate) struct CachesArgs {
+    /// The caches to look at. Without any: Kerberos tickets, and all ccaches of the user's collection.
+    #[arg(value_name = "NAME", value_parser = Reachable::parse)]
+    pub(crate) names: Vec<Reachable>,
+
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Empties caches of the logon session and of the user: Kerberos tickets, ccaches, entries of the Credential Manager.
+///
+/// Lists what is in them, and asks before it empties them, which signs the user's other programs out as well. A cache that isn't
+/// there is a success. Exit status: 1 when a cache was not emptied, also because the answer was no; 2 when a name is
+/// wrong or its cache can't be reached by a command, or when there is no terminal to ask on and no --yes; 125 when the result can't be
+/// written.
+#[derive(Debug, Args)]
+#[command(after_long_help = CACHE_NAMES)]
+pub(crate) struct FlushArgs {
+    /// The caches to empty.
+    #[arg(required = true, value_name = "NAME", value_parser = Reachable::parse)]
+    pub(crate) names: Vec<Reachable>,
+
+    /// Doesn't ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+
+    /// Lists what would be emptied, and empties nothing.
+    #[arg(long, short = 'n', conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+const CACHE_NAMES: &str = "\
+Names:
+  kerberos              the tickets of the logon session, which Windows has (klist purge)
+  ccache                the default ccache of MIT krb5 or Heimdal (kdestroy)
+  ccache:TYPE:NAME      the ccache of this name, such as ccache:FILE:/tmp/krb5cc_1000
+  ccache:*              each ccache of the user's collection (kdestroy -A)
+  credentials:TARGET    the entry of the Credential Manager for this target
+  credentials:PREFIX*   each entry whose target begins so, such as credentials:MyApp/*
+
+What SSPs, WinINet, Schannel and MEMORY: ccaches keep is in the memory of the program that uses them, which no command can reach.";
 
 /// Reports what DLLs export, and whether callers can find CleanupCredentialCache in them; and of a Windows program whether it takes a
 /// secur32.dll that lies beside it.

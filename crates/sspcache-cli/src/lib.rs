@@ -6,10 +6,12 @@
 //! This is a library only because the fuzz targets in `fuzz/` call it, through the module `fuzzing`. Nothing in it is a
 //! stable interface.
 
+mod caches;
 mod cli;
 mod config;
 mod demo;
 mod exec;
+mod flush;
 #[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod generate;
@@ -28,6 +30,7 @@ use clap::{Parser, error::ErrorKind};
 
 use crate::{
     cli::{Cli, Command, ConfigCommand, JournalCommand},
+    flush::Ended,
     journal::CheckError,
     output::message,
 };
@@ -52,12 +55,20 @@ pub fn main() -> ExitCode {
 /// Runs a command and returns the exit status.
 fn run(command: &Command) -> Result<u8, Failure> {
     let passed = match command {
+        Command::Caches(args) => caches::caches(args)?,
         Command::Completions { shell } => generate::completions(*shell).map(|()| true)?,
         Command::Config(ConfigCommand::Check { files, format }) => config::check(files, *format)?,
         Command::Config(ConfigCommand::Example) => config::example().map(|()| true)?,
         Command::Config(ConfigCommand::Keys { format }) => config::keys(*format).map(|()| true)?,
         Command::Demo(args) => demo::demo(args.format)?,
         Command::Exec(args) => return Ok(exec::exec(args)),
+        Command::Flush(args) => {
+            return Ok(match flush::flush(args)? {
+                Ended::Done => STATUS_PASSED,
+                Ended::NotFlushed => STATUS_FAULT_FOUND,
+                Ended::NotAsked => STATUS_USAGE,
+            });
+        }
         Command::Inspect(args) => inspect::inspect(args)?,
         Command::Journal(JournalCommand::Check(args)) => {
             return Ok(if journal::check(args)? { STATUS_PASSED } else { args.error_exitcode });
@@ -123,9 +134,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// The command was carried out, and every check passed.
 const STATUS_PASSED: u8 = 0;
-/// `inspect`, `config check`, `demo`: a check failed.
+/// `inspect`, `config check`, `demo`: a check failed; `flush`: a cache was not flushed.
 const STATUS_FAULT_FOUND: u8 = 1;
-/// The command line is wrong.
+/// The command line is wrong; `flush`: there was nobody to ask.
 const STATUS_USAGE: u8 = 2;
 /// sspcache itself failed.
 const STATUS_FAILED: u8 = 125;
