@@ -1,4 +1,5 @@
-//! A mock SSP in an emulated process, for tests of sign-in and sign-out: on any system, in parallel, without a domain.
+//! A mock SSP, and the other caches of a signed-in user, in an emulated process, for tests of sign-in and sign-out: on any system,
+//! in parallel, without a domain.
 //!
 //! # A first test
 //!
@@ -44,6 +45,50 @@
 //!
 //! In production, `Session` gets [`sspcache::native()`]. In the test it gets an emulated process that has loaded a mock
 //! SSP.
+//!
+//! # The sign-out of a Windows application, tested on Linux
+//!
+//! Windows keeps more of a signed-in user than SSPs do. Production empties that with [`Caches`](sspcache::caches::Caches), and a test
+//! with the same of an emulated process ([`MockProcess::caches`]). The test puts there what Windows would have put there:
+//!
+//! ```
+//! use sspcache::{
+//!     CredentialProvider, Error, FlushReport,
+//!     caches::{Caches, System},
+//! };
+//!
+//! /// What the application empties. Production passes `Caches::process()`.
+//! fn sign_out<S: System>(process: Caches<S>) -> Result<FlushReport, Error> {
+//!     Ok(process.and_kerberos().and_credentials("MyApp/*")?.flush_all())
+//! }
+//!
+//! // The test:
+//! use sspcache_mock::{MockCredentials, MockProcess, MockSchannel, MockTickets, MockWinInet};
+//!
+//! # fn main() -> Result<(), Error> {
+//! let (schannel, wininet) = (MockSchannel::new(), MockWinInet::new());
+//! let (tickets, credentials) = (MockTickets::new(), MockCredentials::new());
+//! let process = MockProcess::with_loaded([&schannel])
+//!     .and_loaded(&wininet)
+//!     .with_tickets(&tickets)
+//!     .with_credentials(&credentials);
+//!
+//! schannel.session("mail.contoso.example");
+//! wininet.cookie("web.contoso.example", "session");
+//! tickets.ticket("krbtgt/CONTOSO.EXAMPLE@CONTOSO.EXAMPLE");
+//! credentials.entry("MyApp/alice", MockCredentials::GENERIC);
+//! credentials.entry("OtherApp/alice", MockCredentials::GENERIC);
+//!
+//! let report = sign_out(process.caches())?;
+//! assert!(report.is_success(), "{report}");
+//! process.assert_clean(); // names what is left of what belongs to the process, and the line that put it there
+//! tickets.assert_clean();
+//! assert_eq!(credentials.entries().len(), 1, "what another application has stored stays");
+//! # Ok(()) }
+//! ```
+//!
+//! Tickets belong to a logon session, credentials and [ccaches](MockCcaches) to a user. Give them to several processes, and a test shows
+//! whom else a sign-out signs out. A [`CacheFault`] makes a cache fail, panic, refuse to list or keep its entries.
 //!
 //! # Both ends of a sign-in
 //!
@@ -93,6 +138,8 @@
 //!   modules can have one name.
 //! - The SSP: its cache, its packages, its handles.
 //! - The window station, as far as the protocol asks for it ([`MockProcess::set_window_station`]).
+//! - Schannel and WinINet as loaded modules, the logon session's Kerberos tickets, the user's Credential Manager and ccaches: what is in
+//!   them, and what a flush removes. They make no connections and get no tickets: a test puts the entries there.
 //!
 //! The protocol is not emulated: it is the code that production runs. Each [`MockProcess`] is a process of its own, and
 //! each [`MockSsp`] has a cache of its own, so tests run in parallel.

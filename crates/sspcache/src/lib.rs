@@ -1,12 +1,34 @@
-//! Signs users in and out through Windows Security Support Providers (SSPs), behind a trait that tests can mock on any
-//! system.
+//! Signs users in and out on Windows and Unix, behind a trait that tests can mock on any system.
 //!
-//! An SSP is a DLL through which a program signs its user in. Some SSPs keep the credentials in a cache inside the process, so
-//! that the next sign-in needs no password. A program that signs its user out has to flush that cache. Microsoft documents
-//! how: [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache). This crate
-//! is that protocol. Each way in which it can fail is an error of its own:
+//! A signed-in user leaves credentials in caches, so that the next sign-in needs no password: TLS sessions of Schannel, cookies and
+//! passwords of WinINet, Kerberos tickets, entries of the Credential Manager, ccaches of MIT krb5 and Heimdal, and what Security
+//! Support Providers (SSPs) cache. A program that signs its user out has to empty them. [`caches::Caches`] does that, with one
+//! report:
 //!
-//! 1. Is it an SSP that is known to have such a cache? ([`Error::UnknownCache`])
+//! ```
+//! use sspcache::{CredentialProvider, caches::Caches};
+//!
+//! # fn main() -> Result<(), sspcache::Error> {
+//! let sign_out = Caches::process() // what belongs to this process
+//!     .and_kerberos() // and, by name, what the user's other programs share
+//!     .and_ccache()
+//!     .and_credentials("MyApp/*")?;
+//! # if false {
+//! sign_out.flush_all().into_result()?;
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! The module [`caches`] lists them, with the scope of each and what a flush does. On a system that doesn't have a cache it is absent,
+//! which is a success, so the same code runs on Windows and on Linux.
+//!
+//! # The protocol
+//!
+//! Microsoft documents for SSPs how their caches are flushed:
+//! [`CleanupCredentialCache`](https://learn.microsoft.com/en-us/windows/win32/wininet/cleanupcredentialcache). This crate
+//! follows that protocol for each cache that a loaded module has. Each way in which it can fail is an error of its own:
+//!
+//! 1. Is it a cache that is known? ([`Error::UnknownCache`])
 //! 2. Is it safe to flush from here: not from DllMain, not in a service? ([`Error::InsideLoaderCallback`],
 //!    [`Error::NonInteractiveWindowStation`])
 //! 3. Which modules of that name are loaded? None is ever loaded in order to be flushed. An SSP that isn't loaded has no
@@ -16,7 +38,8 @@
 //!
 //! # For applications
 //!
-//! Hold one object for signing in and out, a [`dyn Sspi`](Sspi). Pass [`native()`] in production:
+//! Hold one object for signing in and out, a [`dyn Sspi`](Sspi). Pass a [`Caches`](caches::Caches) in production, or [`native()`]
+//! for SSPs alone:
 //!
 //! ```
 //! use sspcache::{Credential, Error, SignIn, Sspi};
@@ -42,7 +65,8 @@
 //!
 //! # fn main() -> Result<(), Error> {
 //! # if false {
-//! let session = Session::sign_in(sspcache::native(), "alice", "CONTOSO", "correct horse")?;
+//! let caches = sspcache::caches::Caches::process().and_kerberos();
+//! let session = Session::sign_in(&caches, "alice", "CONTOSO", "correct horse")?;
 //! session.sign_out()?;
 //! # }
 //! # Ok(()) }
@@ -149,8 +173,8 @@
 //! );
 //! ```
 //!
-//! The example `schannel` does so for Schannel's session cache. The page `docs/providers.md` of the repository has recipes for
-//! Kerberos tickets, WinINet's session and MIT krb5's credential caches.
+//! [`Caches::and`](caches::Caches::and) adds such a provider to the caches of today, and flushes it before them. The page
+//! `docs/providers.md` of the repository says what callers rely on.
 //!
 //! # Servers and messages
 //!
@@ -180,15 +204,21 @@
 //! something else under `CleanupCredentialCache`. A reference to the module is held during each call, so that it can't be
 //! unloaded meanwhile.
 //!
-//! Flushing the caches of one process affects no other process, and nothing that the credentials were used for before:
-//! sessions, tickets and authenticated connections stay.
+//! Flushing what belongs to the process affects no other process. Wider caches are flushed only when they were added by name. No
+//! flush affects what the credentials were used for before: connections that are authenticated stay so until they are closed.
 //!
 //! # What it is worth today
 //!
-//! The two SSPs that Microsoft's page names, MSNSSPC.dll (the Microsoft Network) and MSAPSSPC.dll (Distributed Password
-//! Authentication), shipped with the Windows of around the year 2000. A process on Windows 11 finds neither, and reports both as
-//! *absent*. What remains is the problem's shape: third parties' SSPs that export the same function, other caches behind the
-//! same trait, and tests of sign-in and sign-out against a mock that runs anywhere.
+//! | | on Windows | on Linux and macOS |
+//! | --- | --- | --- |
+//! | process | WinINet's session, Schannel's sessions, SSPs that export `CleanupCredentialCache`, `MEMORY:` ccaches | `MEMORY:` ccaches |
+//! | logon session | Kerberos tickets | – |
+//! | user | entries of the Credential Manager | the default ccache, a named one, the collection |
+//!
+//! Negotiate, Kerberos and NTLM cache nothing that a program signs in with: its credential handle has it, so close that. The two
+//! SSPs that Microsoft's page names, MSNSSPC.dll (the Microsoft Network) and MSAPSSPC.dll (Distributed Password
+//! Authentication), shipped with the Windows of around the year 2000: a process on Windows 11 finds neither, and reports both as
+//! *absent*. Third parties' SSPs that export the same function can be [registered](caches::Caches::and_ssp).
 //!
 //! # Features
 //!
