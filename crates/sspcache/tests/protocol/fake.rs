@@ -11,6 +11,12 @@ use std::{
 
 use sspcache::{
     Identity, SecurityStatus, SignIn,
+    caches::{
+        Refusal as CacheRefusal, System,
+        ccache::{Ccache, CcacheLibrary, Selection},
+        credentials::{CredentialStore, Filter, StoredCredential},
+        kerberos::TicketCache,
+    },
     context::{ContextFlags, ContextRequest, Protection, Role, Sealed},
     loader::{Loader, Module, Progress, Refusal, SecurityInterface, WindowStation},
 };
@@ -76,6 +82,59 @@ impl Loader for FakeLoader {
         }
         let named = self.modules.iter().filter(move |module| module.path.ends_with(&format!(r"\{name}")));
         Ok(named.cloned().map(Reference))
+    }
+}
+
+/// A system with one ticket, one credential that can't be deleted, and no Kerberos library.
+impl System for FakeLoader {
+    fn ticket_cache(&self) -> Arc<dyn TicketCache> {
+        Arc::new(Around(self.log.clone()))
+    }
+
+    fn credential_store(&self) -> Arc<dyn CredentialStore> {
+        Arc::new(Around(self.log.clone()))
+    }
+
+    fn ccache_library(&self) -> Arc<dyn CcacheLibrary> {
+        Arc::new(Around(self.log.clone()))
+    }
+}
+
+/// What is around a process.
+struct Around(Log);
+
+impl TicketCache for Around {
+    fn tickets(&self) -> Result<Vec<String>, CacheRefusal> {
+        let is_purged = self.0.0.lock().unwrap().iter().any(|entry| entry == "purge");
+        self.0.add("list tickets");
+        Ok(if is_purged { Vec::new() } else { vec!["krbtgt/CONTOSO.EXAMPLE".to_owned()] })
+    }
+
+    fn purge(&self) -> Result<(), CacheRefusal> {
+        self.0.add("purge");
+        Ok(())
+    }
+}
+
+impl CredentialStore for Around {
+    fn enumerate(&self, filter: &Filter) -> Result<Vec<StoredCredential>, CacheRefusal> {
+        self.0.add(format!("list credentials of {filter}"));
+        Ok(vec![StoredCredential { target: "MyApp/alice".to_owned(), kind: 1 }])
+    }
+
+    fn delete(&self, credential: &StoredCredential) -> Result<(), CacheRefusal> {
+        self.0.add(format!("delete {}", credential.target));
+        Err(CacheRefusal::failed("access is denied"))
+    }
+}
+
+impl CcacheLibrary for Around {
+    fn find(&self, selection: &Selection) -> Result<Vec<Box<dyn Ccache>>, CacheRefusal> {
+        self.0.add(format!("find ccaches: {selection}"));
+        match selection {
+            Selection::Memory => Err(CacheRefusal::Absent),
+            _ => Err(CacheRefusal::Unsupported("no Kerberos library is installed".to_owned())),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 // The process that a test makes up: its modules, and a log of what they were asked.
 mod fake;
 
+// The caches of today: what is asked of a system, in which order, and what a report says of it.
+mod caches;
 // The steps of a flush, in their order, and what each of them can come to: C1 to C7, C9.
 mod flush;
 // Flushing when a scope ends.
