@@ -6,7 +6,6 @@ use sspcache::caches::{
     Refusal,
     credentials::{CredentialStore, Filter, StoredCredential},
 };
-use sspcache_engine::Name;
 
 use super::store::{Entry, Go, Store, common};
 use crate::CacheCall;
@@ -59,7 +58,7 @@ impl MockCredentials {
 impl CredentialStore for MockCredentials {
     fn enumerate(&self, filter: &Filter) -> Result<Vec<StoredCredential>, Refusal> {
         self.store.call(CacheCall::List, None)?;
-        let is_meant = |credential: &StoredCredential| matches(filter, &credential.target);
+        let is_meant = |credential: &StoredCredential| filter.matches(&credential.target);
         let found: Vec<_> = self
             .store
             .with(|all| all.iter().map(|(credential, _)| credential.0.clone()).filter(is_meant).collect());
@@ -83,15 +82,6 @@ impl CredentialStore for MockCredentials {
         }
         Ok(())
     }
-}
-
-/// Whether a target is one of the filter's, compared as Windows compares names.
-fn matches(filter: &Filter, target: &str) -> bool {
-    let Some(prefix) = filter.as_str().strip_suffix('*') else {
-        return Name::from(filter.as_str()) == Name::from(target);
-    };
-    let beginning: String = target.chars().take(prefix.chars().count()).collect();
-    Name::from(prefix) == Name::from(beginning.as_str())
 }
 
 #[derive(Debug)]
