@@ -59,6 +59,35 @@ fn a_refused_sign_in_is_in_the_verdict_and_no_password_is() {
     assert!(!ran.stderr.contains("horse"), "{}", ran.stderr);
 }
 
+/// W6: over TLS, with the bindings of the server's certificate, others, and none.
+#[test]
+#[ignore = "needs sspilib: cargo xtask test serve"]
+fn sspilib_signs_in_over_tls_and_its_channel_bindings_are_checked() {
+    let stage = Stage::new();
+    for (checked, package, bindings, statuses, served) in [
+        ("required", "Negotiate", "end-point", "200", "with 1 token, bound to its channel"),
+        ("required", "NTLM", "end-point", "401 200", "with 2 tokens, bound to its channel"),
+        (
+            "required",
+            "Negotiate",
+            "-",
+            "401",
+            "https: a sign-in by Negotiate was refused: SEC_E_BAD_BINDINGS",
+        ),
+        ("if-sent", "NTLM", "-", "401 200", "with 2 tokens\n"),
+        ("if-sent", "NTLM", "wrong", "401 401", "https: a sign-in by NTLM was refused: SEC_E_BAD_BINDINGS"),
+    ] {
+        let mut exec = stage.exec();
+        exec.args(["--preload", "--check=leaks", "--serve", "http,https", "--serve-bindings", checked]);
+        exec.arg("--config").arg(fixture("clients/native.toml")).arg("--").arg(python());
+        exec.arg(fixture("clients/real/sspilib_served.py")).args(["https", package, bindings, "/"]);
+        let ran = Ran::of(&mut exec).exits_with(0);
+        let said: Vec<_> = ran.stdout.lines().filter_map(|line| line.strip_prefix("status: ")).collect();
+        assert_eq!(said.join(" "), statuses, "{ran:?}");
+        assert!(ran.stderr.contains(served), "{served}: {}", ran.stderr);
+    }
+}
+
 /// A server of its own process. It is killed if a test panics.
 struct Server(Child);
 

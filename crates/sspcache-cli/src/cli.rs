@@ -247,11 +247,17 @@ pub(crate) struct ExecArgs {
     #[arg(long, requires = "trace")]
     pub(crate) trace_tokens: bool,
 
-    /// Starts these servers for the time of the run, a list with commas, and adds to the verdict who signed in to them. `http`: its URL is
-    /// in SSPCACHE_HTTP_URL. They verify against the accounts of the run.
+    /// Starts these servers for the time of the run, a list with commas, and adds to the verdict who signed in to them. `http`, `https` and
+    /// `proxy`: their URLs are in SSPCACHE_HTTP_URL, SSPCACHE_HTTPS_URL and SSPCACHE_PROXY_URL, and the file in SSPCACHE_CA_FILE has the
+    /// certificate to trust. They verify against the accounts of the run.
     #[cfg(feature = "serve")]
     #[arg(long, value_enum, value_name = "SERVERS", value_delimiter = ',', conflicts_with = "record")]
     pub(crate) serve: Vec<Server>,
+
+    /// Which channel bindings the https server checks.
+    #[cfg(feature = "serve")]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, requires = "serve")]
+    pub(crate) serve_bindings: Bindings,
 
     /// Preloads one mock (LD_PRELOAD, behind what is there), for programs that link to an SSPI library directly.
     #[arg(long, value_name = "MOCK", num_args = 0..=1, require_equals = true, default_missing_value = "secur32")]
@@ -319,6 +325,23 @@ pub(crate) struct Suppressing {
 pub(crate) enum Server {
     /// An HTTP server that asks for a sign-in.
     Http,
+    /// The same over TLS.
+    Https,
+    /// A proxy that asks for a sign-in.
+    Proxy,
+}
+
+/// Which channel bindings a server checks.
+#[cfg(feature = "serve")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Bindings {
+    /// None.
+    #[default]
+    Off,
+    /// Of a client that passes some: `tls-server-end-point`.
+    IfSent,
+    /// They have to be passed.
+    Required,
 }
 
 #[cfg(feature = "serve")]
@@ -326,6 +349,8 @@ pub(crate) enum Server {
 pub(crate) enum ServeCommand {
     /// An HTTP server that asks for a sign-in: 401 with `WWW-Authenticate`. `/whoami` says in JSON who signed in, and how.
     Http(ServeArgs),
+    /// A proxy that asks for a sign-in: 407 with `Proxy-Authenticate`. It reaches loopback addresses alone.
+    Proxy(ServeArgs),
 }
 
 /// What a server offers.
@@ -352,6 +377,14 @@ pub(crate) struct ServeArgs {
     /// What a sign-in counts for.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) counts_for: Counts,
+
+    /// Speaks TLS, and writes the certificate to trust to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls: Option<PathBuf>,
+
+    /// Which channel bindings are checked.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, requires = "tls")]
+    pub(crate) bindings: Bindings,
 
     /// Prints each event, a JSON document a line.
     #[arg(long)]

@@ -88,8 +88,8 @@ impl Environment {
 
     /// Adds variables.
     #[cfg(feature = "serve")]
-    pub(crate) fn add(&mut self, variables: Vec<(&'static str, String)>) {
-        self.0.extend(variables.into_iter().map(|(name, value)| (name, value.into())));
+    pub(crate) fn add(&mut self, variables: Vec<(&'static str, OsString)>) {
+        self.0.extend(variables);
     }
 
     /// Has programs find the mocks' variables that are started without them: Windows programs in the session's prefix; and on Linux

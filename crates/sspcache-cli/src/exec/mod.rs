@@ -103,7 +103,7 @@ fn try_exec(args: &ExecArgs) -> Result<u8, ExecError> {
     };
     // Until their part of the verdict is known.
     #[cfg(feature = "serve")]
-    let servers = Servers::start(&args.serve, config.as_ref().map(Configuration::path))?;
+    let servers = Servers::start(&args.serve, args.serve_bindings, config.as_ref().map(Configuration::path))?;
     #[allow(unused_mut, reason = "without the feature `serve` nothing is added")]
     let mut environment = Environment::new(
         &mocks,

@@ -3,9 +3,11 @@
 mod for_command;
 
 use std::{
+    fs,
     io::{self, Write},
     net::SocketAddr,
-    path::Path,
+    ops::Deref,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,25 +19,32 @@ use std::{
 use signal_hook::consts::{SIGINT, SIGTERM};
 use sspcache_engine::{Config, ConfigError, Engine};
 use sspcache_mock::MockSsp;
-use sspcache_serve::{HttpServer, ServeError, Settings};
+use sspcache_serve::{Channel, HttpServer, ProxyServer, ServeError, Settings};
 
 pub(crate) use self::for_command::{Served, Servers};
 use crate::{
-    cli::{Counts, ServeArgs, ServeCommand},
+    cli::{Bindings, Counts, ServeArgs, ServeCommand},
     exec::{Accounts, Configuration, ExecError},
 };
 
 /// Serves until the process is told to end.
 pub(crate) fn serve(command: &ServeCommand) -> Result<(), ServeFailure> {
-    let ServeCommand::Http(args) = command;
+    let (ServeCommand::Http(args) | ServeCommand::Proxy(args)) = command;
     // Before anybody is told that it serves.
     let ends = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, ends.clone()).map_err(ServeFailure::Signals)?;
     }
     let config = Accounts::new(&args.account, &[])?.configure(args.config.as_deref(), &[])?;
-    let server = HttpServer::start_with(&mock(config.as_ref().map(Configuration::path))?, settings(args))?;
+    let mock = mock(config.as_ref().map(Configuration::path))?;
     drop(config);
+    let server = match command {
+        ServeCommand::Http(_) => Started::Http(HttpServer::start_with(&mock, settings(args))?),
+        ServeCommand::Proxy(_) => Started::Proxy(ProxyServer::start_with(&mock, settings(args))?),
+    };
+    if let (Some(path), Some(ca)) = (&args.tls, server.ca()) {
+        fs::write(path, ca).map_err(|source| ServeFailure::Write { path: path.clone(), source })?;
+    }
     let mut output = io::stdout().lock();
     writeln!(output, "{}", server.url())?;
     output.flush()?;
@@ -60,12 +69,38 @@ pub(crate) fn serve(command: &ServeCommand) -> Result<(), ServeFailure> {
 }
 
 fn settings(args: &ServeArgs) -> Settings {
-    let settings = Settings::new().address(args.address).authentication(match args.counts_for {
+    let settings = Settings::new().tls(args.tls.is_some()).bindings(bindings(args.bindings));
+    let settings = settings.address(args.address).authentication(match args.counts_for {
         Counts::ByPackage => sspcache_serve::Authentication::ByPackage,
         Counts::Connection => sspcache_serve::Authentication::OfConnection,
         Counts::Request => sspcache_serve::Authentication::OfRequest,
     });
     if args.scheme.is_empty() { settings } else { settings.schemes(args.scheme.iter().map(String::as_str)) }
+}
+
+fn bindings(bindings: Bindings) -> sspcache_serve::Bindings {
+    match bindings {
+        Bindings::Off => sspcache_serve::Bindings::Off,
+        Bindings::IfSent => sspcache_serve::Bindings::IfSent(Channel::ServerEndPoint),
+        Bindings::Required => sspcache_serve::Bindings::Required(Channel::ServerEndPoint),
+    }
+}
+
+/// A server of either kind.
+enum Started {
+    Http(HttpServer),
+    Proxy(ProxyServer),
+}
+
+impl Deref for Started {
+    type Target = HttpServer;
+
+    fn deref(&self) -> &HttpServer {
+        match self {
+            Self::Http(server) => server,
+            Self::Proxy(proxy) => proxy,
+        }
+    }
 }
 
 /// A mock with the configuration of a file. It keeps no events: a server can run for long.
@@ -94,4 +129,6 @@ pub(crate) enum ServeFailure {
     Serve(#[from] ServeError),
     #[error("can't watch for signals: {0}")]
     Signals(#[source] io::Error),
+    #[error("can't write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
 }

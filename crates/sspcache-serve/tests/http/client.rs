@@ -3,10 +3,17 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use sha2::{Digest, Sha256};
 use sspcache::{
     SignIn,
     context::{ContextFlags, ContextRequest, Step},
@@ -25,8 +32,13 @@ pub(crate) fn accounts() -> MockSsp {
 
 /// A connection.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
+    socket: TcpStream,
 }
+
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
 
 /// What the server answered.
 #[derive(Debug)]
@@ -44,16 +56,43 @@ impl Answer {
 
     /// The token that came with the scheme; empty where there is none.
     pub(crate) fn token(&self) -> Vec<u8> {
-        let token = self.all("www-authenticate").first().and_then(|value| value.split_once(' '));
+        let fields = [self.all("www-authenticate"), self.all("proxy-authenticate")].concat();
+        let token = fields.first().and_then(|value| value.split_once(' '));
         token.map_or(Vec::new(), |(_, token)| STANDARD.decode(token).expect("Base64"))
     }
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time is set");
-        Self { stream: BufReader::new(stream) }
+        let socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time is set");
+        let stream = socket.try_clone().expect("a second handle");
+        Self { stream: BufReader::new(Box::new(stream)), socket }
+    }
+
+    /// Over TLS, trusting one issuer. Also returns the two kinds of channel bindings: of the end point, and of the connection.
+    pub(crate) fn connect_tls(address: SocketAddr, issuer: &str) -> (Self, [Vec<u8>; 2]) {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(issuer.as_bytes()).expect("PEM")).expect("a certificate");
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has them")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").expect("a name");
+        let mut connection = ClientConnection::new(Arc::new(config), name).expect("it is configured");
+        let mut socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time is set");
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).expect("the server's certificate is trusted");
+        }
+        let certificate = &connection.peer_certificates().expect("the server has one")[0];
+        let end_point = [&b"tls-server-end-point:"[..], &Sha256::digest(certificate)].concat();
+        let label = b"EXPORTER-Channel-Binding";
+        let keying = connection.export_keying_material([0; 32], label, Some(&[])).expect("it is there");
+        let exporter = [&b"tls-exporter:"[..], &keying].concat();
+        let stream = StreamOwned::new(connection, socket.try_clone().expect("a second handle"));
+        (Self { stream: BufReader::new(Box::new(stream)), socket }, [end_point, exporter])
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
@@ -66,12 +105,16 @@ impl Client {
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
-        self.stream.get_ref()
+        &self.socket
     }
 
     /// Asks for a path, with these header fields.
     pub(crate) fn get(&mut self, path: &str, fields: &str) -> Answer {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
+        self.request("GET", path, fields)
+    }
+
+    pub(crate) fn request(&mut self, method: &str, path: &str, fields: &str) -> Answer {
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes());
         self.read().expect("an answer")
     }
 
@@ -107,9 +150,13 @@ impl Client {
 
     /// Whether the server has closed the connection: waits for it.
     pub(crate) fn is_closed(&mut self) -> bool {
-        match self.stream.read(&mut [0; 64]) {
-            Ok(read) => read == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        // What came before it, such as an alert of TLS, counts for nothing.
+        loop {
+            match self.stream.read(&mut [0; 64]) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
         }
     }
 }
@@ -121,10 +168,20 @@ pub(crate) struct As<'a> {
     pub(crate) user: &'a str,
     pub(crate) password: &'a str,
     pub(crate) path: &'a str,
+    pub(crate) bindings: Option<&'a [u8]>,
+    /// The method, and the field that the token is in.
+    pub(crate) request: (&'a str, &'a str),
 }
 
 pub(crate) const fn alice(scheme: &str) -> As<'_> {
-    As { scheme, user: "alice", password: PASSWORD, path: "/" }
+    As {
+        scheme,
+        user: "alice",
+        password: PASSWORD,
+        path: "/",
+        bindings: None,
+        request: ("GET", "Authorization"),
+    }
 }
 
 impl As<'_> {
@@ -148,6 +205,10 @@ impl As<'_> {
         let credential =
             package.acquire(&SignIn::password(self.user, "CONTOSO", self.password)).expect("any");
         let request = ContextRequest::to("HTTP/localhost").with_flags(ContextFlags::MUTUAL_AUTH);
+        let request = match self.bindings {
+            None => request,
+            Some(bindings) => request.with_channel_bindings(bindings),
+        };
         let mut handshake = credential.initiate(request);
         let mut received = Vec::new();
         let mut last = None;
@@ -160,8 +221,9 @@ impl As<'_> {
                     return (last.unwrap_or_else(|| panic!("the first step fails: {failed}")), false);
                 }
             };
-            let field = format!("Authorization: {} {}\r\n", self.scheme, STANDARD.encode(token));
-            let answer = client.get(self.path, &field);
+            let (method, field) = self.request;
+            let field = format!("{field}: {} {}\r\n", self.scheme, STANDARD.encode(token));
+            let answer = client.request(method, self.path, &field);
             received = answer.token();
             let is_over = answer.status == 200 || received.is_empty();
             match rest {

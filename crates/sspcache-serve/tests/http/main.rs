@@ -5,5 +5,9 @@
 mod client;
 /// Limits, bad requests and clients that go away.
 mod limits;
+/// Proxies.
+mod proxy;
 /// Who is signed in as whom, and by what.
 mod sign_in;
+/// TLS and channel bindings.
+mod tls;
