@@ -14,6 +14,7 @@
 mod archives;
 mod check;
 mod debian;
+mod lint;
 mod npm;
 mod nuget;
 mod python;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 pub(crate) use self::check::check;
+pub(crate) use self::lint::run as lint;
 use crate::dist;
 use crate::workspace::Workspace;
 

