@@ -229,7 +229,8 @@ fn lay_out(workspace: &Workspace, folder: &Path, files: &[File]) -> Result<()> {
 /// The list of checksums, in the format of `sha256sum`.
 pub(crate) const SUMS: &str = "SHA256SUMS";
 
-fn sha256(contents: &[u8]) -> String {
+/// The digest of a file, in hexadecimal.
+pub(crate) fn sha256(contents: &[u8]) -> String {
     Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 

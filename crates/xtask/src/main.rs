@@ -1,12 +1,13 @@
 //! `cargo xtask …`: sets this project up, runs its checks and builds what ships.
 //!
-//! One file per command: [`setup`], [`test`](mod@test), [`dist`], [`packages`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
+//! One file per command: [`setup`], [`test`](mod@test), [`dist`], [`packages`], [`release`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
 //! [`clients`] the programs that it runs, [`other_wines`] where else they are run, [`zig`] the linker for Windows DLLs.
 
 mod clients;
 mod dist;
 mod other_wines;
 mod packages;
+mod release;
 mod setup;
 mod test;
 mod wine;
@@ -30,6 +31,7 @@ Commands:
   test [OPTIONS] [STEP…]   Run every check of this machine, or only the steps named
   dist [--target TRIPLE]   Build what ships into dist/<TRIPLE>/
   packages [--test]        Make packages of what dist/ has, into dist/packages/; install and try this system's
+  release [--dry-run]      Make all that a release has, into dist/release/; with --dry-run of what dist/ has
   help                     Print this
 
 Options of setup:
@@ -100,6 +102,10 @@ fn run() -> Result<()> {
             if arguments.has("test") {
                 packages::check(&workspace, &folder)?;
             }
+        }
+        "release" => {
+            let arguments = arguments.only(&["dry-run"], 0)?;
+            release::run(&Workspace::open()?, arguments.has("dry-run"))?;
         }
         "setup" => setup::run(
             &Workspace::open()?,

