@@ -91,6 +91,23 @@ fn loads_and_unloads_of_what_ships_do_not_grow_a_program() {
     }
 }
 
+/// M10: the linker that ships them links none of the start-up code that would take back what `pthread_atfork` was given.
+#[test]
+#[ignore = "needs a distribution: cargo xtask test dist"]
+fn a_program_forks_after_what_ships_is_unloaded() {
+    let stage = Stage::new();
+    let program = stage.compile("cc", "fork_unloaded", &fixture("clients/fork_unloaded.c"), &["-ldl"]);
+    for (library, export) in
+        [("MSNSSPC.dll", "CleanupCredentialCache"), ("libsspcache_win32.so", "sspcache_SetDllDirectoryA")]
+    {
+        let mut command = Command::new(&program);
+        command.arg(mock(&distribution(), library)).arg(export);
+        // With stacks the mock registers handlers.
+        command.env("SSPCACHE_STACK", "8").env("SSPCACHE_JOURNAL", stage.path("journal/"));
+        Ran::of(&mut command).exits_with(0);
+    }
+}
+
 /// M1: without `exec`, from the distribution's own links.
 #[test]
 #[ignore = "needs a distribution: cargo xtask test dist"]

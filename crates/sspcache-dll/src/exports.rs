@@ -500,6 +500,7 @@ macro_rules! __export_detach {
         extern "C" fn detach() {
             // A destructor runs at dlclose and at the process's end, and can't distinguish them.
             SSP.detach(abi::Ending::Unloaded);
+            abi::forget();
         }
 
         #[cfg(unix)]

@@ -81,6 +81,8 @@ pub mod abi {
         unsafe { std::mem::transmute_copy(&function) }
     }
 
+    #[cfg(unix)]
+    pub use crate::linker::forget;
     pub use crate::{
         accounts::change_account_password,
         attributes::query_context_attributes,

@@ -78,7 +78,7 @@ pub(crate) fn seconds_east_of_utc() -> i32 {
 #[cfg(unix)]
 fn ask_seconds_east_of_utc() -> i32 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now: libc::time_t = since_1970.as_secs().try_into().unwrap_or_default();
+    let now = since_1970.as_secs().try_into().unwrap_or_default();
     let mut local = std::mem::MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both structures are valid for the call; `localtime_r` keeps no pointer.
     if unsafe { libc::localtime_r(&raw const now, local.as_mut_ptr()) }.is_null() {

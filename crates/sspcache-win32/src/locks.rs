@@ -7,10 +7,12 @@
 //! `parking_lot`'s can wait for that one when it has to wait for the first time on a thread.
 //!
 //! The handlers are registered by the first use of a lock: a constructor of this library could be run too late for a module that uses it
-//! in its own. The C library forgets them when this library is unloaded: glibc and musl by the library that they are registered from,
-//! and macOS doesn't unload one that has variables of threads.
+//! in its own. musl unloads nothing, and macOS doesn't unload a library that has variables of threads. glibc forgets them for the library
+//! that they are registered with: its `pthread_atfork` takes that from start-up code of GCC's, which Zig links to no library.
 //!
-//! Reference: [pthread_atfork](https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_atfork.html).
+//! References: [pthread_atfork](https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_atfork.html);
+//! [`__register_atfork`](https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/baselib---register-atfork.html),
+//! [`__cxa_finalize`](https://itanium-cxx-abi.github.io/cxx-abi/abi.html#dso-dtor-runtime-api).
 
 use std::{
     cell::RefCell,
@@ -82,11 +84,55 @@ fn hold<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
 fn register() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.load(Ordering::Acquire) {
-        // SAFETY: the handlers are functions of this library, which take nothing and don't unwind. Without memory for them, a child is as
-        // it would be without handlers.
+        // Without memory for them, a child is as it would be without handlers.
+        #[cfg(not(target_env = "gnu"))]
+        // SAFETY: the handlers are functions of this library, which take nothing and don't unwind.
         let _ = unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
+        #[cfg(target_env = "gnu")]
+        glibc::register();
         REGISTERED.store(true, Ordering::Release);
     }
+}
+
+/// Handlers that are taken back when this library is unloaded.
+#[cfg(target_env = "gnu")]
+mod glibc {
+    use std::ffi::{c_int, c_void};
+
+    type Handler = extern "C" fn();
+
+    unsafe extern "C" {
+        fn __register_atfork(
+            before: Option<Handler>,
+            in_parent: Option<Handler>,
+            in_child: Option<Handler>,
+            library: *const c_void,
+        ) -> c_int;
+        fn __cxa_finalize(library: *const c_void);
+    }
+
+    pub(super) fn register() {
+        let [before, in_parent, in_child]: [Handler; 3] = [super::prepare, super::in_parent, super::in_child];
+        // SAFETY: the handlers are functions of this library, which take nothing and don't unwind; they are taken back before it is
+        // unloaded.
+        unsafe { __register_atfork(Some(before), Some(in_parent), Some(in_child), this_library()) };
+    }
+
+    /// What stands for this library in the C library's lists: an address in it.
+    fn this_library() -> *const c_void {
+        (&raw const super::MAKING).cast()
+    }
+
+    /// Runs at dlclose and at the process's end.
+    extern "C" fn forget() {
+        // SAFETY: nothing else is registered with this address.
+        unsafe { __cxa_finalize(this_library()) };
+    }
+
+    #[used]
+    // SAFETY: functions of this type are what the linker calls from there.
+    #[unsafe(link_section = ".fini_array")]
+    static FORGET: extern "C" fn() = forget;
 }
 
 /// Every lock, in the order in which they are taken.
