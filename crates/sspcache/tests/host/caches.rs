@@ -35,8 +35,6 @@ fn over_wines_own(test: &str) {
 
 /// Tests that others run, in processes of their own.
 mod child {
-    use std::collections::BTreeSet;
-
     use sspcache::{
         CredentialProvider, Error,
         caches::{Caches, Scope},
@@ -105,78 +103,119 @@ mod child {
                 assert_eq!(status.module, None);
             }
         };
-        let before = modules();
-        assert!(before.len() > 1, "{before:?}");
+        let loads = Loads::count();
         flush(Caches::process().allow_non_interactive(true));
-        assert_eq!(modules(), before);
+        assert_eq!(loads.now(), 0);
 
-        // Loads user32, and what that needs, where the process is on Windows.
+        // Windows' window station takes user32, which a program with windows has loaded.
         let loader = NativeLoader::default();
         loader.window_station();
-        let before = modules();
+        let loads = Loads::count();
         flush(Caches::process());
-        assert_eq!(modules(), before);
+        assert_eq!(loads.now(), 0);
 
-        let _loaded = Loaded::new(CACHE_COUNTER, "schannel.dll");
-        assert_ne!(modules(), before, "it would be noticed");
+        drop(Loaded::new(CACHE_COUNTER, "schannel.dll"));
+        assert_ne!(loads.now(), 0, "one that is unloaded again is counted, too");
     }
 
-    /// The paths of all loaded modules.
+    /// How many modules have been loaded since.
+    struct Loads(u64);
+
+    impl Loads {
+        fn count() -> Self {
+            Self(loads())
+        }
+
+        fn now(&self) -> u64 {
+            loads() - self.0
+        }
+    }
+
+    /// How many modules have been loaded, on Windows since this was first called.
+    ///
+    /// Reference: [LdrRegisterDllNotification](https://learn.microsoft.com/en-us/windows/win32/devnotes/ldrregisterdllnotification).
     #[cfg(windows)]
-    fn modules() -> BTreeSet<String> {
-        use std::ptr;
-
-        use windows_sys::Win32::System::{
-            LibraryLoader::GetModuleFileNameW, ProcessStatus::K32EnumProcessModules,
-            Threading::GetCurrentProcess,
+    fn loads() -> u64 {
+        use std::{
+            ffi::c_void,
+            ptr,
+            sync::{
+                Once,
+                atomic::{AtomicU64, Ordering::SeqCst},
+            },
         };
 
-        let mut handles = [ptr::null_mut(); 1024];
-        let mut needed = 0;
-        let size = u32::try_from(size_of_val(&handles)).unwrap();
-        // SAFETY: it gives a number that stands for this process.
-        let process = unsafe { GetCurrentProcess() };
-        // SAFETY: the buffer has the size in bytes that is passed.
-        let listed = unsafe { K32EnumProcessModules(process, handles.as_mut_ptr(), size, &raw mut needed) };
-        assert!(listed != 0 && needed <= size);
-        let path = |&handle: &_| {
-            let mut path = [0; 1024];
-            // SAFETY: the buffer has the length that is passed.
-            let length = unsafe { GetModuleFileNameW(handle, path.as_mut_ptr(), 1024) };
-            String::from_utf16_lossy(&path[..length as usize])
-        };
-        handles[..needed as usize / size_of_val(&handles[0])].iter().map(path).collect()
+        type Notify = extern "system" fn(u32, *const c_void, *mut c_void);
+        type Register = unsafe extern "system" fn(u32, Notify, *mut c_void, *mut *mut c_void) -> i32;
+
+        const LOADED: u32 = 1;
+        static LOADS: AtomicU64 = AtomicU64::new(0);
+        static REGISTERED: Once = Once::new();
+
+        extern "system" fn notify(reason: u32, _: *const c_void, _: *mut c_void) {
+            LOADS.fetch_add(u64::from(reason == LOADED), SeqCst);
+        }
+
+        REGISTERED.call_once(|| {
+            let ntdll = libloading::os::windows::Library::open_already_loaded("ntdll.dll").unwrap();
+            // SAFETY: the type is that of the function's page.
+            let register = unsafe { ntdll.get::<Register>("LdrRegisterDllNotification") }.unwrap();
+            let mut cookie = ptr::null_mut();
+            // SAFETY: the function is there as long as the process is.
+            assert_eq!(unsafe { register(0, notify, ptr::null_mut(), &raw mut cookie) }, 0);
+        });
+        LOADS.load(SeqCst)
     }
 
-    /// The paths of all loaded modules.
+    /// How many modules have been loaded.
     #[cfg(unix)]
-    fn modules() -> BTreeSet<String> {
+    fn loads() -> u64 {
         cfg_if::cfg_if! {
             if #[cfg(target_os = "linux")] {
-                use std::ffi::{CStr, c_int, c_void};
+                use std::ffi::{c_int, c_void};
 
-                unsafe extern "C" fn add(
+                /// # Safety
+                /// The module is one, and there is a number to write to.
+                unsafe extern "C" fn read(
                     info: *mut libc::dl_phdr_info,
                     _: libc::size_t,
-                    paths: *mut c_void,
+                    loads: *mut c_void,
                 ) -> c_int {
-                    // SAFETY: the linker passes a module with a name, and what it was given.
-                    let (name, paths) =
-                        unsafe { (CStr::from_ptr((*info).dlpi_name), &mut *paths.cast::<BTreeSet<String>>()) };
-                    paths.insert(name.to_string_lossy().into_owned());
-                    0
+                    // SAFETY: by this function's contract.
+                    unsafe { *loads.cast::<u64>() = (*info).dlpi_adds };
+                    1
                 }
 
-                let mut paths = BTreeSet::new();
-                // SAFETY: the function is made for this set, which is there until the call returns.
-                unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut paths).cast()) };
-                paths
+                let mut loads = 0u64;
+                // SAFETY: the function is made for this number, which is there until the call returns.
+                unsafe { libc::dl_iterate_phdr(Some(read), (&raw mut loads).cast()) };
+                loads
             } else {
-                // SAFETY: it takes nothing.
-                let count = unsafe { libc::_dyld_image_count() };
-                // SAFETY: names stay where they are until their images are unloaded, which nothing here does meanwhile.
-                let name = |index| unsafe { std::ffi::CStr::from_ptr(libc::_dyld_get_image_name(index)) };
-                (0..count).map(|index| name(index).to_string_lossy().into_owned()).collect()
+                use std::{
+                    ffi::c_void,
+                    sync::{
+                        Once,
+                        atomic::{AtomicU64, Ordering::SeqCst},
+                    },
+                };
+
+                unsafe extern "C" {
+                    /// Reference: dyld(3).
+                    fn _dyld_register_func_for_add_image(
+                        added: extern "C" fn(*const c_void, isize),
+                    );
+                }
+
+                static LOADS: AtomicU64 = AtomicU64::new(0);
+                static REGISTERED: Once = Once::new();
+
+                extern "C" fn added(_: *const c_void, _: isize) {
+                    LOADS.fetch_add(1, SeqCst);
+                }
+
+                // SAFETY: the function is there as long as the process is.
+                REGISTERED.call_once(|| unsafe { _dyld_register_func_for_add_image(added) });
+                LOADS.load(SeqCst)
             }
         }
     }
