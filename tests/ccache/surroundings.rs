@@ -133,7 +133,7 @@ fn a_ccache_that_is_broken_off_is_destroyed() {
 fn a_type_that_no_library_knows_is_unsupported() {
     let (kdc, _) = signed_in();
     for library in LIBRARIES {
-        for selection in ["default", "FOO:bar"] {
+        for selection in ["default", "collection", "FOO:bar"] {
             let row = flush(&kdc, selection, "FOO:bar").with(library).row();
             assert_eq!(row.outcome, "unsupported", "{row:?}");
             assert!(row.text.contains("FOO:bar") && row.text.contains("nknown"), "{row:?}");

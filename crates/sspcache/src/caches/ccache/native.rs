@@ -150,7 +150,10 @@ impl Found {
     /// Those of the collection that a ccache of this name is in, but for those in memory: another selection has these.
     fn collection(&mut self, context: &Rc<Context>, name: &str) -> Result<(), Stopped> {
         Place::of(name).check()?;
-        context.set_default(&c_string(name)?)?;
+        let default = c_string(name)?;
+        // A type that the library doesn't know is an error here; its list would be empty.
+        context.resolve(&default)?;
+        context.set_default(&default)?;
         context.collection(|handle| {
             let ccache = NativeCcache::of(handle);
             if ccache.place() != Place::Memory && !matches!(ccache.principal(), Err(Refusal::Absent)) {
