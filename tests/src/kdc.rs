@@ -21,6 +21,9 @@ use crate::program::{root, temporary_folder};
 /// How long a KDC is waited for: a failure, not a measure.
 const FOR_EVER: Duration = Duration::from_mins(1);
 
+/// How long a KDC may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The user that each KDC has.
 pub const USER: &str = "alice";
 /// The user's password.
@@ -203,10 +206,19 @@ impl Kdc {
 }
 
 impl Drop for Kdc {
+    /// Heimdal's waits for its workers when it is asked to end.
     fn drop(&mut self) {
-        // It may have ended by itself. `kill` of a shell, since Rust's ends one process alone.
+        // A program, since Rust signals no group.
         let group = format!("-{}", self.process.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let signal = |signal: &str| {
+            let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+        };
+        signal("-TERM");
+        let start = Instant::now();
+        while self.process.try_wait().is_ok_and(|ended| ended.is_none()) && start.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        signal("-KILL");
         let _ = self.process.wait();
     }
 }

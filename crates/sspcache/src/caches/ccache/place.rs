@@ -259,6 +259,26 @@ mod tests {
 
     /// K2
     #[test]
+    fn what_has_no_file_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "").unwrap();
+        for place in [
+            Place::File(path("none")),
+            Place::File(path("file/none")),
+            Place::Directory(path("none")),
+            Place::Directory(path("file/none")),
+        ] {
+            assert!(matches!(place.check(), Err(Refusal::Absent)), "{place:?}");
+        }
+        for place in [Place::File(path("file")), Place::Directory(path("")), Place::Memory, Place::Other] {
+            assert!(place.check().is_ok(), "{place:?}");
+        }
+        assert!(matches!(Place::File(path("")).check(), Err(Refusal::Failed(_))));
+    }
+
+    /// K2
+    #[test]
     fn a_ccache_begins_with_its_version() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for (content, is_one) in [
