@@ -1,5 +1,5 @@
-//! `sspcache caches` and `sspcache flush`: names, questions, exit status. What they do to a cache that is there is tested over
-//! emulated ones beside their code, and over real ones with their servers.
+//! `sspcache caches` and `sspcache flush`: names, questions, exit status, and what becomes of a ccache. Other caches that are there are
+//! tested over emulated ones, beside the code.
 
 use sspcache_tests::program::{Ran, sspcache};
 use tempfile::TempDir;
@@ -153,4 +153,115 @@ mod terminal {
         let ran = ran.exits_with(0);
         assert!(ran.stdout.contains("absent") && !shown.contains("[y/N]"), "{ran:?}, {shown}");
     }
+
+    /// K1, K4
+    #[test]
+    fn a_flush_says_what_it_would_empty_and_asks() {
+        let folder = folder();
+        let ccache = write_ccache(&folder, "ccache");
+        for (typed, status, stays) in [("\n", 1, true), ("n\n", 1, true), ("y\n", 0, false)] {
+            let (ran, shown) = on_a_terminal(command(&folder).args(["flush", "ccache"]), typed);
+            let ran = ran.exits_with(status);
+            for part in [TICKET, "Other programs of the user are signed out as well.", "Flush? [y/N]"] {
+                assert!(shown.contains(part), "{part} is not in: {shown}");
+            }
+            assert!(shown.contains(ccache.to_str().unwrap()) && !shown.contains(SECRET), "{shown}");
+            assert_eq!(ccache.exists(), stays, "{typed:?}: {ran:?}");
+            assert_eq!(ran.stdout.contains("flushed") && ran.stdout.contains("1 entry"), !stays, "{ran:?}");
+            assert_eq!(shown.contains("nothing was flushed"), stays, "{shown}");
+        }
+    }
+}
+
+/// The server of the ticket in a ccache of [`write_ccache`].
+#[cfg(unix)]
+const TICKET: &str = "krbtgt/CONTOSO.EXAMPLE@CONTOSO.EXAMPLE";
+
+/// Its session key, and its ticket.
+#[cfg(unix)]
+const SECRET: &str = "0123456789abcdef";
+
+/// Writes a ccache of alice's with one ticket, in the folder.
+///
+/// Reference: <https://web.mit.edu/kerberos/krb5-latest/doc/formats/ccache_file_format.html>, version 4.
+#[cfg(unix)]
+fn write_ccache(folder: &TempDir, name: &str) -> std::path::PathBuf {
+    let data = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
+    let principal = |kind: u32, components: &[&str]| {
+        let numbers = [kind, u32::try_from(components.len()).unwrap()].map(u32::to_be_bytes).concat();
+        let names = [&["CONTOSO.EXAMPLE"], components].concat();
+        [numbers, names.iter().flat_map(|name| data(name)).collect()].concat()
+    };
+    let alice = principal(1, &["alice"]);
+    let far = 0x7000_0000_u32.to_be_bytes();
+    let file = [
+        vec![5, 4, 0, 0],
+        alice.clone(),
+        alice,
+        principal(2, &["krbtgt", "CONTOSO.EXAMPLE"]),
+        17_u16.to_be_bytes().to_vec(),
+        data(SECRET),
+        [[0; 4], [0; 4], far, far].concat(),
+        // No key of a user-to-user ticket, no flags, no addresses, no authorization data.
+        vec![0; 1 + 4 + 4 + 4],
+        data(SECRET),
+        data(""),
+    ];
+    let path = folder.path().join(name);
+    std::fs::write(&path, file.concat()).unwrap();
+    path
+}
+
+/// K2, K4: looking at a ccache changes nothing; names are shown, and no secret.
+#[cfg(unix)]
+#[test]
+fn a_ccache_is_listed_by_the_names_of_its_tickets_and_then_destroyed() {
+    let folder = folder();
+    let ccache = write_ccache(&folder, "ccache");
+    let before = std::fs::read(&ccache).unwrap();
+    let name = format!("ccache:FILE:{}", ccache.display());
+    for arguments in
+        [&["caches"][..], &["caches", "ccache"], &["caches", &name], &["flush", "--dry-run", &name]]
+    {
+        let ran = Ran::of(command(&folder).args(arguments)).exits_with(0);
+        assert!(ran.stdout.contains(&name) && ran.stdout.contains(TICKET), "{arguments:?}: {ran:?}");
+        assert!(!ran.stdout.contains(SECRET), "{ran:?}");
+    }
+    let list = Ran::of(command(&folder).args(["caches", "--format", "json"])).exits_with(0).json();
+    let listed = list.as_array().unwrap().iter().find(|listed| listed["name"] == name.as_str()).unwrap();
+    assert_eq!((&listed["state"], &listed["entries"]), (&"entries".into(), &vec![TICKET].into()), "{list}");
+    assert_eq!(std::fs::read(&ccache).unwrap(), before);
+
+    let report = Ran::of(command(&folder).args(["flush", "--yes", "--format", "json", "ccache", &name]));
+    let report = report.exits_with(0).json();
+    let rows: Vec<_> =
+        report["rows"].as_array().unwrap().iter().map(|row| (&row["outcome"], &row["entries"])).collect();
+    assert_eq!(rows.len(), 2, "{report}");
+    // It was named twice. Which of the two names was first is no matter.
+    assert!(
+        rows.contains(&(&"flushed".into(), &1.into())) && rows.iter().any(|row| row.0 == "absent"),
+        "{report}"
+    );
+    assert!(!ccache.exists());
+}
+
+/// K1: one of a collection is named, or all.
+#[cfg(unix)]
+#[test]
+fn a_collection_is_flushed_by_its_name_alone() {
+    let folder = folder();
+    let collection = folder.path().join("collection");
+    std::fs::create_dir(&collection).unwrap();
+    let command = || {
+        let mut command = command(&folder);
+        command.env("KRB5CCNAME", format!("DIR:{}", collection.display()));
+        command
+    };
+    let both = ["collection/tkt", "collection/tktother"].map(|name| write_ccache(&folder, name));
+    let listed = Ran::of(command().args(["caches"])).exits_with(0).stdout;
+    assert_eq!(listed.matches(TICKET).count(), 2, "{listed}");
+    Ran::of(command().args(["flush", "--yes", "ccache"])).exits_with(0);
+    assert_eq!(both.each_ref().map(|path| path.exists()), [false, true], "the primary one is the default");
+    Ran::of(command().args(["flush", "--yes", "ccache:*"])).exits_with(0);
+    assert_eq!(both.each_ref().map(|path| path.exists()), [false, false]);
 }

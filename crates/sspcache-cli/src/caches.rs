@@ -2,11 +2,11 @@
 //!
 //! A command reaches what belongs to the logon session and to the user (clause K1).
 
-use std::{borrow::Cow, fmt, io, io::Write, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt, io, io::Write, sync::Arc};
 
 use serde::Serialize;
 use sspcache::{
-    CacheName,
+    CacheName, Error,
     caches::{
         Cache, CacheStatus, Contents, System,
         ccache::{Ccaches, Selection},
@@ -116,7 +116,8 @@ pub(crate) struct Status {
     state: &'static str,
     /// What is in it, where the system tells.
     entries: Option<Vec<String>>,
-    can_be_flushed: bool,
+    /// `None` where it can't be looked at: a flush may work nevertheless.
+    can_be_flushed: Option<bool>,
     /// Why it can't be flushed or looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -131,13 +132,16 @@ impl Status {
             Some(instance) => format!("{cache}:{instance}"),
         };
         let (state, entries, unseen) = match contents {
-            Err(error) => ("failed", None, Some(chain(&error))),
+            Err(error) => ("failed", None, Some(reason(&error))),
             Ok(Contents::Absent) => ("absent", None, None),
             Ok(Contents::Entries(entries)) => ("entries", Some(entries), None),
             Ok(_) => ("unknown", None, None),
         };
-        let can_be_flushed = allowed.is_ok();
-        let error = allowed.err().map(|error| chain(&error)).or(unseen);
+        let can_be_flushed = match &allowed {
+            Err(_) => Some(false),
+            Ok(()) => unseen.is_none().then_some(true),
+        };
+        let error = allowed.err().map(|error| reason(&error)).or(unseen);
         Self { name, scope: scope.as_str(), state, entries, can_be_flushed, error }
     }
 
@@ -152,9 +156,10 @@ impl Status {
 
     fn row(&self) -> Vec<String> {
         let can = match (self.can_be_flushed, self.is_there()) {
-            (false, _) => "no",
-            (true, false) => "nothing to flush",
-            (true, true) => "yes",
+            (None, _) => "unknown",
+            (Some(false), _) => "no",
+            (Some(true), false) => "nothing to flush",
+            (Some(true), true) => "yes",
         };
         vec![line(&self.name).into(), self.scope.to_owned(), can.to_owned(), self.to_string()]
     }
@@ -172,10 +177,17 @@ impl fmt::Display for Status {
     }
 }
 
-/// An error and its causes.
-fn chain(error: &sspcache::Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+/// What is wrong with a cache that was looked at, and not flushed.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Other { source, .. } => {
+            let first: &(dyn StdError + 'static) = &**source;
+            let causes = std::iter::successors(Some(first), |&error| error.source());
+            causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        }
+        Error::Unsupported { what, .. } => format!("unsupported here: {what}"),
+        error => error.to_string(),
+    }
 }
 
 /// Names of others, made safe for a terminal.
@@ -325,13 +337,20 @@ mod tests {
 
     #[test]
     fn what_can_not_be_looked_at_is_said_and_not_called_empty() {
-        let tickets =
-            MockTickets::new().fault(CacheFault::on_list(CacheEffect::Fail("access is denied".into())));
-        let system = Arc::new(MockProcess::new().with_tickets(&tickets));
-        let [status] =
-            <[Status; 1]>::try_from(statuses(&providers(&system, &[Reachable::Kerberos]))).unwrap();
-        assert!(status.has_failed() && status.is_there());
-        assert_eq!(status.to_string(), "kerberos: not flushed: access is denied");
+        for (effect, says) in [
+            (CacheEffect::Fail("access is denied".into()), "access is denied"),
+            (
+                CacheEffect::Unsupported("LSA has no such message".into()),
+                "unsupported here: LSA has no such message",
+            ),
+        ] {
+            let tickets = MockTickets::new().fault(CacheFault::on_list(effect));
+            let system = Arc::new(MockProcess::new().with_tickets(&tickets));
+            let [status] =
+                <[Status; 1]>::try_from(statuses(&providers(&system, &[Reachable::Kerberos]))).unwrap();
+            assert!(status.has_failed() && status.is_there());
+            assert_eq!(status.row(), ["kerberos", "logon session", "unknown", says]);
+        }
     }
 
     #[test]
