@@ -20,7 +20,7 @@ def tar(folder, archive, top):
         entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
         return entry
 
-    with open(archive, "wb") as out, gzip.GzipFile("", "wb", 9, out, 0) as packed:
+    with open(archive, "wb") as out, gzip.GzipFile("", "wb", 6, out, 0) as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as entries:
             for path in [folder, *sorted(folder.rglob("*"))]:
                 name = Path(top, path.relative_to(folder)).as_posix()
@@ -32,7 +32,7 @@ def zip_archive(folder, archive, top):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(Path(top, path.relative_to(folder)).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o755 << 16
-            entries.writestr(entry, path.read_bytes(), compresslevel=9)
+            entries.writestr(entry, path.read_bytes(), compresslevel=6)
 
 
 def main(folder, archive):

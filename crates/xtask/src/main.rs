@@ -100,7 +100,7 @@ fn run() -> Result<()> {
             let (arguments, workspace) = (arguments.only(&["test"], 0)?, Workspace::open()?);
             let folder = packages::build(&workspace)?;
             if arguments.has("test") {
-                packages::check(&workspace, &folder)?;
+                packages::check(&workspace, &folder, packages::Depth::All)?;
             }
         }
         "release" => {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-pub(crate) use self::check::check;
+pub(crate) use self::check::{Depth, check};
 pub(crate) use self::lint::run as lint;
 use crate::dist;
 use crate::workspace::Workspace;

@@ -74,7 +74,7 @@ const STEPS: &[Step] = &[
     step("native", Default, TESTS, Function(native), "all tests and documentation examples"),
     step("dist", Ci, TESTS, Function(distribution_and_packages), "what ships is small, unloads, loads without end, and links to C programs; its packages install"),
     step("format", Default, RUST, Commands(&["fmt --all --check", "fmt --manifest-path fuzz/Cargo.toml --check", "fmt --manifest-path benches/Cargo.toml --check"]), "rustfmt finds nothing to change"),
-    step("lint", ON_LINUX, TOOLS, Function(packages::lint), "actionlint, hadolint and the schemas find nothing in workflows, action and container"),
+    step("lint", ON_LINUX, TOOLS, Function(packages::lint), "linters find nothing in workflows, action and container, and mypy in the Python package"),
     step("deny", Default, TOOLS, Commands(&[
         "deny --locked --config deny.toml check bans licenses sources",
         "deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check bans licenses sources",
@@ -113,7 +113,7 @@ const STEPS: &[Step] = &[
     step("fuzz", Scheduled("builds everything once more, instrumented"), TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
     step("miri-all", Scheduled("takes four times as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_SAFE)), "as `miri`, in the safe crates, contexts and accounts"),
     step("dist-all", Scheduled("builds the standard library once more"), TESTS, Function(whole_distribution), "as `dist`, with the DLLs for 32-bit programs, and 100,000 loads"),
-    step("packages", Scheduled("is part of `dist`; by itself it has the DLLs for 32-bit programs, too"), TESTS, Function(packages), "each package installs from its file, and runs a client"),
+    step("packages", Scheduled("`dist` has the quick part of it"), TESTS, Function(packages), "each package installs from its file, and runs a client"),
     step("clients-winbind", Scheduled("fetches Samba"), CLIENTS_WITH_WINBIND, Function(clients_with_winbind), "the same clients where Wine has an NTLM of its own"),
     step("clients-wine-10", Scheduled("makes a Debian with Wine 10, as root"), CLIENTS_ON_WINE_10, Function(clients_on_wine_10), "the same clients under Wine 10"),
     step("clients-hundred", Scheduled("starts Wine a thousand times"), CLIENTS, Function(clients_a_hundred_times), "the same clients, a hundred runs each"),
@@ -567,12 +567,12 @@ fn distribution(workspace: &Workspace, folder: &Path) -> Result<()> {
 
 fn distribution_and_packages(workspace: &Workspace) -> Result<()> {
     distribution(workspace, &dist::without_32_bit(workspace)?)?;
-    packages::check(workspace, &packages::build(workspace)?)
+    packages::check(workspace, &packages::build(workspace)?, packages::Depth::Quick)
 }
 
 fn packages(workspace: &Workspace) -> Result<()> {
     dist::run(workspace, None)?;
-    packages::check(workspace, &packages::build(workspace)?)
+    packages::check(workspace, &packages::build(workspace)?, packages::Depth::All)
 }
 
 fn whole_distribution(workspace: &Workspace) -> Result<()> {

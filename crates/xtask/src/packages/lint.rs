@@ -1,4 +1,5 @@
-//! What can't be run here is checked by its own linter: workflows, the action, the container file, the job for GitLab CI.
+//! What can't be run here is checked by its own linter: workflows, the action, the container file, the job for GitLab CI; and the types of
+//! the Python package.
 
 use std::path::PathBuf;
 
@@ -21,5 +22,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let schema = tools.join("check-jsonschema");
     cmd!(shell, "{schema} --builtin-schema vendor.github-workflows {workflows...}").run()?;
     cmd!(shell, "{schema} --builtin-schema vendor.github-actions action.yml").run()?;
-    Ok(cmd!(shell, "{schema} --builtin-schema vendor.gitlab-ci packaging/container/gitlab-ci.yml").run()?)
+    cmd!(shell, "{schema} --builtin-schema vendor.gitlab-ci packaging/container/gitlab-ci.yml").run()?;
+    // What differs between systems is checked for each.
+    let mypy = tools.join("mypy");
+    let _inside = shell.push_dir("packaging/python");
+    for platform in ["linux", "win32"] {
+        cmd!(shell, "{mypy} --platform {platform}").run()?;
+    }
+    Ok(())
 }
