@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sspcache
+from sspcache import _loader
 
 #: The distribution's own example, in this checkout.
 ROOT = Path(__file__).parents[3]
@@ -128,10 +129,28 @@ def test_a_program_gets_the_mock_by_name_and_is_judged_once_it_has_dropped_it():
         mock.assert_clean()
     with pytest.raises(sspcache.SspcacheError, match="would get that one"), sspcache.mock():
         pass
+    # It is unloaded once nothing uses it.
+    del kept
+    with sspcache.mock() as mock:
+        pass
     # The other mocks have other names.
     with sspcache.mock(name="MSNSSPC.dll") as other:
         other.dll.CleanupCredentialCache()
     assert "flushed" in [event.name for event in other.events]
+
+
+def test_where_nothing_is_unloaded_a_mock_ends_all_the_same(monkeypatch):
+    # As with musl.
+    monkeypatch.setattr(_loader, "UNLOADS", False)
+    monkeypatch.setattr(_loader, "unload", lambda dll, path: None)
+    for leaks in (False, True):
+        with sspcache.mock(alice()) as mock:
+            handle, status = acquire(mock.dll)
+            assert status == 0
+            if not leaks:
+                mock.dll.FreeCredentialsHandle(ctypes.byref(handle))
+        assert mock.verdict.leaks.leaked == leaks
+        assert mock.verdict.passes != leaks
 
 
 def test_cffi_opens_the_mock_by_its_path():

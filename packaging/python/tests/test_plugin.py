@@ -97,9 +97,11 @@ def test_the_examples_of_the_page_run(tmp_path):
     assert [name for name, _ in examples] == ["test_client.py"]
     for name, text in examples:
         (tmp_path / name).write_text(text, encoding="utf-8")
-    ran = session(tmp_path)
-    assert ran.returncode == 0, ran.stdout
-    assert "2 passed" in ran.stdout
+    # A session that is judged has mocks of its own.
+    for options in ([], ["--sspcache", "--sspcache-arg=--allow-unused"]):
+        ran = session(tmp_path, *options)
+        assert ran.returncode == 0, ran.stdout
+        assert "2 passed" in ran.stdout
 
 
 def test_the_fixture_fails_a_test_that_leaks(tmp_path):

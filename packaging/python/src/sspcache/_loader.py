@@ -63,12 +63,18 @@ else:
 
 def unload(dll: ctypes.CDLL, path: Path) -> None:
     """Gives back the reference of a `ctypes.CDLL`, and those of such objects that are gone."""
-    handle = dll._handle
-    _give_back(handle)
+    _give_back(dll._handle)
+    unload_unused(dll, path)
+
+
+def unload_unused(dll: ctypes.CDLL, path: Path) -> None:
+    """Gives back the references of objects that are gone, of a DLL whose own was given back."""
+    # An object may be waiting for the garbage collector.
+    gc.collect()
     if not UNLOADS or _is_used(dll, path):
         return
     for _ in range(_MOST):
-        if not is_loaded(path) or not _give_back(handle):
+        if not is_loaded(path) or not _give_back(dll._handle):
             return
 
 

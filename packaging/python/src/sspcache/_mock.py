@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from ._program import CHECKS, AnyConfig, SspcacheError, check_config, config_fil
 from ._verdict import Verdict
 
 #: Mocks that were still loaded when they ended, by their file names: a program that asks for the name gets these.
-_still_loaded: dict[str, Path] = {}
+_still_loaded: dict[str, tuple[ctypes.CDLL, Path]] = {}
 
 #: What the mocks read, once, when they are first called.
 _VARIABLES = ("SSPCACHE_CONFIG", "SSPCACHE_JOURNAL", "SSPCACHE_STACK")
@@ -124,12 +122,7 @@ class Mock:
             raise SspcacheError("the mock has ended")
         if self._folder is not None:
             return self
-        earlier = _still_loaded.get(self._name.lower())
-        if earlier is not None and _loader.is_loaded(earlier):
-            raise SspcacheError(
-                f"{self._name} of an earlier mock is still loaded, and programs would get that one: "
-                f"{_hint()}. Or run each in a process of its own, with sspcache.run"
-            )
+        self._unload_earlier()
         original = mock_path(self._name)
         folder = Path(tempfile.mkdtemp(prefix="sspcache-mock-"))
         try:
@@ -148,6 +141,19 @@ class Mock:
             raise
         self._folder = folder
         return self
+
+    def _unload_earlier(self) -> None:
+        """Raises an error if a program that asks for the mock's name would get an earlier one."""
+        earlier = _still_loaded.pop(self._name, None)
+        if earlier is None:
+            return
+        _loader.unload_unused(*earlier)
+        if _loader.is_loaded(earlier[1]):
+            _still_loaded[self._name] = earlier
+            raise SspcacheError(
+                f"{self._name} of an earlier mock is still loaded, and programs would get that one: {_HINT}. "
+                "Or run each in a process of its own, with sspcache.run"
+            )
 
     def _set_environment(self, config: Path, journal: Path) -> None:
         self._environment = {name: os.environ.get(name) for name in _VARIABLES}
@@ -198,15 +204,15 @@ class Mock:
         dll, self._dll = self._dll, None
         if dll is None or self._folder is None:
             return
-        # The program's handles may be waiting for the garbage collector.
-        gc.collect()
         copy = self._folder / self._name
         _loader.unload(dll, copy)
         self._restore_environment()
         self._ended = True
-        if _loader.is_loaded(copy):
-            _still_loaded[self._name.lower()] = copy
-            self._hint = f"\nThe mock is still loaded: {_hint()}"
+        if not _loader.UNLOADS:
+            _end_journals(self._journal())
+        elif _loader.is_loaded(copy):
+            _still_loaded[self._name] = dll, copy
+            self._hint = f"\nThe mock is still loaded: {_HINT}"
 
     @property
     def verdict(self) -> Verdict:
@@ -256,8 +262,24 @@ def _event(line: Mapping[str, Any], started: Mapping[str, Any]) -> Event:
     return Event(line["seq"], line["event"], time, started.get("pid", 0), started.get("module", ""), details)
 
 
-def _hint() -> str:
-    """Says why a mock is still loaded."""
-    if sys.platform == "linux" and not _loader.UNLOADS:
-        return "musl never unloads"
-    return "delete the program's own ctypes.CDLL or cffi object of it, or let it use the mock's `dll`"
+#: Why a mock is still loaded.
+_HINT = "delete the program's own ctypes.CDLL or cffi object of it, or let it use the mock's `dll`"
+
+
+def _end_journals(journal: Path) -> None:
+    """Ends the journals of this process, as the mock does when it is unloaded: musl never unloads.
+
+    What the mock does after that is in no verdict.
+    """
+    for file in journal.glob(f"{os.getpid()}-*.jsonl"):
+        ended = file.with_suffix(".ended")
+        shutil.copyfile(file, ended)
+        last = json.loads(ended.read_bytes().split(b"\n")[-2])
+        if last["event"] != "ended":
+            here = {"before": last["after"], "after": last["after"], "held": last.get("held", 0)}
+            end = {"event": "ended", "how": "dropped", "left": last["after"], "lost": 0}
+            line = {"seq": last["seq"] + 1, "time": last["time"], **here, **end}
+            with open(ended, "a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
+        # The mock goes on with the file that it has open.
+        ended.replace(file)

@@ -96,6 +96,7 @@ def run(
             cwd=cwd,
             capture_output=capture_output,
             text=True,
+            errors="replace",
             timeout=timeout,
             check=False,
         )
