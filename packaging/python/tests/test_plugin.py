@@ -89,6 +89,8 @@ def test_the_checks_and_options_of_exec_can_be_chosen(sspilib):
 def test_a_session_is_not_judged_unless_that_was_asked_for(sspilib):
     ran = session(sspilib, "-k", "nothing_of_this_name")
     assert (ran.returncode, "= sspcache" in ran.stdout) == (5, False)
+    collected = session(sspilib, "--sspcache", "--collect-only")
+    assert (collected.returncode, "= sspcache" in collected.stdout) == (0, False), collected.stdout
 
 
 def test_the_examples_of_the_page_run(tmp_path):

@@ -52,7 +52,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Optional[Union[int, pytest.Exi
     """Starts the session once more, judged, and prints the verdict."""
     if not config.getoption("--sspcache") or os.environ.get(_INSIDE):
         return None
-    if config.getoption("--help") or config.getoption("--version"):
+    if any(config.getoption(name) for name in ("--help", "--version", "--collect-only")):
         return None
     with tempfile.TemporaryDirectory(prefix="sspcache-") as folder:
         verdict = Path(folder, "verdict.txt")
