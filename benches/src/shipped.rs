@@ -10,7 +10,7 @@ use crate::root;
 
 /// Builds the mock, under the name that ships.
 pub fn mock(folder: &Path) -> PathBuf {
-    // As `cargo xtask dist` does, which says why.
+    // As `cargo xtask dist` does, which says why. That links with Zig, and this with the system's C compiler.
     let own_std = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features="];
     library("sspcache-msnsspc", "MSNSSPC", &own_std, &folder.join("MSNSSPC.dll"))
 }

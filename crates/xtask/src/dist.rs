@@ -13,15 +13,19 @@
 //! | `sbom/` | a bill of materials for each file that cargo builds (see `bill`) |
 //! | `SHA256SUMS` | the checksums of all of these but the links: `sha256sum --check SHA256SUMS` |
 //!
-//! The same sources give the same bytes, wherever and whenever they are built with the same tools.
+//! The same sources give the same bytes, wherever and whenever they are built with the same tools. What is for Linux, Windows or macOS
+//! is linked by Zig, wherever it is built on Linux: see [`Linker`]. Each file is read when it is built, and refused if a system of its target
+//! couldn't load it (see `check`).
 
 mod bill;
+pub(crate) mod check;
 #[cfg(unix)]
 #[path = "../../sspcache-cli/src/exec/names/links.rs"]
 mod links;
 mod win32;
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -66,12 +70,12 @@ fn build_all(workspace: &Workspace, target: Option<&str>, with_32_bit: bool) -> 
     let host = workspace.host()?;
     let triple = target.unwrap_or(&host);
     let mut files = mocks_with(workspace, triple, with_32_bit)?;
-    if is_windows(triple) {
-        files.push(program(workspace, triple)?);
-    } else {
+    if !is_windows(triple) {
         let windows = mocks_with(workspace, WINDOWS, with_32_bit)?.into_iter();
         files.extend(windows.map(|file| file.below("windows")));
-        files.push(program(workspace, triple)?);
+    }
+    files.push(program(workspace, triple)?);
+    if !is_windows(triple) {
         files.extend(win32::files(workspace, triple)?);
     }
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -119,15 +123,11 @@ impl Built {
 /// Builds the mock DLLs, each in a build of its own: together with the program they would get the features of its
 /// dependencies, and built as Rust libraries too, as for tests, they get no link-time optimization. That halves them, and
 /// removes the parts of std that would keep them from being unloaded.
-///
-/// The standard library is built with them, without its feature that prints backtraces: nobody reads one of a DLL without
-/// symbols, and it would be a quarter of the file. That is no stable feature of cargo; what it takes is allowed to this build
-/// alone, with the compiler that everything is tested with.
 fn mocks(workspace: &Workspace, triple: &str) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for (package, library, to) in MOCKS {
-        let command = format!("rustc --lib --crate-type cdylib {OWN_STD}");
-        files.push(build(workspace, triple, package, &command)?.file(library_file(triple, library), to));
+        let built = build(workspace, triple, package, "rustc --lib --crate-type cdylib")?;
+        files.push(built.file(library_file(triple, library), to));
     }
     if is_windows(triple) {
         let folder = workspace.target.join("xtask/wine").join(triple);
@@ -156,35 +156,69 @@ fn program(workspace: &Workspace, triple: &str) -> Result<File> {
     Ok(build(workspace, triple, package, "build --features serve")?.file(&name, &name))
 }
 
-/// Builds the standard library too, without features: see [`mocks`].
-const OWN_STD: &str = "-Zbuild-std=std,panic_unwind -Zbuild-std-features=";
+/// Builds the standard library too, without its feature that prints backtraces. Nobody can read one of a file without symbols, it would
+/// be a quarter of a mock DLL, and after it was printed the DLL couldn't be unloaded.
+///
+/// That is no stable feature of cargo; what it takes is allowed to these builds alone, with the compiler that everything is tested with.
+const OWN_STD: [&str; 2] = ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features="];
+
+/// Who links for a target.
+enum Linker {
+    /// The C compiler that is installed.
+    Host,
+    /// Zig, by cargo-zigbuild, with its name for the target. Zig has the start-up code, the unwinder and the libraries of each of these
+    /// systems, in the version that is asked for.
+    Zigbuild(String),
+    /// Zig without it: for Windows, it drops rustc's list of exports.
+    Zig,
+}
+
+impl Linker {
+    fn of(triple: &str) -> Self {
+        if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
+            Self::Zig
+        } else if !cfg!(target_os = "linux") || is_windows(triple) {
+            Self::Host
+        } else if triple.ends_with("-linux-gnu") {
+            let (major, minor) = check::GLIBC;
+            Self::Zigbuild(format!("{triple}.{major}.{minor}"))
+        } else {
+            Self::Zigbuild(triple.to_owned())
+        }
+    }
+}
 
 /// Has cargo build a package for a target as it ships.
 fn build(workspace: &Workspace, triple: &str, package: &str, command: &str) -> Result<Built> {
-    let mut cargo = workspace
-        .cargo(command)
-        .args(["--package", package, "--target", triple, "--locked", "--profile", "dist"])
+    let linker = Linker::of(triple);
+    let mut cargo = match &linker {
+        Linker::Host | Linker::Zig => workspace.cargo(command),
+        Linker::Zigbuild(_) => zig::build(workspace, command)?,
+    };
+    let name = if let Linker::Zigbuild(name) = &linker { name } else { triple };
+    cargo = cargo
+        .args(["--package", package, "--target", name, "--locked", "--profile", "dist"])
         // Keeps the machine's own paths out of what is built.
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace)?);
-    let mut target = workspace.target.clone();
-    if command.ends_with(OWN_STD) {
-        // Build scripts ask for this variable: in one folder, all that they belong to would be built anew whenever it changes.
-        // The benchmarks build there, too.
-        target.push("own-std");
-        cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
-    }
-    if triple.ends_with("-windows-gnullvm") && !cfg!(windows) {
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, triple)?)
+        .args(OWN_STD)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("MACOSX_DEPLOYMENT_TARGET", check::MACOS);
+    // Build scripts ask for that variable: in one folder, all that they belong to would be built anew whenever it changes. The benchmarks
+    // build there, too.
+    let target = workspace.target.join("own-std");
+    if let Linker::Zig = linker {
         cargo = zig::link_with(workspace, triple, cargo)?;
     }
     let messages =
         cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(&target).read()?;
     let folder = target.join(triple);
-    let bill = Bill::new(workspace, triple, package, &messages, &folder)?;
+    let with_zig = !matches!(linker, Linker::Host);
+    let bill = Bill::new(workspace, triple, package, with_zig, &messages, &folder)?;
     Ok(Built { folder: folder.join("dist"), bill: Rc::new(bill) })
 }
 
-/// The compiler's flags that keep the machine's own paths out of what is built, as `CARGO_ENCODED_RUSTFLAGS` has them.
-fn flags(workspace: &Workspace) -> Result<String> {
+/// The compiler's flags for a target, which keep the machine's own paths out of what is built, as `CARGO_ENCODED_RUSTFLAGS` has them.
+fn flags(workspace: &Workspace, triple: &str) -> Result<String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
@@ -193,7 +227,9 @@ fn flags(workspace: &Workspace) -> Result<String> {
     let remapped = [(&cargo_home, "/cargo"), (&rust, "/rust"), (&workspace.root, "/sspcache")]
         .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
     let given = env::var("CARGO_ENCODED_RUSTFLAGS").ok().filter(|flags| !flags.is_empty());
-    let flags: Vec<_> = given.into_iter().chain(remapped).collect();
+    // Otherwise rustc makes no DLL for musl, and no program that can load one.
+    let dynamic = triple.ends_with("-musl").then(|| "-Ctarget-feature=-crt-static".to_owned());
+    let flags: Vec<_> = given.into_iter().chain(remapped).chain(dynamic).collect();
     Ok(flags.join("\u{1f}"))
 }
 
@@ -214,6 +250,10 @@ fn lay_out(workspace: &Workspace, folder: &Path, files: &[File]) -> Result<()> {
         println!("  {:<32}{:>7} KB", to.display(), contents.len().div_ceil(1024));
         let sum = sha256(&contents);
         if let Some(bill) = bill {
+            if to.extension() != Some(OsStr::new("a")) {
+                let name = to.file_name().unwrap_or_default().to_string_lossy();
+                check::file(&name, bill.target(), &contents)?;
+            }
             let text = bill.to_json(&to_slashes(to), &sum);
             let to = Path::new("sbom").join(format!("{}.cdx.json", to.display()));
             fs::write(place(&to)?, &text)?;

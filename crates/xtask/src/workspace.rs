@@ -55,7 +55,12 @@ impl Workspace {
     ///
     /// Incremental builds are off unless the environment asks for them: a run of every test gains nothing from them.
     pub(crate) fn cargo(&self, arguments: &str) -> Cmd<'_> {
-        let cargo = self.shell.cmd(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        self.cargo_of(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")), arguments)
+    }
+
+    /// The same by another program, which runs that cargo.
+    pub(crate) fn cargo_of(&self, program: impl AsRef<Path>, arguments: &str) -> Cmd<'_> {
+        let cargo = self.shell.cmd(program);
         let incremental = env::var("CARGO_INCREMENTAL").unwrap_or_else(|_| "0".to_owned());
         // A step may have added to it.
         let path = self.shell.var_os("PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Zig as C compiler and linker for Windows, on any host.
+//! Zig as C compiler and linker, for any target on any host.
 
 use std::env::consts::EXE_EXTENSION;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,17 @@ pub(crate) fn link_with<'a>(workspace: &Workspace, triple: &str, build: Cmd<'a>)
         .env(variable, workspace.root.join("crates/xtask/link-with-zig.sh"))
         .env("SSPCACHE_ZIG_TARGET", target(triple)?)
         .env("SSPCACHE_ZIG", program(workspace)?)
+        .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
+}
+
+/// Begins a cargo command that links with Zig for Linux or macOS: cargo-zigbuild's.
+///
+/// It takes a target with the version of glibc behind it.
+pub(crate) fn build<'a>(workspace: &'a Workspace, command: &str) -> Result<Cmd<'a>> {
+    let build = workspace.cargo_of(workspace.tool_programs().join("cargo-zigbuild"), command);
+    Ok(build
+        .env("CARGO_ZIGBUILD_ZIG_PATH", program(workspace)?)
+        .env("CARGO_ZIGBUILD_CACHE_DIR", workspace.tools.join("zigbuild-cache"))
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
 }
 

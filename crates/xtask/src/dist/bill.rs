@@ -27,6 +27,7 @@ impl Bill {
         workspace: &Workspace,
         triple: &str,
         package: &str,
+        with_zig: bool,
         messages: &str,
         folder: &Path,
     ) -> Result<Self> {
@@ -52,12 +53,27 @@ impl Bill {
             "MIT OR Apache-2.0",
             "Rust's standard library and its dependencies",
         );
-        if triple.ends_with("-windows-gnullvm") {
+        if with_zig {
             let version = setup::pinned("ziglang").context("Zig has no version")?;
-            let about = "start-up code and import libraries of mingw-w64, and the compiler's runtime, as Zig brings them";
-            bill.add_runtime("zig-runtime", version, "MIT AND ZPL-2.1", about);
+            let (license, about) = if triple.contains("-windows-") {
+                (
+                    "MIT AND ZPL-2.1",
+                    "start-up code and import libraries of mingw-w64, and the compiler's runtime, as Zig brings them",
+                )
+            } else {
+                (
+                    "MIT AND Apache-2.0 WITH LLVM-exception",
+                    "the C library's start-up code, the unwinder and the compiler's runtime, as Zig brings them",
+                )
+            };
+            bill.add_runtime("zig-runtime", version, license, about);
         }
         Ok(bill)
+    }
+
+    /// The target that it is of.
+    pub(super) fn target(&self) -> &str {
+        &self.target
     }
 
     fn of_crates(metadata: &Value, package: &str, compiled: &Texts, checksums: &Texts) -> Option<Self> {
