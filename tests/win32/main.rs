@@ -15,6 +15,8 @@ mod messages;
 mod modules;
 /// The SSPI functions, and which SSP they ask.
 mod packages;
+/// Programs that do more than to sign in and out.
+mod programs;
 /// Windows' own secur32.dll, loaded by name.
 mod secur32;
 /// The documented sign-out in C.

@@ -65,7 +65,10 @@ fn codes_of_the_loader_and_of_sspi_have_their_texts() {
     assert_eq!(message(PLAIN | FROM_HMODULE, 126).as_deref(), Ok(missing), "the module has none");
     assert_eq!(message(FROM_SYSTEM, 0x8009_030C).as_deref(), Ok("The logon attempt failed.\r\n"));
     // Every code that these functions set.
-    for code in [0, 2, 6, 8, 50, 87, 122, 126, 127, 182, 193, 317, 577, 1114, 1359, 1812, 1815] {
+    for code in [
+        0, 2, 6, 8, 50, 87, 111, 122, 126, 127, 182, 193, 203, 234, 258, 317, 577, 1004, 1113, 1114, 1332,
+        1359, 1812, 1815,
+    ] {
         let text = message(PLAIN, code).unwrap();
         assert!(text.len() > 10 && text.ends_with(".\r\n"), "{code}: {text}");
     }
@@ -161,7 +164,7 @@ fn lines_are_as_wide_as_they_are_asked_to_be() {
 
 /// L8
 #[test]
-fn no_handle_of_this_library_is_closed() {
+fn what_is_no_handle_is_not_closed() {
     for handle in [ptr::null_mut(), ptr::dangling_mut()] {
         sspcache_SetLastError(7777);
         assert_eq!((sspcache_CloseHandle(handle), sspcache_GetLastError()), (0, 6));

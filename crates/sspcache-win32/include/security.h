@@ -8,12 +8,12 @@
 #include "sspi.h"
 
 #define NTLMSP_NAME_A "NTLM"
-#define NTLMSP_NAME u"NTLM"
+#define NTLMSP_NAME SSPCACHE_WIDE("NTLM")
 #define MICROSOFT_KERBEROS_NAME_A "Kerberos"
-#define MICROSOFT_KERBEROS_NAME_W u"Kerberos"
+#define MICROSOFT_KERBEROS_NAME_W SSPCACHE_WIDE("Kerberos")
 #define MICROSOFT_KERBEROS_NAME MICROSOFT_KERBEROS_NAME_W
 #define NEGOSSP_NAME_A "Negotiate"
-#define NEGOSSP_NAME_W u"Negotiate"
+#define NEGOSSP_NAME_W SSPCACHE_WIDE("Negotiate")
 
 #ifdef UNICODE
 #define NEGOSSP_NAME NEGOSSP_NAME_W

@@ -25,19 +25,27 @@
 #![cfg_attr(not(test), warn(clippy::missing_panics_doc))]
 #![warn(clippy::multiple_unsafe_ops_per_block)]
 
+mod clock;
+mod convert;
+mod critical_section;
+mod debugger;
 mod directories;
 mod disk;
 mod drives;
 mod edge;
+mod environment;
 mod ffi;
+mod handles;
 mod image;
 mod last_error;
 #[cfg(feature = "mock")]
 mod linked;
 mod load;
 mod locks;
+mod memory;
 mod messages;
 mod modules;
+mod names;
 mod process;
 #[cfg(feature = "provider")]
 mod provider;
@@ -45,24 +53,50 @@ mod secur32;
 mod sspi;
 mod strings;
 mod text;
+mod threads;
 
+pub use clock::{
+    sspcache_GetSystemTimeAsFileTime, sspcache_GetTickCount, sspcache_GetTickCount64,
+    sspcache_QueryPerformanceCounter, sspcache_QueryPerformanceFrequency, sspcache_Sleep,
+};
+pub use convert::{sspcache_MultiByteToWideChar, sspcache_WideCharToMultiByte};
+pub use critical_section::{
+    CriticalSection, sspcache_DeleteCriticalSection, sspcache_EnterCriticalSection,
+    sspcache_InitializeCriticalSection, sspcache_InitializeCriticalSectionAndSpinCount,
+    sspcache_LeaveCriticalSection, sspcache_TryEnterCriticalSection,
+};
+pub use debugger::{sspcache_IsDebuggerPresent, sspcache_OutputDebugStringA, sspcache_OutputDebugStringW};
 pub use directories::{
     sspcache_AddDllDirectory, sspcache_GetDllDirectoryA, sspcache_GetDllDirectoryW,
     sspcache_RemoveDllDirectory, sspcache_SetDefaultDllDirectories, sspcache_SetDllDirectoryA,
     sspcache_SetDllDirectoryW,
+};
+pub use environment::{
+    sspcache_GetEnvironmentVariableA, sspcache_GetEnvironmentVariableW, sspcache_SetEnvironmentVariableA,
+    sspcache_SetEnvironmentVariableW,
+};
+pub use handles::{
+    sspcache_CloseHandle, sspcache_CreateEventA, sspcache_CreateEventW, sspcache_ResetEvent,
+    sspcache_SetEvent, sspcache_WaitForMultipleObjects, sspcache_WaitForSingleObject,
 };
 pub use last_error::{sspcache_GetLastError, sspcache_SetLastError};
 pub use load::{
     sspcache_DisableThreadLibraryCalls, sspcache_FreeLibrary, sspcache_FreeLibraryAndExitThread,
     sspcache_LoadLibraryA, sspcache_LoadLibraryExA, sspcache_LoadLibraryExW, sspcache_LoadLibraryW,
 };
-pub use messages::{
-    sspcache_CloseHandle, sspcache_FormatMessageA, sspcache_FormatMessageW, sspcache_LocalFree,
+pub use memory::{
+    sspcache_GetProcessHeap, sspcache_GlobalAlloc, sspcache_GlobalFree, sspcache_HeapAlloc,
+    sspcache_HeapFree, sspcache_LocalAlloc, sspcache_LocalFree,
 };
+pub use messages::{sspcache_FormatMessageA, sspcache_FormatMessageW};
 pub use modules::{
     sspcache_GetModuleFileNameA, sspcache_GetModuleFileNameW, sspcache_GetModuleHandleA,
     sspcache_GetModuleHandleExA, sspcache_GetModuleHandleExW, sspcache_GetModuleHandleW,
     sspcache_GetProcAddress,
+};
+pub use names::{
+    sspcache_GetComputerNameA, sspcache_GetComputerNameW, sspcache_GetUserNameA, sspcache_GetUserNameExA,
+    sspcache_GetUserNameExW, sspcache_GetUserNameW,
 };
 #[cfg(feature = "provider")]
 pub use provider::{Win32Loader, Win32Module};
@@ -93,4 +127,11 @@ pub use sspi::{
     sspcache_SspiSetChannelBindingFlags, sspcache_SspiUnmarshalAuthIdentity,
     sspcache_SspiValidateAuthIdentity, sspcache_SspiZeroAuthIdentity, sspcache_VerifySignature,
 };
-pub use strings::{sspcache_lstrcmpiA, sspcache_lstrcmpiW};
+pub use strings::{
+    sspcache_lstrcmpA, sspcache_lstrcmpW, sspcache_lstrcmpiA, sspcache_lstrcmpiW, sspcache_lstrlenA,
+    sspcache_lstrlenW,
+};
+pub use threads::{
+    Start, sspcache_CreateThread, sspcache_ExitProcess, sspcache_ExitThread, sspcache_GetCurrentProcessId,
+    sspcache_GetCurrentThreadId, sspcache_GetExitCodeThread, sspcache_ResumeThread,
+};

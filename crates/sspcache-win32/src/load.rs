@@ -18,6 +18,7 @@ use crate::{
     modules::{Module, handle, module},
     process::{loader, refresh_search},
     text,
+    threads::has_ended,
 };
 
 /// `LoadLibrary` for UTF-8: loads a module, or takes another reference to it.
@@ -108,6 +109,7 @@ pub unsafe extern "C-unwind" fn sspcache_FreeLibraryAndExitThread(module: Module
         fn pthread_exit(result: *mut c_void) -> !;
     }
     sspcache_FreeLibrary(module);
+    has_ended(code);
     // SAFETY: the caller promises that nothing on this thread's stack has to be cleaned up, and in this frame nothing
     // waits to be dropped.
     unsafe { pthread_exit(ptr::without_provenance_mut(code as usize)) }

@@ -29,6 +29,8 @@ use once_cell::race::OnceBox;
 use sspcache_loader::{EmulatedLoader, Paused};
 use widestring::U16String;
 
+use crate::handles::Handles;
+
 /// The address of an export.
 pub(crate) type Address = usize;
 
@@ -41,6 +43,7 @@ type Lists = BTreeSet<usize>;
 /// What the dynamic linker opened, by the number of the module.
 type Libraries = BTreeMap<u64, Arc<Library>>;
 
+static HANDLES: Mutex<Handles> = Mutex::new(Handles::new());
 static GIVEN: Mutex<Given> = Mutex::new(None);
 static LISTS: Mutex<Lists> = Mutex::new(BTreeSet::new());
 static LIBRARIES: Mutex<Libraries> = Mutex::new(BTreeMap::new());
@@ -61,6 +64,11 @@ pub(crate) fn lists() -> MutexGuard<'static, Lists> {
 /// Locks the open libraries.
 pub(crate) fn libraries() -> MutexGuard<'static, Libraries> {
     lock(&LIBRARIES)
+}
+
+/// Locks the table of handles.
+pub(crate) fn handles() -> MutexGuard<'static, Handles> {
+    lock(&HANDLES)
 }
 
 /// The loader, made at its first use.
@@ -137,6 +145,7 @@ mod glibc {
 
 /// Every lock, in the order in which they are taken.
 struct Held {
+    handles: MutexGuard<'static, Handles>,
     _given: MutexGuard<'static, Given>,
     _lists: MutexGuard<'static, Lists>,
     _libraries: MutexGuard<'static, Libraries>,
@@ -155,6 +164,7 @@ extern "C" fn prepare() {
         return;
     }
     let held = Held {
+        handles: hold(&HANDLES),
         _given: hold(&GIVEN),
         _lists: hold(&LISTS),
         _libraries: hold(&LIBRARIES),
@@ -169,8 +179,10 @@ extern "C" fn in_parent() {
 }
 
 extern "C" fn in_child() {
-    let loader = HELD.with_borrow_mut(|held| held.take()).and_then(|held| held.loader);
-    if let Some(loader) = loader {
+    let Some(mut held) = HELD.with_borrow_mut(|held| held.take()) else { return };
+    held.handles.clear();
+    if let Some(loader) = held.loader.take() {
+        drop(held);
         loader.in_child();
     }
 }

@@ -1,4 +1,4 @@
-//! Message texts, and the memory that holds them: `FormatMessage`, `LocalFree`.
+//! Message texts: `FormatMessage`.
 
 mod texts;
 
@@ -11,9 +11,8 @@ use std::{
 use widestring::U16CStr;
 use windows_sys::Win32::{
     Foundation::{
-        ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_MR_MID_NOT_FOUND,
-        ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED, ERROR_RESOURCE_DATA_NOT_FOUND,
-        ERROR_RESOURCE_LANG_NOT_FOUND,
+        ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_MR_MID_NOT_FOUND, ERROR_NOT_ENOUGH_MEMORY,
+        ERROR_NOT_SUPPORTED, ERROR_RESOURCE_DATA_NOT_FOUND, ERROR_RESOURCE_LANG_NOT_FOUND,
     },
     System::Diagnostics::Debug::{
         FORMAT_MESSAGE_ALLOCATE_BUFFER, FORMAT_MESSAGE_ARGUMENT_ARRAY, FORMAT_MESSAGE_FROM_HMODULE,
@@ -23,7 +22,6 @@ use windows_sys::Win32::{
 
 use crate::{
     ffi::{Failure, call},
-    last_error::sspcache_SetLastError,
     text,
 };
 
@@ -96,32 +94,6 @@ pub unsafe extern "C" fn sspcache_FormatMessageW(
     });
     // SAFETY: the caller promises room for so many units, or for a pointer.
     written.unwrap_or_else(|| unsafe { place.clear() })
-}
-
-/// `LocalFree`: frees memory that `FormatMessage` allocated, and returns null.
-///
-/// # Safety
-/// The memory is null, or `FormatMessage` allocated it and no caller uses it any more.
-///
-/// Reference: [LocalFree](https://learn.microsoft.com/en-us/windows/win32/api/winbase/nf-winbase-localfree).
-#[unsafe(no_mangle)]
-#[allow(non_snake_case, reason = "the documented name")]
-pub unsafe extern "C" fn sspcache_LocalFree(memory: *mut c_void) -> *mut c_void {
-    // SAFETY: the caller promises that it is null, or was allocated by `FormatMessage`, which asks malloc, and isn't
-    // used any more.
-    unsafe { libc::free(memory) };
-    ptr::null_mut()
-}
-
-/// `CloseHandle`: refuses every handle (`ERROR_INVALID_HANDLE`), since this library returns none that it closes.
-/// `FreeLibrary` frees modules.
-///
-/// Reference: [CloseHandle](https://learn.microsoft.com/en-us/windows/win32/api/handleapi/nf-handleapi-closehandle).
-#[unsafe(no_mangle)]
-#[allow(non_snake_case, reason = "the documented name")]
-pub extern "C" fn sspcache_CloseHandle(_handle: *mut c_void) -> i32 {
-    sspcache_SetLastError(ERROR_INVALID_HANDLE);
-    0
 }
 
 /// The text of a code in the form that the flags choose.

@@ -2,7 +2,8 @@
  * The Win32 types that the headers of the parent folder use, with their documented sizes:
  * https://learn.microsoft.com/en-us/windows/win32/winprog/windows-data-types
  *
- * WCHAR has 16 bits, as on Windows, and is char16_t: write TEXT("...") or u"...". L"..." needs -fshort-wchar.
+ * WCHAR has 16 bits, as on Windows. With -fshort-wchar it is wchar_t, and L"..." is a text of it. Without, it is char16_t: write
+ * TEXT("...") or u"...". There L"..." has 32 bits, and the compiler stops where a program passes one.
  */
 #ifndef SSPCACHE_BASE_H
 #define SSPCACHE_BASE_H
@@ -11,6 +12,14 @@
 #include <stdint.h>
 #ifndef __cplusplus
 #include <uchar.h>
+#endif
+
+/*
+ * In C a pointer to units of another size is only warned of by some compilers, and the function would read half of the text. C++
+ * stops in any case. A program whose own code needs other pointers to pass may define SSPCACHE_ALLOW_INCOMPATIBLE_POINTERS.
+ */
+#if defined(__GNUC__) && !defined(__cplusplus) && !defined(SSPCACHE_ALLOW_INCOMPATIBLE_POINTERS)
+#pragma GCC diagnostic error "-Wincompatible-pointer-types"
 #endif
 
 /*
@@ -29,7 +38,15 @@
 
 typedef char CHAR;
 typedef unsigned char UCHAR;
+#if defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+typedef wchar_t WCHAR;
+#define SSPCACHE_WIDE_TEXT(text) L##text
+#define SSPCACHE_SHORT_WCHAR
+#else
 typedef char16_t WCHAR;
+#define SSPCACHE_WIDE_TEXT(text) u##text
+#endif
+#define SSPCACHE_WIDE(text) SSPCACHE_WIDE_TEXT(text)
 typedef uint8_t BYTE;
 typedef uint16_t WORD;
 typedef uint32_t DWORD;
@@ -100,6 +117,7 @@ typedef HANDLE *LPHANDLE;
 typedef HANDLE HMODULE;
 typedef HANDLE HINSTANCE;
 typedef HANDLE HLOCAL;
+typedef HANDLE HGLOBAL;
 
 #define VOID void
 #define CONST const
@@ -138,6 +156,13 @@ typedef struct _FILETIME {
     DWORD dwHighDateTime;
 } FILETIME, *PFILETIME, *LPFILETIME;
 
+/* The functions that take one ignore it. */
+typedef struct _SECURITY_ATTRIBUTES {
+    DWORD nLength;
+    LPVOID lpSecurityDescriptor;
+    BOOL bInheritHandle;
+} SECURITY_ATTRIBUTES, *PSECURITY_ATTRIBUTES, *LPSECURITY_ATTRIBUTES;
+
 typedef struct _LUID {
     DWORD LowPart;
     LONG HighPart;
@@ -158,8 +183,16 @@ typedef struct _GUID {
 typedef INT_PTR (*FARPROC)(void);
 
 #define WINAPI
+#define WINAPIV
 #define APIENTRY WINAPI
 #define CALLBACK
+#define NTAPI
+#ifndef __cdecl
+#define __cdecl
+#endif
+#ifndef __stdcall
+#define __stdcall
+#endif
 
 #ifndef FALSE
 #define FALSE 0
@@ -172,7 +205,7 @@ typedef INT_PTR (*FARPROC)(void);
 typedef WCHAR TCHAR, *PTCHAR;
 typedef LPCWSTR PCTSTR, LPCTSTR;
 typedef LPWSTR PTSTR, LPTSTR;
-#define SSPCACHE_TEXT(text) u##text
+#define SSPCACHE_TEXT(text) SSPCACHE_WIDE(text)
 #else
 typedef CHAR TCHAR, *PTCHAR;
 typedef LPCSTR PCTSTR, LPCTSTR;
@@ -216,6 +249,7 @@ SSPCACHE_SIZE(ULARGE_INTEGER, 8);
 SSPCACHE_SIZE(FILETIME, 8);
 SSPCACHE_SIZE(LUID, 8);
 SSPCACHE_SIZE(GUID, 16);
+SSPCACHE_SIZE(SECURITY_ATTRIBUTES, 24);
 SSPCACHE_SIZE(HMODULE, sizeof(void *));
 SSPCACHE_SIZE(FARPROC, sizeof(void *));
 SSPCACHE_STATIC_ASSERT(sizeof(void *) == 8, "this library is for 64-bit systems");

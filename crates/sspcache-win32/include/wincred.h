@@ -1,0 +1,99 @@
+/*
+ * The types and numbers of the Credential Manager, for programs that fill them in. Its functions are not here.
+ * https://learn.microsoft.com/en-us/windows/win32/api/wincred/
+ */
+#ifndef SSPCACHE_WINCRED_H
+#define SSPCACHE_WINCRED_H
+
+#include "sspcache/base.h"
+
+#define CRED_MAX_STRING_LENGTH 256
+#define CRED_MAX_USERNAME_LENGTH (256 + 1 + 256)
+#define CRED_MAX_GENERIC_TARGET_NAME_LENGTH 32767
+#define CRED_MAX_DOMAIN_TARGET_NAME_LENGTH (256 + 1 + 80)
+#define CRED_MAX_VALUE_SIZE 256
+#define CRED_MAX_ATTRIBUTES 64
+/* Microsoft's own; MinGW's header has 512. */
+#define CRED_MAX_CREDENTIAL_BLOB_SIZE (5 * 512)
+
+#define CREDUI_MAX_MESSAGE_LENGTH 32767
+#define CREDUI_MAX_CAPTION_LENGTH 128
+#define CREDUI_MAX_USERNAME_LENGTH CRED_MAX_USERNAME_LENGTH
+#define CREDUI_MAX_PASSWORD_LENGTH 256
+
+#define CRED_TYPE_GENERIC 1
+#define CRED_TYPE_DOMAIN_PASSWORD 2
+#define CRED_TYPE_DOMAIN_CERTIFICATE 3
+#define CRED_TYPE_DOMAIN_VISIBLE_PASSWORD 4
+
+#define CRED_FLAGS_PROMPT_NOW 0x2
+#define CRED_FLAGS_USERNAME_TARGET 0x4
+
+#define CRED_PERSIST_NONE 0
+#define CRED_PERSIST_SESSION 1
+#define CRED_PERSIST_LOCAL_MACHINE 2
+#define CRED_PERSIST_ENTERPRISE 3
+
+typedef struct _CREDENTIAL_ATTRIBUTEA {
+    LPSTR Keyword;
+    DWORD Flags;
+    DWORD ValueSize;
+    LPBYTE Value;
+} CREDENTIAL_ATTRIBUTEA, *PCREDENTIAL_ATTRIBUTEA;
+
+typedef struct _CREDENTIALA {
+    DWORD Flags;
+    DWORD Type;
+    LPSTR TargetName;
+    LPSTR Comment;
+    FILETIME LastWritten;
+    DWORD CredentialBlobSize;
+    LPBYTE CredentialBlob;
+    DWORD Persist;
+    DWORD AttributeCount;
+    PCREDENTIAL_ATTRIBUTEA Attributes;
+    LPSTR TargetAlias;
+    LPSTR UserName;
+} CREDENTIALA, *PCREDENTIALA;
+
+SSPCACHE_SIZE(CREDENTIAL_ATTRIBUTEA, 24);
+SSPCACHE_SIZE(CREDENTIALA, 80);
+
+typedef struct _CREDENTIAL_ATTRIBUTEW {
+    LPWSTR Keyword;
+    DWORD Flags;
+    DWORD ValueSize;
+    LPBYTE Value;
+} CREDENTIAL_ATTRIBUTEW, *PCREDENTIAL_ATTRIBUTEW;
+
+typedef struct _CREDENTIALW {
+    DWORD Flags;
+    DWORD Type;
+    LPWSTR TargetName;
+    LPWSTR Comment;
+    FILETIME LastWritten;
+    DWORD CredentialBlobSize;
+    LPBYTE CredentialBlob;
+    DWORD Persist;
+    DWORD AttributeCount;
+    PCREDENTIAL_ATTRIBUTEW Attributes;
+    LPWSTR TargetAlias;
+    LPWSTR UserName;
+} CREDENTIALW, *PCREDENTIALW;
+
+SSPCACHE_SIZE(CREDENTIAL_ATTRIBUTEW, 24);
+SSPCACHE_SIZE(CREDENTIALW, 80);
+
+#ifdef UNICODE
+typedef CREDENTIAL_ATTRIBUTEW CREDENTIAL_ATTRIBUTE;
+typedef PCREDENTIAL_ATTRIBUTEW PCREDENTIAL_ATTRIBUTE;
+typedef CREDENTIALW CREDENTIAL;
+typedef PCREDENTIALW PCREDENTIAL;
+#else
+typedef CREDENTIAL_ATTRIBUTEA CREDENTIAL_ATTRIBUTE;
+typedef PCREDENTIAL_ATTRIBUTEA PCREDENTIAL_ATTRIBUTE;
+typedef CREDENTIALA CREDENTIAL;
+typedef PCREDENTIALA PCREDENTIAL;
+#endif
+
+#endif
