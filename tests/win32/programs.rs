@@ -274,6 +274,36 @@ fn what_takes_wchar_t_for_32_bits_is_not_used_unseen() {
     }
 }
 
+/// L12: a relative folder of the library path, and an empty one, are as the linker has them.
+#[test]
+fn a_relative_folder_of_the_library_path_is_searched() {
+    let stage = Stage::new();
+    let program = win32::compile(&stage, COMPILERS[0], "program", &fixture("win32/program.c"), &[]);
+    let [here, elsewhere] = ["mocks", "elsewhere"].map(|name| stage.path(name));
+    fs::create_dir_all(here.join("below")).unwrap();
+    fs::create_dir_all(&elsewhere).unwrap();
+    fs::rename(stage.path("MSNSSPC.dll"), here.join("below/MSNSSPC.dll")).unwrap();
+    let library = win32::library();
+    let run = |path: &str| {
+        let mut command = Command::new(&program);
+        let path = format!("{}:{path}", library.display());
+        command.current_dir(&here).env("LD_LIBRARY_PATH", &path).env("DYLD_LIBRARY_PATH", &path);
+        Ran::of(&mut command)
+    };
+    for (path, is_found) in [
+        ("/nowhere", false),
+        ("below", true),
+        ("./below", true),
+        ("../mocks/below/", true),
+        ("/nowhere:below", true),
+        ("../below", false),
+    ] {
+        let ran = run(path);
+        assert_eq!(ran.status == 0, is_found, "{path}: {ran:?}");
+        assert_eq!(ran.stdout == PROGRAM, is_found, "{path}: {ran:?}");
+    }
+}
+
 /// L13: the page lists the functions that the headers have, no more and no less.
 #[test]
 fn the_page_lists_each_function_of_the_headers() {

@@ -1,6 +1,12 @@
 //! The one loader of this process.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use libloading::os::unix::Library;
 use sspcache_loader::{EmulatedLoader, ModuleFile};
@@ -38,12 +44,43 @@ pub(crate) fn refresh_search() {
     /// The folders that a host's linker searches after those of the variable.
     const USUAL: [&str; 2] = ["/usr/local/lib", "/usr/lib"];
     let loader = loader();
-    if let Ok(current) = env::current_dir() {
-        loader.set_current_directory(&to_windows(&current));
+    let current = env::current_dir().ok();
+    if let Some(current) = &current {
+        loader.set_current_directory(&to_windows(current));
     }
     let path = env::var_os(LIBRARY_PATH).unwrap_or_default();
-    let folders = env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let folders = entries(&path).filter_map(|folder| {
+        // As the linker has it: from the current directory, which an empty entry is.
+        if folder.is_absolute() { Some(folder) } else { Some(absolute(current.as_ref()?, &folder)) }
+    });
     let folders = folders.chain(USUAL.map(PathBuf::from)).map(|folder| to_windows(&folder));
     let folders: Vec<U16String> = [secur32::folder()].into_iter().chain(folders).collect();
     loader.set_system_folders(folders.iter().map(Into::into));
+}
+
+/// The entries of a library path. A variable that is empty has none. glibc takes `;` for `:`, too.
+fn entries(path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    let is_end = |byte: &u8| *byte == b':' || cfg!(target_env = "gnu") && *byte == b';';
+    let entries = path.as_bytes().split(is_end).filter(|_| !path.is_empty());
+    entries.map(|entry| PathBuf::from(OsStr::from_bytes(entry)))
+}
+
+/// A relative folder from the current one. The loader's paths have no dots, so those are resolved here, as the host does.
+fn absolute(current: &Path, folder: &Path) -> PathBuf {
+    let joined = current.join(folder);
+    fs::canonicalize(&joined).unwrap_or(joined)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_path_has_an_entry_between_colons_even_an_empty_one() {
+        let all = |path: &str| entries(path.as_ref()).collect::<Vec<_>>();
+        assert_eq!(all("/a:b:"), ["/a", "b", ""].map(PathBuf::from));
+        assert!(all("").is_empty());
+        let semicolon = all("/a;b");
+        assert_eq!(semicolon.len(), if cfg!(target_env = "gnu") { 2 } else { 1 });
+    }
 }
