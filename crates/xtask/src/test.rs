@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Mutex;
 use std::thread;
@@ -578,7 +578,52 @@ fn c_programs(workspace: &Workspace, distribution: &Path) -> Result<()> {
     cmd!(shell, "cmake -S fixtures/packages -B {built} -DCMAKE_PREFIX_PATH={moved} -DVERSION={version}")
         .run()?;
     cmd!(shell, "cmake --build {built}").run()?;
+    cmd!(shell, "ctest --test-dir {built} --output-on-failure --no-tests=error").run()?;
+    pasted_project(workspace, &folder, &moved)?;
+    pasted_commands(workspace)
+}
+
+/// Builds and tests the CMake project of `docs/win32.md` as it is pasted from there, with the example beside it.
+fn pasted_project(workspace: &Workspace, folder: &Path, distribution: &Path) -> Result<()> {
+    let shell = &workspace.shell;
+    let (project, built) = (folder.join("pasted"), folder.join("pasted built"));
+    let page = shell.read_file("docs/win32.md")?;
+    shell.write_file(project.join("CMakeLists.txt"), block(&page, "cmake")?)?;
+    shell.copy_file(distribution.join("examples/sign_in_and_out.c"), &project)?;
+    cmd!(shell, "cmake -S {project} -B {built} -DCMAKE_PREFIX_PATH={distribution}").run()?;
+    cmd!(shell, "cmake --build {built}").run()?;
     Ok(cmd!(shell, "ctest --test-dir {built} --output-on-failure --no-tests=error").run()?)
+}
+
+/// Runs the commands for C of the README as they are pasted from there, in a checkout.
+fn pasted_commands(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let page = shell.read_file("README.md")?;
+    let section = page.split("\n## ").find(|section| section.starts_with("C and C++\n"));
+    let commands = block(section.context("README.md has no section on C")?, "console")?;
+    let commands: Vec<_> = commands.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let is_made = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name == "sign_in_and_out" || name.starts_with("run.") && name.ends_with(".jsonl")
+    };
+    let remove = || -> Result<()> {
+        for path in shell.read_dir(".")?.iter().filter(|path| is_made(path)) {
+            shell.remove_path(path)?;
+        }
+        Ok(())
+    };
+    remove()?;
+    let script = commands.join("\n");
+    let ran = cmd!(shell, "sh -e -c {script}").run();
+    remove()?;
+    Ok(ran?)
+}
+
+/// The first block of code of a page in a language.
+fn block<'a>(page: &'a str, language: &str) -> Result<&'a str> {
+    let begin = format!("```{language}\n");
+    let block = page.split_once(&begin).and_then(|(_, rest)| rest.split_once("```"));
+    block.map(|(block, _)| block).with_context(|| format!("the page has no block of {language}"))
 }
 
 /// Builds the last commit once more, in a folder of another length and with nothing that was built before, and compares each file.
