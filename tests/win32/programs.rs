@@ -170,7 +170,7 @@ int main(void)
     pid_t child = fork();
 
     if (child == 0) {
-        printf("child: %d", (int)WaitForSingleObject(thread, INFINITE));
+        printf("child: %d", (int)WaitForSingleObject(thread, 60000));
         printf(", error %d; ", (int)GetLastError());
         thread = CreateThread(NULL, 0, ends, NULL, 0, NULL);
         printf("its own: %d", (int)WaitForSingleObject(thread, INFINITE));
