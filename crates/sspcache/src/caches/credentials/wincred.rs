@@ -37,7 +37,8 @@ pub(super) fn enumerate(filter: &Filter) -> Result<Vec<StoredCredential>, Refusa
     // SAFETY: the filter ends in a null, and the places are valid for the call to fill in.
     let found = unsafe { enumerate(filter.as_ptr(), 0, &raw mut list.count, &raw mut list.entries) };
     check("CredEnumerateW", found)?;
-    Ok(list.entries().map(stored).collect())
+    // SAFETY: the list is there until they are made.
+    Ok(list.entries().map(|entry| unsafe { stored(&entry) }).collect())
 }
 
 /// Deletes one entry.
@@ -79,8 +80,9 @@ struct List {
 }
 
 impl List {
-    /// Each entry is valid until this is dropped.
-    fn entries(&self) -> impl Iterator<Item = &CREDENTIALW> {
+    /// The entries, whose pointers are valid until this is dropped. Nothing but the array is aligned: Wine 8 puts a string where the
+    /// secret before it ends *(observed)*.
+    fn entries(&self) -> impl Iterator<Item = CREDENTIALW> {
         let entries: &[*mut CREDENTIALW] = if self.entries.is_null() {
             &[]
         } else {
@@ -88,7 +90,7 @@ impl List {
             unsafe { slice::from_raw_parts(self.entries, self.count as usize) }
         };
         // SAFETY: each points to an entry in the same allocation.
-        entries.iter().filter_map(|&entry| unsafe { entry.as_ref() })
+        entries.iter().filter(|entry| !entry.is_null()).map(|entry| unsafe { entry.read_unaligned() })
     }
 }
 
@@ -109,21 +111,19 @@ impl Drop for List {
     }
 }
 
-fn stored(entry: &CREDENTIALW) -> StoredCredential {
-    let target = if entry.TargetName.is_null() {
-        String::new()
-    } else {
-        let mut length = 0;
+/// What is told of an entry.
+///
+/// # Safety
+/// It is one of a list that is there.
+unsafe fn stored(entry: &CREDENTIALW) -> StoredCredential {
+    let mut target = Vec::new();
+    if !entry.TargetName.is_null() {
         // SAFETY: the strings of an entry end in a null, and this one is read no further.
-        while unsafe { *entry.TargetName.add(length) } != 0 {
-            length += 1;
-        }
-        // SAFETY: that many units were read.
-        let units = unsafe { slice::from_raw_parts(entry.TargetName, length) };
-        // Where it is not Unicode, the text names no entry: it is left, and so reported.
-        String::from_utf16_lossy(units)
-    };
-    StoredCredential { target, kind: entry.Type }
+        let unit = |index| unsafe { entry.TargetName.add(index).read_unaligned() };
+        target.extend((0..usize::MAX).map(unit).take_while(|&unit| unit != 0));
+    }
+    // Where it is not Unicode, the text names no entry: it is left, and so reported.
+    StoredCredential { target: String::from_utf16_lossy(&target), kind: entry.Type }
 }
 
 /// What a function returned.
