@@ -20,7 +20,7 @@ use libloading::os::unix::{Library as Module, RTLD_LOCAL, RTLD_NOW};
 use crate::loader::{Loader as _, Module as _, NativeLoader};
 
 /// The errors that decide what to do next. They are the same numbers in each library.
-pub(super) const KRB5_CC_UNKNOWN_TYPE: i32 = -1_765_328_244;
+const KRB5_CC_UNKNOWN_TYPE: i32 = -1_765_328_244;
 const KRB5_CC_NOTFOUND: i32 = -1_765_328_243;
 const KRB5_CC_END: i32 = -1_765_328_242;
 const KRB5_FCC_NOFILE: i32 = -1_765_328_189;
@@ -141,7 +141,7 @@ struct Creds([Raw; 128]);
 /// What a library said when it failed.
 #[derive(Debug)]
 pub(super) struct Fault {
-    pub(super) code: i32,
+    code: i32,
     /// What was done to what, what the library said, and which it was.
     pub(super) text: String,
 }
@@ -150,6 +150,11 @@ impl Fault {
     /// The ccache isn't there.
     pub(super) fn is_absence(&self) -> bool {
         [KRB5_FCC_NOFILE, KRB5_CC_NOTFOUND, libc::ENOENT].contains(&self.code)
+    }
+
+    /// The library has no ccaches of the type.
+    pub(super) fn is_unknown_type(&self) -> bool {
+        self.code == KRB5_CC_UNKNOWN_TYPE
     }
 }
 

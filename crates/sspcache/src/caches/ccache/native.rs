@@ -16,7 +16,8 @@ use super::{
 /// The Kerberos libraries that this process has loaded, or that are installed.
 ///
 /// [`Selection::Memory`], and a name of the type `MEMORY`, ask the loaded ones alone. The others ask those, too; where none is
-/// loaded, an installed one is loaded, MIT krb5's before Heimdal's: a library isn't the cache. It stays loaded.
+/// loaded, or none knows the type of the ccache, an installed one is loaded, MIT krb5's before Heimdal's: a library isn't the cache.
+/// It stays loaded.
 #[derive(Debug, Default)]
 pub struct NativeCcaches(());
 
@@ -26,36 +27,50 @@ impl CcacheLibrary for NativeCcaches {
         match selection {
             Selection::Memory => find_in_memory(None, &mut found),
             Selection::Named(name) => find_named(name, &mut found)?,
-            Selection::Default | Selection::Collection => {
-                let is_collection = *selection == Selection::Collection;
-                let mut libraries = Library::loaded();
-                if libraries.is_empty() {
-                    libraries.extend(Library::installed().next());
-                }
-                if libraries.is_empty() {
-                    let default = place::default_without_library(env::var_os("KRB5CCNAME").as_deref());
-                    return Err(without_library(&default));
-                }
-                for library in &libraries {
-                    found.all_or_why(selection, library, |found| {
-                        let context = Context::new(library)?;
-                        let default = context.default_name()?;
-                        match Place::of(&default) {
-                            Place::Memory => find_in_memory(Some(&default), found),
-                            Place::Directory(path) if is_collection => {
-                                found.in_directory(&context, &path)?;
-                            }
-                            Place::Directory(path) => found.resolve(&context, &place::default_in(&path))?,
-                            _ if is_collection => found.collection(&context, &default)?,
-                            _ => found.resolve(&context, &default)?,
-                        }
-                        Ok(())
-                    });
-                }
-            }
+            Selection::Default | Selection::Collection => find_default(selection, &mut found)?,
         }
         if found.0.is_empty() { Err(Refusal::Absent) } else { Ok(found.0) }
     }
+}
+
+/// The default of each library, or all in its collection. They may differ.
+fn find_default(selection: &Selection, found: &mut Found) -> Result<(), Refusal> {
+    let is_collection = *selection == Selection::Collection;
+    let search = |library: &Rc<Library>, found: &mut Found| -> Result<(), Stopped> {
+        let context = Context::new(library)?;
+        let default = context.default_name()?;
+        match Place::of(&default) {
+            Place::Memory => find_in_memory(Some(&default), found),
+            Place::Directory(path) if is_collection => found.in_directory(&context, &path)?,
+            Place::Directory(path) => found.resolve(&context, &place::default_in(&path))?,
+            _ if is_collection => found.collection(&context, &default)?,
+            _ => found.resolve(&context, &default)?,
+        }
+        Ok(())
+    };
+    // A library has nothing in a ccache whose type it doesn't know, but another may have.
+    let mut unknown = Vec::new();
+    let mut knows = |library: &Rc<Library>| match search(library, found) {
+        Err(Stopped::Fault(fault)) if fault.is_unknown_type() => {
+            unknown.push(fault.text);
+            false
+        }
+        ended => {
+            found.add_why(selection, library, ended);
+            true
+        }
+    };
+    let loaded = Library::loaded();
+    let answered = loaded.iter().filter(|library| knows(library)).count();
+    if answered > 0 || Library::installed().any(|library| knows(&library)) {
+        return Ok(());
+    }
+    unknown.dedup();
+    if unknown.is_empty() {
+        let default = place::default_without_library(env::var_os("KRB5CCNAME").as_deref());
+        return Err(without_library(&default));
+    }
+    Err(Refusal::Unsupported(unknown.join("; ")))
 }
 
 /// What keeps a search from going on.
@@ -87,10 +102,10 @@ impl Stopped {
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        match fault.code {
-            _ if fault.is_absence() => Self::Absent,
-            krb5::KRB5_CC_UNKNOWN_TYPE => Self::Unsupported(fault.text),
-            _ => Self::failed(fault.text),
+        match fault {
+            fault if fault.is_absence() => Self::Absent,
+            fault if fault.is_unknown_type() => Self::Unsupported(fault.text),
+            fault => Self::failed(fault.text),
         }
     }
 }
@@ -106,14 +121,9 @@ impl Found {
         }
     }
 
-    /// Adds what a search finds in a library. What stops it is found, too: the rest of the ccaches are not to suffer.
-    fn all_or_why(
-        &mut self,
-        selection: &Selection,
-        library: &Library,
-        find: impl FnOnce(&mut Self) -> Result<(), Stopped>,
-    ) {
-        match find(self).map_err(Stopped::into_refusal) {
+    /// Adds what stopped a search in a library: the rest of the ccaches are not to suffer.
+    fn add_why(&mut self, selection: &Selection, library: &Library, ended: Result<(), Stopped>) {
+        match ended.map_err(Stopped::into_refusal) {
             Ok(()) | Err(Refusal::Absent) => {}
             Err(why) => self.0.push(Box::new(Unreadable {
                 name: selection.to_string(),
@@ -167,7 +177,7 @@ impl Found {
 /// The ccaches in memory of the loaded libraries: all that they list, or the one of this name.
 fn find_in_memory(name: Option<&str>, found: &mut Found) {
     for library in Library::loaded() {
-        found.all_or_why(&Selection::Memory, &library, |found| {
+        let search = |found: &mut Found| -> Result<(), Stopped> {
             let context = Context::new(&library)?;
             let mut listed = Vec::new();
             if !context.in_memory(|handle| listed.push(NativeCcache::of(handle)))? {
@@ -184,7 +194,9 @@ fn find_in_memory(name: Option<&str>, found: &mut Found) {
             // Two libraries may each have one of the same name.
             found.0.extend(listed.into_iter().map(|ccache| Box::new(ccache) as Box<dyn Ccache>));
             Ok(())
-        });
+        };
+        let ended = search(found);
+        found.add_why(&Selection::Memory, &library, ended);
     }
 }
 
@@ -210,7 +222,7 @@ fn find_named(name: &str, found: &mut Found) -> Result<(), Refusal> {
             found.resolve(&context, name)
         };
         match find(found) {
-            Err(Stopped::Fault(fault)) if fault.code == krb5::KRB5_CC_UNKNOWN_TYPE => {
+            Err(Stopped::Fault(fault)) if fault.is_unknown_type() => {
                 unknown.push(fault.text);
             }
             ended => return ended.map_err(Stopped::into_refusal),
