@@ -13,7 +13,7 @@ const SELECTION: &str = "SSPCACHE_TEST_SELECTION";
 const LIBRARY: &str = "SSPCACHE_TEST_LIBRARY";
 /// Whether it only looks.
 const LOOKS: &str = "SSPCACHE_TEST_LOOKS";
-/// Limits what the process can do: `nobody`, or `no-space`.
+/// Limits what the process can do: `nobody`, `no-space`, or `no-keyrings`.
 const LIMIT: &str = "SSPCACHE_TEST_LIMIT";
 
 pub(crate) const MIT: &str = "libkrb5.so.3";
@@ -154,6 +154,26 @@ mod child {
                     assert_eq!(libc::setuid(65534), 0);
                 }
             },
+            #[cfg(target_os = "linux")]
+            Ok("no-keyrings") => {
+                let step = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
+                // As of <linux/bpf_common.h> and <linux/seccomp.h>: the number of the call; if it is this, EPERM; else go on.
+                let keyctl = libc::SYS_keyctl.try_into().unwrap();
+                let refused = libc::SECCOMP_RET_ERRNO | 1;
+                let mut steps = [
+                    step(0x20, 0, 0),
+                    step(0x15, 1, keyctl),
+                    step(6, 0, refused),
+                    step(6, 0, libc::SECCOMP_RET_ALLOW),
+                ];
+                let filter = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
+                // SAFETY: the filter is valid during the call, and is for this thread.
+                unsafe {
+                    assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+                    let mode = libc::SECCOMP_MODE_FILTER;
+                    assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter), 0);
+                }
+            }
             Ok("no-space") => {
                 let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
                 // SAFETY: the signal is ignored, so that a write fails; the structure is valid.

@@ -141,6 +141,22 @@ fn a_type_that_no_library_knows_is_unsupported() {
     }
 }
 
+/// K3: as in containers.
+#[test]
+#[ignore = "needs a KDC: cargo xtask test"]
+fn where_a_process_may_have_no_keyrings_they_are_unsupported() {
+    let (kdc, _) = signed_in();
+    for name in
+        ["KEYRING:session:sspcache", "KEYRING:user:sspcache", "KEYRING:persistent:0", "KEYRING:sspcache"]
+    {
+        for selection in ["default", "collection", name] {
+            let row = flush(&kdc, selection, name).with(MIT).limited("no-keyrings").row();
+            assert_eq!(row.outcome, "unsupported", "{row:?}");
+            assert!(row.text.contains("no keyrings") && row.text.contains(name), "{row:?}");
+        }
+    }
+}
+
 /// K3
 #[test]
 #[ignore = "needs a KDC: cargo xtask test"]

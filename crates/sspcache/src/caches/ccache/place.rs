@@ -56,8 +56,14 @@ impl Place {
                 Err(error) if is_absent(&error) => Err(Refusal::Absent),
                 _ => Ok(()),
             },
-            Self::Keyring(name) if !keyrings::may_have(name) => Err(Refusal::Absent),
-            Self::Keyring(_) | Self::Memory | Self::Other => Ok(()),
+            Self::Keyring(name) => match keyrings::may_have(name) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Refusal::Absent),
+                Err(error) => Err(Refusal::Unsupported(format!(
+                    "the kernel gives this process no keyrings, so none for KEYRING:{name}: {error}"
+                ))),
+            },
+            Self::Memory | Self::Other => Ok(()),
         }
     }
 }
@@ -168,7 +174,7 @@ fn locked_by(file: &fs::File) -> Option<String> {
 mod keyrings {
     //! [keyctl(2)](https://man7.org/linux/man-pages/man2/keyctl.2.html): names of MIT krb5's keyrings.
 
-    use std::{ffi::CString, fs};
+    use std::{ffi::CString, fs, io};
 
     const KEYCTL_SEARCH: libc::c_long = 10;
     const THREAD: libc::c_long = -1;
@@ -178,34 +184,48 @@ mod keyrings {
 
     /// Whether there may be a ccache of this name. MIT krb5 keeps a collection in a keyring `_krb_NAME` of the one that the name
     /// begins with, and makes it in order to look into it.
-    pub(super) fn may_have(name: &str) -> bool {
+    ///
+    /// # Errors
+    /// Where the process has no keyrings: a container may forbid them.
+    pub(super) fn may_have(name: &str) -> io::Result<bool> {
         let mut parts = name.split(':');
-        let (Some(first), second) = (parts.next(), parts.next()) else { return true };
+        let (Some(first), second) = (parts.next(), parts.next()) else { return Ok(true) };
         let (anchor, collection) = match (first, second) {
-            ("persistent", user) => return may_have_persistent(user),
+            ("persistent", user) => {
+                // Not for what it finds: whether it may be asked.
+                has(USER, "_krb")?;
+                return Ok(may_have_persistent(user));
+            }
             ("thread", Some(collection)) => (THREAD, collection),
             ("process", Some(collection)) => (PROCESS, collection),
             ("session", Some(collection)) => (SESSION, collection),
             ("user", Some(collection)) => (USER, collection),
             // Of an older time: a keyring of that name in the session's.
             ("legacy", Some(collection)) | (collection, None) => {
-                return has(SESSION, collection) || has(SESSION, &format!("_krb_{collection}"));
+                return Ok(has(SESSION, collection)? || has(SESSION, &format!("_krb_{collection}"))?);
             }
             // No name that MIT krb5 knows: it says so.
-            _ => return true,
+            _ => return Ok(true),
         };
         has(anchor, &format!("_krb_{collection}"))
     }
 
     /// Whether a keyring has another of this name in it.
-    fn has(anchor: libc::c_long, name: &str) -> bool {
-        let Ok(name) = CString::new(name) else { return false };
+    fn has(anchor: libc::c_long, name: &str) -> io::Result<bool> {
+        let Ok(name) = CString::new(name) else { return Ok(false) };
         // SAFETY: both strings are valid; 0 is for no keyring to link what is found to.
         let found = unsafe {
             libc::syscall(libc::SYS_keyctl, KEYCTL_SEARCH, anchor, c"keyring".as_ptr(), name.as_ptr(), 0)
         };
-        // A keyring that may not be searched may have it.
-        found >= 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ENOKEY)
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            _ if found >= 0 => Ok(true),
+            Some(libc::ENOKEY) => Ok(false),
+            // Not of this call, but of a filter of system calls.
+            Some(libc::EPERM | libc::ENOSYS) => Err(error),
+            // A keyring that may not be searched may have it.
+            _ => Ok(true),
+        }
     }
 
     /// The kernel makes a user's persistent keyring for whoever asks for it, so the list of keys says whether it is there.
@@ -222,8 +242,9 @@ mod keyrings {
 mod keyrings {
     //! Linux alone has keyrings; elsewhere a library says so.
 
-    pub(super) fn may_have(_: &str) -> bool {
-        true
+    #[expect(clippy::unnecessary_wraps, reason = "Linux may fail")]
+    pub(super) fn may_have(_: &str) -> std::io::Result<bool> {
+        Ok(true)
     }
 }
 
