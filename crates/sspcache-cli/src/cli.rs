@@ -17,11 +17,12 @@ const DEFAULT_FRAMES: u8 = 8;
 /// The most frames of a stack that the mocks record.
 const MOST_FRAMES: i64 = 32;
 
-/// Flushes SSP credential caches, and tests that programs do.
+/// Flushes credential caches, and tests that programs do.
 ///
 /// A Security Support Provider (SSP) may cache the credentials of each user who signs in through it, so that the next
 /// sign-in needs no password. `CleanupCredentialCache` flushes that cache; a program that forgets to call it leaves its
-/// users' credentials behind. sspcache runs programs against a mock SSP and reports what they leave.
+/// users' credentials behind. sspcache runs programs against a mock SSP and reports what they leave. It also lists and flushes what
+/// the user's programs share: Kerberos tickets, and entries of the Credential Manager.
 #[derive(Debug, Parser)]
 #[command(name = "sspcache", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {

@@ -189,7 +189,7 @@ impl fmt::Display for Error {
                 "{cache}: not flushed: the window station {station} is not visible (flags {flags:#x}, without \
                  WSF_VISIBLE), as that of a service; WinINet's functions are not for services. SSH sessions, scheduled \
                  tasks and CI agents have such a station too: if this is one, opt in with \
-                 SspCachesBuilder::allow_non_interactive(true)"
+                 allow_non_interactive(true)"
             ),
             Self::NotEncrypted { module } => {
                 write!(

@@ -78,8 +78,7 @@ mod child {
             "{error:?}"
         );
         let (text, flags) = (error.to_string(), format!("flags {flags:#x}"));
-        for part in [&station, &flags, "without WSF_VISIBLE", "SspCachesBuilder::allow_non_interactive(true)"]
-        {
+        for part in [&station, &flags, "without WSF_VISIBLE", "allow_non_interactive(true)"] {
             assert!(text.contains(part), "{text}");
         }
         assert_eq!(ssp.calls(), 0);

@@ -191,7 +191,7 @@ fn a_station_that_is_not_visible_is_refused_unless_the_caller_opts_in() {
     let provider = SspCaches::new(on_station());
     let error = provider.flush("MSNSSPC.dll").unwrap_err();
     assert!(matches!(&error, Error::NonInteractiveWindowStation { flags: 0x10, .. }), "{error:?}");
-    insta::assert_snapshot!(error, @"MSNSSPC.dll: not flushed: the window station Service-0x0-3e7$ is not visible (flags 0x10, without WSF_VISIBLE), as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI agents have such a station too: if this is one, opt in with SspCachesBuilder::allow_non_interactive(true)");
+    insta::assert_snapshot!(error, @"MSNSSPC.dll: not flushed: the window station Service-0x0-3e7$ is not visible (flags 0x10, without WSF_VISIBLE), as that of a service; WinINet's functions are not for services. SSH sessions, scheduled tasks and CI agents have such a station too: if this is one, opt in with allow_non_interactive(true)");
     assert_eq!(provider.loader().log.take(), ["inside a loader callback?", "which window station?"]);
 
     let provider = SspCaches::builder(on_station()).allow_non_interactive(true).build();
