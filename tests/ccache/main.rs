@@ -15,6 +15,9 @@ mod flush;
 // Kerberos.framework.
 #[cfg(target_os = "macos")]
 mod macos;
+// The cases that emulated ccaches run as well.
+#[cfg(target_os = "linux")]
+mod table;
 // Tickets are gone after a flush: K1, K2, K4.
 #[cfg(target_os = "linux")]
 mod tickets;

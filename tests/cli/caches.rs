@@ -1,6 +1,8 @@
 //! `sspcache caches` and `sspcache flush`: names, questions, exit status, and what becomes of a ccache. Other caches that are there are
 //! tested over emulated ones, beside the code.
 
+#[cfg(target_os = "linux")]
+use sspcache_tests::ccache_file::{self, SECRET};
 use sspcache_tests::program::{Ran, sspcache};
 use tempfile::TempDir;
 
@@ -155,6 +157,7 @@ mod terminal {
     }
 
     /// K1, K4
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_flush_says_what_it_would_empty_and_asks() {
         let folder = folder();
@@ -174,46 +177,19 @@ mod terminal {
 }
 
 /// The server of the ticket in a ccache of [`write_ccache`].
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 const TICKET: &str = "krbtgt/CONTOSO.EXAMPLE@CONTOSO.EXAMPLE";
 
-/// Its session key, and its ticket.
-#[cfg(unix)]
-const SECRET: &str = "0123456789abcdef";
-
 /// Writes a ccache of alice's with one ticket, in the folder.
-///
-/// Reference: <https://web.mit.edu/kerberos/krb5-latest/doc/formats/ccache_file_format.html>, version 4.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn write_ccache(folder: &TempDir, name: &str) -> std::path::PathBuf {
-    let data = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
-    let principal = |kind: u32, components: &[&str]| {
-        let numbers = [kind, u32::try_from(components.len()).unwrap()].map(u32::to_be_bytes).concat();
-        let names = [&["CONTOSO.EXAMPLE"], components].concat();
-        [numbers, names.iter().flat_map(|name| data(name)).collect()].concat()
-    };
-    let alice = principal(1, &["alice"]);
-    let far = 0x7000_0000_u32.to_be_bytes();
-    let file = [
-        vec![5, 4, 0, 0],
-        alice.clone(),
-        alice,
-        principal(2, &["krbtgt", "CONTOSO.EXAMPLE"]),
-        17_u16.to_be_bytes().to_vec(),
-        data(SECRET),
-        [[0; 4], [0; 4], far, far].concat(),
-        // No key of a user-to-user ticket, no flags, no addresses, no authorization data.
-        vec![0; 1 + 4 + 4 + 4],
-        data(SECRET),
-        data(""),
-    ];
     let path = folder.path().join(name);
-    std::fs::write(&path, file.concat()).unwrap();
+    ccache_file::write(&path, [TICKET]);
     path
 }
 
 /// K2, K4: looking at a ccache changes nothing; names are shown, and no secret.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_ccache_is_listed_by_the_names_of_its_tickets_and_then_destroyed() {
     let folder = folder();
@@ -246,7 +222,7 @@ fn a_ccache_is_listed_by_the_names_of_its_tickets_and_then_destroyed() {
 }
 
 /// K1: one of a collection is named, or all.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_collection_is_flushed_by_its_name_alone() {
     let folder = folder();

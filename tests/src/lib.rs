@@ -16,6 +16,7 @@ pub mod any_call;
 pub mod auth_identity;
 pub mod both_ends;
 pub mod caches;
+pub mod ccache_file;
 pub mod context;
 pub mod dll;
 pub mod identity;

@@ -2,15 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sspcache::{
-    CredentialProvider,
-    caches::{Caches, ccache::Selection},
-};
+use sspcache::CredentialProvider;
 use sspcache_mock::{
     CacheCall, CacheEffect, CacheFault, MockCcaches, MockCredentials, MockProcess, MockSchannel, MockTickets,
     MockWinInet,
 };
-use sspcache_tests::caches::{Case, Ccache, Entry, Fault, State, Surroundings, cases, run};
+use sspcache_tests::caches::{Case, Ccache, Entry, Fault, State, Surroundings, added, cases, run};
 
 /// An emulated process.
 struct Emulated {
@@ -115,7 +112,7 @@ impl Surroundings for Emulated {
     }
 
     fn caches(&self, and: &[String]) -> Box<dyn CredentialProvider> {
-        Box::new(and.iter().fold(self.process.caches(), |caches, one| added(caches, one)))
+        Box::new(added(self.process.caches(), and))
     }
 
     fn state(&self, _: &State) -> State {
@@ -139,18 +136,6 @@ impl Surroundings for Emulated {
                 .map(|(name, tickets)| Ccache { name, tickets })
                 .collect(),
         }
-    }
-}
-
-/// Adds a cache by its word in the table.
-fn added(caches: Caches<MockProcess>, word: &str) -> Caches<MockProcess> {
-    match word.split_once(':').map_or((word, None), |(cache, of)| (cache, Some(of))) {
-        ("ccache", None) => caches.and_ccache(),
-        ("ccache", Some("*")) => caches.and_ccaches(Selection::Collection),
-        ("ccache", Some(name)) => caches.and_ccaches(Selection::Named(name.to_owned())),
-        ("credentials", Some(filter)) => caches.and_credentials(filter).unwrap(),
-        ("kerberos", None) => caches.and_kerberos(),
-        _ => panic!("{word}"),
     }
 }
 
