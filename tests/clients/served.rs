@@ -88,6 +88,53 @@ fn sspilib_signs_in_over_tls_and_its_channel_bindings_are_checked() {
     }
 }
 
+/// What sspilib over `http.client` makes of each fault, the second time that it meets it on one connection, or on the next one: the
+/// statuses or what it fails with, and whether its context is established. `docs/serve.md` has the same table.
+const FAULTS: &[(&str, &str, &str, bool)] = &[
+    ("close-before-answer", "NTLM", "RemoteDisconnected", false),
+    ("close-after-challenge", "NTLM", "401 RemoteDisconnected", false),
+    ("other-scheme", "NTLM", "401 200", true),
+    ("not-base64", "NTLM", "401 Error", false),
+    ("broken-token", "NTLM", "401 80090308", false),
+    ("cut-token", "NTLM", "401 80090308", false),
+    ("foreign-token", "NTLM", "401 80090308", false),
+    ("replayed-token", "NTLM", "401 80090308", false),
+    ("other-connection", "NTLM", "401 401", true),
+    ("delay", "NTLM", "401 200", true),
+    ("other-user", "NTLM", "401 200", true),
+    ("forgotten", "NTLM", "401 200", true),
+    ("last-token-broken", "Negotiate", "200 80090308", false),
+    ("last-token-missing", "Negotiate", "200", false),
+    ("last-token-surplus", "Negotiate", "200 80090308", false),
+    ("last-token-surplus", "NTLM", "401 200 80090308", false),
+    ("last-token-foreign", "Negotiate", "200 80090308", false),
+    ("last-token-right-in-401", "Negotiate", "401", true),
+    ("last-token-broken-in-401", "Negotiate", "401 80090308", false),
+    ("last-token-missing-in-401", "Negotiate", "401", false),
+    ("last-token-surplus-in-401", "Negotiate", "401 80090308", false),
+    ("last-token-foreign-in-401", "Negotiate", "401 80090308", false),
+];
+
+/// W8: whatever a server does, the client leaks nothing.
+#[test]
+#[ignore = "needs sspilib: cargo xtask test serve"]
+fn sspilib_meets_each_fault() {
+    let stage = Stage::new();
+    for &(fault, package, outcome, is_established) in FAULTS {
+        let mut exec = stage.exec();
+        exec.args(["--preload", "--check=left,leaks,misuse", "--serve", "http"]);
+        exec.arg("--config").arg(fixture("clients/native.toml")).arg("--").arg(python());
+        exec.arg(fixture("clients/real/sspilib_served.py")).args(["http", package, "-"]);
+        let ran = Ran::of(exec.args([&*format!("/fault/{fault}"), "2"])).exits_with(0);
+        let first = ran.stdout.find("server: ").expect("there are two sign-ins");
+        let lines = ran.stdout[first..].lines();
+        let said = lines.filter_map(|line| line.strip_prefix("status: ").or(line.strip_prefix("error: ")));
+        assert_eq!(said.collect::<Vec<_>>().join(" "), outcome, "{fault}: {ran:?}");
+        let established = if is_established { "established: True" } else { "established: False" };
+        assert!(ran.stdout[first..].contains(established), "{fault}: {ran:?}");
+    }
+}
+
 /// A server of its own process. It is killed if a test panics.
 struct Server(Child);
 

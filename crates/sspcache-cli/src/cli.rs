@@ -379,6 +379,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) counts_for: Counts,
 
+    /// Does something wrong on purpose, for requests of any path: the name of a fault, and perhaps how often, such as
+    /// close-after-challenge:1. A client asks for a fault itself with the path /fault/NAME.
+    #[arg(long, value_name = "NAME", value_parser = crate::serve::fault)]
+    pub(crate) fault: Vec<(sspcache_serve::Fault, Option<u32>)>,
+
     /// Speaks TLS, and writes the certificate to trust to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls: Option<PathBuf>,

@@ -58,7 +58,7 @@ impl Acceptor {
     }
 
     /// The names of the schemes, in the order in which they are offered.
-    pub(crate) fn schemes(&self) -> impl DoubleEndedIterator<Item = &str> {
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = &str> + Clone {
         self.offered.iter().map(|offered| &*offered.scheme)
     }
 

@@ -1,7 +1,7 @@
 //! A connection: its requests, and what they and the connection itself are signed in as.
 
 use std::{
-    convert::Infallible,
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use base64::{
 };
 use http_body_util::{BodyExt, Collected, Limited};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{self, HeaderName, HeaderValue},
     server::conn::http1,
@@ -25,12 +25,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
     ServerEventKind, SignIn,
     acceptor::{Binding, HalfOpen, Outcome, begins},
+    fault::{self, Active, Fault, Last},
     pages::{self, By, Caller, Page},
     proxy::{self, Upstream},
     server::Shared,
@@ -46,7 +47,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, place: OwnedSe
     shared.events.add(number, ServerEventKind::Connected);
     let new = |binding| {
         let (state, upstream) = (Mutex::default(), Mutex::default());
-        Arc::new(Connection { number, shared: shared.clone(), binding, state, upstream, _place: place })
+        let ends = Arc::default();
+        Arc::new(Connection { number, shared: shared.clone(), binding, state, upstream, ends, _place: place })
     };
     match &shared.tls {
         None => speak(new(Binding::default()), stream).await,
@@ -64,12 +66,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, place: OwnedSe
 /// Speaks HTTP.
 async fn speak(connection: Arc<Connection>, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
     let limits = connection.shared.settings.limits;
-    let ends = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Stream::new(stream, ends, limits.time));
+    let io = TokioIo::new(Stream::new(stream, connection.ends.clone(), limits.time));
     let answering = connection.clone();
     let service = service_fn(move |request| {
         let connection = answering.clone();
-        async move { Ok::<_, Infallible>(connection.clone().answer(request).await) }
+        // An error closes the connection.
+        async move { connection.answer(request).await.ok_or(io::Error::from(io::ErrorKind::ConnectionAborted)) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -90,6 +92,8 @@ pub(crate) struct Connection {
     binding: Binding,
     state: Mutex<State>,
     upstream: Mutex<Option<Upstream>>,
+    /// Whether it ends with what is answered now.
+    ends: Arc<AtomicBool>,
     /// One of the connections that are allowed at a time.
     _place: OwnedSemaphorePermit,
 }
@@ -108,7 +112,8 @@ enum Decision {
 }
 
 impl Connection {
-    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Page> {
+    /// The answer to a request; none where the connection is to be closed instead.
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Option<Response<Page>> {
         let (mut head, body) = request.into_parts();
         let role = self.shared.role;
         let authorization = head.headers.get(role.authorization());
@@ -117,16 +122,27 @@ impl Connection {
         let waits = head.headers.contains_key(header::EXPECT) && authorization.is_none();
         let body = match if waits { Ok(Bytes::new()) } else { self.read(body).await } {
             Ok(body) => body,
-            Err(refused) => return refused,
+            Err(refused) => return Some(refused),
         };
         let is_own = head.uri.scheme().is_none() && head.method != Method::CONNECT;
         match head.uri.path() {
             _ if !is_own => {}
-            "/events" => return pages::events(&self.shared),
-            "/open" => return pages::text(StatusCode::OK, "open"),
+            "/events" => return Some(pages::events(&self.shared)),
+            "/open" => return Some(pages::text(StatusCode::OK, "open")),
             _ => {}
         }
-        match self.decide(authorization, &head.headers) {
+        let path = if is_own { head.uri.path() } else { "" };
+        let fault = match self.shared.faults.at(path) {
+            Ok(fault) => fault,
+            Err(unknown) => return Some(pages::text(StatusCode::NOT_FOUND, unknown.to_string())),
+        };
+        if self.strikes(fault, Fault::CloseBeforeAnswer) {
+            return None;
+        }
+        if self.strikes(fault, Fault::Delay) {
+            sleep(self.shared.settings.delay).await;
+        }
+        Some(match self.decide(authorization, &head.headers, fault) {
             Decision::Admitted(caller, token) => {
                 let mut page = if role == Role::Http {
                     pages::page(&self.shared, head.uri.path(), &head.headers, &caller)
@@ -140,8 +156,8 @@ impl Connection {
                 }
                 page
             }
-            Decision::Denied(why, token) => self.deny(why, token),
-        }
+            Decision::Denied(why, token) => self.deny(why, token, fault),
+        })
     }
 
     /// Reads a request's body. A proxy keeps it, to send it on.
@@ -166,7 +182,12 @@ impl Connection {
         }
     }
 
-    fn decide(&self, authorization: Option<&HeaderValue>, headers: &hyper::HeaderMap) -> Decision {
+    fn decide(
+        &self,
+        authorization: Option<&HeaderValue>,
+        headers: &HeaderMap,
+        fault: Active<'_>,
+    ) -> Decision {
         let Some(authorization) = authorization else {
             let of_connection = self.lock().signed_in.clone();
             let by_connection = of_connection.clone().map(|who| (who, By::Connection));
@@ -175,7 +196,9 @@ impl Connection {
                 self.note(ServerEventKind::Offered);
                 return Decision::Denied("sign in".to_owned(), None);
             };
-            return Decision::Admitted(Caller { connection: self.number, who, by, of_connection }, None);
+            let mut caller = Caller { connection: self.number, who, by, of_connection };
+            self.confuse(&mut self.lock(), &mut caller, fault);
+            return Decision::Admitted(caller, None);
         };
         let said = authorization.to_str().unwrap_or_default().trim();
         let (scheme, token) = said.split_once(' ').unwrap_or((said, ""));
@@ -185,11 +208,11 @@ impl Connection {
         let Ok(token) = BASE64.decode(token.trim()) else {
             return self.refuse(scheme, "what follows the scheme is not Base64".to_owned(), None);
         };
-        self.step(index, scheme, &token)
+        self.step(index, scheme, &token, fault)
     }
 
     /// The next step of the handshake.
-    fn step(&self, index: usize, scheme: &str, token: &[u8]) -> Decision {
+    fn step(&self, index: usize, scheme: &str, token: &[u8], fault: Active<'_>) -> Decision {
         let mut state = self.lock();
         // Who signs in again is nobody until that is done.
         state.signed_in = None;
@@ -197,8 +220,10 @@ impl Connection {
         match self.shared.acceptor.step(index, begun, token, &self.binding) {
             Outcome::Continue(half_open, token) => {
                 self.note(ServerEventKind::Challenged { scheme: scheme.to_owned(), leg: half_open.legs });
-                state.half_open = Some(half_open);
-                Decision::Denied("go on".to_owned(), header(scheme, &token))
+                if !self.strikes(fault, Fault::OtherConnection) {
+                    state.half_open = Some(half_open);
+                }
+                Decision::Denied("go on".to_owned(), self.challenge(index, scheme, token, fault))
             }
             Outcome::SignedIn(who, token) => {
                 let who = Arc::new(who);
@@ -207,9 +232,14 @@ impl Connection {
                     state.signed_in = Some(who.clone());
                 }
                 let of_connection = state.signed_in.clone();
+                let mut caller = Caller { connection: self.number, who, by: By::Request, of_connection };
+                self.confuse(&mut state, &mut caller, fault);
+                let (token, is_denied) = self.last_token(token, fault);
                 let token = header(scheme, &token).filter(|_| !token.is_empty());
-                let by = By::Request;
-                Decision::Admitted(Caller { connection: self.number, who, by, of_connection }, token)
+                if is_denied {
+                    return Decision::Denied("denied after a sign-in".to_owned(), token);
+                }
+                Decision::Admitted(caller, token)
             }
             Outcome::Refused(refusal) => {
                 let status = refusal.status.to_string();
@@ -227,7 +257,78 @@ impl Connection {
         Decision::Denied(reason, token)
     }
 
-    fn deny(&self, why: String, token: Option<HeaderValue>) -> Response<Page> {
+    /// The field for a token in the middle of a handshake.
+    fn challenge(
+        &self,
+        index: usize,
+        scheme: &str,
+        token: Vec<u8>,
+        fault: Active<'_>,
+    ) -> Option<HeaderValue> {
+        let mut schemes = self.shared.acceptor.schemes();
+        if self.strikes(fault, Fault::CloseAfterChallenge) {
+            self.ends.store(true, Ordering::Relaxed);
+        }
+        if self.strikes(fault, Fault::NotBase64) {
+            return HeaderValue::try_from(format!("{scheme} *{}", BASE64.encode(token))).ok();
+        }
+        if self.strikes(fault, Fault::OtherScheme) {
+            let own = schemes.clone().nth(index);
+            let other = schemes.find(|other| Some(*other) != own).unwrap_or("Other");
+            return header(other, &token);
+        }
+        let token = if self.strikes(fault, Fault::BrokenToken) {
+            fault::broken(token)
+        } else if self.strikes(fault, Fault::CutToken) {
+            token[..token.len() / 2].to_vec()
+        } else if self.strikes(fault, Fault::ForeignToken) {
+            fault::foreign(&token)
+        } else if self.strikes(fault, Fault::ReplayedToken) {
+            self.shared.faults.replay(scheme, &token)
+        } else {
+            token
+        };
+        header(scheme, &token)
+    }
+
+    /// The last token, and whether the request is denied all the same.
+    fn last_token(&self, token: Vec<u8>, fault: Active<'_>) -> (Vec<u8>, bool) {
+        let Some((fault, last, is_denied)) = fault.last_token() else { return (token, false) };
+        self.note(ServerEventKind::Faulted { fault });
+        let token = match last {
+            Last::Right => token,
+            Last::Broken => fault::broken(token),
+            Last::Missing => Vec::new(),
+            Last::Surplus if token.is_empty() => fault::foreign(b"NTLMSSP\0"),
+            // More than there is, at the end.
+            Last::Surplus => [&token[..], b"surplus"].concat(),
+            Last::Foreign => fault::foreign(&token),
+        };
+        (token, is_denied)
+    }
+
+    /// Has the connection be another user's, or nobody's.
+    fn confuse(&self, state: &mut State, caller: &mut Caller, fault: Active<'_>) {
+        if self.strikes(fault, Fault::OtherUser) {
+            let mallory = SignIn { principal: r"CONTOSO\mallory".to_owned(), ..SignIn::clone(&caller.who) };
+            state.signed_in = Some(Arc::new(mallory));
+            caller.of_connection.clone_from(&state.signed_in);
+        }
+        if self.strikes(fault, Fault::Forgotten) {
+            state.signed_in = None;
+        }
+    }
+
+    /// Whether this fault strikes: an event then says so.
+    fn strikes(&self, active: Active<'_>, fault: Fault) -> bool {
+        let strikes = active.strikes(fault);
+        if strikes {
+            self.note(ServerEventKind::Faulted { fault });
+        }
+        strikes
+    }
+
+    fn deny(&self, why: String, token: Option<HeaderValue>, fault: Active<'_>) -> Response<Page> {
         let role = self.shared.role;
         let mut denied = pages::text(role.denied(), why);
         let headers = denied.headers_mut();
@@ -235,7 +336,17 @@ impl Connection {
             headers.append(role.authenticate(), token);
             return denied;
         }
-        for scheme in self.shared.acceptor.schemes() {
+        if self.strikes(fault, Fault::NoOffer) {
+            return denied;
+        }
+        let mut schemes: Vec<_> = self.shared.acceptor.schemes().collect();
+        if self.strikes(fault, Fault::ReversedOffer) {
+            schemes.reverse();
+        }
+        if self.strikes(fault, Fault::CloseAfterOffer) {
+            self.ends.store(true, Ordering::Relaxed);
+        }
+        for scheme in schemes {
             if let Ok(offer) = HeaderValue::from_str(scheme) {
                 headers.append(role.authenticate(), offer);
             }

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::acceptor::SignIn;
+use crate::{acceptor::SignIn, fault::Fault};
 
 /// Something that happened at a server. Its JSON form is a line of `/events`. No secret and no token is in it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -46,6 +46,11 @@ pub enum ServerEventKind {
         scheme: String,
         /// Why: the status of `AcceptSecurityContext`, by its documented name, or a sentence.
         reason: String,
+    },
+    /// A fault struck.
+    Faulted {
+        /// The fault.
+        fault: Fault,
     },
     /// A connection ended.
     Disconnected,

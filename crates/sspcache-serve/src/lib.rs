@@ -33,6 +33,7 @@
 //! | `/events` | the [events](ServerEvent) of the server so far, then each when it happens: a JSON document a line. Needs no sign-in |
 //! | `/cookie` | sets a session cookie. A request with it needs no further sign-in |
 //! | `/open` | needs no sign-in |
+//! | `/fault/NAME` | as the next, with [a fault](Fault) on the way |
 //! | any other | a line of text: `CONTOSO\alice by Kerberos` |
 //!
 //! # What it is not
@@ -44,6 +45,7 @@ mod acceptor;
 mod connection;
 mod error;
 mod event;
+mod fault;
 mod pages;
 mod proxy;
 mod server;
@@ -56,6 +58,7 @@ pub use self::{
     acceptor::SignIn,
     error::ServeError,
     event::{Following, ServerEvent, ServerEventKind, Totals},
+    fault::{Fault, Last, UnknownFault},
     server::{HttpServer, ProxyServer},
     settings::{Authentication, Bindings, Channel, Limits, Settings},
 };

@@ -53,7 +53,8 @@ struct WhoAmI<'a> {
 /// The page for a caller.
 pub(crate) fn page(shared: &Shared, path: &str, headers: &HeaderMap, caller: &Caller) -> Response<Page> {
     match path {
-        "/whoami" => json(&WhoAmI {
+        // A client that is somebody else on its connection reads who.
+        "/whoami" | "/fault/other-user" => json(&WhoAmI {
             connection_number: caller.connection,
             by: caller.by,
             request: &caller.who,

@@ -20,6 +20,7 @@ use crate::{
     acceptor::Acceptor,
     connection::{self, Role},
     event::{Events, Following, Totals},
+    fault::Faults,
     sessions::Sessions,
     tls::Tls,
 };
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     pub(crate) acceptor: Acceptor,
     pub(crate) settings: Settings,
+    pub(crate) faults: Faults,
     pub(crate) events: Events,
     pub(crate) sessions: Sessions,
     pub(crate) next_connection: AtomicU64,
@@ -82,6 +84,7 @@ impl HttpServer {
             role,
             tls,
             acceptor,
+            faults: Faults::new(&settings.faults),
             events: Events::new(settings.limits.events),
             sessions: Sessions::new(settings.limits.events),
             next_connection: AtomicU64::new(0),

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::Fault;
+
 /// How a server behaves: which schemes it offers, what a sign-in counts for, and its limits.
 ///
 /// ```
@@ -27,6 +29,8 @@ pub struct Settings {
     pub(crate) tls: bool,
     pub(crate) bindings: Bindings,
     pub(crate) reaches_any: bool,
+    pub(crate) faults: Vec<(Fault, Option<u32>)>,
+    pub(crate) delay: Duration,
 }
 
 /// What is offered unless [`Settings::schemes`] says otherwise, in this order.
@@ -43,6 +47,8 @@ impl Settings {
             tls: false,
             bindings: Bindings::Off,
             reaches_any: false,
+            faults: Vec::new(),
+            delay: Duration::from_secs(1),
         }
     }
 
@@ -76,6 +82,17 @@ impl Settings {
     /// Lets a proxy connect clients to any address. Without this it connects them to loopback addresses alone.
     pub fn reaches_any(self, reaches_any: bool) -> Self {
         Self { reaches_any, ..self }
+    }
+
+    /// Adds a fault, which strikes this many times, or always. Of several, the first that has a strike left applies to a request.
+    pub fn fault(mut self, fault: Fault, times: impl Into<Option<u32>>) -> Self {
+        self.faults.push((fault, times.into()));
+        self
+    }
+
+    /// Sets how long [`Fault::Delay`] waits. Without this it is a second.
+    pub fn delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
     }
 
     /// Sets the limits.

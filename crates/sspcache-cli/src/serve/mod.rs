@@ -19,7 +19,7 @@ use std::{
 use signal_hook::consts::{SIGINT, SIGTERM};
 use sspcache_engine::{Config, ConfigError, Engine};
 use sspcache_mock::MockSsp;
-use sspcache_serve::{Channel, HttpServer, ProxyServer, ServeError, Settings};
+use sspcache_serve::{Channel, Fault, HttpServer, ProxyServer, ServeError, Settings};
 
 pub(crate) use self::for_command::{Served, Servers};
 use crate::{
@@ -75,7 +75,16 @@ fn settings(args: &ServeArgs) -> Settings {
         Counts::Connection => sspcache_serve::Authentication::OfConnection,
         Counts::Request => sspcache_serve::Authentication::OfRequest,
     });
+    let settings = args.fault.iter().fold(settings, |settings, &(fault, times)| settings.fault(fault, times));
     if args.scheme.is_empty() { settings } else { settings.schemes(args.scheme.iter().map(String::as_str)) }
+}
+
+/// Reads the option of a fault.
+pub(crate) fn fault(option: &str) -> Result<(Fault, Option<u32>), String> {
+    let (name, times) = option.split_once(':').map_or((option, None), |(name, times)| (name, Some(times)));
+    let fault = name.parse::<Fault>().map_err(|unknown| unknown.to_string())?;
+    let times = times.map(|times| times.parse().map_err(|_| "how often is a whole number".to_owned()));
+    Ok((fault, times.transpose()?))
 }
 
 fn bindings(bindings: Bindings) -> sspcache_serve::Bindings {

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod client;
+/// What a server does wrong on purpose.
+mod fault;
 /// Limits, bad requests and clients that go away.
 mod limits;
 /// Proxies.
