@@ -47,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, is_dry: bool) -> Result<()> {
     for file in &files {
         let (contents, name) = (fs::read(file)?, file.file_name().unwrap_or_default().to_string_lossy());
         sums.push(format!("{}  {name}\n", sha256(&contents)));
-        tree.push(format!("  {name:<64}{:>7} KB", contents.len().div_ceil(1024)));
+        tree.push(format!("  {name:<72}{:>7} KB", contents.len().div_ceil(1024)));
         // No older system is promised than one with glibc 2.17.
         if name.contains("-manylinux_") && !name.contains("manylinux2014") {
             lacks.push(format!("{name} needs a newer glibc than 2.17: it isn't linked for all systems"));

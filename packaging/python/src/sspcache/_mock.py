@@ -49,8 +49,8 @@ class Mock:
     """A mock SSP in this process, with a cache, a configuration and a journal of its own.
 
     It is loaded when `dll` or `path` is first asked for, or by `load`; before that it takes accounts, default
-    credentials and faults. On Unix a program that loads it by its name, ``ctypes.CDLL("secur32.dll")``, gets it once it
-    is loaded. On Windows such a program may get Windows' own: let it take `dll` or `path`.
+    credentials and faults. On Linux with glibc a program that loads it by its name, ``ctypes.CDLL("secur32.dll")``, gets it
+    once it is loaded. On Windows such a program gets Windows' own: let it take `dll` or `path`.
 
     `close` ends it, and so does the end of a ``with`` statement: what is cached or held then counts as left. No function
     of the DLL may be called after that.
@@ -132,10 +132,17 @@ class Mock:
             journal.mkdir()
             # A copy is a module of its own, with a cache of its own.
             copy = folder / original.name
-            shutil.copy2(original, copy)
+            # Not by the system's call for that, which Wine 8 lacks.
+            copy.write_bytes(original.read_bytes())
             self._set_environment(config, journal)
             self._dll = _loader.load(copy)
+            if not hasattr(self._dll, "CleanupCredentialCache"):
+                raise SspcacheError(
+                    f"the system has loaded a {self._name} of its own. Wine takes the mock's "
+                    "with WINEDLLOVERRIDES=secur32=n,b in its environment"
+                )
         except BaseException:
+            self._dll = None
             self._restore_environment()
             shutil.rmtree(folder, ignore_errors=True)
             raise
