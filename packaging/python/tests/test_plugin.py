@@ -93,17 +93,35 @@ def test_a_session_is_not_judged_unless_that_was_asked_for(sspilib):
     assert (collected.returncode, "= sspcache" in collected.stdout) == (0, False), collected.stdout
 
 
-def test_the_examples_of_the_page_run(tmp_path):
+def examples():
+    """The examples of the page, by their file names."""
     page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"<!-- example: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
-    assert [name for name, _ in examples] == ["test_client.py"]
-    for name, text in examples:
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    return dict(re.findall(r"<!-- example: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL))
+
+
+def test_the_examples_of_the_page_run_as_tests(tmp_path):
+    (tmp_path / "test_client.py").write_text(examples()["test_client.py"], encoding="utf-8")
     # A session that is judged has mocks of its own.
     for options in ([], ["--sspcache", "--sspcache-arg=--allow-unused"]):
         ran = session(tmp_path, *options)
         assert ran.returncode == 0, ran.stdout
         assert "2 passed" in ran.stdout
+
+
+def test_the_example_of_the_page_judges_a_client(sspilib):
+    for leaks, client in ((False, "frees_what_it_has"), (True, "keeps_it")):
+        (sspilib / "client.py").write_text(f"import test_sspilib\ntest_sspilib.test_{client}()\n")
+        (sspilib / "judge.py").write_text(examples()["judge.py"], encoding="utf-8")
+        # `python` is the one of this environment.
+        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+        ran = subprocess.run(
+            ["python", "judge.py"], cwd=sspilib, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
+        )
+        if leaks:
+            assert "context CONTOSO\\alice Call DeleteSecurityContext" in ran.stdout, ran.stdout + ran.stderr
+            assert "AssertionError: exit status 99" in ran.stderr
+        else:
+            assert (ran.returncode, ran.stdout) == (0, "not-exercised\n"), ran.stdout + ran.stderr
 
 
 def test_the_fixture_fails_a_test_that_leaks(tmp_path):
