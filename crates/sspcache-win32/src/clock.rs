@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use windows_sys::Win32::{Foundation::FILETIME, System::Threading::INFINITE};
+use windows_sys::Win32::{
+    Foundation::{FILETIME, SYSTEMTIME},
+    System::Threading::INFINITE,
+};
 
 /// Steps of `QueryPerformanceCounter` in a second: 100 nanoseconds each, as on today's Windows.
 const FREQUENCY: i64 = 10_000_000;
@@ -69,6 +72,40 @@ pub unsafe extern "C" fn sspcache_GetSystemTimeAsFileTime(time: *mut FILETIME) {
     unsafe { time.write(value) };
 }
 
+/// `GetSystemTime`: the time of day in UTC.
+///
+/// # Safety
+/// The time can be written to.
+///
+/// Reference: [GetSystemTime](https://learn.microsoft.com/en-us/windows/win32/api/sysinfoapi/nf-sysinfoapi-getsystemtime).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetSystemTime(time: *mut SYSTEMTIME) {
+    let now = by_calendar(|seconds, parts| {
+        // SAFETY: the seconds are there, and the parts to be filled in.
+        unsafe { libc::gmtime_r(seconds, parts) };
+    });
+    // SAFETY: the caller promises a place for it.
+    unsafe { time.write(now) };
+}
+
+/// `GetLocalTime`: the time of day in the zone of this system, or of the variable `TZ`.
+///
+/// # Safety
+/// The time can be written to. No other thread changes the environment.
+///
+/// Reference: [GetLocalTime](https://learn.microsoft.com/en-us/windows/win32/api/sysinfoapi/nf-sysinfoapi-getlocaltime).
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "the documented name")]
+pub unsafe extern "C" fn sspcache_GetLocalTime(time: *mut SYSTEMTIME) {
+    let now = by_calendar(|seconds, parts| {
+        // SAFETY: the seconds are there, and the parts to be filled in. The caller promises that nobody changes the environment.
+        unsafe { libc::localtime_r(seconds, parts) };
+    });
+    // SAFETY: the caller promises a place for it.
+    unsafe { time.write(now) };
+}
+
 /// `QueryPerformanceCounter`: the time in steps of `QueryPerformanceFrequency`.
 ///
 /// # Safety
@@ -107,4 +144,24 @@ fn now(clock: libc::clockid_t) -> Duration {
         u64::try_from(time.tv_sec).unwrap_or_default(),
         u32::try_from(time.tv_nsec).unwrap_or_default(),
     )
+}
+
+/// The time of day, in the parts that a function of the C library gives.
+fn by_calendar(parts_of: impl FnOnce(*const libc::time_t, *mut libc::tm)) -> SYSTEMTIME {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = libc::time_t::try_from(now.as_secs()).unwrap_or_default();
+    // SAFETY: numbers and a pointer, all of which may be zero.
+    let mut parts = unsafe { std::mem::zeroed::<libc::tm>() };
+    parts_of(&raw const seconds, &raw mut parts);
+    let word = |number: i32| u16::try_from(number).unwrap_or_default();
+    SYSTEMTIME {
+        wYear: word(parts.tm_year + 1900),
+        wMonth: word(parts.tm_mon + 1),
+        wDayOfWeek: word(parts.tm_wday),
+        wDay: word(parts.tm_mday),
+        wHour: word(parts.tm_hour),
+        wMinute: word(parts.tm_min),
+        wSecond: word(parts.tm_sec),
+        wMilliseconds: u16::try_from(now.subsec_millis()).unwrap_or_default(),
+    }
 }

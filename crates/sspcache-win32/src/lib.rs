@@ -9,6 +9,8 @@
 //! - **Modules** are the host's shared objects, under any file name: `LoadLibrary("MSNSSPC.dll")` opens the mock.
 //! - **Constructors** of a module run under the loader lock, as DllMain does.
 //! - **SSPI** functions forward to the mock, which the first call loads by name. `LoadLibrary("secur32.dll")` has them, too.
+//! - **Small functions** that programs call beside these have a module each: threads, events and locks, memory, time, texts,
+//!   environment variables, names. `docs/win32.md` lists them with their limits.
 //! - **Paths** may have Windows' or Unix's form. Drive `Z:` is the root; the variable `SSPCACHE_WIN32_DRIVES`
 //!   (`C=/opt/c:D=/data`) maps other drives to folders.
 //!
@@ -56,8 +58,9 @@ mod text;
 mod threads;
 
 pub use clock::{
-    sspcache_GetSystemTimeAsFileTime, sspcache_GetTickCount, sspcache_GetTickCount64,
-    sspcache_QueryPerformanceCounter, sspcache_QueryPerformanceFrequency, sspcache_Sleep,
+    sspcache_GetLocalTime, sspcache_GetSystemTime, sspcache_GetSystemTimeAsFileTime, sspcache_GetTickCount,
+    sspcache_GetTickCount64, sspcache_QueryPerformanceCounter, sspcache_QueryPerformanceFrequency,
+    sspcache_Sleep,
 };
 pub use convert::{sspcache_MultiByteToWideChar, sspcache_WideCharToMultiByte};
 pub use critical_section::{

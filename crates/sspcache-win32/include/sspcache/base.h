@@ -156,6 +156,17 @@ typedef struct _FILETIME {
     DWORD dwHighDateTime;
 } FILETIME, *PFILETIME, *LPFILETIME;
 
+typedef struct _SYSTEMTIME {
+    WORD wYear;
+    WORD wMonth;
+    WORD wDayOfWeek;
+    WORD wDay;
+    WORD wHour;
+    WORD wMinute;
+    WORD wSecond;
+    WORD wMilliseconds;
+} SYSTEMTIME, *PSYSTEMTIME, *LPSYSTEMTIME;
+
 /* The functions that take one ignore it. */
 typedef struct _SECURITY_ATTRIBUTES {
     DWORD nLength;
@@ -249,6 +260,7 @@ SSPCACHE_SIZE(ULARGE_INTEGER, 8);
 SSPCACHE_SIZE(FILETIME, 8);
 SSPCACHE_SIZE(LUID, 8);
 SSPCACHE_SIZE(GUID, 16);
+SSPCACHE_SIZE(SYSTEMTIME, 16);
 SSPCACHE_SIZE(SECURITY_ATTRIBUTES, 24);
 SSPCACHE_SIZE(HMODULE, sizeof(void *));
 SSPCACHE_SIZE(FARPROC, sizeof(void *));

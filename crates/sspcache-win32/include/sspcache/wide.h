@@ -15,6 +15,8 @@
 #include <wchar.h>
 #endif
 
+#include <strings.h>
+
 #include "format.h"
 
 static inline size_t sspcacheWcslen(const WCHAR *text)
@@ -288,6 +290,16 @@ static inline int sspcacheSnprintf(char *buffer, size_t room, const char *format
     va_end(arguments);
     return length;
 }
+
+/* Names that the C library of Windows has for functions of this one's. */
+#ifndef _stricmp
+#define _stricmp strcasecmp
+#define _strnicmp strncasecmp
+#define _strdup strdup
+#define _snprintf sspcacheSnprintf
+#define _vsnprintf sspcacheVsnprintf
+#define _countof(array) (sizeof(array) / sizeof((array)[0]))
+#endif
 
 /* The arguments of the program in UTF-16, for as long as it runs; null without memory for them. */
 static inline WCHAR **sspcacheWideArguments(int count, char **arguments)
