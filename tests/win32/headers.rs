@@ -48,13 +48,13 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').filter(|word| !word.is_empty())
 }
 
-/// L11: each header stands alone, with either form of texts; the sizes are asserted in them.
+/// L11, L13: each header stands alone, with either form of texts, and with `L"…"`; the sizes are asserted in them.
 #[test]
 fn each_header_stands_alone() {
     stand_alone(&COMPILERS[..1]);
 }
 
-/// L11: in C++, too, and whoever compiles it.
+/// L11, L13: in C++, too, and whoever compiles it.
 #[test]
 #[ignore = "needs Clang: cargo xtask test"]
 fn each_header_stands_alone_in_c_and_in_cpp() {
@@ -70,7 +70,7 @@ fn stand_alone(compilers: &[Compiler]) {
         let text = "extern const TCHAR *text;\nconst TCHAR *text = TEXT(\"text\");\nint size(void) { return (int)sizeof *text; }\n";
         fs::write(&source, format!("#include <{name}>\n#include <sspcache/base.h>\n{text}")).unwrap();
         for &(compiler, [standard, language]) in compilers {
-            for form in FORMS {
+            for form in [&FORMS[..1], &FORMS[1..], &["-DUNICODE", "-D_UNICODE", "-fshort-wchar"]] {
                 let mut command = Command::new(compiler);
                 command.args([
                     "-Wall",
@@ -80,7 +80,8 @@ fn stand_alone(compilers: &[Compiler]) {
                     "-pedantic",
                     "-DSECURITY_WIN32",
                 ]);
-                Ran::of(command.args([standard, form, &option, language]).arg(&source)).exits_with(0);
+                command.args(form).args([standard, &option, language]);
+                Ran::of(command.arg(&source)).exits_with(0);
             }
         }
     }
