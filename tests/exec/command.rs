@@ -64,10 +64,11 @@ fn the_mocks_are_those_beside_the_program_and_missing_ones_end_it_with_125() {
         command.env("SSPCACHE_HOME", home).args(["exec", "--expect-clean", "--"]).arg(rust_client());
         Ran::of(command.args(["sign-in", "alice", "flush"]))
     };
-    for (home, looked) in [("", "are not beside this program"), ("elsewhere", "SSPCACHE_HOME names")] {
+    for (home, looked) in [("", "are not beside it"), ("elsewhere", "SSPCACHE_HOME names")] {
         let ran = run(home).exits_with(125);
         assert!(ran.stdout.is_empty(), "the command was started: {ran:?}");
-        assert!(ran.stderr.contains(looked) && ran.stderr.contains("cargo xtask dist"), "{}", ran.stderr);
+        let advice = ran.stderr.contains("pip install sspcache") && ran.stderr.contains("cargo binstall");
+        assert!(ran.stderr.contains(looked) && advice, "{}", ran.stderr);
     }
     for mock in FILES {
         fs::hard_link(stage.path(mock), folder.join(mock)).unwrap();

@@ -473,7 +473,7 @@ fn a_windows_command_without_the_mocks_for_windows_is_refused() {
     for command in [&["wine", "client.exe"][..], &["client.exe"], &["/usr/bin/wine64", "client.exe"]] {
         let ran = Ran::of(wine.stage.exec().arg("--").args(command)).exits_with(125);
         assert!(
-            ran.stderr.contains("mock DLLs for Windows") && ran.stderr.contains("cargo xtask dist"),
+            ran.stderr.contains("mock DLLs for Windows") && ran.stderr.contains("pip install sspcache"),
             "{}",
             ran.stderr
         );

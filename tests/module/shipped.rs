@@ -5,6 +5,8 @@
 //! often: the step `dist-all` loads them a hundred thousand times. As cargo builds them for tests they are held to less by `tests/module/unload.rs`: on `x86_64-pc-windows-gnu` no DLL in Rust unloads for long.
 #![cfg(target_os = "linux")]
 
+mod one_file;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},

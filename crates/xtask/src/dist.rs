@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `MSNSSPC.dll`, `MSAPSSPC.dll`, `secur32.dll` | everywhere, under these names on every system |
 //! | `libsecur32.so`, `libMSNSSPC.so`, … | on Unix: links to these, under the names that programs ask for (see `links`) |
-//! | `sspcache` | everywhere |
+//! | `sspcache` | everywhere: the program, with the DLLs of this table inside (see `carried`) |
 //! | `windows/` | on Unix: the Windows DLLs, apart from the host's own of the same names, which Wine would trip over |
 //! | `libsspcache_win32…`, `include/`, `examples/`, `lib/` | on Unix: the loader for C and C++ (see `win32`) |
 //! | `sspicli.dll` | beside Windows DLLs: forwards to `secur32.dll`, which Windows' own has it the other way round |
@@ -18,6 +18,7 @@
 //! couldn't load it (see `check`).
 
 mod bill;
+mod carried;
 pub(crate) mod check;
 #[cfg(unix)]
 #[path = "../../sspcache-cli/src/exec/names/links.rs"]
@@ -74,7 +75,8 @@ fn build_all(workspace: &Workspace, target: Option<&str>, with_32_bit: bool) -> 
         let windows = mocks_with(workspace, WINDOWS, with_32_bit)?.into_iter();
         files.extend(windows.map(|file| file.below("windows")));
     }
-    files.push(program(workspace, triple)?);
+    let carried = carried::pack(workspace, triple, &files)?;
+    files.push(program(workspace, triple, &carried)?);
     if !is_windows(triple) {
         files.extend(win32::files(workspace, triple)?);
     }
@@ -150,8 +152,10 @@ fn mocks_with(workspace: &Workspace, triple: &str, with_32_bit: bool) -> Result<
     Ok(files)
 }
 
-fn program(workspace: &Workspace, triple: &str) -> Result<File> {
+/// Builds the program, which carries the mock DLLs in this file.
+fn program(workspace: &Workspace, triple: &str, carried: &Path) -> Result<File> {
     let (package, name) = PROGRAM;
+    let _carried = workspace.shell.push_env("SSPCACHE_CARRIED", carried);
     let name = if is_windows(triple) { format!("{name}.exe") } else { name.to_owned() };
     Ok(build(workspace, triple, package, "build --features serve")?.file(&name, &name))
 }

@@ -1,4 +1,5 @@
-//! Finds the mock DLLs: beside the program, or in the folder `SSPCACHE_HOME`, as `cargo xtask dist` lays them out.
+//! Finds the mock DLLs: in the folder `SSPCACHE_HOME`, beside the program, both as `cargo xtask dist` lays them out, or inside the
+//! program.
 
 use std::{
     env,
@@ -6,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ExecError;
+use tempfile::TempDir;
+
+use super::{ExecError, carried};
 use crate::{
     cli::Mock,
     inspect::{Format, format_of},
@@ -19,18 +22,28 @@ pub(crate) struct Mocks {
     pub(crate) native: PathBuf,
     /// On Unix, the folder of the mocks for Wine, which may be missing: see [`Self::has_windows`].
     pub(crate) windows: PathBuf,
+    /// Removes them at the end.
+    _temporary: Option<TempDir>,
 }
 
 impl Mocks {
     /// Finds the mock DLLs.
     pub(crate) fn find() -> Result<Self, ExecError> {
-        let home = env::var_os("SSPCACHE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        let from_variable = home.is_some();
-        let native = match home {
-            Some(home) => home,
-            None => program_folder()?,
-        };
-        let native = super::absolute(&native)?;
+        if let Some(home) = env::var_os("SSPCACHE_HOME").filter(|home| !home.is_empty()) {
+            return Self::in_folder(&PathBuf::from(home), true);
+        }
+        let beside = program_folder().and_then(|folder| Self::in_folder(&folder, false));
+        // Also where the system doesn't say where the program is.
+        if beside.is_err()
+            && let Some(placed) = carried::place()?
+        {
+            return Ok(Self::new(placed.folder, placed.temporary));
+        }
+        beside
+    }
+
+    fn in_folder(folder: &Path, from_variable: bool) -> Result<Self, ExecError> {
+        let native = super::absolute(folder)?;
         // Windows' own secur32.dll comes first wherever this one lies.
         let secur32 = (!cfg!(windows)).then_some(SECUR32);
         for name in MOCKS.iter().map(|mock| mock.file_name()).chain(secur32) {
@@ -43,8 +56,12 @@ impl Mocks {
                 return Err(ExecError::WrongFormat { path, found, wanted: Format::NATIVE });
             }
         }
+        Ok(Self::new(native, None))
+    }
+
+    fn new(native: PathBuf, temporary: Option<TempDir>) -> Self {
         let windows = if cfg!(windows) { native.clone() } else { native.join("windows") };
-        Ok(Self { native, windows })
+        Self { native, windows, _temporary: temporary }
     }
 
     /// Whether the mocks for Windows programs are there, by each name that programs know.
@@ -96,10 +113,14 @@ pub(crate) fn not_found(folder: &Path, from_variable: bool) -> String {
     let looked = if from_variable {
         format!("SSPCACHE_HOME names {}, and {mocks} are not in that folder", folder.display())
     } else {
-        format!("{mocks} are not beside this program, in {}, and SSPCACHE_HOME is not set", folder.display())
+        format!(
+            "this program carries none, {mocks} are not beside it, in {}, and SSPCACHE_HOME is not set",
+            folder.display()
+        )
     };
-    format!(
-        "the mock DLLs are missing: {looked}. Build them with `cargo xtask dist`, then run the program in \
-         dist/<TRIPLE>/ or set SSPCACHE_HOME to that folder"
-    )
+    format!("the mock DLLs are missing: {looked}. {HOW_TO_GET_THEM}")
 }
+
+/// For whom has no Rust, too: there is nothing to build.
+pub(super) const HOW_TO_GET_THEM: &str = "Install a release, which has them: `pip install sspcache` or \
+     `cargo binstall sspcache-cli`; or set SSPCACHE_HOME to the folder of one";

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `accounts` | adds the accounts of the command line to the configuration |
 //! | `find` | finds the mock DLLs |
+//! | `carried` | puts those that the program carries into a folder |
 //! | `names` | makes links to them, under each name that programs ask for |
 //! | `environment` | sets the variables through which the command finds them |
 //! | `wine` | handles commands that are Windows programs: gives them a prefix in which secur32.dll is the mock |
@@ -14,6 +15,7 @@
 //! | `unseen` | says why no process used a mock, as far as that can be seen |
 
 mod accounts;
+mod carried;
 mod descendants;
 mod environment;
 mod find;
@@ -277,8 +279,9 @@ pub(crate) enum ExecError {
     #[error("{}", find::not_found(folder, *from_variable))]
     NoMocks { folder: PathBuf, from_variable: bool },
     #[error(
-        "the command is Wine, but the mock DLLs for Windows are not in {}: build them with `cargo xtask dist`",
-        folder.display()
+        "the command is Wine, but the mock DLLs for Windows are not in {}. {}",
+        folder.display(),
+        find::HOW_TO_GET_THEM
     )]
     NoWindowsMocks { folder: PathBuf },
     #[error("{option} is a user's name, such as 'CONTOSO\\alice' or alice@contoso.com")]
@@ -326,8 +329,8 @@ pub(crate) enum ExecError {
     #[error("can't write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error(
-        "{} is {} {found} file, and this system loads {wanted} files: does SSPCACHE_HOME name the `dist` folder of \
-         another platform?",
+        "{} is {} {found} file, and this system loads {wanted} files: does SSPCACHE_HOME name the folder of a \
+         release for another platform?",
         path.display(),
         found.article()
     )]
