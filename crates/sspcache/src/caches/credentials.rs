@@ -153,9 +153,12 @@ impl<S: System> Credentials<S> {
         let mut failure = None;
         for entry in &entries {
             // Deleted by another program meanwhile: it is gone, as it should be.
-            if let Err(refusal @ (Refusal::Failed(_) | Refusal::Unsupported(_))) = store.delete(entry) {
-                failure = failure.or(refusal.into_error(cache.name()));
-            }
+            let refusal = match store.delete(entry) {
+                Ok(()) | Err(Refusal::Absent) => continue,
+                Err(Refusal::Failed(cause)) => Refusal::failed(format!("{}: {cause}", entry.target)),
+                Err(refusal @ Refusal::Unsupported(_)) => refusal,
+            };
+            failure = failure.or(refusal.into_error(cache.name()));
         }
         let left = match self.entries() {
             Ok(left) => Some(left.len()),

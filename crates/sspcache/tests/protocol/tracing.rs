@@ -44,7 +44,7 @@ fn an_event_has_the_instance_and_the_number_of_entries() {
     let (report, events) = events(|| caches.flush_all());
     assert_eq!(report.rows().len(), 8);
     insta::assert_snapshot!(events, @r#"
-    WARN sspcache: credential cache cache="credentials" instance="MyApp/*" entries=0 error=credentials: not flushed: access is denied
+    WARN sspcache: credential cache cache="credentials" instance="MyApp/*" entries=0 error=credentials: not flushed: MyApp/alice: access is denied
     INFO sspcache: credential cache cache="ccache" instance="MEMORY:" outcome=absent
     WARN sspcache: credential cache cache="ccache" instance="default" error=ccache: unsupported here: no Kerberos library is installed
     INFO sspcache: credential cache cache="kerberos" entries=1 outcome=flushed
