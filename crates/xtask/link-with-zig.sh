@@ -1,5 +1,5 @@
 #!/bin/sh
-# Zig as the linker of rustc, for a `…-windows-gnullvm` target: `cargo xtask dist` sets the variables.
+# Zig as the linker of rustc, and as the C compiler of build scripts, for a `…-windows-gnullvm` target: `cargo xtask dist` sets the variables.
 #
 # rustc calls its linker by path, with no room for arguments before its own, and a few of those are not Zig's.
 for argument; do
@@ -7,6 +7,8 @@ for argument; do
     case $argument in
         # Zig brings the C runtime, and has no libraries of these names.
         -lmsvcrt | -lmingw32 | -lmingwex) continue ;;
+        # Rust's name for the target, which Zig doesn't know: the crate `cc` passes it.
+        --target=*) continue ;;
         # The list of exports is a source to Zig, no option.
         -Wl,*.def) argument=${argument#-Wl,} ;;
     esac

@@ -8,11 +8,15 @@ use xshell::{Cmd, cmd};
 
 use crate::workspace::Workspace;
 
-/// Makes `build`, a cargo command, link with Zig for one of Rust's `…-windows-gnullvm` targets.
+/// Makes `build`, a cargo command, link with Zig for one of Rust's `…-windows-gnullvm` targets, and compile what C there is in
+/// dependencies of the program.
 pub(crate) fn link_with<'a>(workspace: &Workspace, triple: &str, build: Cmd<'a>) -> Result<Cmd<'a>> {
     let variable = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
+    let compiler = format!("CC_{}", triple.replace('-', "_"));
+    let script = workspace.root.join("crates/xtask/link-with-zig.sh");
     Ok(build
-        .env(variable, workspace.root.join("crates/xtask/link-with-zig.sh"))
+        .env(variable, &script)
+        .env(compiler, &script)
         .env("SSPCACHE_ZIG_TARGET", target(triple)?)
         .env("SSPCACHE_ZIG", program(workspace)?)
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
