@@ -143,3 +143,63 @@ fn a_filter_that_means_too_much_is_refused() {
     }
     assert!(entry.exists());
 }
+
+/// K1, K2, K4: what the emulated Credential Manager passes, this one does, too, as far as a test can set it up.
+#[test]
+fn it_is_flushed_as_the_table_says() {
+    let _alone = alone();
+    assert_eq!(
+        table::run("credentials", table::Real::default),
+        [
+            "entries of a prefix are deleted, and no others",
+            "an entry of a whole name is deleted, and none that begins with it",
+            "names compare without case",
+            "entries of one target and several types are deleted, each",
+            "a filter without entries is absent",
+            "deleted once more, they are absent",
+            "each filter has its row",
+        ]
+    );
+}
+
+mod table {
+    //! This Credential Manager in the shared table of cases.
+
+    use std::collections::BTreeMap;
+
+    use sspcache::{CredentialProvider, caches::Caches};
+    pub(super) use sspcache_tests::caches::run;
+    use sspcache_tests::caches::{self, Case, State, Surroundings, added};
+
+    use super::{Entry, prefix};
+
+    #[derive(Default)]
+    pub(super) struct Real {
+        written: Vec<(caches::Entry, Entry)>,
+    }
+
+    impl Surroundings for Real {
+        fn names(&self) -> BTreeMap<&'static str, String> {
+            [("app", prefix("table"))].into()
+        }
+
+        fn set_up(&mut self, case: &Case) -> bool {
+            // Nothing makes this one fail.
+            if !case.faults.is_empty() {
+                return false;
+            }
+            let write = |entry: &caches::Entry| (entry.clone(), Entry::write(&entry.target, entry.kind));
+            self.written = case.start.credentials.iter().map(write).collect();
+            true
+        }
+
+        fn caches(&self, and: &[String]) -> Box<dyn CredentialProvider> {
+            Box::new(added(Caches::process(), and))
+        }
+
+        fn state(&self, _: &State) -> State {
+            let there = self.written.iter().filter(|(_, entry)| entry.exists());
+            State { credentials: there.map(|(entry, _)| entry.clone()).collect(), ..State::default() }
+        }
+    }
+}
