@@ -9,7 +9,8 @@ function platformPackage() {
     if (platform !== "linux") {
         return `@sspcache/${platform}-${arch}`;
     }
-    // Where Node is linked to glibc, its report has the version.
+    // Where Node is linked to glibc, its report has the version. Without this it also asks for the names of addresses.
+    report.excludeNetwork = true;
     const isGlibc = Boolean(report.getReport().header.glibcVersionRuntime);
     return `@sspcache/linux-${arch}${isGlibc ? "" : "-musl"}`;
 }

@@ -60,6 +60,8 @@ const ON_LINUX: &[Program] = &[
     ("javac", "default-jdk-headless"),
     (JNA, "libjna-java"),
     ("npm", "nodejs npm"),
+    // What the GitHub action downloads with.
+    ("curl", "curl ca-certificates"),
     ("xfreerdp", "freerdp2-x11"),
     ("Xvfb", "xvfb"),
     // MIT krb5 with its KDC, and what Heimdal's needs.
