@@ -24,6 +24,18 @@ sign-out: TRUE
 /// What an option of that one prints.
 const NUMBER: &str = "4294967295, narrow, 2\n";
 
+/// What the functions of tchar.h print.
+const GENERIC: &str = r"1 1 1
+bcd cd cd 1
+4000000000 4 3
+-5 255 12
+x
+text|c|   42
+7-text
+7-text
+7-text
+";
+
 /// With which a program is built for either form of texts, and on Unix with `L"…"` for the wide one.
 const FORMS: [&[&str]; 3] =
     [&[], &["-DUNICODE", "-D_UNICODE"], &["-DUNICODE", "-D_UNICODE", "-fshort-wchar"]];
@@ -72,6 +84,9 @@ fn builds_and_runs(compilers: &[Compiler]) {
         for form in FORMS {
             let program = win32::compile(&stage, compiler, "program", &fixture("win32/program.c"), form);
             assert_eq!(judged(&stage, &[program]), PROGRAM, "{compiler:?} {form:?}");
+            let program = win32::compile(&stage, compiler, "generic", &fixture("win32/tchar.c"), form);
+            let ran = printed(win32::finds_library(&mut Command::new(program)));
+            assert_eq!(ran, GENERIC, "{compiler:?} {form:?}");
         }
         let options = FORMS[2];
         let program = win32::compile(&stage, compiler, "wide", &fixture("win32/wide.c"), options);
@@ -91,6 +106,8 @@ fn a_windows_program_does_the_same_on_windows() {
     for options in [narrow, unicode] {
         let program = stage.compile(MINGW, "program.exe", &fixture("win32/program.c"), options);
         assert_eq!(judged(&stage, &words(&[&"wine", &program])), PROGRAM, "{options:?}");
+        let program = stage.compile(MINGW, "generic.exe", &fixture("win32/tchar.c"), options);
+        assert_eq!(printed(stage.wine().arg(program)), GENERIC, "{options:?}");
     }
     for (compiler, language) in [(MINGW, "-xc"), (MINGW_CPP, "-xc++")] {
         let options = ["-municode", MICROSOFTS, "-lsecur32", "-static"];

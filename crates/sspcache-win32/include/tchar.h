@@ -50,7 +50,7 @@ typedef char _TCHAR;
 #define _putts puts
 #define _fputts fputs
 #define _tcslen strlen
-#define _tcsnlen strnlen
+#define _tcsnlen sspcacheStrnlen
 #define _tcscmp strcmp
 #define _tcsncmp strncmp
 #define _tcsicmp strcasecmp
@@ -61,7 +61,7 @@ typedef char _TCHAR;
 #define _tcschr strchr
 #define _tcsrchr strrchr
 #define _tcsstr strstr
-#define _tcsdup strdup
+#define _tcsdup sspcacheStrdup
 #define _tcstol strtol
 #define _tcstoul strtoul
 #define _ttoi atoi

@@ -291,11 +291,28 @@ static inline int sspcacheSnprintf(char *buffer, size_t room, const char *format
     return length;
 }
 
+/* Functions that a strict standard, such as -std=c11, hides in the C library. */
+
+static inline size_t sspcacheStrnlen(const char *text, size_t limit)
+{
+    const void *end = memchr(text, 0, limit);
+
+    return end == NULL ? limit : (size_t)((const char *)end - text);
+}
+
+static inline char *sspcacheStrdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    void *copy = malloc(size);
+
+    return copy == NULL ? NULL : (char *)memcpy(copy, text, size);
+}
+
 /* Names that the C library of Windows has for functions of this one's. */
 #ifndef _stricmp
 #define _stricmp strcasecmp
 #define _strnicmp strncasecmp
-#define _strdup strdup
+#define _strdup sspcacheStrdup
 #define _snprintf sspcacheSnprintf
 #define _vsnprintf sspcacheVsnprintf
 #define _countof(array) (sizeof(array) / sizeof((array)[0]))
