@@ -19,7 +19,7 @@ fn tree(folder: &Path, path: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let name = entry.file_name().unwrap().to_string_lossy();
         let is_hidden = name.starts_with('.') && ![".cargo", ".ci", ".github"].contains(&&*name);
-        if is_hidden || name.starts_with("target") || name == "dist" {
+        if is_hidden || name.starts_with("target") || (path.is_empty() && name == "dist") {
             continue;
         }
         let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
@@ -182,7 +182,7 @@ fn each_link_of_a_page_leads_to_a_file() {
 }
 
 /// What is built, installed, or found at run time: none of it is in the sources.
-const BUILT: &[&str] = &[".tools", ".wine", ".wines", "dist", "fuzz/artifacts", "lib", "target"];
+const BUILT: &[&str] = &[".systems", ".tools", ".wine", ".wines", "dist", "fuzz/artifacts", "lib", "target"];
 
 /// What the name of a file of the sources ends with.
 const ENDINGS: &[&str] = &[".c", ".h", ".hpp", ".json", ".md", ".py", ".rs", ".toml", ".txt", ".yml"];

@@ -31,7 +31,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 
 use self::bill::Bill;
@@ -56,6 +56,21 @@ const WINDOWS: &str = "x86_64-pc-windows-gnullvm";
 
 /// The same for 32-bit programs, and the folder of their DLLs.
 pub(crate) const WINDOWS_32: (&str, &str) = ("i686-pc-windows-gnullvm", "x86");
+
+/// What a release has, beside 32-bit DLLs for 64-bit Windows.
+#[rustfmt::skip]
+pub(crate) const TARGETS: [&str; 9] = [
+    "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu",
+    "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl",
+    WINDOWS, WINDOWS_32.0, "aarch64-pc-windows-gnullvm",
+    "x86_64-apple-darwin", "aarch64-apple-darwin",
+];
+
+/// Builds the distribution for each target, where Zig can link for all.
+pub(crate) fn all(workspace: &Workspace) -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "a release is built on Linux");
+    TARGETS.iter().try_for_each(|target| run(workspace, Some(target)).map(drop))
+}
 
 /// Builds the distribution for a target, or for this system, and returns its folder.
 pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf> {

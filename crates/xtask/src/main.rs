@@ -1,12 +1,14 @@
 //! `cargo xtask …`: sets this project up, runs its checks and builds what ships.
 //!
-//! One file per command: [`setup`], [`test`](mod@test), [`dist`], [`packages`], [`release`]. [`workspace`] knows the folders, [`wine`] the Wine prefix,
-//! [`clients`] the programs that it runs, [`other_wines`] where else they are run, [`zig`] the linker for Windows DLLs.
+//! One file per command: [`setup`], [`test`](mod@test), [`dist`], [`packages`], [`release`]. [`workspace`] knows the folders, [`wine`] the
+//! Wine prefix, [`clients`] the programs that it runs, [`other_wines`] where else they are run, [`platforms`] where else what ships is run,
+//! [`zig`] the linker of what ships.
 
 mod clients;
 mod dist;
 mod other_wines;
 mod packages;
+mod platforms;
 mod release;
 mod setup;
 mod test;
@@ -30,6 +32,7 @@ Commands:
   setup [OPTIONS]          Install what the tests need, or say what to install and how
   test [OPTIONS] [STEP…]   Run every check of this machine, or only the steps named
   dist [--target TRIPLE]   Build what ships into dist/<TRIPLE>/
+  dist --all               Build it for each target of a release
   packages [--test]        Make packages of what dist/ has, into dist/packages/; install and try this system's
   release [--dry-run]      Make all that a release has, into dist/release/; with --dry-run of what dist/ has
   help                     Print this
@@ -37,6 +40,7 @@ Commands:
 Options of setup:
   --all                    Install also what only `cargo xtask test --ci` and single steps need
   --wine-10                Install also Wine 10, for `cargo xtask test clients-wine-10`: a Debian in a folder, needs root
+  --platforms              Install also other systems, for `cargo xtask test platform-…`: Debian 11 in a folder, musl, QEMU; needs root
   --winbind                Fetch also winbind, for `cargo xtask test clients-winbind`, without installing it
   --check                  Change nothing: print what is missing, and fail if anything is
   --without-wine           Leave out what only the Windows tests need
@@ -91,10 +95,16 @@ fn run() -> Result<()> {
     match command.as_str() {
         "" | "help" | "--help" | "-h" => print!("{HELP}"),
         "dist" => {
-            let arguments = arguments.only(&["target"], 1)?;
+            let arguments = arguments.only(&["all", "target"], 1)?;
             let target = arguments.names.first().map(String::as_str);
             ensure!(arguments.has("target") == target.is_some(), "`--target` and a target go together");
-            dist::run(&Workspace::open()?, target)?;
+            let workspace = Workspace::open()?;
+            if arguments.has("all") {
+                ensure!(target.is_none(), "`--all` has every target");
+                dist::all(&workspace)?;
+            } else {
+                dist::run(&workspace, target)?;
+            }
         }
         "packages" => {
             let (arguments, workspace) = (arguments.only(&["test"], 0)?, Workspace::open()?);
@@ -109,7 +119,7 @@ fn run() -> Result<()> {
         }
         "setup" => setup::run(
             &Workspace::open()?,
-            &arguments.only(&["all", "check", "without-wine", "wine-10", "winbind"], 0)?,
+            &arguments.only(&["all", "check", "without-wine", "platforms", "wine-10", "winbind"], 0)?,
         )?,
         "test" => {
             let flags = ["ci", "scheduled", "list", "without-wine", "bare"];

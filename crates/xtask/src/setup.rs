@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
 
 use crate::workspace::{Workspace, is_on_path, once_more};
-use crate::{Arguments, clients, other_wines, wine};
+use crate::{Arguments, clients, other_wines, platforms, wine};
 
 /// What a step needs, in the order in which it is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,8 @@ pub(crate) enum Need {
     Wine10,
     /// winbind's `ntlm_auth`, in another.
     Winbind,
+    /// Other systems that what ships is run on.
+    Platforms,
     /// Miri's nightly toolchain, and the oldest toolchain that the libraries promise to work with.
     Toolchains,
 }
@@ -103,6 +105,14 @@ const FOR_CLIENTS: &[Program] = &[("npm", "npm")];
 
 const FOR_WINE_10: &[Program] = &[("debootstrap", "debootstrap"), ("unshare", "util-linux")];
 
+const FOR_PLATFORMS: &[Program] = &[
+    ("debootstrap", "debootstrap"),
+    ("unshare", "util-linux"),
+    (platforms::QEMU, "qemu-user"),
+    (platforms::ARM, "libc6-arm64-cross"),
+    (platforms::MUSL, "musl"),
+];
+
 const ON_WINDOWS: &[Program] = &[("python", "")];
 
 /// The same elsewhere.
@@ -153,7 +163,7 @@ pub(crate) fn require(workspace: &Workspace, needs: &[Need]) -> Result<()> {
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let mut needs = vec![Need::Programs, Need::Rust, Need::Tools, Need::Heimdal, Need::Wine, Need::Clients];
-    needs.extend([Need::Toolchains, Need::Wine10, Need::Winbind]);
+    needs.extend([Need::Toolchains, Need::Wine10, Need::Winbind, Need::Platforms]);
     needs.retain(|need| {
         let is_left_out = cfg!(windows) || arguments.has("without-wine");
         !(is_left_out && need.is_for_wine()) && need.flag().is_none_or(|flag| arguments.has(flag))
@@ -180,6 +190,7 @@ impl Need {
             Self::Clients | Self::Toolchains => Some("all"),
             Self::Wine10 => Some("wine-10"),
             Self::Winbind => Some("winbind"),
+            Self::Platforms => Some("platforms"),
             Self::Programs | Self::Rust | Self::Tools | Self::Heimdal | Self::Wine => None,
         }
     }
@@ -209,6 +220,9 @@ impl Need {
             Self::Winbind if !other_wines::has_winbind(workspace) => {
                 missing.push("winbind in .wines".to_owned());
             }
+            Self::Platforms if !platforms::has_old_debian(workspace) => {
+                missing.push("Debian 11 in .systems".to_owned());
+            }
             Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
             Self::Programs
             | Self::Wine
@@ -216,7 +230,8 @@ impl Need {
             | Self::Heimdal
             | Self::Clients
             | Self::Wine10
-            | Self::Winbind => {}
+            | Self::Winbind
+            | Self::Platforms => {}
         }
         Ok(missing)
     }
@@ -231,6 +246,7 @@ impl Need {
             Self::Wine => [FOR_WINE, &[]],
             Self::Clients => [FOR_CLIENTS, &[]],
             Self::Wine10 => [FOR_WINE_10, &[]],
+            Self::Platforms => [FOR_PLATFORMS, &[]],
             Self::Rust | Self::Tools | Self::Heimdal | Self::Toolchains | Self::Winbind => [&[][..], &[]],
         };
         first.iter().chain(second).filter(|(name, _)| !is_there(name))
@@ -265,7 +281,16 @@ impl Need {
             Self::Clients if !clients::are_fetched(workspace) => clients::fetch(workspace)?,
             Self::Wine10 if !other_wines::has_wine_10(workspace) => other_wines::make_wine_10(workspace)?,
             Self::Winbind if !other_wines::has_winbind(workspace) => other_wines::fetch_winbind(workspace)?,
-            Self::Programs | Self::Tools | Self::Heimdal | Self::Clients | Self::Wine10 | Self::Winbind => {}
+            Self::Platforms if !platforms::has_old_debian(workspace) => {
+                platforms::make_old_debian(workspace)?;
+            }
+            Self::Programs
+            | Self::Tools
+            | Self::Heimdal
+            | Self::Clients
+            | Self::Wine10
+            | Self::Winbind
+            | Self::Platforms => {}
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use xshell::cmd;
 
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{Arguments, clients, dist, other_wines, packages, wine};
+use crate::{Arguments, clients, dist, other_wines, packages, platforms, wine};
 
 /// One check.
 struct Step {
@@ -53,8 +53,15 @@ const ON_LINUX: When = if cfg!(target_os = "linux") { Default } else { Scheduled
 /// Tells the tests, in their environment, that Wine is left out on purpose.
 const WITHOUT_WINE: &str = "SSPCACHE_TEST_WITHOUT_WINE";
 /// The steps that need it.
-const ONLY_WITH_WINE: [&str; 6] =
-    ["wine", "windows-32", "clients", "clients-winbind", "clients-wine-10", "clients-hundred"];
+const ONLY_WITH_WINE: [&str; 7] = [
+    "wine",
+    "windows-32",
+    "platform-windows-32",
+    "clients",
+    "clients-winbind",
+    "clients-wine-10",
+    "clients-hundred",
+];
 
 /// How long a step may take with `--ci`: several times what the longest one needs. A step that hangs fails, and the others are seen.
 const LIMIT: Duration = Duration::from_mins(40);
@@ -65,6 +72,8 @@ const TESTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools, Ne
 const CLIENTS: &[Need] = &[Need::Programs, Need::Wine, Need::Rust, Need::Tools, Need::Clients];
 const CLIENTS_WITH_WINBIND: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Winbind];
 const CLIENTS_ON_WINE_10: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Clients, Need::Wine10];
+const PLATFORMS: &[Need] = &[Need::Rust, Need::Tools, Need::Platforms];
+const PLATFORM_WINDOWS_32: &[Need] = &[Need::Wine, Need::Rust, Need::Tools, Need::Wine10];
 const TOOLCHAINS: &[Need] = &[Need::Rust, Need::Toolchains];
 
 /// In the order in which they start. Two run at a time, and what uses Wine's prefix waits for what else does: `native`, `wine`, `clients`
@@ -114,6 +123,11 @@ const STEPS: &[Step] = &[
     step("fuzz", Scheduled("builds everything once more, instrumented"), TESTS, Function(fuzz), "each fuzz target runs over its corpus and for ten seconds"),
     step("miri-all", Scheduled("takes four times as long as `miri`"), TOOLCHAINS, Function(|it| miri(it, MIRI_SAFE)), "as `miri`, in the safe crates, contexts and accounts"),
     step("dist-all", Scheduled("builds the standard library once more"), TESTS, Function(whole_distribution), "as `dist`, with the DLLs for 32-bit programs, and 100,000 loads"),
+    step("platform-glibc", Scheduled("makes a Debian 11, as root"), PLATFORMS, Function(platforms::glibc), "what ships runs with the glibc of Debian 11"),
+    step("platform-musl", Scheduled("builds for one more target"), PLATFORMS, Function(platforms::musl), "what ships runs with musl"),
+    step("platform-arm", Scheduled("builds for one more target"), PLATFORMS, Function(platforms::arm), "what ships runs on ARM, under QEMU"),
+    step("platform-windows-32", Scheduled("makes a Debian with Wine 10, as root"), PLATFORM_WINDOWS_32, Function(platforms::windows_32), "32-bit Windows programs sign in and out, under Wine 10"),
+    step("platforms", Scheduled("builds for nine targets"), TOOLS, Function(dist::all), "what ships for each target can be loaded there, as its files say"),
     step("packages", Scheduled("`dist` has the quick part of it"), TESTS, Function(packages), "each package installs from its file, and runs a client"),
     step("clients-winbind", Scheduled("fetches Samba"), CLIENTS_WITH_WINBIND, Function(clients_with_winbind), "the same clients where Wine has an NTLM of its own"),
     step("clients-wine-10", Scheduled("makes a Debian with Wine 10, as root"), CLIENTS_ON_WINE_10, Function(clients_on_wine_10), "the same clients under Wine 10"),

@@ -33,6 +33,17 @@ pub(crate) fn build<'a>(workspace: &'a Workspace, command: &str) -> Result<Cmd<'
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
 }
 
+/// Builds a C program for Linux, dynamically linked; Zig's name for a target may end in a version of glibc.
+///
+/// Without optimization Zig would add a runtime that needs a newer musl.
+pub(crate) fn build_program(workspace: &Workspace, target: &str, source: &str, to: &Path) -> Result<()> {
+    let (shell, zig) = (&workspace.shell, program(workspace)?);
+    Ok(cmd!(shell, "{zig} cc -O2 -target {target} -dynamic -o {to} {source} -ldl")
+        .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache"))
+        .quiet()
+        .run()?)
+}
+
 /// Builds the stand-in for Wine's missing DLL: see `shim/`.
 pub(crate) fn build_shim(workspace: &Workspace, triple: &str, to: &Path) -> Result<()> {
     let shell = &workspace.shell;
