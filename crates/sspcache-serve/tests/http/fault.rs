@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use sspcache_serve::{Fault, HttpServer, Last, ServerEventKind, Settings};
+use sspcache_serve::{Fault, HttpServer, Last, Limits, ServerEventKind, Settings};
 
 use crate::client::{As, Client, accounts, alice};
 
+/// A server that closes no connection of its own accord, as long as a test waits.
 fn server() -> HttpServer {
-    HttpServer::start_with(&accounts(), Settings::new().delay(Duration::from_millis(1))).unwrap()
+    let mut limits = Limits::default();
+    limits.time = Duration::from_hours(1);
+    let settings = Settings::new().delay(Duration::from_millis(1)).limits(limits);
+    HttpServer::start_with(&accounts(), settings).unwrap()
 }
 
 /// The faults that struck.

@@ -87,11 +87,13 @@ fn a_client_that_sends_too_slowly_is_cut_off() {
 /// W4
 #[test]
 fn a_client_that_has_closed_its_side_reads_the_answer() {
-    let server = server(|_| ());
+    // So that the end has come before the answer.
+    let settings = Settings::new().delay(Duration::from_millis(200));
+    let server = HttpServer::start_with(&accounts(), settings).unwrap();
     let mut client = Client::connect(server.address());
-    client.send(b"GET /open HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(b"GET /fault/delay HTTP/1.1\r\nHost: a\r\n\r\n");
     client.stream().shutdown(Shutdown::Write).unwrap();
-    assert_eq!(client.read().unwrap().body, "open");
+    assert_eq!(client.read().unwrap().body, "sign in");
     assert!(client.is_closed());
 }
 
