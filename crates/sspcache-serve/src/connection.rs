@@ -40,9 +40,18 @@ use crate::{
 
 /// Serves a client until it goes, does something wrong, or takes too long.
 pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, place: OwnedSemaphorePermit) {
-    let limits = shared.settings.limits;
     // Handshakes are small messages, back and forth.
     let _ = stream.set_nodelay(true);
+    serve_stream(shared, stream, place).await;
+}
+
+/// The same, over whatever carries the bytes.
+pub(crate) async fn serve_stream(
+    shared: Arc<Shared>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    place: OwnedSemaphorePermit,
+) {
+    let limits = shared.settings.limits;
     let number = shared.next_connection.fetch_add(1, Ordering::Relaxed);
     shared.events.add(number, ServerEventKind::Connected);
     let new = |binding| {

@@ -46,6 +46,9 @@ mod connection;
 mod error;
 mod event;
 mod fault;
+#[cfg(any(feature = "fuzzing", test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod pages;
 mod proxy;
 mod server;

@@ -66,8 +66,6 @@ impl HttpServer {
     }
 
     pub(crate) fn start_as(role: Role, mock: &MockSsp, settings: Settings) -> Result<Self, ServeError> {
-        let acceptor = Acceptor::new(mock, settings.schemes.as_deref())?;
-        let tls = if settings.tls { Some(Tls::new()?) } else { None };
         let address = settings.address;
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
@@ -80,16 +78,7 @@ impl HttpServer {
         for listener in &listeners {
             listener.set_nonblocking(true).map_err(listen)?;
         }
-        let shared = Arc::new(Shared {
-            role,
-            tls,
-            acceptor,
-            faults: Faults::new(&settings.faults),
-            events: Events::new(settings.limits.events),
-            sessions: Sessions::new(settings.limits.events),
-            next_connection: AtomicU64::new(0),
-            settings,
-        });
+        let shared = Arc::new(Self::share(role, mock, settings)?);
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(ServeError::Start)?;
         let (stop, stopped) = oneshot::channel();
@@ -99,6 +88,20 @@ impl HttpServer {
             .spawn(move || serve(&runtime, listeners, &serving, stopped))
             .map_err(ServeError::Start)?;
         Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// What the connections of such a server share.
+    pub(crate) fn share(role: Role, mock: &MockSsp, settings: Settings) -> Result<Shared, ServeError> {
+        Ok(Shared {
+            role,
+            tls: if settings.tls { Some(Tls::new()?) } else { None },
+            acceptor: Acceptor::new(mock, settings.schemes.as_deref())?,
+            faults: Faults::new(&settings.faults),
+            events: Events::new(settings.limits.events),
+            sessions: Sessions::new(settings.limits.events),
+            next_connection: AtomicU64::new(0),
+            settings,
+        })
     }
 
     /// The address that it listens at.
