@@ -246,7 +246,7 @@ fn flags(workspace: &Workspace, triple: &str) -> Result<String> {
     let remapped = [(&cargo_home, "/cargo"), (&rust, "/rust"), (&workspace.root, "/sspcache")]
         .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
     let given = env::var("CARGO_ENCODED_RUSTFLAGS").ok().filter(|flags| !flags.is_empty());
-    // Otherwise rustc makes no DLL for musl, and no program that can load one.
+    // Otherwise rustc makes no DLL for musl. Zig links programs statically all the same.
     let dynamic = triple.ends_with("-musl").then(|| "-Ctarget-feature=-crt-static".to_owned());
     let flags: Vec<_> = given.into_iter().chain(remapped).chain(dynamic).collect();
     Ok(flags.join("\u{1f}"))
