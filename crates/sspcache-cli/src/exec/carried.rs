@@ -84,8 +84,8 @@ impl<'a> Bundle<'a> {
         if let Some(caches) = caches {
             let ours = caches.join("sspcache");
             let folder = ours.join(&self.name);
-            let cached = private(&ours).and_then(|()| private(&folder)).and_then(|()| self.unpack(&folder));
-            if cached.is_ok() {
+            let written = private(&ours).and_then(|()| private(&folder)).and_then(|()| self.unpack(&folder));
+            if written.is_ok() {
                 return Ok(Placed { folder, temporary: None });
             }
         }
@@ -170,7 +170,7 @@ fn private(folder: &Path) -> io::Result<()> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]
