@@ -65,6 +65,23 @@ const HOLD_NONE: &[&str] = &[
     "SspCaches",
     "SspCachesBuilder",
     "WindowStation",
+    // sspcache, the caches of today: names of servers, targets and principals, never what is kept for them
+    "CacheStatus",
+    "Caches",
+    "Ccaches",
+    "Contents",
+    "Credentials",
+    "Export",
+    "Filter",
+    "Kerberos",
+    "NativeCcaches",
+    "NativeCredentials",
+    "NativeTickets",
+    "Schannel",
+    "Scope",
+    "Selection",
+    "StoredCredential",
+    "WinInet",
     // sspcache-types
     "ContextFlags",
     "Progress",
@@ -114,7 +131,16 @@ const HOLD_NONE: &[&str] = &[
     "SystemClock",
     // Can't be shown.
     "Taken",
-    // sspcache-mock: modules and their interface stand for an engine
+    // sspcache-mock: emulated caches of such names
+    "CacheCall",
+    "CacheEffect",
+    "CacheFault",
+    "MockCcaches",
+    "MockCredentials",
+    "MockSchannel",
+    "MockTickets",
+    "MockWinInet",
+    // Modules and their interface stand for an engine.
     "MockInterface",
     "MockModule",
 ];
