@@ -28,7 +28,7 @@ fn run(stage: &Stage, options: &[&str], package: &str, password: &str) -> Ran {
 
 /// W1, W3: both ends of a sign-in are in one verdict.
 #[test]
-#[ignore = "needs sspilib: cargo xtask test serve"]
+#[ignore = "needs sspilib: cargo xtask test"]
 fn sspilib_signs_in_over_http_client_and_the_verdict_says_as_whom() {
     let stage = Stage::new();
     for (package, said) in [
@@ -45,7 +45,7 @@ fn sspilib_signs_in_over_http_client_and_the_verdict_says_as_whom() {
 
 /// W5
 #[test]
-#[ignore = "needs sspilib: cargo xtask test serve"]
+#[ignore = "needs sspilib: cargo xtask test"]
 fn a_refused_sign_in_is_in_the_verdict_and_no_password_is() {
     let stage = Stage::new();
     let ran = run(&stage, &[], "NTLM", "wrong horse").exits_with(1);
@@ -61,7 +61,7 @@ fn a_refused_sign_in_is_in_the_verdict_and_no_password_is() {
 
 /// W6: over TLS, with the bindings of the server's certificate, others, and none.
 #[test]
-#[ignore = "needs sspilib: cargo xtask test serve"]
+#[ignore = "needs sspilib: cargo xtask test"]
 fn sspilib_signs_in_over_tls_and_its_channel_bindings_are_checked() {
     let stage = Stage::new();
     for (checked, package, bindings, statuses, served) in [
@@ -117,7 +117,7 @@ const FAULTS: &[(&str, &str, &str, bool)] = &[
 
 /// W8: whatever a server does, the client leaks nothing.
 #[test]
-#[ignore = "needs sspilib: cargo xtask test serve"]
+#[ignore = "needs sspilib: cargo xtask test"]
 fn sspilib_meets_each_fault() {
     let stage = Stage::new();
     for &(fault, package, outcome, is_established) in FAULTS {
@@ -147,7 +147,7 @@ impl Drop for Server {
 
 /// W1: the address is printed, the events follow, and a signal ends it.
 #[test]
-#[ignore = "needs sspilib: cargo xtask test serve"]
+#[ignore = "needs sspilib: cargo xtask test"]
 fn a_server_prints_its_address_and_events_until_it_is_told_to_end() {
     let stage = Stage::new();
     let mut serve = sspcache();

@@ -139,8 +139,9 @@ mod tests {
     /// K1: what is named is flushed, once it is allowed, and nothing else.
     #[test]
     fn what_is_named_is_flushed_once_it_is_allowed() {
-        let (yes, no) = (|| Ok(true), || Ok(false));
         type Answer<'a> = Option<&'a mut dyn FnMut() -> io::Result<bool>>;
+
+        let (yes, no) = (|| Ok(true), || Ok(false));
         let (mut first, mut second, mut third) = (yes, no, no);
         let cases: [(Answer<'_>, bool, bool, Ended, usize); 6] = [
             (Some(&mut first), false, false, Ended::Done, 0),
