@@ -1,8 +1,10 @@
 //! Clients at the server of `sspcache-serve`, which is what `sspcache serve http` and `exec --serve` start.
 
+use std::{ffi::OsString, fs, path::PathBuf};
+
 use sspcache_engine::Config;
 use sspcache_mock::MockSsp;
-use sspcache_serve::{HttpServer, ServerEventKind, Settings};
+use sspcache_serve::{Fault, HttpServer, ServerEventKind, Settings};
 use sspcache_tests::{
     program::{Ran, fixture},
     stage::{MINGW, Stage},
@@ -134,4 +136,243 @@ fn wininet() {
         ],
     );
     runs("wininet", &["NTLM"], &[clean("NTLM", ALICE, NTLM), refused("NTLM")]);
+}
+
+/// A program in C over a library of Windows, at the servers of `exec --serve`.
+struct Served {
+    stage: Stage,
+    program: OsString,
+    /// The accounts, without Negotiate.
+    ntlm_alone: PathBuf,
+}
+
+impl Served {
+    /// None when Wine was left out by a flag, which is said.
+    fn new(library: &str) -> Option<Self> {
+        let stage = Stage::with_windows_mocks_alone()?;
+        let source = real(&format!("{library}_served.c"));
+        let options = ["-municode", &format!("-l{library}"), "-lcrypt32"];
+        let program = stage.compile(MINGW, &format!("{library}_served.exe"), &source, &options);
+        let ntlm_alone = stage.path("ntlm.toml");
+        let accounts = fs::read_to_string(fixture(ACCOUNTS)).expect("readable");
+        fs::write(&ntlm_alone, accounts + "\n[packages]\nonly = ['NTLM']\n")
+            .expect("the folder is this test's own");
+        Some(Self { stage, program, ntlm_alone })
+    }
+
+    /// Runs it: where it goes, how it trusts, and what it is asked for, in words.
+    fn run(&self, bindings: &str, is_ntlm_alone: bool, before: &str, after: &str) -> Ran {
+        let mut exec = self.stage.exec();
+        exec.args(["--check=left,leaks,misuse", "--serve", "http,https,proxy", "--serve-bindings", bindings]);
+        let config = if is_ntlm_alone { self.ntlm_alone.clone() } else { fixture(ACCOUNTS) };
+        exec.arg("--config").arg(config).args(["--", "wine"]).arg(&self.program);
+        exec.args(before.split(' ')).args(ALICE).args(after.split(' '));
+        let mut ran = Ran::of(&mut exec);
+        ran.stdout = ran.stdout.replace("\r\n", "\n");
+        assert!(!ran.stdout.contains(ALICE[1]) && !ran.stderr.contains(ALICE[1]), "{ran:?}");
+        ran
+    }
+
+    /// Runs a table: bindings, whether NTLM alone is there, arguments, what is printed, and what the servers say. Whoever signed in has
+    /// left, leaked and misused nothing.
+    #[track_caller]
+    fn runs(&self, after: &str, table: &[(&str, bool, &str, &str, &[&str])]) {
+        for &(bindings, is_ntlm_alone, before, printed, served) in table {
+            let ran = self.run(bindings, is_ntlm_alone, before, after);
+            assert!(ran.stdout.contains(printed), "{before}: {printed:?} is missing: {ran:?}");
+            for part in served {
+                assert!(ran.stderr.contains(part), "{before}: {part:?} is missing: {}", ran.stderr);
+            }
+            let is_clean =
+                ["clean: ", "no misuse: ", "no leaks: "].iter().all(|part| ran.stderr.contains(part));
+            assert_eq!(is_clean, !served.contains(&NOTHING), "{before}: {}", ran.stderr);
+        }
+    }
+}
+
+/// Nobody came as far as a sign-in.
+const NOTHING: &str = "served: 0 sign-ins, 0 refused";
+
+/// W6, W7: over TLS, with its issuer trusted, ignored and neither, and through the proxy. Wine 8's passes no channel bindings, and takes no 407
+/// for an answer to CONNECT (observed).
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn winhttp_over_tls_and_through_a_proxy() {
+    let Some(client) = Served::new("winhttp") else { return };
+    let (kerberos, ntlm) = ("/: 200 CONTOSO\\alice by Kerberos", "/: 200 CONTOSO\\alice by NTLM");
+    client.runs(
+        "/",
+        &[
+            (
+                "if-sent",
+                false,
+                "https direct trust Negotiate",
+                kerberos,
+                &["https: CONTOSO\\alice signed in by Kerberos (Negotiate) to localhost, with 2 tokens\n"],
+            ),
+            (
+                "if-sent",
+                false,
+                "https direct trust NTLM",
+                ntlm,
+                &["https: CONTOSO\\alice signed in by NTLM to localhost, with 2 tokens\n"],
+            ),
+            ("off", false, "https direct ignore Negotiate", kerberos, &["served: 1 sign-in, 0 refused"]),
+            ("off", false, "https direct - Negotiate", "/: send: error 12157", &[NOTHING]),
+            (
+                "required",
+                false,
+                "https direct trust NTLM",
+                "/: 401 SEC_E_BAD_BINDINGS",
+                &["https: a sign-in by NTLM was refused: SEC_E_BAD_BINDINGS"],
+            ),
+            ("off", false, "https proxy trust NTLM", "/: send: error 12157", &[NOTHING]),
+        ],
+    );
+    // The target is the proxy's address, which rules Kerberos out. A request that has signed in to the proxy repeats its last token for the proxy
+    // when the server asks, too (observed), so that the proxy has to be asked for something else before.
+    client.runs(
+        "/open /",
+        &[
+            // The target is the proxy's address, which rules Kerberos out.
+            (
+                "off",
+                false,
+                "http proxy - Negotiate",
+                ntlm,
+                &[
+                    "\nCONTOSO\\alice signed in by NTLM (Negotiate) to 127.0.0.1, with 2 tokens\n",
+                    "proxy: CONTOSO\\alice signed in by NTLM (Negotiate) to 127.0.0.1, with 2 tokens\n",
+                ],
+            ),
+            (
+                "off",
+                false,
+                "http proxy - NTLM",
+                ntlm,
+                &[
+                    "\nCONTOSO\\alice signed in by NTLM to 127.0.0.1, with 2 tokens\n",
+                    "proxy: CONTOSO\\alice signed in by NTLM to 127.0.0.1, with 2 tokens\n",
+                ],
+            ),
+        ],
+    );
+    client.runs(
+        "/",
+        &[(
+            "off",
+            false,
+            "http proxy - NTLM",
+            "/: 407 SEC_E_INVALID_TOKEN",
+            &[
+                "proxy: CONTOSO\\alice signed in by NTLM to 127.0.0.1, with 2 tokens\n",
+                "proxy: a sign-in by NTLM was refused: SEC_E_INVALID_TOKEN",
+            ],
+        )],
+    );
+}
+
+/// W6, W7: the same for WinINet, which takes what is offered first. Of a server's and a proxy's sign-ins over `http` it does those by NTLM alone:
+/// `docs/serve.md` says what becomes of the others.
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn wininet_over_tls_and_through_a_proxy() {
+    let Some(client) = Served::new("wininet") else { return };
+    let (kerberos, ntlm) = ("/: 200 CONTOSO\\alice by Kerberos", "/: 200 CONTOSO\\alice by NTLM");
+    let by_kerberos = "CONTOSO\\alice signed in by Kerberos (Negotiate) to localhost, with 2 tokens\n";
+    let by_ntlm = "CONTOSO\\alice signed in by NTLM to localhost, with 2 tokens\n";
+    let (https, proxy) = (|by| format!("https: {by}"), |by| format!("proxy: {by}"));
+    client.runs(
+        "/",
+        &[
+            ("if-sent", false, "https direct trust", kerberos, &[&https(by_kerberos)]),
+            ("if-sent", true, "https direct trust", ntlm, &[&https(by_ntlm)]),
+            ("off", false, "https direct ignore", kerberos, &["served: 1 sign-in, 0 refused"]),
+            ("off", false, "https direct -", "/: send: error 12057", &[NOTHING]),
+            ("off", false, "https proxy trust", kerberos, &[&https(by_kerberos), &proxy(by_kerberos)]),
+            ("off", true, "https proxy trust", ntlm, &[&https(by_ntlm), &proxy(by_ntlm)]),
+            ("off", true, "http proxy -", ntlm, &[&proxy(by_ntlm), "served: 2 sign-ins, 0 refused"]),
+        ],
+    );
+    client.runs(
+        "/open",
+        &[(
+            "off",
+            false,
+            "http proxy -",
+            "/open: 200 open",
+            &[&proxy(by_kerberos), "served: 1 sign-in, 0 refused"],
+        )],
+    );
+}
+
+/// W2: WinINet sends the session's cookie until the application ends its session, and then has nothing to sign in with.
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn wininet_signs_out_of_a_session_that_a_cookie_keeps() {
+    let Some(client) = Served::new("wininet") else { return };
+    let ran =
+        client.run("off", false, "http direct -", "/cookie anonymous /whoami sign-out /whoami").exits_with(1);
+    let lines: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with('/')).collect();
+    let [first, before, after] = *lines else { panic!("three pages: {ran:?}") };
+    assert!(first.starts_with("/cookie: 200 ") && first.contains(r#""is_new":true"#), "{first}");
+    assert!(before.starts_with("/whoami: 200 ") && before.contains(r#""by":"cookie""#), "{before}");
+    assert_eq!(after, "/whoami: 401 sign in");
+    assert!(ran.stderr.contains("served: 1 sign-in, 0 refused"), "{}", ran.stderr);
+}
+
+/// What WinHTTP makes of each fault, with NTLM: the page's beginning, or the call that failed. `docs/serve.md` has the same table.
+const FAULTS: &[(&str, &str)] = &[
+    ("close-before-answer", "receive: error 12152"),
+    ("close-after-offer", SIGNED_IN),
+    ("close-after-challenge", REFUSED),
+    ("no-offer", "401 sign in"),
+    ("reversed-offer", SIGNED_IN),
+    ("other-scheme", GIVEN_UP),
+    ("not-base64", GIVEN_UP),
+    ("broken-token", GIVEN_UP),
+    ("cut-token", GIVEN_UP),
+    ("foreign-token", GIVEN_UP),
+    ("replayed-token", SIGNED_IN),
+    ("replayed-token", GIVEN_UP),
+    ("other-connection", REFUSED),
+    ("delay", SIGNED_IN),
+    ("other-user", "200 {"),
+    ("forgotten", SIGNED_IN),
+    ("last-token-broken", SIGNED_IN),
+    ("last-token-missing", SIGNED_IN),
+    ("last-token-surplus", SIGNED_IN),
+    ("last-token-foreign", SIGNED_IN),
+    ("last-token-right-in-401", DENIED),
+    ("last-token-broken-in-401", DENIED),
+    ("last-token-missing-in-401", DENIED),
+    ("last-token-surplus-in-401", DENIED),
+    ("last-token-foreign-in-401", DENIED),
+];
+const SIGNED_IN: &str = r"200 CONTOSO\alice by NTLM";
+const GIVEN_UP: &str = "401 go on";
+const REFUSED: &str = "401 SEC_E_INVALID_TOKEN";
+const DENIED: &str = "401 denied after a sign-in";
+
+/// W8: whatever a server does, the client leaks nothing.
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn winhttp_meets_each_fault() {
+    for fault in Fault::all().map(|fault| fault.to_string()) {
+        assert!(FAULTS.iter().any(|(known, _)| *known == fault), "{fault} is in no row");
+    }
+    let Some(client) = Served::new("winhttp") else { return };
+    let paths: Vec<_> = FAULTS.iter().map(|(fault, _)| format!("/fault/{fault}")).collect();
+    let ran =
+        client.run("off", false, "http direct - NTLM", &format!("each {}", paths.join(" "))).exits_with(1);
+    let lines: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with('/')).collect();
+    assert_eq!(lines.len(), FAULTS.len(), "{ran:?}");
+    for ((line, (_, outcome)), path) in lines.iter().zip(FAULTS).zip(paths) {
+        assert!(line.starts_with(&format!("{path}: {outcome}")), "{path}: {outcome:?} is not {line:?}");
+        let other = r#""connection":{"principal":"CONTOSO\\mallory""#;
+        assert_eq!(line.contains(other), path == "/fault/other-user", "{line}");
+    }
+    for part in ["\nclean: ", "\nno misuse: ", "\nno leaks: "] {
+        assert!(ran.stderr.contains(part), "{part:?} is missing: {}", ran.stderr);
+    }
 }
