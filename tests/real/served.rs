@@ -376,3 +376,26 @@ fn winhttp_meets_each_fault() {
         assert!(ran.stderr.contains(part), "{part:?} is missing: {}", ran.stderr);
     }
 }
+
+/// P7: `[negotiate] first` decides for a client that leaves the choice to Negotiate, as WinHTTP does, and not for pycurl's libcurl, whose
+/// package list excludes NTLM (observed).
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn ntlm_comes_first_by_configuration_unless_a_client_excludes_it() {
+    let Some(client) = Served::new("winhttp") else { return };
+    let config = client.stage.path("ntlm-first.toml");
+    let accounts = fs::read_to_string(fixture(ACCOUNTS)).expect("readable");
+    fs::write(&config, accounts + "\n[negotiate]\nfirst = 'ntlm'\n").expect("the folder is this test's own");
+    let python = fetched("python/home/python.exe").into_os_string();
+    let script = real("pycurl_served.py").into_os_string();
+    let winhttp =
+        [&[client.program.clone()][..], &["http", "direct", "-", "Negotiate"].map(Into::into)].concat();
+    let pycurl = [&[python, script][..], &["http", "direct", "/"].map(Into::into)].concat();
+    for (command, after, by) in [(winhttp, Some("/"), "NTLM"), (pycurl, None, "Kerberos")] {
+        let mut exec = client.stage.exec();
+        exec.args(["--serve", "http", "--config"]).arg(&config).args(["--", "wine"]);
+        let ran = Ran::of(exec.args(command).args(ALICE).args(after)).exits_with(0);
+        let served = format!("CONTOSO\\alice signed in by {by} (Negotiate) to ");
+        assert!(ran.stderr.contains(&served), "{served}: {}", ran.stderr);
+    }
+}
