@@ -45,6 +45,13 @@ impl Server {
         let start = Instant::now();
         let goes_on = |running: Running| running.programs || (running.others && start.elapsed() < A_MOMENT);
         loop {
+            // Not started where it doesn't run yet: it would begin in a prefix in which a program begins.
+            if running(prefix).is_some_and(|it| !it.services && goes_on(it))
+                && signals.interrupted().is_none()
+            {
+                thread::sleep(PAUSE);
+                continue;
+            }
             let Ok(mut waiting) = self.command(prefix, "--wait").spawn() else { return Ok(()) };
             while waiting.try_wait()?.is_none() {
                 // Left to themselves the services take two seconds to notice.

@@ -7,11 +7,11 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Read as _, Write as _},
     os::unix::{
         ffi::{OsStrExt as _, OsStringExt as _},
-        fs::symlink,
+        fs::{PermissionsExt as _, symlink},
     },
     path::{Path, PathBuf},
     thread,
@@ -28,6 +28,8 @@ pub(crate) struct Shadow {
     folder: TempDir,
     /// Locked for as long as the shadow is in use, so that another run can tell it from one whose `exec` was killed.
     lock: File,
+    /// The folder of its wineserver, where Debian's Wine has it. [`Self::end`] and a later run know it by name.
+    _server: TempDir,
     /// The folders of links, each with the prefix's folder that it stands for.
     mirrored: Vec<(PathBuf, PathBuf)>,
 }
@@ -61,7 +63,8 @@ impl Shadow {
         let prefix = prefix.canonicalize()?;
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(temporary)?;
         let lock = lock(folder.path(), &prefix)?;
-        let mut shadow = Self { folder, lock, mirrored: Vec::new() };
+        let server = make_servers_folder(temporary, folder.path())?;
+        let mut shadow = Self { folder, lock, _server: server, mirrored: Vec::new() };
         let root = shadow.path().to_owned();
 
         for entry in fs::read_dir(&prefix)? {
@@ -268,9 +271,24 @@ fn remove(shadow: &Path) -> io::Result<()> {
     fs::remove_dir(shadow)
 }
 
-/// Debian's Wine makes a folder for a prefix's server beside the shadow, names it in the prefix, and leaves it there (seen with Wine 8).
+/// A file of a prefix in which Debian's Wine has the name of its server's folder. Wine of other makers doesn't know it.
+const SERVERS_FOLDER: &str = "wineserver";
+
+/// Makes the folder of the prefix's server, as Debian's Wine does when it starts for the first time. Of two programs that start for the first
+/// time at once, one may find the file empty: it says "fixed a temporary directory error" and ends (seen with Wine 8).
+fn make_servers_folder(temporary: &Path, shadow: &Path) -> io::Result<TempDir> {
+    // Only the user may enter it.
+    let folder = tempfile::Builder::new().prefix("wine-").rand_bytes(6).tempdir_in(temporary)?;
+    let (file, name) = (shadow.join(SERVERS_FOLDER), folder.path().file_name().unwrap_or_default());
+    fs::write(&file, name.as_bytes())?;
+    // As Wine has it.
+    fs::set_permissions(file, Permissions::from_mode(0o400))?;
+    Ok(folder)
+}
+
+/// Removes the folder of the prefix's server, which Debian's Wine leaves there.
 fn remove_servers_folder(shadow: &Path) {
-    let Ok(name) = fs::read_to_string(shadow.join("wineserver")) else { return };
+    let Ok(name) = fs::read_to_string(shadow.join(SERVERS_FOLDER)) else { return };
     let is_name = name.starts_with("wine-") && Path::new(&name).components().count() == 1;
     if let Some(temporary) = shadow.parent().filter(|_| is_name) {
         // Nothing depends on it.
@@ -339,7 +357,8 @@ mod tests {
         }
 
         fn shadows(&self) -> usize {
-            fs::read_dir(self.path("temporary")).map(Iterator::count).unwrap_or_default()
+            let entries = fs::read_dir(self.path("temporary")).into_iter().flatten().flatten();
+            entries.filter(|entry| entry.file_name().as_bytes().starts_with(PREFIX.as_bytes())).count()
         }
     }
 
@@ -409,9 +428,18 @@ mod tests {
     #[test]
     fn the_folder_of_the_shadows_server_goes_with_it_and_no_other() -> io::Result<()> {
         let fixture = Fixture::new()?;
+        let shadow = fixture.shadow()?;
+        let made = fs::read_to_string(shadow.path().join(SERVERS_FOLDER))?;
+        let folder = fixture.path("temporary").join(&made);
+        assert_eq!((made.len(), folder.is_dir()), ("wine-a1B2c3".len(), true), "{made}");
+        shadow.end()?;
+        assert!(!folder.exists(), "{made}");
+
         for (name, is_left) in [("wine-a1B2c3", false), ("other", true), ("wine-a/../../kept", true)] {
             let shadow = fixture.shadow()?;
-            fs::write(shadow.path().join("wineserver"), name)?;
+            remove_servers_folder(shadow.path());
+            fs::remove_file(shadow.path().join(SERVERS_FOLDER))?;
+            fs::write(shadow.path().join(SERVERS_FOLDER), name)?;
             let folder = fixture.path("temporary").join(name);
             fs::create_dir_all(folder.join("server-1-2"))?;
             fs::write(folder.join("server-1-2/lock"), "")?;
