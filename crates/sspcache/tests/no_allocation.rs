@@ -4,6 +4,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sspcache::{CredentialProvider, FlushReport, SspCaches, caches::Caches, loader::NativeLoader};
@@ -40,6 +41,13 @@ fn allocations(action: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
+/// Lets one test at a time ask the linker. A child that is forked while another thread asks waits for the linker's lock, which is a
+/// system call.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A provider of this process, with an absent SSP more than are known.
 fn provider() -> SspCaches<NativeLoader> {
     SspCaches::builder(NativeLoader::default()).allow_non_interactive(true).register("ABSENT.dll").build()
@@ -53,6 +61,7 @@ fn flush(provider: &dyn CredentialProvider) {
 /// C4
 #[test]
 fn flushing_absent_ssps_allocates_nothing() {
+    let _alone = alone();
     let provider = provider();
     let (first, second) = (allocations(|| flush(&provider)), allocations(|| flush(&provider)));
     assert_eq!((first, second), (0, 0));
@@ -65,6 +74,7 @@ const OTHERS: [&str; 4] = ["MSNSSPC.dll", "MSAPSSPC.dll", "wininet.dll", "schann
 /// K2: nor do the other caches of a process, but for the row of its ccaches, which names them.
 #[test]
 fn flushing_the_caches_of_a_process_that_has_none_allocates_nothing() {
+    let _alone = alone();
     let caches = Caches::process().allow_non_interactive(true);
     let one = |name: &str| {
         let mut report = FlushReport::default();
@@ -126,6 +136,7 @@ fn flushing_absent_ssps_makes_no_system_call() {
         }
     }
 
+    let _alone = alone();
     let provider = provider();
     assert_eq!(in_strict_mode(|| flush(&provider)), 0);
     let caches = Caches::process().allow_non_interactive(true);
