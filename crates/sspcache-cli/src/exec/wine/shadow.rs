@@ -278,7 +278,12 @@ const SERVERS_FOLDER: &str = "wineserver";
 /// time at once, one may find the file empty: it says "fixed a temporary directory error" and ends (seen with Wine 8).
 fn make_servers_folder(temporary: &Path, shadow: &Path) -> io::Result<TempDir> {
     // Only the user may enter it.
-    let folder = tempfile::Builder::new().prefix("wine-").rand_bytes(6).tempdir_in(temporary)?;
+    let mut builder = tempfile::Builder::new();
+    let folder = builder
+        .prefix("wine-")
+        .rand_bytes(6)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(temporary)?;
     let (file, name) = (shadow.join(SERVERS_FOLDER), folder.path().file_name().unwrap_or_default());
     fs::write(&file, name.as_bytes())?;
     // As Wine has it.
