@@ -206,9 +206,11 @@ def of_schema(schema):
         (sspcache.Misuse, ["properties", "misuse"]),
         (sspcache.Check, ["properties", "checks", "items"]),
         (sspcache.GivenBack, ["$defs", "finding", "properties", "given_back"]),
+        (sspcache.ServedSignIn, ["$defs", "served_sign_in"]),
+        (sspcache.ServedRefusal, ["$defs", "served_refusal"]),
         *[
             (getattr(sspcache, name.title()), ["$defs", name])
-            for name in "running moment frame totals credential refusal process finding policy".split()
+            for name in "running moment frame totals credential refusal process finding policy served".split()
         ],
     ],
 )

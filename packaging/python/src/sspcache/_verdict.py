@@ -186,6 +186,39 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class ServedSignIn:
+    """A sign-in that a server of the run accepted."""
+
+    server: str
+    principal: str
+    scheme: str
+    package: str
+    legs: int
+    flags: tuple[str, ...]
+    bound: bool
+    target: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ServedRefusal:
+    """A sign-in that a server of the run refused."""
+
+    server: str
+    scheme: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the servers of ``--serve`` say."""
+
+    signed_in: int
+    refused: int
+    sign_ins: tuple[ServedSignIn, ...]
+    refusals: tuple[ServedRefusal, ...]
+
+
+@dataclass(frozen=True)
 class Check:
     """Whether a check passes."""
 
@@ -217,6 +250,7 @@ class Verdict:
     checks: tuple[Check, ...]
     journals_kept_in: Optional[str] = None
     policy: Optional[Policy] = None
+    served: Optional[Served] = None
     generated_suppressions: Optional[str] = None
     #: The JSON document, with the fields of later versions of the program.
     json: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
