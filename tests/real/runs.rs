@@ -153,6 +153,10 @@ impl Client {
         Self { served: Some(schemes), ..self }
     }
 
+    #[cfg_attr(
+        not(feature = "serve"),
+        expect(clippy::unused_self, reason = "which server it is depends on the feature alone then")
+    )]
     fn server(&self) -> Server {
         let config = fs::read_to_string(fixture(ACCOUNTS)).expect("readable");
         #[cfg(feature = "serve")]
