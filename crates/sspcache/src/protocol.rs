@@ -34,7 +34,11 @@ impl<L: Loader> SspCaches<L> {
 
     /// Builds a provider with options: further SSPs, or flushing on a window station that is not visible.
     pub fn builder(loader: L) -> SspCachesBuilder<L> {
-        SspCachesBuilder { loader, caches: CacheName::KNOWN.to_vec(), allow_non_interactive: false }
+        SspCachesBuilder(SspCaches {
+            loader,
+            caches: CacheName::KNOWN.to_vec(),
+            allow_non_interactive: false,
+        })
     }
 
     /// The loader that finds the SSPs' modules.
@@ -79,10 +83,14 @@ impl<L: Loader> CredentialProvider for SspCaches<L> {
     }
 
     fn flush_into(&self, name: &str, report: &mut FlushReport) {
-        match CacheName::find(&self.caches, name) {
-            Ok(cache) => flush_modules(&self.loader, cache, self.check_safe(cache), report, flush),
-            Err(unknown) => push(report, FlushRow::new(CacheName::new(name), Err(unknown))),
-        }
+        flush_modules(
+            &self.loader,
+            &self.caches,
+            name,
+            |cache| self.check_safe(cache),
+            report,
+            |_, module| flush(module),
+        );
     }
 }
 
@@ -112,33 +120,26 @@ impl<L> fmt::Debug for SspCaches<L> {
 /// Sets up an [`SspCaches`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct SspCachesBuilder<L> {
-    loader: L,
-    caches: Vec<CacheName>,
-    allow_non_interactive: bool,
-}
+pub struct SspCachesBuilder<L>(SspCaches<L>);
 
 impl<L: Loader> SspCachesBuilder<L> {
     /// Sets whether to flush on a window station that is not visible, too. The default is `false`. Allow it for SSH sessions, scheduled tasks and CI agents,
     /// never for a service.
     pub fn allow_non_interactive(mut self, allow: bool) -> Self {
-        self.allow_non_interactive = allow;
+        self.0.set_allow_non_interactive(allow);
         self
     }
 
     /// Registers a third party's SSP by the file name of its module, which has to export `CleanupCredentialCache` with the
     /// documented meaning. Registering a known name changes nothing.
     pub fn register(mut self, name: &str) -> Self {
-        if CacheName::find(&self.caches, name).is_err() {
-            self.caches.push(CacheName::new(name));
-        }
+        self.0.register(name);
         self
     }
 
     /// Builds the provider.
     pub fn build(self) -> SspCaches<L> {
-        let Self { loader, caches, allow_non_interactive } = self;
-        SspCaches { loader, caches, allow_non_interactive }
+        self.0
     }
 }
 
@@ -169,22 +170,27 @@ pub(crate) fn modules<L: Loader>(
     modules.map_err(|source| Error::Loader { cache: cache.name().to_owned(), source })
 }
 
-/// C4: flushes each loaded module of the cache's name, with a row for each; where there is none, the cache is absent.
+/// C3, C4: flushes each loaded module of a known cache's name, with a row for each; where there is none, the cache is absent.
 pub(crate) fn flush_modules<L: Loader>(
     loader: &L,
-    cache: &CacheName,
-    is_safe: Result<(), Error>,
+    known: &[CacheName],
+    name: &str,
+    is_safe: impl FnOnce(&CacheName) -> Result<(), Error>,
     report: &mut FlushReport,
-    flush: impl Fn(&L::Module) -> Result<Flush, Error>,
+    flush: impl Fn(&CacheName, &L::Module) -> Result<Flush, Error>,
 ) {
-    let modules = match is_safe.and_then(|()| modules(loader, cache)) {
+    let cache = match CacheName::find(known, name) {
+        Ok(cache) => cache,
+        Err(unknown) => return push(report, FlushRow::new(CacheName::new(name), Err(unknown))),
+    };
+    let modules = match is_safe(cache).and_then(|()| modules(loader, cache)) {
         Ok(modules) => modules,
         Err(error) => return push(report, FlushRow::new(cache.clone(), Err(error))),
     };
     let mut is_present = false;
     for module in modules {
         is_present = true;
-        push(report, FlushRow::new(cache.clone(), flush(&module)).with_module(module.path()));
+        push(report, FlushRow::new(cache.clone(), flush(cache, &module)).with_module(module.path()));
     }
     if !is_present {
         push(report, FlushRow::new(cache.clone(), Ok(Flush::Absent)));

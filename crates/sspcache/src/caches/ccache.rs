@@ -18,7 +18,7 @@ mod place;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use super::{Cache, CacheStatus, Refusal, Scope, System, emptied, status_of};
+use super::{Cache, CacheStatus, Refusal, Scope, System, count_of, emptied, status_of};
 use crate::{
     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow,
     protocol::{check_safe, push},
@@ -136,11 +136,7 @@ impl<S: System> Ccaches<S> {
                 Ok(()) | Err(Refusal::Absent) => Ok(()),
                 Err(refusal) => refusal.into_error(cache.name()).map_or(Ok(()), Err),
             };
-            let after = match one.tickets() {
-                Err(Refusal::Absent) => Some(0),
-                left => left.ok().map(|left| left.len()),
-            };
-            emptied(cache, before, destroyed, after)
+            emptied(cache, before, destroyed, count_of(one.tickets()))
         };
         let row = row.with_scope(Self::scope_of(&name)).with_instance(name);
         library.into_iter().fold(row, FlushRow::with_module)

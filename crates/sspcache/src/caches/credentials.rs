@@ -17,7 +17,9 @@ use std::{fmt, sync::Arc};
 
 use sspcache_types::name;
 
-use super::{Cache, CacheStatus, Contents, Refusal, Scope, System, emptied, flush_safely, status_of};
+use super::{
+    Cache, CacheStatus, Contents, Refusal, Scope, System, count_of, emptied, flush_safely, status_of,
+};
 use crate::{
     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow,
     protocol::{check_safe, push},
@@ -160,12 +162,7 @@ impl<S: System> Credentials<S> {
             };
             failure = failure.or(refusal.into_error(cache.name()));
         }
-        let left = match self.entries() {
-            Ok(left) => Some(left.len()),
-            Err(Refusal::Absent) => Some(0),
-            Err(_) => None,
-        };
-        emptied(cache, Some(entries.len()), failure.map_or(Ok(()), Err), left)
+        emptied(cache, Some(entries.len()), failure.map_or(Ok(()), Err), count_of(self.entries()))
     }
 }
 

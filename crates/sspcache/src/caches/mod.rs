@@ -55,7 +55,7 @@ use std::{
 
 use crate::{
     CacheName, CredentialProvider, Error, Flush, FlushReport, FlushRow, SecurityPackage, SspCaches, Sspi,
-    loader::{Loader, NativeLoader},
+    loader::{Export, Loader, Module, NativeLoader},
     protocol::{check_safe, push},
 };
 
@@ -383,14 +383,28 @@ fn flush_safely(
     }
 }
 
-/// The outcome of a module's function: what the system doesn't implement is an error of its own (K3).
-fn module_outcome(cache: &CacheName, answer: io::Result<()>) -> Result<Flush, Error> {
+/// The outcome of a module's export, if it has it: what the system doesn't implement is an error of its own (K3).
+fn module_outcome(
+    cache: &CacheName,
+    module: &impl Module,
+    export: Export,
+    answer: Option<io::Result<()>>,
+) -> Result<Flush, Error> {
     match answer {
-        Ok(()) => Ok(Flush::Flushed),
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+        None => Err(Error::ExportMissing { module: module.path(), export: export.name() }),
+        Some(Ok(())) => Ok(Flush::Flushed),
+        Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => {
             Err(Error::Unsupported { cache: cache.name().to_owned(), what: error.to_string() })
         }
-        Err(error) => Err(Error::other(cache, error)),
+        Some(Err(error)) => Err(Error::other(cache, error)),
+    }
+}
+
+/// How many entries a listing has, where the system lists them.
+fn count_of<T>(listed: Result<Vec<T>, Refusal>) -> Option<usize> {
+    match listed {
+        Err(Refusal::Absent) => Some(0),
+        listed => listed.ok().map(|entries| entries.len()),
     }
 }
 
@@ -408,10 +422,7 @@ fn flush_entries(
     list: impl Fn() -> Result<Vec<String>, Refusal>,
     flush: impl FnOnce() -> Result<(), Refusal>,
 ) -> FlushRow {
-    let count = || match list() {
-        Err(Refusal::Absent) => Some(0),
-        listed => listed.ok().map(|entries| entries.len()),
-    };
+    let count = || count_of(list());
     let before = count();
     if before == Some(0) {
         return FlushRow::new(cache.clone(), Ok(Flush::Absent));

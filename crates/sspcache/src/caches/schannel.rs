@@ -12,9 +12,9 @@ use std::{io, ptr};
 
 use super::{Cache, CacheStatus, Scope, module_outcome};
 use crate::{
-    CacheName, CredentialProvider, Error, FlushReport, FlushRow,
+    CacheName, CredentialProvider, Error, FlushReport,
     loader::{Export, Loader, Module, last_error},
-    protocol::{check_safe, flush_modules, module_status, modules, push},
+    protocol::{check_safe, flush_modules, module_status, modules},
 };
 
 /// The export that empties the cache.
@@ -51,16 +51,16 @@ impl<L: Loader> CredentialProvider for Schannel<L> {
     }
 
     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
-        let cache = match CacheName::find(Self::CACHES, cache) {
-            Ok(cache) => cache,
-            Err(unknown) => return push(report, FlushRow::new(CacheName::new(cache), Err(unknown))),
-        };
-        flush_modules(&self.loader, cache, check_safe(&self.loader, cache), report, |module| {
-            match module.ssl_empty_cache() {
-                None => Err(Error::ExportMissing { module: module.path(), export: SSL_EMPTY_CACHE.name() }),
-                Some(empty) => module_outcome(cache, empty()),
-            }
-        });
+        flush_modules(
+            &self.loader,
+            Self::CACHES,
+            cache,
+            |cache| check_safe(&self.loader, cache),
+            report,
+            |cache, module| {
+                module_outcome(cache, module, SSL_EMPTY_CACHE, module.ssl_empty_cache().map(|call| call()))
+            },
+        );
     }
 }
 

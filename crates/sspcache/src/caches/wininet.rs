@@ -13,9 +13,9 @@ use std::{io, ptr};
 
 use super::{Cache, CacheStatus, Scope, module_outcome};
 use crate::{
-    CacheName, CredentialProvider, Error, FlushReport, FlushRow,
+    CacheName, CredentialProvider, Error, FlushReport,
     loader::{Export, Loader, Module, last_error},
-    protocol::{check_safe, check_window_station, flush_modules, module_status, modules, push},
+    protocol::{check_safe, check_window_station, flush_modules, module_status, modules},
 };
 
 /// The export that ends the session.
@@ -69,18 +69,21 @@ impl<L: Loader> CredentialProvider for WinInet<L> {
     }
 
     fn flush_into(&self, cache: &str, report: &mut FlushReport) {
-        let cache = match CacheName::find(Self::CACHES, cache) {
-            Ok(cache) => cache,
-            Err(unknown) => return push(report, FlushRow::new(CacheName::new(cache), Err(unknown))),
-        };
-        flush_modules(&self.loader, cache, self.check_safe(cache), report, |module| {
-            match module.end_browser_session() {
-                None => {
-                    Err(Error::ExportMissing { module: module.path(), export: INTERNET_SET_OPTION.name() })
-                }
-                Some(empty) => module_outcome(cache, empty()),
-            }
-        });
+        flush_modules(
+            &self.loader,
+            Self::CACHES,
+            cache,
+            |cache| self.check_safe(cache),
+            report,
+            |cache, module| {
+                module_outcome(
+                    cache,
+                    module,
+                    INTERNET_SET_OPTION,
+                    module.end_browser_session().map(|call| call()),
+                )
+            },
+        );
     }
 }
 
