@@ -3,8 +3,9 @@
 //!
 //! They go into a folder of the user's caches, once for each release: `$XDG_CACHE_HOME/sspcache` or `~/.cache/sspcache`, on macOS
 //! `~/Library/Caches/sspcache`, on Windows `%LOCALAPPDATA%\sspcache`. Each run compares each file with its SHA-256 and replaces one that
-//! differs. A file is replaced as a whole, by renaming another, so that several runs may do that at once. Where the folder can't be
-//! written, or another user could write to it, a temporary folder is used in its place, and removed at the end.
+//! differs. A file appears as a whole, by renaming another, and one that is right is never replaced, so that several runs may do that at
+//! once. Where the folder can't be written, or another user could write to it, a temporary folder is used in its place, and removed at the
+//! end.
 //!
 //! `cargo xtask dist` makes what is carried: an index in a line of JSON, then the contents of its files as one zstd stream. A program
 //! that cargo builds by itself carries none.
@@ -13,13 +14,15 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use etcetera::BaseStrategy as _;
 use ruzstd::decoding::StreamingDecoder;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::ExecError;
 
@@ -107,9 +110,7 @@ impl<'a> Bundle<'a> {
         for entry in files {
             let (file, after) = rest.split_at_checked(entry.size).ok_or(io::ErrorKind::UnexpectedEof)?;
             rest = after;
-            if !entry.is_in(folder) {
-                write(&folder.join(&entry.path), file)?;
-            }
+            entry.put(file, folder)?;
         }
         Ok(())
     }
@@ -123,10 +124,39 @@ impl Entry {
             fs::symlink_metadata(&path).is_ok_and(|it| it.is_file() && it.len() == self.size as u64);
         is_file && fs::read(&path).is_ok_and(|contents| hex(&Sha256::digest(contents)) == self.sha256)
     }
+
+    /// Puts the file there, unless it is there as it should be.
+    fn put(&self, contents: &[u8], folder: &Path) -> io::Result<()> {
+        if self.is_in(folder) {
+            return Ok(());
+        }
+        let path = folder.join(&self.path);
+        let mut new = match whole_file(&path, contents)?.persist_noclobber(&path) {
+            Ok(_) => return Ok(()),
+            // Something is there: of another run that was first, or what is wrong. Or the file system replaces always.
+            Err(refused) => refused.file,
+        };
+        for _ in 0..ATTEMPTS {
+            if self.is_in(folder) {
+                return Ok(());
+            }
+            match new.persist(&path) {
+                Ok(_) => return Ok(()),
+                Err(refused) if refused.error.kind() == io::ErrorKind::PermissionDenied => new = refused.file,
+                Err(refused) => return Err(refused.error),
+            }
+            thread::sleep(PAUSE);
+        }
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
 }
 
-/// Puts a whole file in the place of what is there.
-fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+/// How often a wrong file is tried to be replaced: Windows refuses while another run reads it.
+const ATTEMPTS: u32 = if cfg!(windows) { 50 } else { 1 };
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A temporary file beside the one that it is to become.
+fn whole_file(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(path);
     make_folder(folder)?;
     let mut builder = tempfile::Builder::new();
@@ -134,8 +164,7 @@ fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.prefix(".new-").tempfile_in(folder)?;
     file.write_all(contents)?;
-    file.persist(path)?;
-    Ok(())
+    Ok(file)
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
@@ -238,7 +267,7 @@ mod tests {
 
     #[test]
     fn without_a_cache_the_mocks_are_temporary() {
-        let file = tempfile::NamedTempFile::new().expect("made");
+        let file = NamedTempFile::new().expect("made");
         // Neither a file nor what would be below it can be the folder.
         for caches in [None, Some(file.path()), Some(&file.path().join("below"))] {
             let placed = place(caches);
@@ -269,14 +298,23 @@ mod tests {
 
     #[test]
     fn several_runs_may_place_them_at_once() {
-        let caches = TempDir::new().expect("made");
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let placed = place(Some(caches.path()));
-                    assert!(placed.temporary.is_none() && is_whole(&placed));
+        for _ in 0..5 {
+            let caches = TempDir::new().expect("made");
+            let at_once = || {
+                std::thread::scope(|scope| {
+                    for _ in 0..8 {
+                        scope.spawn(|| {
+                            let placed = place(Some(caches.path()));
+                            assert!(placed.temporary.is_none(), "not cached");
+                            assert!(is_whole(&placed), "not whole");
+                        });
+                    }
                 });
-            }
-        });
+            };
+            at_once();
+            let changed = place(Some(caches.path())).folder.join(FILES[0].0);
+            fs::write(changed, "eno").expect("written");
+            at_once();
+        }
     }
 }
