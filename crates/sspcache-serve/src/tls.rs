@@ -1,6 +1,9 @@
 //! TLS with a certificate that is made at the start, and what identifies its channels.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -52,6 +55,8 @@ impl Tls {
     }
 }
 
+const DAY: Duration = Duration::from_hours(24);
+
 fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.distinguished_name.push(DnType::CommonName, "sspcache serve: a test's own issuer");
@@ -62,12 +67,7 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     let certificate = ca.self_signed(&key)?;
     let issuer = Issuer::new(ca, key);
 
-    let mut leaf = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;
-    leaf.distinguished_name.push(DnType::CommonName, "localhost");
-    (leaf.not_before, leaf.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
-    leaf.use_authority_key_identifier_extension = true;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let leaf = leaf()?;
     // By ECDSA on P-256 with SHA-256, unless told otherwise.
     let leaf_key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&leaf_key, &issuer)?;
@@ -81,4 +81,30 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     // HTTP/2 shares a connection between requests, which a handshake of a connection can't bear: a client that offers it is told so.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca: certificate.pem(), end_point })
+}
+
+/// What the server's own certificate says.
+fn leaf() -> Result<CertificateParams, rcgen::Error> {
+    let mut leaf = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;
+    leaf.distinguished_name.push(DnType::CommonName, "localhost");
+    let now = SystemTime::now();
+    (leaf.not_before, leaf.not_after) = ((now - DAY).into(), (now + 365 * DAY).into());
+    leaf.use_authority_key_identifier_extension = true;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    Ok(leaf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Apple's systems trust no server's certificate that is valid for longer, whoever issued it
+    /// (<https://support.apple.com/en-us/103769>).
+    #[test]
+    fn the_certificate_is_valid_for_less_than_825_days() {
+        let leaf = leaf().unwrap();
+        assert!(leaf.not_before < SystemTime::now() && leaf.not_after > SystemTime::now());
+        assert!(leaf.not_after - leaf.not_before < 825 * DAY);
+    }
 }
