@@ -26,21 +26,8 @@ use anyhow::{Result, ensure};
 
 pub(crate) use self::check::{Depth, check};
 pub(crate) use self::lint::run as lint;
-use crate::dist;
+use crate::dist::{self, TARGETS};
 use crate::workspace::Workspace;
-
-/// The targets that a release has.
-pub(crate) const TARGETS: [&str; 9] = [
-    "aarch64-apple-darwin",
-    "aarch64-pc-windows-gnullvm",
-    "aarch64-unknown-linux-gnu",
-    "aarch64-unknown-linux-musl",
-    "i686-pc-windows-gnullvm",
-    "x86_64-apple-darwin",
-    "x86_64-pc-windows-gnullvm",
-    "x86_64-unknown-linux-gnu",
-    "x86_64-unknown-linux-musl",
-];
 
 /// The version of everything that is released: the workspace's.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -9,8 +9,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use xshell::cmd;
 
-use crate::dist::{SUMS, sha256};
-use crate::packages::{self, TARGETS, VERSION};
+use crate::dist::{SUMS, TARGETS, sha256};
+use crate::packages::{self, VERSION};
 use crate::workspace::Workspace;
 
 /// The file of the release's notes, in its folder. It is no part of what is uploaded with it.

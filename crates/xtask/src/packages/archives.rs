@@ -30,7 +30,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::packages::TARGETS;
+    use crate::dist::TARGETS;
 
     /// The value of a key in a table of a manifest.
     fn value<'a>(manifest: &'a str, table: &str, key: &str) -> Option<&'a str> {

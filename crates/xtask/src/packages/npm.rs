@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 use xshell::cmd;
 
-use super::{TARGETS, Target, VERSION};
+use super::{Target, VERSION};
+use crate::dist::TARGETS;
 use crate::workspace::Workspace;
 
 /// Packs `sspcache` and the packages of the targets that are there.
