@@ -81,9 +81,9 @@ pub unsafe extern "C" fn sspcache_GetSystemTimeAsFileTime(time: *mut FILETIME) {
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetSystemTime(time: *mut SYSTEMTIME) {
-    let now = by_calendar(|seconds, parts| {
+    let now = by_calendar(|time, parts| {
         // SAFETY: the seconds are there, and the parts to be filled in.
-        unsafe { libc::gmtime_r(seconds, parts) };
+        unsafe { libc::gmtime_r(&raw const time.tv_sec, parts) };
     });
     // SAFETY: the caller promises a place for it.
     unsafe { time.write(now) };
@@ -98,9 +98,9 @@ pub unsafe extern "C" fn sspcache_GetSystemTime(time: *mut SYSTEMTIME) {
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetLocalTime(time: *mut SYSTEMTIME) {
-    let now = by_calendar(|seconds, parts| {
+    let now = by_calendar(|time, parts| {
         // SAFETY: the seconds are there, and the parts to be filled in. The caller promises that nobody changes the environment.
-        unsafe { libc::localtime_r(seconds, parts) };
+        unsafe { libc::localtime_r(&raw const time.tv_sec, parts) };
     });
     // SAFETY: the caller promises a place for it.
     unsafe { time.write(now) };
@@ -136,10 +136,16 @@ pub unsafe extern "C" fn sspcache_QueryPerformanceFrequency(frequency: *mut i64)
 }
 
 /// What a clock of the system says.
-fn now(clock: libc::clockid_t) -> Duration {
+fn ask(clock: libc::clockid_t) -> libc::timespec {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is there to be filled in. A clock that is missing leaves it at zero.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time
+}
+
+/// The same, since the clock's beginning.
+fn now(clock: libc::clockid_t) -> Duration {
+    let time = ask(clock);
     Duration::new(
         u64::try_from(time.tv_sec).unwrap_or_default(),
         u32::try_from(time.tv_nsec).unwrap_or_default(),
@@ -147,12 +153,14 @@ fn now(clock: libc::clockid_t) -> Duration {
 }
 
 /// The time of day, in the parts that a function of the C library gives.
-fn by_calendar(parts_of: impl FnOnce(*const libc::time_t, *mut libc::tm)) -> SYSTEMTIME {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seconds = libc::time_t::try_from(now.as_secs()).unwrap_or_default();
+///
+/// That function takes the seconds as the clock has them: `libc` advises against naming their type, whose size differs between versions
+/// of musl.
+fn by_calendar(parts_of: impl FnOnce(&libc::timespec, *mut libc::tm)) -> SYSTEMTIME {
+    let now = ask(libc::CLOCK_REALTIME);
     // SAFETY: numbers and a pointer, all of which may be zero.
     let mut parts = unsafe { std::mem::zeroed::<libc::tm>() };
-    parts_of(&raw const seconds, &raw mut parts);
+    parts_of(&now, &raw mut parts);
     let word = |number: i32| u16::try_from(number).unwrap_or_default();
     SYSTEMTIME {
         wYear: word(parts.tm_year + 1900),
@@ -162,6 +170,6 @@ fn by_calendar(parts_of: impl FnOnce(*const libc::time_t, *mut libc::tm)) -> SYS
         wHour: word(parts.tm_hour),
         wMinute: word(parts.tm_min),
         wSecond: word(parts.tm_sec),
-        wMilliseconds: u16::try_from(now.subsec_millis()).unwrap_or_default(),
+        wMilliseconds: u16::try_from(now.tv_nsec / 1_000_000).unwrap_or_default(),
     }
 }
