@@ -7,7 +7,7 @@
 //! | versions of symbols | glibc 2.17 is the oldest that is promised, macOS 11 the oldest macOS |
 //! | exports | under their documented names, undecorated; a program exports none |
 //! | what a mock imports | nothing that would keep it mapped, or be called when it is gone |
-//! | size of a mock | every process of a test loads it |
+//! | size | every process of a test loads a mock; a job of a CI fetches the program |
 //! | signature | macOS on ARM starts no file without one |
 
 use std::collections::BTreeSet;
@@ -25,7 +25,10 @@ use object::{
 use super::{MOCKS, PROGRAM, SECUR32_EXPORTS};
 
 /// A mock DLL is not larger, in bytes.
-pub(crate) const SIZE_LIMIT: u64 = 850_000;
+const MOCK_LIMIT: usize = 850_000;
+
+/// The program is not larger, with the mock DLLs and the servers inside.
+const PROGRAM_LIMIT: usize = 6_000_000;
 
 /// The oldest glibc, which is that of CentOS 7 and of `manylinux2014`.
 pub(super) const GLIBC: (u32, u32) = (2, 17);
@@ -94,15 +97,33 @@ fn check(name: &str, triple: &str, contents: &[u8]) -> Result<()> {
         file.format(),
         file.architecture()
     );
-    let is_mock = MOCKS.iter().any(|(.., mock)| *mock == name);
+    let is_mock = is_mock(name);
     libraries(&file, triple)?;
     imports(&file, triple, is_mock)?;
     exports(&file, triple, name, is_mock)?;
-    if is_mock {
-        let size = contents.len() as u64;
-        ensure!(size <= SIZE_LIMIT, "it has {size} bytes, and should have at most {SIZE_LIMIT}");
-    }
+    size(name, contents.len())?;
     if format == BinaryFormat::MachO { macos(contents, machine) } else { Ok(()) }
+}
+
+fn is_mock(name: &str) -> bool {
+    MOCKS.iter().any(|(.., mock)| *mock == name)
+}
+
+fn is_program(name: &str) -> bool {
+    name.split('.').next() == Some(PROGRAM.1)
+}
+
+/// How large it is. Nothing is promised of a library that a developer links to.
+fn size(name: &str, size: usize) -> Result<()> {
+    let limit = if is_mock(name) {
+        MOCK_LIMIT
+    } else if is_program(name) {
+        PROGRAM_LIMIT
+    } else {
+        return Ok(());
+    };
+    ensure!(size <= limit, "it has {size} bytes, and should have at most {limit}");
+    Ok(())
 }
 
 /// The libraries that it needs.
@@ -177,8 +198,7 @@ fn exports(file: &File<'_>, triple: &str, name: &str, is_mock: bool) -> Result<(
     }
     let inner =
         names.iter().find(|name| name.contains('@') || name.starts_with("_ZN") || name.starts_with("_R"));
-    let is_program = name.split('.').next() == Some(PROGRAM.1);
-    if is_program {
+    if is_program(name) {
         let found = names.iter().find(|name| EXPORTS.contains(&name.as_str()));
         ensure!(found.is_none(), "it is a program, and exports {found:?}");
         return Ok(());
@@ -222,6 +242,18 @@ mod tests {
         for version in ["GLIBC_2.18", "GLIBC_2.34", "GLIBC_3.0", "GLIBC_PRIVATE", "GCC_3.0"] {
             assert!(!is_old(version), "{version}");
         }
+    }
+
+    #[test]
+    fn mocks_and_programs_stay_small() {
+        for (name, limit) in
+            [("secur32.dll", MOCK_LIMIT), ("sspcache", PROGRAM_LIMIT), ("sspcache.exe", PROGRAM_LIMIT)]
+        {
+            size(name, limit).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let error = size(name, limit + 1).expect_err(name).to_string();
+            assert!(error.contains(&limit.to_string()), "{name}: {error}");
+        }
+        size("libsspcache_win32.so", PROGRAM_LIMIT + 1).expect("no limit");
     }
 
     /// This test's own program needs whatever the build host has, and exports nothing of a mock.
