@@ -9,7 +9,7 @@ use super::{
         spnego::{self, Init, Response, State as Negotiation},
     },
     grant::{grant_acceptor, grant_by},
-    half_open::{SKEW, Slots},
+    half_open::{Authenticator, SKEW, Slots},
     handshake::{Call, Halt, Opening, check_bindings},
     leg::{Done, Made},
     proof::{self, Proofs, Prover, Transcript, null_key},
@@ -106,7 +106,7 @@ pub(super) struct Received {
     pub(super) flags: ContextFlags,
     pub(super) next: Result<Acceptance, Done>,
     /// What may not be taken again.
-    pub(super) takes: Option<Nonce>,
+    pub(super) takes: Option<Authenticator>,
 }
 
 impl State {
@@ -342,9 +342,8 @@ impl State {
         if FileTime(0).after(SKEW) < FileTime(skew) {
             return Err(SecurityStatus::TIME_SKEW);
         }
-        if self.handshakes.taken.contains(&asked.nonce) {
-            return Err(SecurityStatus::LOGON_DENIED);
-        }
+        let authenticator = Authenticator { time: asked.time, nonce: asked.nonce };
+        self.handshakes.taken.check(&authenticator)?;
         if !may_have(asked.flags, asked.flags, asked.client.as_ref()) {
             return Err(SecurityStatus::INVALID_TOKEN);
         }
@@ -369,7 +368,7 @@ impl State {
         };
         let dce = asked.flags.contains(ContextFlags::USE_DCE_STYLE);
         let expires = terms.expires;
-        let takes = Some(asked.nonce);
+        let takes = Some(authenticator);
         if !dce && !asked.flags.contains(ContextFlags::MUTUAL_AUTH) {
             let info = info(proofs.session_key());
             return Ok(Received {

@@ -1,12 +1,16 @@
 //! Handshakes that are not done yet.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    mem,
+    time::Duration,
+};
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::{settings::Settings, token::Nonce};
-use crate::{FileTime, account::AccountKey, credentials::stored::Stored};
+use crate::{FileTime, SecurityStatus, account::AccountKey, credentials::stored::Stored};
 
 /// Everything of an engine that handshakes alone need.
 pub(crate) struct Handshakes {
@@ -139,30 +143,52 @@ impl Nonces {
     }
 }
 
+/// What makes a request of Kerberos one of a kind: the initiator's time, and a random number.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Authenticator {
+    pub(super) time: FileTime,
+    pub(super) nonce: Nonce,
+}
+
 /// The requests that acceptors have taken: one is good for one context.
 ///
-/// One that is out of date is refused for that, so it is forgotten then.
+/// One that is out of date is refused for that, so it is forgotten then. Of many the oldest are forgotten before, and from then on what is
+/// as old as they are is refused as out of date: a server that doesn't know what it has taken must not take it again
+/// ([RFC 4120, 3.2.3](https://www.rfc-editor.org/rfc/rfc4120#section-3.2.3)). So memory doesn't grow with the number of sign-ins, and a
+/// request is never taken twice; clocks may differ by less meanwhile.
 #[derive(Default)]
 pub(super) struct Taken {
-    nonces: HashSet<Nonce, FixedState>,
-    queue: VecDeque<(FileTime, Nonce)>,
+    /// Oldest first.
+    kept: BTreeSet<Authenticator>,
+    /// The latest time of those that were forgotten before they were out of date.
+    forgotten: Option<FileTime>,
 }
 
 impl Taken {
-    pub(super) fn contains(&self, nonce: &Nonce) -> bool {
-        self.nonces.contains(nonce)
+    /// How many are kept: at a thousand sign-ins a second, those of sixteen seconds.
+    const MOST: usize = 16 * 1024;
+
+    /// # Errors
+    /// When this request was taken before, or may have been.
+    pub(super) fn check(&self, request: &Authenticator) -> Result<(), SecurityStatus> {
+        if self.forgotten >= Some(request.time) {
+            return Err(SecurityStatus::TIME_SKEW);
+        }
+        if self.kept.contains(request) { Err(SecurityStatus::LOGON_DENIED) } else { Ok(()) }
     }
 
-    pub(super) fn add(&mut self, nonce: Nonce, now: FileTime) {
-        while let Some((until, nonce)) = self.queue.front()
-            && *until <= now
-        {
-            self.nonces.remove(nonce);
-            self.queue.pop_front();
+    pub(super) fn add(&mut self, request: Authenticator, now: FileTime) {
+        while self.kept.first().is_some_and(|oldest| oldest.time.after(SKEW) < now) {
+            self.kept.pop_first();
         }
-        if self.nonces.insert(nonce) {
-            // It may be as much ahead of this side's clock as it may fall behind.
-            self.queue.push_back((now.after(2 * SKEW), nonce));
+        self.kept.insert(request);
+        // What is of this moment, or of a clock that is ahead, is kept in any number: else a request with the right time would be
+        // refused. A test's clock may stand still.
+        while self.kept.len() > Self::MOST
+            && let Some(oldest) = self.kept.first().filter(|oldest| oldest.time < now)
+        {
+            self.forgotten = self.forgotten.max(Some(oldest.time));
+            self.kept.pop_first();
         }
     }
 }
@@ -189,18 +215,62 @@ mod tests {
         assert_eq!(overdue, (0..10).collect::<Vec<_>>());
     }
 
+    fn request(time: FileTime, nonce: u8) -> Authenticator {
+        Authenticator { time, nonce: [nonce; 16] }
+    }
+
+    fn minutes(minutes: u64) -> FileTime {
+        FileTime(0).after(Duration::from_mins(minutes))
+    }
+
     /// P7a
     #[test]
     fn a_request_is_remembered_for_as_long_as_its_time_is_good() {
         let mut taken = Taken::default();
-        let later = |minutes| FileTime(0).after(Duration::from_mins(minutes));
-        taken.add([1; 16], later(0));
-        taken.add([2; 16], later(9));
-        taken.add([1; 16], later(9));
-        assert!(taken.contains(&[1; 16]) && taken.contains(&[2; 16]));
-        taken.add([3; 16], later(10));
-        assert!(!taken.contains(&[1; 16]) && taken.contains(&[2; 16]));
-        assert_eq!((taken.nonces.len(), taken.queue.len()), (2, 2));
+        let (behind, ahead) = (request(minutes(0), 1), request(minutes(10), 2));
+        taken.add(behind, minutes(5));
+        taken.add(ahead, minutes(5));
+        for again in [behind, ahead] {
+            assert_eq!(taken.check(&again), Err(SecurityStatus::LOGON_DENIED));
+        }
+        assert_eq!(taken.check(&request(minutes(0), 3)), Ok(()));
+        taken.add(request(minutes(15), 3), minutes(15));
+        assert_eq!((taken.kept.len(), taken.forgotten), (2, None));
+        assert_eq!(taken.check(&ahead), Err(SecurityStatus::LOGON_DENIED));
+    }
+
+    /// P7a: however many there are, none is taken twice, and one with the right time is taken.
+    #[test]
+    fn of_many_requests_the_oldest_are_refused_as_out_of_date() {
+        let mut taken = Taken::default();
+        let most = u64::try_from(Taken::MOST).unwrap();
+        for now in (0..2 * most).map(FileTime) {
+            assert_eq!(taken.check(&request(now, 1)), Ok(()));
+            taken.add(request(now, 1), now);
+            assert!(taken.kept.len() <= Taken::MOST);
+        }
+        assert_eq!(taken.forgotten, Some(FileTime(most - 1)));
+        for (time, expected) in [
+            (0, SecurityStatus::TIME_SKEW),
+            (most - 1, SecurityStatus::TIME_SKEW),
+            (most, SecurityStatus::LOGON_DENIED),
+        ] {
+            assert_eq!(taken.check(&request(FileTime(time), 1)), Err(expected), "{time}");
+        }
+        assert_eq!(taken.check(&request(FileTime(most - 1), 2)), Err(SecurityStatus::TIME_SKEW));
+        assert_eq!(taken.check(&request(FileTime(most), 2)), Ok(()));
+    }
+
+    /// P7a: a clock that stands still, as a test's does.
+    #[test]
+    fn requests_of_this_moment_are_taken_in_any_number() {
+        let mut taken = Taken::default();
+        for number in 0..2 * u128::try_from(Taken::MOST).unwrap() {
+            let request = Authenticator { time: minutes(1), nonce: number.to_be_bytes() };
+            assert_eq!(taken.check(&request), Ok(()));
+            taken.add(request, minutes(1));
+            assert_eq!(taken.check(&request), Err(SecurityStatus::LOGON_DENIED));
+        }
     }
 
     #[test]

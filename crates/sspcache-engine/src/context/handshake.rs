@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ContextFlags, ContextHandle, Progress, Refusal, Role, Step,
-    half_open::Slots,
+    half_open::{Authenticator, Slots},
     stage::{Context, Outlook, SharedContext},
     token::{Digest, Nonce},
 };
@@ -44,7 +44,7 @@ pub(super) struct Opening {
     pub(super) slots: Slots,
     pub(super) package: Name,
     /// What the context takes, for no other to take it again.
-    pub(super) takes: Option<Nonce>,
+    pub(super) takes: Option<Authenticator>,
 }
 
 /// A step that can't be taken.
@@ -181,8 +181,8 @@ impl State {
         let next = std::mem::replace(&mut advance.next, Context::Failed);
         let outlook = next.outlook();
         let context = self.add_context(next).map_err(Halt::Keep)?;
-        if let Some(nonce) = takes {
-            self.handshakes.taken.add(nonce, now);
+        if let Some(request) = takes {
+            self.handshakes.taken.add(request, now);
         }
         slots.iter().for_each(|stored| self.ledger.hold(stored));
         let deadline = now.after(self.handshakes.settings.handshake);

@@ -43,10 +43,13 @@ impl Accepting {
         let Received { token, flags, next, takes } = self.take(instance, request, token, now)?;
         listed.check_mic(self.protocol(), next.as_ref().err(), response.mic)?;
         let token = listed.respond(None, &token, next.as_ref().err());
-        if let Some(nonce) = takes
+        if let Some(taken) = takes
             && token.len() <= request.room
         {
-            instance.lock().handshakes.taken.add(nonce, now);
+            let mut state = instance.lock();
+            // Another context may have taken it since it was checked.
+            state.handshakes.taken.check(&taken)?;
+            state.handshakes.taken.add(taken, now);
         }
         Ok(Made::whole(token).advance(self.then(next), flags, expires))
     }
