@@ -1,7 +1,8 @@
-//! Requests per second with a sign-in each, beside requests without one, and the memory of the process: `load [SIGN-INS]`.
+//! Requests per second with a sign-in each, beside requests without one, and the memory of the process: `load [SIGN-INS]`. It fails where
+//! the second half of a scheme's sign-ins takes memory that the first half didn't.
 //!
-//! Client and server are in one process, on one connection at a time. A second of a machine that does something else counts as well: compare
-//! figures of one run.
+//! Client and server are in one process, on one connection at a time. A second of a machine that does something else counts as well, so the
+//! requests without a sign-in are counted anew before each round, and the ratio is that of the two.
 
 use std::{
     fs,
@@ -32,30 +33,47 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut connection = BufReader::new(TcpStream::connect(server.address())?);
     connection.get_ref().set_nodelay(true)?;
 
-    report("without a sign-in", wanted / 10, || get(&mut connection, "/open", "").map(drop))?;
     for scheme in ["Negotiate", "NTLM"] {
         let package = ssps.security_package("MSNSSPC.dll", scheme)?;
         let alice = package.acquire(&SignIn::password("alice", "CONTOSO", "correct horse"))?;
+        let mut before = None;
         for _ in 0..2 {
-            report(scheme, wanted / 2, || sign_in(&mut connection, &alice, scheme))?;
+            let plain = rate(wanted / 10, || get(&mut connection, "/open", "").map(drop))?;
+            let signed_in = rate(wanted / 2, || sign_in(&mut connection, &alice, scheme))?;
+            let memory = memory();
+            println!(
+                "{:>8} sign-ins by {scheme:<10}{signed_in:>7.0} a second; without one {plain:>7.0}; ratio {:.2}; memory {}",
+                wanted / 2,
+                signed_in / plain,
+                memory.map_or("unknown".to_owned(), |kilobytes| format!("{kilobytes} kB"))
+            );
+            if before.is_some_and(|before| memory > Some(before + GROWTH)) {
+                return Err(format!("memory grows with the number of sign-ins by {scheme}").into());
+            }
+            before = memory;
         }
     }
     println!("{:?}", server.totals());
     Ok(())
 }
 
-/// Does something many times, and prints how often a second, and how much memory the process has.
-fn report(what: &str, times: u32, mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+/// By how many kilobytes memory may differ from round to round.
+const GROWTH: u64 = 512;
+
+/// How often a second something is done.
+fn rate(times: u32, mut act: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
     let start = Instant::now();
     for _ in 0..times {
         act()?;
     }
-    let rate = f64::from(times) / start.elapsed().as_secs_f64();
-    // Linux alone says so.
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("unknown").trim();
-    println!("{what:<20}{times:>8} times {rate:>9.0} a second, memory {memory}");
-    Ok(())
+    Ok(f64::from(times) / start.elapsed().as_secs_f64())
+}
+
+/// The kilobytes of memory that the process has; Linux alone says so.
+fn memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn sign_in(connection: &mut BufReader<TcpStream>, alice: &Credential, scheme: &str) -> io::Result<()> {
