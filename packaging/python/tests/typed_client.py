@@ -12,7 +12,8 @@ def findings(command: list[str]) -> list[str]:
 
 
 def test_signs_in(ssp_mock: sspcache.Mock) -> None:
-    ssp_mock.fault("AcquireCredentialsHandle", "SEC_E_INTERNAL_ERROR", times=1)
+    same: sspcache.Mock = ssp_mock.logon("CONTOSO\\alice", "correct horse").account("bob", "battery")
+    same.fault("AcquireCredentialsHandle", "SEC_E_INTERNAL_ERROR", times=1)
     assert ssp_mock.dll.CleanupCredentialCache() == 1
     first: sspcache.Event = ssp_mock.events[0]
     assert first.name == "started"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from . import _loader
-from ._config import Config
+from ._config import Config, Configurable
 from ._program import CHECKS, AnyConfig, SspcacheError, check_config, config_file, judge, mock_path
 from ._verdict import Verdict
 
@@ -45,7 +45,7 @@ class Event:
     details: Mapping[str, Any]
 
 
-class Mock:
+class Mock(Configurable):
     """A mock SSP in this process, with a cache, a configuration and a journal of its own.
 
     It is loaded when `dll` or `path` is first asked for, or by `load`; before that it takes accounts, default
@@ -83,38 +83,12 @@ class Mock:
         """Ends the mock. The verdict can still be asked for."""
         self.close()
 
-    def account(self, name: str, password: str) -> Mock:
-        """Adds an account that acceptors verify sign-ins against: ``DOMAIN\\user`` or ``user@realm``."""
-        self._configurable().account(name, password)
-        return self
-
-    def logon(self, name: str, password: str) -> Mock:
-        """Adds default credentials: a sign-in that passes none takes these."""
-        self._configurable().logon(name, password)
-        return self
-
-    def fault(
-        self,
-        operation: str,
-        effect: str,
-        *,
-        times: Optional[int] = None,
-        after: Optional[int] = None,
-        delay_ms: Optional[int] = None,
-        module: Optional[str] = None,
-    ) -> Mock:
-        """Makes calls of a function fail: see `Config.fault`."""
-        self._configurable().fault(
-            operation, effect, times=times, after=after, delay_ms=delay_ms, module=module
-        )
-        return self
-
-    def _configurable(self) -> Config:
+    def _add(self, table: str, keys: dict[str, Union[str, int, bool]]) -> None:
         if self._folder is not None:
             raise SspcacheError("the mock is loaded and has read its configuration: configure it before")
         if self._given is not None and not isinstance(self._given, Config):
             raise SspcacheError("the mock is configured by a file: write accounts and faults there")
-        return self._config
+        self._config._add(table, keys)
 
     def load(self) -> Mock:
         """Loads the mock, unless it is loaded."""
