@@ -223,3 +223,18 @@ fn each_path_that_a_page_quotes_is_in_the_sources() {
     assert!(count > 30, "the paths are found: {count}");
     assert!(missing.is_empty(), "there are no such files: {missing:#?}");
 }
+
+/// Each row of the tables in `tests/real/fetched` is made by a function of `runs.rs`.
+#[test]
+fn the_clients_page_has_the_number_of_runs() {
+    let makes = ["clean(", "kept(", "refused(", "silent(", "refused_silently("];
+    let sources = texts(&paths(), ".rs");
+    let tables = sources.iter().filter(|(path, _)| path.starts_with("tests/real/fetched/"));
+    let words = tables.flat_map(|(_, text)| text.split(|it: char| it.is_whitespace() || "[.".contains(it)));
+    let runs = words.filter(|word| makes.iter().any(|make| word.starts_with(make))).count();
+    assert!(runs > 40, "the tables are found: {runs}");
+    let page = fs::read_to_string(root().join("docs/clients.md")).unwrap();
+    assert!(page.contains(&format!("\nAll {runs} runs ")), "the tables have {runs} runs");
+    let assurance = fs::read_to_string(root().join("docs/assurance.md")).unwrap();
+    assert!(assurance.contains(&format!("| {runs} runs")), "the tables have {runs} runs");
+}
