@@ -6,7 +6,7 @@ use sspcache_tests::ccache_file::{self, SECRET};
 use sspcache_tests::program::{Ran, sspcache};
 use tempfile::TempDir;
 
-/// A user whose default ccache would be in this folder, and isn't there. Nothing of whoever runs the tests is looked at.
+/// A user whose default ccache would be in this folder, and isn't there. No cache of the user who runs the tests is looked at.
 fn command(folder: &TempDir) -> std::process::Command {
     let mut command = sspcache();
     command.env("KRB5CCNAME", format!("FILE:{}", folder.path().join("ccache").display()));
@@ -151,7 +151,8 @@ mod terminal {
     #[test]
     fn there_is_no_question_about_what_is_not_there() {
         let folder = folder();
-        let (ran, shown) = on_a_terminal(command(&folder).args(["flush", "ccache"]), "");
+        // A question would get an answer, and the run would end all the same.
+        let (ran, shown) = on_a_terminal(command(&folder).args(["flush", "ccache"]), "n\n");
         let ran = ran.exits_with(0);
         assert!(ran.stdout.contains("absent") && !shown.contains("[y/N]"), "{ran:?}, {shown}");
     }
