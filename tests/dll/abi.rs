@@ -143,7 +143,7 @@ const TABLE: &[(&str, bool)] = &[
 
 /// S2. Not for Miri: Rust promises no call of a function as another type's, and it is C's own that works.
 #[test]
-#[cfg(all(target_pointer_width = "64", not(miri)))]
+#[cfg(not(miri))]
 fn every_function_answers_null_pointers_by_a_status() {
     let mock = Mock::own("MSNSSPC");
     let mut called = 0;
@@ -161,8 +161,8 @@ fn every_function_answers_null_pointers_by_a_status() {
             _ => SEC_E_INVALID_HANDLE,
         };
         for suffix in if *forms { &["A", "W"][..] } else { &[""] } {
-            let function: dll::Widest<i32> = mock.export(&format!("{name}{suffix}")).unwrap();
-            let answer = function(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+            let function: dll::Widest = mock.export(&format!("{name}{suffix}")).unwrap();
+            let answer = function.call([0; dll::WIDEST]);
             assert_eq!(answer, status, "{name}{suffix}: {answer:#010X}");
             called += 1;
         }
@@ -176,17 +176,37 @@ fn every_function_answers_null_pointers_by_a_status() {
     );
 }
 
+/// C1: stdcall has each function remove its own parameters from the stack.
+#[test]
+#[cfg(target_arch = "x86")]
+fn a_32_bit_function_removes_as_many_parameters_as_it_has() {
+    use sspcache_tests::any_call::recorded::Function;
+    let mock = Mock::own("MSNSSPC");
+    let removed = |name: &str| mock.expect::<dll::Widest>(name).call_and_count([0; dll::WIDEST]).1;
+    assert_eq!(removed("CleanupCredentialCache"), 0);
+    for (name, forms) in TABLE.iter().filter(|(name, _)| !name.is_empty()) {
+        for suffix in if *forms { &["A", "W"][..] } else { &[""] } {
+            let export = format!("{name}{suffix}");
+            let count = match *name {
+                "SetCredentialsAttributes" => 4,
+                "ChangeAccountPassword" => 8,
+                _ => Function::named(&export).expect("it has parameters").0.parameters.len(),
+            };
+            assert_eq!(removed(&export), count, "{export}");
+        }
+    }
+}
+
 /// S5: Wine's Negotiate passes such numbers where a handle is meant, and other callers where nothing is. Not for Miri, as above.
 #[test]
-#[cfg(all(target_pointer_width = "64", not(miri)))]
+#[cfg(not(miri))]
 fn a_number_below_64_kib_is_never_followed_as_a_pointer() {
     let mock = Mock::own("MSNSSPC");
     for (name, forms) in TABLE.iter().filter(|(name, _)| !name.is_empty()) {
         for suffix in if *forms { &["A", "W"][..] } else { &[""] } {
-            let function: dll::Widest<i32> = mock.export(&format!("{name}{suffix}")).unwrap();
+            let function: dll::Widest = mock.export(&format!("{name}{suffix}")).unwrap();
             for number in [0x10, 0xFFFF] {
-                let n = number;
-                let answer = function(n, n, n, n, n, n, n, n, n, n, n, n);
+                let answer = function.call([number; dll::WIDEST]);
                 assert!(answer < 0, "{name}{suffix}: {answer:#010X}");
             }
         }

@@ -399,10 +399,8 @@ fn after_a_fault_of_any_operation_calls_work_and_a_flush_leaves_nothing() {
             fs::write(&config, fault).unwrap();
             let mock = Mock::at(&file);
             let names = ["", "W"].map(|form| format!("{operation}{form}"));
-            let function =
-                names.iter().find_map(|name| mock.export::<Widest<usize>>(name)).expect("it is exported");
-            let of = arguments.of(operation);
-            function(of[0], of[1], of[2], of[3], of[4], of[5], of[6], of[7], of[8], of[9], of[10], of[11]);
+            let function = names.iter().find_map(|name| mock.export::<Widest>(name)).expect("it is exported");
+            function.call(arguments.of(operation));
             works(&mock);
             mock.unload();
         }

@@ -204,22 +204,77 @@ impl Form for Wide {
     }
 }
 
-/// Any function of the mock: as many parameters as any of them has. What is passed beyond a function's own is the caller's to
-/// remove, on every 64-bit system; stdcall on 32-bit x86 is the exception.
-pub type Widest<R> = extern "system" fn(
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-    usize,
-) -> R;
+/// Any function of the mock, called with as many parameters as any of them has.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Widest(*const c_void);
+
+/// The parameters of the mock's functions, at most.
+pub const WIDEST: usize = 12;
+
+impl Widest {
+    /// Calls it, and returns the lower half of its answer.
+    #[cfg(not(target_arch = "x86"))]
+    pub fn call(self, words: [usize; WIDEST]) -> i32 {
+        type Function = extern "system" fn(
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+            usize,
+        ) -> i32;
+        // SAFETY: what is passed beyond a function's own parameters is the caller's to remove, on every 64-bit system.
+        let function: Function = unsafe { mem::transmute(self.0) };
+        let [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12] = words;
+        function(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+    }
+
+    /// Calls it, and returns its answer.
+    #[cfg(target_arch = "x86")]
+    pub fn call(self, words: [usize; WIDEST]) -> i32 {
+        self.call_and_count(words).0
+    }
+
+    /// The same, with how many parameters it took off the stack: stdcall has a function remove its own.
+    #[cfg(target_arch = "x86")]
+    pub fn call_and_count(self, words: [usize; WIDEST]) -> (i32, usize) {
+        let (answer, moved): (i32, i32);
+        // SAFETY: the stack is as it was afterwards, whatever the function removes.
+        unsafe {
+            std::arch::asm!(
+                "mov edi, esp",
+                "push dword ptr [ecx + 44]",
+                "push dword ptr [ecx + 40]",
+                "push dword ptr [ecx + 36]",
+                "push dword ptr [ecx + 32]",
+                "push dword ptr [ecx + 28]",
+                "push dword ptr [ecx + 24]",
+                "push dword ptr [ecx + 20]",
+                "push dword ptr [ecx + 16]",
+                "push dword ptr [ecx + 12]",
+                "push dword ptr [ecx + 8]",
+                "push dword ptr [ecx + 4]",
+                "push dword ptr [ecx]",
+                "call eax",
+                "mov ecx, esp",
+                "mov esp, edi",
+                "sub ecx, edi",
+                inout("eax") self.0 => answer,
+                inout("ecx") words.as_ptr() => moved,
+                out("edi") _,
+                clobber_abi("C"),
+            );
+        }
+        (answer, WIDEST - moved.unsigned_abs() as usize / 4)
+    }
+}
 
 /// `SecHandle`, which has no `Debug`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Cmd, cmd};
@@ -63,6 +64,17 @@ pub(crate) fn make_wine_10(workspace: &Workspace) -> Result<()> {
 pub(crate) fn in_wine_10(workspace: &Workspace) -> Cmd<'_> {
     let debian = debian(workspace);
     cmd!(workspace.shell, "unshare --mount sh crates/xtask/in-chroot.sh {debian}")
+}
+
+/// Runs a command of cargo whose tests are Windows programs under Wine 10, or start them there.
+pub(crate) fn cargo_in_wine_10(workspace: &Workspace, command: &str) -> Result<()> {
+    // Cargo's configuration has another prefix, and a runner for 64-bit programs alone.
+    let prefix = format!("env.WINEPREFIX.value='{}'", prefix_10(workspace).display());
+    let cargo = workspace.cargo("--config").arg(prefix).args(command.split(' '));
+    let cargo = Command::from(cargo.env("CARGO_TARGET_I686_PC_WINDOWS_GNU_RUNNER", "wine"));
+    let environment = cargo.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let inside = in_wine_10(workspace).envs(environment);
+    Ok(inside.arg(cargo.get_program()).args(cargo.get_args()).run()?)
 }
 
 /// The prefix of Wine 10: a newer Wine changes the prefix of an older one.

@@ -96,7 +96,7 @@ pub(crate) fn arm(workspace: &Workspace) -> Result<()> {
     alone.is_judged(&program, &folder, &[&qemu[..], &["./client"]].concat())
 }
 
-/// 32-bit Windows programs under Wine 10: one that loads the mock by name, and one that is linked to secur32.
+/// 32-bit Windows programs under Wine 10: one that loads the mock by name, one that is linked to secur32, and the C ABI's tests.
 pub(crate) fn windows_32(workspace: &Workspace) -> Result<()> {
     let shell = &workspace.shell;
     let folder = workspace.target.join("xtask/platforms/windows-32");
@@ -116,8 +116,11 @@ pub(crate) fn windows_32(workspace: &Workspace) -> Result<()> {
     for name in ["by-name.exe", "linked.exe"] {
         alone.is_judged(&program, &folder, &["wine", &format!("{folder}/{name}")])?;
     }
-    Ok(())
+    other_wines::cargo_in_wine_10(workspace, ABI_TESTS_32)
 }
+
+/// The C ABI called as a 32-bit program calls it, with the tables of statuses.
+const ABI_TESTS_32: &str = "test --package sspcache-tests --test dll --target i686-pc-windows-gnu";
 
 const CLIENT: &str = "fixtures/clients/client.c";
 

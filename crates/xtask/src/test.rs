@@ -370,12 +370,7 @@ fn clients_with_winbind(workspace: &Workspace) -> Result<()> {
 
 fn clients_on_wine_10(workspace: &Workspace) -> Result<()> {
     let _lock = build_clients(workspace)?;
-    let prefix = format!("env.WINEPREFIX.value='{}'", other_wines::prefix_10(workspace).display());
-    let tests = workspace.cargo("--config").arg(prefix).args(CLIENT_TESTS.split(' '));
-    let tests = Command::from(tests.args(["--", "--include-ignored"]));
-    let environment = tests.get_envs().filter_map(|(name, value)| Some((name, value?)));
-    let inside = other_wines::in_wine_10(workspace).envs(environment);
-    Ok(inside.arg(tests.get_program()).args(tests.get_args()).run()?)
+    other_wines::cargo_in_wine_10(workspace, &format!("{CLIENT_TESTS} -- --include-ignored"))
 }
 
 /// With the program's own server, which some of them sign in to as well.

@@ -25,10 +25,6 @@ impl<'m, F: Form> Abi<'m, F> {
     pub fn new(mock: &'m Mock) -> Self {
         Self { mock, contexts: mock.contexts() }
     }
-
-    fn function(&self, name: &str) -> extern "system" fn(*const Handle, *mut c_void) -> i32 {
-        self.mock.expect(name)
-    }
 }
 
 /// A handle as secur32 gives it back: what is in its other half is nobody's business.
@@ -162,7 +158,15 @@ impl<F: Form> Driver for Abi<'_, F> {
             _ => "ApplyControlToken",
         };
         let mut out = UNTOUCHED;
-        let status = self.function(function)(&raw const context, (&raw mut out).cast());
+        let status = if let "DeleteSecurityContext" | "ImpersonateSecurityContext" | "RevertSecurityContext" =
+            function
+        {
+            self.mock.expect::<extern "system" fn(*const Handle) -> i32>(function)(&raw const context)
+        } else {
+            let with_place: extern "system" fn(*const Handle, *mut c_void) -> i32 =
+                self.mock.expect(function);
+            with_place(&raw const context, (&raw mut out).cast())
+        };
         answer(status, (), out != UNTOUCHED)
     }
 

@@ -64,6 +64,9 @@ pub struct Message {
     pub data: Vec<u8>,
 }
 
+/// A bit of a handle's generation, which is the upper half of its word.
+const OF_GENERATION: usize = 1 << (usize::BITS / 2 + 8);
+
 /// What a row's steps have named so far.
 #[derive(Debug, Default)]
 struct World {
@@ -216,11 +219,11 @@ impl World {
                 self.messages.insert(name, message);
             }
             "forge" => {
-                let forged = self.contexts[&step.take("of").expect("a context")] ^ (1 << 40);
+                let forged = self.contexts[&step.take("of").expect("a context")] ^ OF_GENERATION;
                 self.contexts.insert(name, forged);
             }
             "forge-credential" => {
-                let forged = self.credentials[&step.take("of").expect("a credential")] ^ (1 << 40);
+                let forged = self.credentials[&step.take("of").expect("a credential")] ^ OF_GENERATION;
                 self.credentials.insert(name, forged);
             }
             other => panic!("nobody knows the step {other}"),

@@ -133,7 +133,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 impl Function {
     /// The function with this name, as it is exported, and whether it is the W form.
-    pub(super) fn named(export: &str) -> Option<(&'static Self, bool)> {
+    pub fn named(export: &str) -> Option<(&'static Self, bool)> {
         FUNCTIONS.iter().find_map(|function| match export.strip_prefix(function.name)? {
             "" if !function.has_forms => Some((function, false)),
             "A" if function.has_forms => Some((function, false)),

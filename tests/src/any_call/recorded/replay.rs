@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     context::{ROOM, Terms, buffer},
-    dll::{Ask, Handle, Widest},
+    dll::{Ask, Handle, WIDEST, Widest},
 };
 
 /// A descriptor's buffers without the attributes in the upper bits of their kinds.
@@ -115,19 +115,19 @@ impl Replay<'_> {
             let word = self.word(call, index, value, &mut made);
             made.words.push(word);
         }
-        let mut words = [0; 12];
-        words[..made.words.len()].copy_from_slice(&made.words);
-        let function: Widest<i32> = self.world.mock.expect(&call.function.export(call.wide));
-        let call_with = |[p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12]: [usize; 12]| {
-            function(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+        let function: Widest = self.world.mock.expect(&call.function.export(call.wide));
+        let call_with = |given: &[usize]| {
+            let mut words = [0; WIDEST];
+            words[..given.len()].copy_from_slice(given);
+            function.call(words)
         };
-        let mut status = call_with(words);
+        let mut status = call_with(&made.words);
         if call.function.name == "FreeContextBuffer" && call.values == [Value::At] {
             // The oldest of what the mock has handed out: of what looks like an address, it knows which is one.
             while status != SEC_E_OK && !self.held.is_empty() {
                 self.held.remove(0);
                 made.words[0] = self.held.first().copied().unwrap_or(0x1_0000);
-                status = function(made.words[0], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                status = call_with(&made.words);
             }
         }
         let step = ["InitializeSecurityContext", "AcceptSecurityContext"].contains(&call.function.name);
