@@ -1,6 +1,9 @@
 //! The accounts that an acceptor verifies sign-ins against.
 
-use std::hash::{BuildHasher, Hasher};
+use std::{
+    hash::{BuildHasher, Hasher},
+    hint::black_box,
+};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -31,8 +34,12 @@ impl Account {
 
     /// Whether the secret of this identity is one of its own.
     pub(crate) fn is_of(&self, identity: &AuthIdentity) -> bool {
-        let key = AccountKey::of(identity);
-        self.keys().any(|own| *own == key)
+        self.has(&AccountKey::of(identity))
+    }
+
+    /// Whether this is one of its keys.
+    pub(crate) fn has(&self, key: &AccountKey) -> bool {
+        self.keys().any(|own| own == key)
     }
 
     /// Takes over the secrets of another account of the principal, in the place of those of the same kinds.
@@ -43,8 +50,16 @@ impl Account {
 }
 
 /// A secret bound to its principal, one way.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq)]
 pub(crate) struct AccountKey(Zeroizing<[u8; 32]>);
+
+/// In the same time wherever they differ.
+impl PartialEq for AccountKey {
+    fn eq(&self, other: &Self) -> bool {
+        let differ = self.0.iter().zip(&*other.0).fold(0, |differ, (own, other)| differ | (own ^ other));
+        black_box(differ) == 0
+    }
+}
 
 impl AccountKey {
     pub(crate) fn of(identity: &AuthIdentity) -> Self {

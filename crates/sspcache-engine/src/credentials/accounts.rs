@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use crate::{
     AuthIdentity, EventKind, Name, Operation, Principal, Secret, SecurityStatus,
-    account::Account,
+    account::{Account, AccountKey},
     state::{Instance, Named},
 };
 
 impl Instance {
     /// See [`Engine::verify`](crate::Engine::verify).
     pub(crate) fn verify(&self, identity: &AuthIdentity) -> Result<(), SecurityStatus> {
+        // Also for an account that there is none of, so that it takes as long.
+        let key = AccountKey::of(identity);
         let state = self.lock();
         let account = state.accounts.get(&identity.principal);
-        account.filter(|account| account.is_of(identity)).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
+        account.filter(|account| account.has(&key)).map(|_| ()).ok_or(SecurityStatus::LOGON_DENIED)
     }
 
     /// See [`Engine::change_password`](crate::Engine::change_password).
