@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -136,12 +136,39 @@ fn sspilib_meets_each_fault() {
 }
 
 /// A server of its own process. It is killed if a test panics.
-struct Server(Child);
+struct Server {
+    process: Child,
+    output: BufReader<ChildStdout>,
+    url: String,
+}
+
+impl Server {
+    /// Starts `sspcache serve` with the accounts of the tests.
+    fn start(arguments: &[&str]) -> Self {
+        let mut serve = sspcache();
+        serve.arg("serve").args(arguments).args(["--events", "--config"]).arg(fixture("clients/native.toml"));
+        let mut process = serve.stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut server = Self { process, output, url: String::new() };
+        server.output.read_line(&mut server.url).expect("a line");
+        server.url.truncate(server.url.trim_end().len());
+        server
+    }
+
+    /// Tells it to end, and returns the events that it printed.
+    fn end(mut self) -> String {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it runs");
+        assert!(self.process.wait().expect("it ends").success());
+        let mut events = String::new();
+        self.output.read_to_string(&mut events).expect("UTF-8");
+        events
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -150,23 +177,12 @@ impl Drop for Server {
 #[ignore = "needs sspilib: cargo xtask test"]
 fn a_server_prints_its_address_and_events_until_it_is_told_to_end() {
     let stage = Stage::new();
-    let mut serve = sspcache();
-    serve
-        .args(["serve", "http", "--events", "--scheme", "NTLM", "--config"])
-        .arg(fixture("clients/native.toml"));
-    let mut server = Server(serve.stdout(Stdio::piped()).spawn().expect("it starts"));
-    let mut output = BufReader::new(server.0.stdout.take().expect("it is piped"));
-    let mut url = String::new();
-    output.read_line(&mut url).expect("a line");
-    let port = url.trim_end().strip_prefix("http://localhost:").expect("a URL");
+    let server = Server::start(&["http", "--scheme", "NTLM"]);
+    let port = server.url.strip_prefix("http://localhost:").expect("a URL");
     let mut exec = stage.exec();
     exec.args(["--preload", "--"]).arg(python()).arg(fixture("clients/real/sspilib_client.py"));
     Ran::of(exec.args([port, "NTLM", "alice", "correct horse"])).exits_with(0);
-    let pid = Pid::from_child(&server.0);
-    kill_process(pid, Signal::TERM).expect("it runs");
-    assert!(server.0.wait().expect("it ends").success());
-    let mut events = String::new();
-    output.read_to_string(&mut events).expect("UTF-8");
+    let events = server.end();
     assert!(
         events.contains(r#""event":"signed-in","principal":"CONTOSO\\alice","scheme":"NTLM""#),
         "{events}"
@@ -174,10 +190,43 @@ fn a_server_prints_its_address_and_events_until_it_is_told_to_end() {
     assert!(!events.contains("horse"), "{events}");
 }
 
+/// W9: curl sends a password to the server, or to the proxy, that asks for Basic; the events have neither.
+#[test]
+#[ignore = "needs curl: cargo xtask test"]
+fn curl_signs_in_with_basic() {
+    for (kind, user, password, ends) in [
+        ("http", "--user", "correct horse", "200"),
+        ("http", "--user", "wrong horse", "401"),
+        ("proxy", "--proxy-user", "correct horse", "200"),
+        ("proxy", "--proxy-user", "wrong horse", "407"),
+    ] {
+        let server = Server::start(&[kind, "--scheme", "Basic,NTLM"]);
+        let mut curl = Command::new("curl");
+        // A variable of the environment may say which proxy is not used.
+        curl.args(["--silent", "--basic", "--proxy-basic", "--write-out", "\n%{http_code}", "--noproxy"]);
+        let behind = (kind == "proxy").then(|| Server::start(&["http"]));
+        let ran = match &behind {
+            Some(behind) => curl.args(["", "--proxy", &server.url]).arg(format!("{}/open", behind.url)),
+            None => curl.arg("*").arg(format!("{}/whoami", server.url)),
+        };
+        let ran = Ran::of(ran.arg(user).arg(format!(r"CONTOSO\alice:{password}"))).exits_with(0);
+        assert_eq!(ran.stdout.lines().last(), Some(ends), "{kind}: {ran:?}");
+        let events = server.end();
+        let said = if ends == "200" {
+            r#""event":"signed-in","principal":"CONTOSO\\alice","scheme":"Basic","package":"Basic","legs":1"#
+        } else {
+            r#""event":"refused","scheme":"Basic","reason":"SEC_E_LOGON_DENIED""#
+        };
+        assert!(events.contains(said), "{events}");
+        assert!(!events.contains("horse"), "{events}");
+    }
+}
+
 #[test]
 fn a_server_that_cannot_start_says_why() {
     for (arguments, said) in [
         (["--scheme", "NoSuchPackage"], "can't offer the scheme NoSuchPackage"),
+        (["--scheme", "Basic,Digest"], "can't offer the scheme Digest"),
         (["--address", "192.0.2.1:1"], "can't listen at 192.0.2.1:1"),
         (["--config", "no-such-file"], "no-such-file"),
     ] {

@@ -371,7 +371,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) account: Vec<String>,
 
-    /// Offers these schemes in this order, a list with commas: names of packages. Without it, Negotiate and NTLM.
+    /// Offers these schemes in this order, a list with commas: names of packages, and Basic. Without it, Negotiate and NTLM.
     #[arg(long, value_name = "SCHEMES", value_delimiter = ',')]
     pub(crate) scheme: Vec<String>,
 

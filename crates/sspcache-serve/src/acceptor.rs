@@ -1,8 +1,8 @@
-//! The acceptor's side of handshakes, by the mock.
+//! The acceptor's side of handshakes, by the mock; and Basic, against the same accounts.
 
 use serde::Serialize;
 use sspcache_engine::{
-    AcquireRequest, CredentialHandle, Name, SecurityStatus,
+    AcquireRequest, AuthIdentity, CredentialHandle, Name, Principal, Secret, SecurityStatus,
     context::{AcceptRequest, ContextFlags, ContextHandle, Progress, Refusal, Role},
 };
 use sspcache_mock::MockSsp;
@@ -16,7 +16,7 @@ pub struct SignIn {
     pub principal: String,
     /// The scheme of the header.
     pub scheme: String,
-    /// The package that was used; for Negotiate, the one that it chose.
+    /// The package that was used; for Negotiate, the one that it chose. `Basic` where there was none.
     pub package: String,
     /// How many tokens the client sent.
     pub legs: u32,
@@ -37,8 +37,17 @@ pub(crate) struct Acceptor {
 
 struct Offered {
     scheme: String,
-    credential: CredentialHandle,
+    by: Verifier,
 }
+
+enum Verifier {
+    /// A package of the mock, with the credential of the server's own.
+    Package(CredentialHandle),
+    Basic,
+}
+
+/// The scheme that sends the password itself ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
+pub(crate) const BASIC: &str = "Basic";
 
 impl Acceptor {
     pub(crate) fn new(mock: &MockSsp, schemes: Option<&[String]>) -> Result<Self, ServeError> {
@@ -48,8 +57,14 @@ impl Acceptor {
             if !is_token(&scheme) {
                 return Err(ServeError::NoScheme { scheme });
             }
+            if scheme.eq_ignore_ascii_case(BASIC) {
+                acceptor.offered.push(Offered { scheme: BASIC.to_owned(), by: Verifier::Basic });
+                continue;
+            }
             match mock.engine().acquire(&AcquireRequest::inbound(&*scheme)) {
-                Ok(acquired) => acceptor.offered.push(Offered { scheme, credential: acquired.handle }),
+                Ok(acquired) => {
+                    acceptor.offered.push(Offered { scheme, by: Verifier::Package(acquired.handle) });
+                }
                 Err(SecurityStatus::SECPKG_NOT_FOUND) if schemes.is_none() => {}
                 Err(status) => return Err(ServeError::NoPackage { scheme, status }),
             }
@@ -60,6 +75,14 @@ impl Acceptor {
     /// The names of the schemes, in the order in which they are offered.
     pub(crate) fn schemes(&self) -> impl Iterator<Item = &str> + Clone {
         self.offered.iter().map(|offered| &*offered.scheme)
+    }
+
+    /// What the fields say that offer them, in the same order.
+    pub(crate) fn offers(&self) -> impl Iterator<Item = &str> {
+        self.offered.iter().map(|offered| match offered.by {
+            Verifier::Package(_) => &*offered.scheme,
+            Verifier::Basic => r#"Basic realm="sspcache", charset="UTF-8""#,
+        })
     }
 
     /// The scheme of this name, which has no case.
@@ -92,12 +115,16 @@ impl Acceptor {
         binding: &Binding,
     ) -> Result<Outcome, Refusal> {
         let engine = self.mock.engine();
-        let Offered { scheme: name, credential } = &self.offered[scheme];
+        let Offered { scheme: name, by } = &self.offered[scheme];
+        let credential = match by {
+            Verifier::Package(credential) => *credential,
+            Verifier::Basic => return self.basic(token, binding),
+        };
         let request = AcceptRequest {
             context: begun.as_ref().map(|context| context.handle),
             flags: ContextFlags::EXTENDED_ERROR | binding.flags,
             bindings: binding.data.as_deref(),
-            ..AcceptRequest::first(*credential, token)
+            ..AcceptRequest::first(credential, token)
         };
         let step = engine.accept(&request)?;
         let context = begun.unwrap_or_else(|| Context { mock: self.mock.clone(), handle: step.context });
@@ -121,13 +148,43 @@ impl Acceptor {
         };
         Ok(Outcome::SignedIn(sign_in, token))
     }
+
+    /// Verifies a user and a password.
+    fn basic(&self, user_and_password: &[u8], binding: &Binding) -> Result<Outcome, Refusal> {
+        let refuse = |status| Refusal { status, token: None };
+        let text = str::from_utf8(user_and_password).ok();
+        let (user, password) =
+            text.and_then(|text| text.split_once(':')).ok_or(refuse(SecurityStatus::INVALID_TOKEN))?;
+        let principal = Principal::parse(user);
+        let name = principal.to_string();
+        self.mock
+            .engine()
+            .verify(&AuthIdentity::new(principal, Secret::password(password)))
+            .map_err(refuse)?;
+        // It has no place for them.
+        if binding.is_required() {
+            return Err(refuse(SecurityStatus::BAD_BINDINGS));
+        }
+        let sign_in = SignIn {
+            principal: name,
+            scheme: BASIC.to_owned(),
+            package: BASIC.to_owned(),
+            legs: 1,
+            flags: Vec::new(),
+            target: None,
+            bound: false,
+        };
+        Ok(Outcome::SignedIn(sign_in, Vec::new()))
+    }
 }
 
 impl Drop for Acceptor {
     fn drop(&mut self) {
         for offered in &self.offered {
-            // A mock that was set up to refuse this has it among its events.
-            let _ = self.mock.engine().free(offered.credential);
+            if let Verifier::Package(credential) = offered.by {
+                // A mock that was set up to refuse this has it among its events.
+                let _ = self.mock.engine().free(credential);
+            }
         }
     }
 }
@@ -139,6 +196,12 @@ pub(crate) struct Binding {
     pub(crate) data: Option<Vec<u8>>,
     /// What is asked for beside them.
     pub(crate) flags: ContextFlags,
+}
+
+impl Binding {
+    fn is_required(&self) -> bool {
+        self.data.is_some() && !self.flags.contains(ContextFlags::ALLOW_MISSING_BINDINGS)
+    }
 }
 
 /// What came of a step.

@@ -348,15 +348,15 @@ impl Connection {
         if self.strikes(fault, Fault::NoOffer) {
             return denied;
         }
-        let mut schemes: Vec<_> = self.shared.acceptor.schemes().collect();
+        let mut offers: Vec<_> = self.shared.acceptor.offers().collect();
         if self.strikes(fault, Fault::ReversedOffer) {
-            schemes.reverse();
+            offers.reverse();
         }
         if self.strikes(fault, Fault::CloseAfterOffer) {
             self.ends.store(true, Ordering::Relaxed);
         }
-        for scheme in schemes {
-            if let Ok(offer) = HeaderValue::from_str(scheme) {
+        for offer in offers {
+            if let Ok(offer) = HeaderValue::from_str(offer) {
                 headers.append(role.authenticate(), offer);
             }
         }

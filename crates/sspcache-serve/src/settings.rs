@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Fault;
+use crate::{Fault, acceptor::BASIC};
 
 /// How a server behaves: which schemes it offers, what a sign-in counts for, and its limits.
 ///
@@ -58,7 +58,8 @@ impl Settings {
     }
 
     /// Offers these schemes, in this order. A scheme is the name of a package of the mock: `Negotiate`, `NTLM`, `Kerberos`,
-    /// `MSN`, `DPA`, or one that the mock was [configured](sspcache_mock::MockSsp::package) with.
+    /// `MSN`, `DPA`, or one that the mock was [configured](sspcache_mock::MockSsp::package) with. Or it is `Basic`, with which a client sends
+    /// a password of the mock's accounts as it is.
     pub fn schemes<'a>(self, schemes: impl IntoIterator<Item = &'a str>) -> Self {
         Self { schemes: Some(schemes.into_iter().map(str::to_owned).collect()), ..self }
     }
@@ -110,7 +111,7 @@ impl Default for Settings {
 /// What a sign-in counts for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Authentication {
-    /// A sign-in by Kerberos for its request alone, any other for the connection: as IIS does, unless it is configured
+    /// A sign-in by Kerberos or Basic for its request alone, any other for the connection: as IIS does, unless it is configured
     /// otherwise.
     ///
     /// Reference: [authPersistNonNTLM](https://learn.microsoft.com/en-us/iis/configuration/system.webserver/security/authentication/windowsauthentication/).
@@ -126,7 +127,9 @@ impl Authentication {
     /// Whether a sign-in by this package counts for later requests on the connection.
     pub(crate) fn lasts(self, package: &str) -> bool {
         match self {
-            Self::ByPackage => !package.eq_ignore_ascii_case("Kerberos"),
+            Self::ByPackage => {
+                !["Kerberos", BASIC].iter().any(|of_request| package.eq_ignore_ascii_case(of_request))
+            }
             Self::OfConnection => true,
             Self::OfRequest => false,
         }

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sspcache_serve::{HttpServer, ProxyServer, Settings};
 
 use crate::client::{As, Client, accounts, alice};
@@ -42,6 +43,25 @@ fn a_request_is_forwarded_on_a_connection_of_the_clients_own() {
     // Another client of the proxy is nobody to the server.
     let mut other = Client::connect(proxy.address());
     assert_eq!(to_proxy.sign_in(&mut other).0.status, 401);
+}
+
+/// W7, W9: the server never reads what the proxy was told.
+#[test]
+fn basic_signs_in_to_a_proxy() {
+    let settings = || Settings::new().schemes(["Basic"]);
+    let server = HttpServer::start_with(&accounts(), settings()).unwrap();
+    let proxy = ProxyServer::start_with(&accounts(), settings()).unwrap();
+    let url = format!("{}/whoami", server.url());
+    let basic = |user_and_password| STANDARD.encode(user_and_password);
+    let mut client = Client::connect(proxy.address());
+    let denied = client.get(&url, "");
+    assert_eq!((denied.status, denied.all("proxy-authenticate").len()), (407, 1));
+    let to_proxy = format!("{PROXY}: Basic {}\r\n", basic(r"CONTOSO\alice:correct horse"));
+    assert_eq!(client.get(&url, &to_proxy).status, 401);
+    let to_server = format!("Authorization: Basic {}\r\n", basic(r"CONTOSO\bob:battery staple"));
+    let answer = client.get(&url, &(to_proxy + &to_server));
+    assert!(answer.body.contains(r#""request":{"principal":"CONTOSO\\bob""#), "{answer:?}");
+    assert_eq!(proxy.sign_ins()[0].principal, r"CONTOSO\alice");
 }
 
 /// W7, W3

@@ -1,5 +1,6 @@
 //! Sign-ins: schemes, handshakes, what they count for, and what the server says of them.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sspcache_mock::MockSsp;
 use sspcache_serve::{Authentication, HttpServer, ServeError, ServerEventKind, Settings};
 
@@ -147,6 +148,50 @@ fn what_is_no_token_is_refused() {
         assert_eq!((answer.status, &*answer.body), (401, why), "{field}");
         assert_eq!(client.get("/open", "").status, 200);
     }
+}
+
+/// W9: a user and a password in the field itself, against the same accounts.
+#[test]
+fn basic_signs_in_for_its_request_against_the_accounts_of_the_mock() {
+    let settings = Settings::new().schemes(["Basic", "NTLM"]);
+    let server = HttpServer::start_with(&accounts().account("björn", "", "Grüße:2"), settings).unwrap();
+    let mut client = Client::connect(server.address());
+    let offered = [r#"Basic realm="sspcache", charset="UTF-8""#, "NTLM"];
+    for (said, status, answer) in [
+        (&br"CONTOSO\alice:correct horse"[..], 200, r"CONTOSO\alice by Basic"),
+        (b"alice@contoso:correct horse", 200, r"contoso\alice by Basic"),
+        ("björn:Grüße:2".as_bytes(), 200, "björn by Basic"),
+        (br"CONTOSO\alice:correct hors", 401, "SEC_E_LOGON_DENIED"),
+        (br"CONTOSO\alice:battery staple", 401, "SEC_E_LOGON_DENIED"),
+        (br"CONTOSO\alice:", 401, "SEC_E_LOGON_DENIED"),
+        (br"CONTOSO\mallory:correct horse", 401, "SEC_E_LOGON_DENIED"),
+        (b"alice:correct horse", 401, "SEC_E_LOGON_DENIED"),
+        (b":", 401, "SEC_E_LOGON_DENIED"),
+        (br"CONTOSO\alice", 401, "SEC_E_INVALID_TOKEN"),
+        (b"", 401, "SEC_E_INVALID_TOKEN"),
+        (b"bj\xF6rn:Gr\xFC\xDFe:2", 401, "SEC_E_INVALID_TOKEN"),
+    ] {
+        let field = format!("Authorization: basic {}\r\n", STANDARD.encode(said));
+        let answered = client.get("/", &field);
+        assert_eq!((answered.status, &*answered.body), (status, answer), "{}", said.escape_ascii());
+        let expected = if status == 401 { &offered[..] } else { &[] };
+        assert_eq!(answered.all("www-authenticate"), expected);
+        // It counts for its request.
+        assert_eq!(client.get("/", "").status, 401);
+    }
+    let sign_in = &server.sign_ins()[0];
+    assert_eq!((&*sign_in.scheme, &*sign_in.package, sign_in.legs), ("Basic", "Basic", 1));
+    let events = serde_json::to_string(&server.events()).unwrap();
+    let encoded = STANDARD.encode(r"CONTOSO\alice:correct horse");
+    for secret in ["hors", "staple", "Gr", &encoded] {
+        assert!(!events.contains(secret), "{secret} in {events}");
+    }
+    // NTLM is offered beside it, and each ends what the other had.
+    assert_eq!(alice("NTLM").sign_in(&mut client).0.status, 200);
+    let field = format!("Authorization: Basic {}\r\n", STANDARD.encode(r"CONTOSO\bob:battery staple"));
+    let who = client.get("/whoami", &field).body;
+    assert!(who.contains(r#""request":{"principal":"CONTOSO\\bob","scheme":"Basic""#), "{who}");
+    assert!(who.contains(r#""connection":null"#), "{who}");
 }
 
 /// W5

@@ -1,5 +1,6 @@
 //! TLS, and the channel bindings that handshakes are checked for.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sspcache_serve::{Bindings, Channel, HttpServer, Settings};
 
 use crate::client::{As, Client, accounts, alice};
@@ -37,6 +38,24 @@ fn channel_bindings_are_checked_as_the_settings_say() {
                 assert_eq!(server.sign_ins().pop().unwrap().bound, sent != NONE);
             }
         }
+    }
+}
+
+/// W6, W9: Basic has no place for channel bindings.
+#[test]
+fn basic_is_refused_where_channel_bindings_are_required() {
+    use Channel::ServerEndPoint;
+    for (bindings, status, body) in [
+        (Bindings::Off, 200, r"CONTOSO\alice by Basic"),
+        (Bindings::IfSent(ServerEndPoint), 200, r"CONTOSO\alice by Basic"),
+        (Bindings::Required(ServerEndPoint), 401, "SEC_E_BAD_BINDINGS"),
+    ] {
+        let settings = Settings::new().tls(true).bindings(bindings).schemes(["Basic"]);
+        let server = HttpServer::start_with(&accounts(), settings).unwrap();
+        let (mut client, _) = Client::connect_tls(server.address(), server.ca().unwrap());
+        let field = format!("Authorization: Basic {}\r\n", STANDARD.encode(r"CONTOSO\alice:correct horse"));
+        let answer = client.get("/", &field);
+        assert_eq!((answer.status, &*answer.body), (status, body), "{bindings:?}");
     }
 }
 
