@@ -10,9 +10,7 @@ use std::{
 use parking_lot::Mutex;
 use sspcache::{
     SecurityStatus, SspCaches,
-    caches::{
-        Caches, Refusal, System, ccache::CcacheLibrary, credentials::CredentialStore, kerberos::TicketCache,
-    },
+    caches::{Caches, System, ccache::CcacheLibrary, credentials::CredentialStore, kerberos::TicketCache},
     loader::{Loader, Module, WindowStation},
 };
 use sspcache_engine::Operation;
@@ -20,8 +18,7 @@ use sspcache_loader::{EmulatedLoader, LoaderError, ModuleFile, ModuleRef};
 
 use crate::{
     MockCcaches, MockCredentials, MockInterface, MockSchannel, MockSsp, MockTickets, MockWinInet,
-    caches::{Go, Reachable},
-    interface::guarded,
+    caches::Reachable, interface::guarded,
 };
 
 /// An emulated process with its module loader. Clones are the same process.
@@ -283,21 +280,6 @@ pub enum Export {
     InitSecurityInterfaceW(MockSsp),
     InternetSetOptionW(MockWinInet),
     SslEmptyCacheW(MockSchannel),
-}
-
-/// The answer of a function that returns TRUE or FALSE.
-pub(crate) fn answer(function: &str, go: Result<Go, Refusal>, work: impl FnOnce(&Go)) -> io::Result<()> {
-    match go {
-        // The function has no word for that nothing is there.
-        Err(Refusal::Absent) => Ok(()),
-        Err(Refusal::Failed(cause)) => Err(io::Error::other(format!("{function}: {cause}"))),
-        Err(Refusal::Unsupported(what)) => Err(io::Error::new(io::ErrorKind::Unsupported, what)),
-        Err(_) => Err(io::Error::other(format!("{function} returned FALSE"))),
-        Ok(go) => {
-            work(&go);
-            Ok(())
-        }
-    }
 }
 
 /// A loaded module of an emulated process. It stays loaded until this is dropped.

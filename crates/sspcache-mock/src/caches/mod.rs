@@ -8,6 +8,7 @@ mod store;
 mod tickets;
 mod wininet;
 
+pub(crate) use self::ccaches::Reachable;
 pub use self::{
     ccaches::MockCcaches,
     credentials::MockCredentials,
@@ -16,4 +17,3 @@ pub use self::{
     tickets::MockTickets,
     wininet::MockWinInet,
 };
-pub(crate) use self::{ccaches::Reachable, store::Go};

@@ -4,11 +4,8 @@ use std::{fmt, io, sync::Arc};
 
 use sspcache_loader::ModuleFile;
 
-use super::store::{Entry, Go, Store, common};
-use crate::{
-    CacheCall,
-    loader::{Dll, Export, answer},
-};
+use super::store::{Entry, Store, common};
+use crate::loader::{Dll, Export};
 
 /// A mock of schannel.dll: the TLS sessions that it could resume.
 ///
@@ -56,15 +53,7 @@ impl MockSchannel {
 
     /// `SslEmptyCacheW`, for the sessions with every server.
     pub(crate) fn empty(&self) -> io::Result<()> {
-        let go = self.store.call(CacheCall::Flush, None);
-        answer("SslEmptyCacheW", go, |go| {
-            if *go != Go::Pretend {
-                self.store.empty();
-            }
-            if let Go::Refill(server) = go {
-                self.session(server);
-            }
-        })
+        self.store.flush("SslEmptyCacheW", |server| self.session(server))
     }
 }
 

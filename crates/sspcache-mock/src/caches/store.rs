@@ -1,6 +1,6 @@
 //! What all emulated caches have in common: entries with the places where a test put them, faults, and expectations.
 
-use std::{fmt, panic::Location, sync::Arc, thread};
+use std::{fmt, io, panic::Location, sync::Arc, thread};
 
 use parking_lot::Mutex;
 use sspcache::caches::Refusal;
@@ -112,6 +112,27 @@ impl<T: Entry> Store<T> {
     /// Removes what a flush removes.
     pub(crate) fn empty(&self) {
         self.with(|entries| entries.retain(|(entry, _)| !entry.is_removed_by_a_flush()));
+    }
+
+    /// Calls an export that removes what a flush removes, and that returns TRUE or FALSE. `refill` puts an entry there, where a fault asks
+    /// for one.
+    pub(crate) fn flush(&self, export: &str, refill: impl FnOnce(&str)) -> io::Result<()> {
+        match self.call(CacheCall::Flush, None) {
+            Ok(go) => {
+                if go != Go::Pretend {
+                    self.empty();
+                }
+                if let Go::Refill(entry) = go {
+                    refill(&entry);
+                }
+                Ok(())
+            }
+            // The function has no word for that nothing is there.
+            Err(Refusal::Absent) => Ok(()),
+            Err(Refusal::Failed(cause)) => Err(io::Error::other(format!("{export}: {cause}"))),
+            Err(Refusal::Unsupported(what)) => Err(io::Error::new(io::ErrorKind::Unsupported, what)),
+            Err(_) => Err(io::Error::other(format!("{export} returned FALSE"))),
+        }
     }
 
     /// The cache as the file of a module, with its export unless it lacks that. Unloading it loses the entries, which is no

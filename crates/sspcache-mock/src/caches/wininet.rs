@@ -4,11 +4,8 @@ use std::{fmt, io, sync::Arc};
 
 use sspcache_loader::ModuleFile;
 
-use super::store::{Entry, Go, Store, common};
-use crate::{
-    CacheCall,
-    loader::{Dll, Export, answer},
-};
+use super::store::{Entry, Store, common};
+use crate::loader::{Dll, Export};
 
 /// A mock of wininet.dll: its cookies, and the passwords that it has in memory.
 ///
@@ -77,15 +74,7 @@ impl MockWinInet {
 
     /// `InternetSetOptionW` with `INTERNET_OPTION_END_BROWSER_SESSION`.
     pub(crate) fn end_session(&self) -> io::Result<()> {
-        let go = self.store.call(CacheCall::Flush, None);
-        answer("InternetSetOptionW", go, |go| {
-            if *go != Go::Pretend {
-                self.store.empty();
-            }
-            if let Go::Refill(server) = go {
-                self.password(server);
-            }
-        })
+        self.store.flush("InternetSetOptionW", |server| self.password(server))
     }
 }
 
