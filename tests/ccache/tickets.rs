@@ -86,7 +86,7 @@ fn a_ccache_is_flushed_once() {
     }
 }
 
-/// K1: nobody asked for the others.
+/// K1: the flush named none of the others.
 #[test]
 #[ignore = "needs a KDC: cargo xtask test"]
 fn a_ccache_that_is_flushed_by_name_is_the_only_one() {
@@ -290,7 +290,7 @@ fn what_is_absent_stays_so() {
     fs::create_dir(&folder).unwrap();
     let path = |name: &str| folder.join(name).display().to_string();
     let keyring = format!("KEYRING:user:sspcache-absent{}", std::process::id());
-    // Of a user that nobody is.
+    // Of a user ID that no user has.
     let persistent = "KEYRING:persistent:424242424".to_owned();
     let made = [format!("_krb_sspcache-absent{}:", std::process::id()), "_persistent.424242424:".to_owned()];
     let keys = || {

@@ -129,7 +129,7 @@ fn a_file_cut_short_anywhere_is_refused_and_never_crashes_the_program() {
     let mut files = Vec::new();
     for name in ["pe-64.dll", "pe-32.dll", "elf-64.so", "mach-o-64.dylib"] {
         let whole = fs::read(fixture("inspect").join(name)).unwrap();
-        // Past half of them, sections that nobody needs are all that is missing.
+        // Past half of them, sections that no reader needs are all that is missing.
         for length in (1..whole.len() / 4).step_by(101) {
             let path = folder.path().join(format!("{length}-{name}"));
             fs::write(&path, &whole[..length]).unwrap();

@@ -1,4 +1,4 @@
-//! Identities that are encrypted where they lie: who reads them, and that nobody else does.
+//! Identities that are encrypted where they lie: which process reads them, and that no other does.
 #![allow(unsafe_code, reason = "calls a C ABI")]
 
 use sspcache_tests::{

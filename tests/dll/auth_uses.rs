@@ -166,7 +166,7 @@ type Prompt = extern "system" fn(
     u32,
 ) -> u32;
 
-/// S5: nobody can be asked, so the answer is what a client has to expect of any user: no.
+/// S5: no user can be asked, so the answer is what a client has to expect of any user: no.
 #[test]
 fn nobody_is_prompted_but_it_is_told_when_somebody_should_be() {
     let mock = Mock::own("MSNSSPC");
@@ -267,7 +267,7 @@ fn every_place_is_null(mock: &Mock) {
         // What is passed beyond a function's own parameters is the caller's to remove, on every 64-bit system.
         let function: extern "system" fn(usize, usize, usize, usize, usize, usize, usize) -> i32 =
             mock.expect(name);
-        // Two identities that are none are the same, and nobody asks for more.
+        // Two identities that are none are the same, and no page asks for more.
         let expected = if name == "SspiCompareAuthIdentities" { SEC_E_OK } else { SEC_E_INVALID_PARAMETER };
         assert_eq!(function(0, 0, 0, 0, 0, 0, 0), expected, "{name}");
     }

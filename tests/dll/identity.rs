@@ -129,7 +129,7 @@ fn names_of_every_kind_are_kept_as_they_are() {
     assert_eq!(acquire(&sspi, half.as_ptr()), SEC_E_OK);
 }
 
-/// P4, S7: what null pointers and empty strings mean. Whoever signs in silently gets alice, the session's user.
+/// P4, S7: what null pointers and empty strings mean. A caller that signs in silently gets alice, the session's user.
 #[test]
 fn null_parts_and_empty_ones_differ() {
     let config = "[[logon]]\nuser = 'alice'\npassword = 'x'";

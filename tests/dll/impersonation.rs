@@ -123,7 +123,7 @@ mod on_windows {
 
     use super::*;
 
-    /// The token that this thread acts with, if it acts for somebody.
+    /// The token that this thread acts with, if it acts for a client.
     fn thread_token() -> Option<HANDLE> {
         let mut token = ptr::null_mut();
         // SAFETY: the thread is this one, and there is a place for the handle.

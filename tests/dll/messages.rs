@@ -75,7 +75,7 @@ fn a_message_in_pieces_arrives() {
 /// Changes the first byte of a buffer, by the pointer that the mock has: another one would void it.
 #[allow(unsafe_code, reason = "writes what a C ABI points to")]
 fn flip(buffer: &SecBuffer) {
-    // SAFETY: the buffer's bytes live, there are some, and nobody else looks at them now.
+    // SAFETY: the buffer's bytes live, there are some, and no other code looks at them now.
     unsafe { *buffer.pvBuffer.cast::<u8>() ^= 1 }
 }
 
@@ -334,7 +334,7 @@ fn messages_arrive_in_every_shape_that_clients_use() {
                                 vec![SecBuffer { BufferType: SECBUFFER_TOKEN | READ_ONLY, ..t }, d]
                             }
                             "padding" => vec![t, d, SecBuffer { cbBuffer: 0, ..p }],
-                            // A place for padding that nobody has shortened.
+                            // A place for padding that no call has shortened.
                             "more room" => vec![t, d, p],
                             _ => vec![t, d],
                         };

@@ -1,5 +1,5 @@
 //! Calls as loaders and libraries make them, beyond what a page shows: descriptors without buffers, buffers of other kinds,
-//! outputs that nobody wants, and one handle for both contexts.
+//! outputs that no caller wants, and one handle for both contexts.
 #![allow(unsafe_code, reason = "calls a C ABI")]
 
 use std::{ffi::c_void, ptr};

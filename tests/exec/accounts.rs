@@ -1,5 +1,5 @@
 //! `sspcache exec --account` and `--logon`: names on the command line, passwords from the environment or a file, and a
-//! configuration that the mocks read and nobody else.
+//! configuration that only the mocks read.
 
 use std::fs;
 

@@ -294,7 +294,7 @@ mod unix {
             let mut command = with_default_signals(&command);
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut exec = command.spawn().expect("it starts");
-            // As long as this is open, the client waits. What it prints, it prints when somebody is signed in.
+            // As long as this is open, the client waits. What it prints, it prints when a user is signed in.
             let _input = exec.stdin.take();
             let mut line = String::new();
             BufReader::new(exec.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
@@ -308,7 +308,7 @@ mod unix {
         }
     }
 
-    /// The same command, whatever these tests were told to ignore: under `nohup` a hangup ends nobody.
+    /// The same command, whatever signals these tests ignore: under `nohup` a hangup ends no process.
     fn with_default_signals(command: &Command) -> Command {
         let script = "import os, signal, sys\n\
                       for number in signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM:\n    \

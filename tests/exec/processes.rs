@@ -1,4 +1,4 @@
-//! `sspcache exec` on several processes: each one is judged, whoever started it and however it ended.
+//! `sspcache exec` on several processes: each one is judged, whichever process started it and however it ended.
 //!
 //! Shells and C programs of the host: a test that runs under Wine can't start them.
 #![cfg(unix)]

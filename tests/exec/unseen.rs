@@ -86,7 +86,7 @@ fn a_program_with_other_rights_is_named() {
     let stage = Stage::new();
     let program = stage.path("setuid");
     fs::copy(idle(&stage, "idle", &[]), &program).unwrap();
-    // Somebody else's: root can give it away, another user finds `su`.
+    // Another user's: root can give it away, another user finds `su`.
     let program = match chown(&program, Some(65_534), None) {
         Ok(()) => {
             fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();

@@ -103,7 +103,7 @@ fn name(export: &object::Export<'_>) -> String {
     }
 }
 
-/// Whoever loads it by the name that ships finds it, whatever the file is called.
+/// A program that loads it by the name that ships finds it, whatever the file is called.
 #[test]
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "asks the system's loader what is loaded")]
@@ -121,7 +121,7 @@ fn a_loaded_mock_is_found_by_the_name_that_ships() {
     }
 }
 
-/// Whoever looks at the file's properties sees that it is a mock.
+/// The file's properties show that it is a mock.
 #[test]
 #[cfg(windows)]
 #[allow(unsafe_code, reason = "asks Windows for the version resource")]

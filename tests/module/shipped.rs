@@ -56,7 +56,7 @@ impl Belongings {
     }
 }
 
-/// Has a program load and unload a mock, sign somebody in each time, and looks at what the program has before and after.
+/// Has a program load and unload a mock, sign a user in each time, and looks at what the program has before and after.
 fn load_and_unload(command: &mut Command, loads: u32) {
     let loads =
         env::var("SSPCACHE_LOADS").map_or(loads, |loads| loads.parse().expect("SSPCACHE_LOADS is a number"));

@@ -157,7 +157,7 @@ const TROUBLES: &[Trouble] = &[
     ),
 ];
 
-/// M11, M12: whoever calls notices nothing.
+/// M11, M12: the caller notices nothing.
 #[test]
 fn calls_work_whatever_becomes_of_the_journal() {
     let test = "calls_work_whatever_becomes_of_the_journal";

@@ -48,7 +48,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A client signs in as somebody, frees what it got, and is clean.
+/// A client signs in as a user, frees what it got, and is clean.
 pub(crate) fn clean<'a>(package: &'a str, who: [&'a str; 2], served: &'a [&'a str]) -> Run<'a> {
     let arguments = vec![package, who[0], who[1]];
     Run { arguments, logon: BOB, status: 0, printed: served, served, verdict: &["clean", "no leaks"] }
@@ -92,7 +92,7 @@ pub(crate) fn silent<'a>(package: &'a str, served: &'a [&'a str]) -> Run<'a> {
     }
 }
 
-/// Such a client, in the session of somebody whose password is wrong.
+/// Such a client, in the session of a user whose password is wrong.
 pub(crate) fn refused_silently(package: &str) -> Run<'_> {
     let served = &["refused: SEC_E_LOGON_DENIED"];
     Run { arguments: vec![package], logon: WRONG, status: 1, printed: &[], served, verdict: &["no leaks"] }

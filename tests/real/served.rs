@@ -190,7 +190,7 @@ impl Served {
     }
 }
 
-/// Nobody came as far as a sign-in.
+/// No client came as far as a sign-in.
 const NOTHING: &str = "served: 0 sign-ins, 0 refused";
 
 /// W6, W7: over TLS, with its issuer trusted, ignored and neither, and through the proxy. Wine 8's passes no channel bindings, and takes no 407

@@ -140,7 +140,7 @@ const EVENTS: &[Event] = &[
     },
 ];
 
-/// Expiry is noticed at the next call: whoever looks before that finds all.
+/// Expiry is noticed at the next call: a look before that finds all.
 const EXPIRY: Event = Event {
     what: "the next call after they expired",
     config: "[cache]\nlifetime-seconds = S",

@@ -51,7 +51,7 @@ impl Shown {
 }
 
 /// Public types that have no place for a secret: numbers, names, what was done and what became of it. What is to be printed
-/// of a new type belongs below; a name belongs here only if nobody could put a secret in.
+/// of a new type belongs below; a name belongs here only if no caller could put a secret in.
 const HOLD_NONE: &[&str] = &[
     // sspcache
     "CacheName",
@@ -340,7 +340,7 @@ const REFUSED: &[&str] = &[
     "[[fault]]\noperation = 'CleanupCredentialCache'\neffect = 'S'",
 ];
 
-/// M8: whoever prints them: the library, `config check`, `exec`.
+/// M8: whichever prints them: the library, `config check`, `exec`.
 #[test]
 fn no_secret_is_in_any_error_about_a_configuration_or_a_journal() {
     let folder = tempfile::tempdir().unwrap();

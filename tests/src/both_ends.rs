@@ -308,7 +308,7 @@ pub fn a_target_is_known_and_meant(place: &Place<'_>) {
     }
 }
 
-/// Tokens of somebody else's are refused, and so is none where one is due.
+/// Tokens of another handshake are refused, and so is none where one is due.
 pub fn a_token_that_is_none_is_refused(place: &Place<'_>) {
     for token in [&b""[..], b"NTLMSSP\0\x01\0\0\0", &[0x60, 0x28], &[0xFF; 4000]] {
         let accepted =
@@ -341,7 +341,7 @@ pub fn a_credential_can_be_given_another(place: &Place<'_>) {
     refused(meet(), "AcceptSecurityContext", SecurityStatus::LOGON_DENIED);
 }
 
-/// A password is changed by whoever knows it, and the old one is none any more.
+/// A password is changed by a caller that knows it, and the old one is none any more.
 pub fn a_password_is_changed_by_who_knows_it(place: &Place<'_>) {
     let change = |package: &SecurityPackage, password, new| {
         package.change_password(Identity { user: "alice", domain: "CONTOSO", password }, new)

@@ -152,7 +152,7 @@ impl Mock {
 }
 
 impl<F: Form> Contexts<'_, F> {
-    /// A handle for alice, or for whoever this password isn't of.
+    /// A handle for alice, or for a user whose password this isn't.
     pub fn client(&self, package: &str, password: &str) -> Handle {
         let alice = Identity::<F>::new("alice", "CONTOSO", password);
         self.credential(package, SECPKG_CRED_OUTBOUND, alice.as_ptr())

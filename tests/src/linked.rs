@@ -45,7 +45,7 @@ slots! {
 static TAKEN: Mutex<[bool; SLOTS.len()]> = Mutex::new([false; SLOTS.len()]);
 
 impl Library {
-    /// An SSP that nobody else uses, by its file's name.
+    /// An SSP that no other test uses, by its file's name.
     #[allow(clippy::unnecessary_wraps, reason = "as libloading's")]
     pub unsafe fn new(file: &Path) -> Result<Self, Missing> {
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -30,7 +30,7 @@ pub struct Row {
     pub function: Option<String>,
     /// The page, or a public case.
     pub source: String,
-    /// Who proves that the rule accuses nobody.
+    /// Which tests prove that the rule accuses no innocent program.
     pub innocent: Option<String>,
 }
 

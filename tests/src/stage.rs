@@ -235,7 +235,7 @@ fn compiled(compiler: &str, name: &str, language: &str, source: &Path, options: 
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         file
     };
-    // Waited for by who wants the same, and by nobody else.
+    // Waited for by tests that want the same, and by no others.
     place.1.get_or_init(make).clone()
 }
 

@@ -28,14 +28,14 @@ pub(crate) fn output(command: &mut Command) -> io::Result<Output> {
     ended(command)
 }
 
-/// Runs a command to its end. One that doesn't come to an end would keep the tests running for ever, and nobody would know which: it is
+/// Runs a command to its end. One that doesn't come to an end would keep the tests running for ever, and no output would say which: it is
 /// named, and ends them.
 fn ended(command: &mut Command) -> io::Result<Output> {
     let (ended, has_ended) = mpsc::channel::<()>();
     let named = format!("{command:?}");
     let watch = thread::spawn(move || {
         if has_ended.recv_timeout(FOR_EVER) == Err(RecvTimeoutError::Timeout) {
-            // Written past what the test's own output is kept in, which nobody would see.
+            // Written past what the test's own output is kept in, which is never printed.
             let minutes = FOR_EVER.as_secs() / 60;
             let _ = writeln!(io::stderr(), "{named} has not ended within {minutes} minutes");
             process::abort();

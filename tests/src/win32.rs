@@ -34,7 +34,7 @@ pub fn library() -> PathBuf {
     env::current_exe().expect("a test knows its own path").parent().expect("it is in a folder").to_path_buf()
 }
 
-/// Somebody is signed in as soon as the mock is used.
+/// A user is signed in as soon as the mock is used.
 const SIGNED_IN: &str = "
 [[preload]]
 package = 'MSN'
@@ -61,7 +61,7 @@ pub fn finds_library(command: &mut Command) -> &mut Command {
     command.env("LD_LIBRARY_PATH", library()).env("DYLD_LIBRARY_PATH", library())
 }
 
-/// Has `exec`, which `finds` what the program is linked to, judge the documented sign-out in C while somebody is signed in: it
+/// Has `exec`, which `finds` what the program is linked to, judge the documented sign-out in C while a user is signed in: it
 /// passes when it flushes, and fails when it flushes the SSP that isn't loaded, which leaves the other's cache as it is.
 pub fn exec_judges_sign_out(stage: &Stage, program: &OsStr, finds: impl Fn(&mut Command)) {
     let config = stage.path("signed-in.toml");

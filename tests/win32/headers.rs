@@ -54,7 +54,7 @@ fn each_header_stands_alone() {
     stand_alone(&COMPILERS[..1]);
 }
 
-/// L11, L13: in C++, too, and whoever compiles it.
+/// L11, L13: in C++, too, with each compiler.
 #[test]
 #[ignore = "needs Clang: cargo xtask test"]
 fn each_header_stands_alone_in_c_and_in_cpp() {
@@ -87,7 +87,7 @@ fn stand_alone(compilers: &[Compiler]) {
     }
 }
 
-/// L11: whoever forgets SECURITY_WIN32, or writes a driver, is told so.
+/// L11: a program without SECURITY_WIN32, and a driver, get an error that says so.
 #[test]
 fn sspi_is_for_programs_that_say_so() {
     let stage = Stage::new();

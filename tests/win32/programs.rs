@@ -71,7 +71,7 @@ fn a_windows_program_builds_and_runs_unchanged() {
     builds_and_runs(&COMPILERS[..1]);
 }
 
-/// L11, L13: as C++, too, and whoever compiles it.
+/// L11, L13: as C++, too, with each compiler.
 #[test]
 #[ignore = "needs Clang: cargo xtask test"]
 fn a_windows_program_builds_and_runs_with_every_compiler() {
@@ -124,7 +124,7 @@ fn small_functions_return_what_their_pages_say() {
     print_the_table(&COMPILERS[..1]);
 }
 
-/// L11, L13: whoever compiles it.
+/// L11, L13: with each compiler.
 #[test]
 #[ignore = "needs Clang: cargo xtask test"]
 fn small_functions_return_the_same_with_every_compiler() {
@@ -210,7 +210,7 @@ fn a_wide_literal_never_compiles_to_a_wrong_text() {
     does_not_compile(&COMPILERS[..1]);
 }
 
-/// L13: whoever compiles it.
+/// L13: with each compiler.
 #[test]
 #[ignore = "needs Clang: cargo xtask test"]
 fn a_wide_literal_never_compiles_to_a_wrong_text_with_any_compiler() {

@@ -65,7 +65,7 @@ fn the_documented_sign_out_builds_and_behaves_off_windows() {
     builds_and_behaves(&COMPILERS[..1]);
 }
 
-/// C1 to C5, L2, L6, L7, L8: as C++, too, and whoever compiles it.
+/// C1 to C5, L2, L6, L7, L8: as C++, too, with each compiler.
 #[test]
 #[ignore = "needs Clang: cargo xtask test"]
 fn the_documented_sign_out_builds_with_every_compiler() {

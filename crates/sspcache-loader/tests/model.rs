@@ -90,7 +90,7 @@ fn notifications_come_one_at_a_time_and_in_pairs() {
     shuttle::check_random(schedule, SCHEDULES);
 }
 
-/// C4, L8: whoever holds a reference holds a module that is ready, while others free and load it.
+/// C4, L8: a thread that holds a reference holds a module that is ready, while others free and load it.
 #[test]
 fn a_held_module_is_ready_while_others_free_and_load_it() {
     let schedule = || {

@@ -179,7 +179,7 @@ fn find_ex(flags: u32, name: *const c_void) -> Module {
 fn call(module: Module, export: &CStr) -> Option<(Module, i32)> {
     // SAFETY: the name ends in a null; what is no module is refused.
     let address = unsafe { sspcache_GetProcAddress(module, export.as_ptr()) };
-    // SAFETY: the exports of a witness are such functions, and whoever calls this holds a reference.
+    // SAFETY: the exports of a witness are such functions, and the caller holds a reference.
     let function: Option<extern "C" fn() -> i32> = unsafe { std::mem::transmute(address) };
     function.map(|function| (address, function()))
 }
@@ -268,7 +268,7 @@ fn a_flush_never_calls_into_a_module_that_is_gone() {
 static NESTED: Mutex<Option<Arc<[Witness; 3]>>> = Mutex::new(None);
 
 /// L9: a constructor loads, looks up and calls a module, and its destructor looks it up again, while other threads do so on their
-/// own account. Nobody waits for somebody who waits.
+/// own account. No thread waits for one that waits.
 #[test]
 fn constructors_load_and_look_up_while_other_threads_do() {
     extern "C" fn told(is_load: i32) {

@@ -258,7 +258,7 @@ impl<'w> Case<'w> {
     }
 }
 
-/// Room for an attribute's structure; no more than is said, so that whatever lies behind it is nobody's.
+/// Room for an attribute's structure; no more than is said, so that whatever lies behind it belongs to no object.
 pub(super) struct Room(Box<[usize]>);
 
 impl Room {

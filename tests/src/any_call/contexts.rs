@@ -32,7 +32,7 @@ impl Case<'_> {
     ) {
         // A later step needs no credential.
         if is_told(stepped.status, token) {
-            // Nobody's fault here.
+            // No side's fault here.
         } else if context.is_none() {
             self.note_credential(function, credential, stepped.status);
         } else {
@@ -221,7 +221,7 @@ pub(super) fn is_told(status: i32, token: Option<&[u8]>) -> bool {
     can_be && token.is_some_and(|token| says(token, status))
 }
 
-/// Whether a token is the one that a side sends with its refusal, if somebody asked for extended errors, in the frame of its package.
+/// Whether a token is the one that a side sends with its refusal, if a side asked for extended errors, in the frame of its package.
 fn says(token: &[u8], status: i32) -> bool {
     let told = if TOLD.contains(&status) { status } else { SEC_E_INTERNAL_ERROR };
     let error = [b"SSPCACHE mock\0\x01\x05".as_slice(), &told.to_le_bytes()].concat();

@@ -65,7 +65,7 @@ impl Case<'_> {
             ClientTlsCredLength: certificate,
             ..Default::default()
         };
-        // As long as is said, so that whatever lies behind it is nobody's.
+        // As long as is said, so that whatever lies behind it belongs to no object.
         let mut settings = vec![b'x'; size].into_boxed_slice();
         // SAFETY: a structure of integers, without gaps.
         let header = unsafe { std::slice::from_raw_parts((&raw const header).cast::<u8>(), 16) };
@@ -109,7 +109,7 @@ impl Case<'_> {
     }
 }
 
-/// Authentication data; none for whoever signs in with what is cached.
+/// Authentication data; none for a caller that signs in with what is cached.
 fn identity<F: Form>(who: Who) -> Option<Identity<F>> {
     match who {
         Who::Cached => None,

@@ -62,7 +62,7 @@ impl Case<'_> {
         descriptor: Descriptor,
         shapes: &[Shape],
     ) {
-        // Of the length itself, so that whatever lies behind it is nobody's.
+        // Of the length itself, so that whatever lies behind it belongs to no object.
         let mut own: Vec<Box<[u8]>> = Vec::new();
         let mut buffers: Vec<SecBuffer> = Vec::new();
         for shape in shapes {

@@ -97,7 +97,7 @@ impl Search {
             while at < end {
                 let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(CHUNK);
                 let bytes = &mut buffer[..length];
-                // What refuses to be read, as the kernel's own pages do and those behind a file's end, nobody else can read.
+                // What refuses to be read, as the kernel's own pages do and those behind a file's end, no other process can read.
                 if memory.read_exact_at(bytes, at).is_err() {
                     at += PAGE;
                     continue;

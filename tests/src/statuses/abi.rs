@@ -27,7 +27,7 @@ impl<'m, F: Form> Abi<'m, F> {
     }
 }
 
-/// A handle as secur32 gives it back: what is in its other half is nobody's business.
+/// A handle as secur32 gives it back: what is in its other half has no meaning to a caller.
 fn handle(word: usize) -> Handle {
     Handle { lower: word, upper: 0x55AA }
 }

@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Steps that call nobody, and change what was named.
+    /// Steps that call no function, and change what was named.
     fn change(&mut self, step: &mut Step) {
         let name = step.name.clone();
         let at = |step: &mut Step| step.take("at").map(|at| at.parse::<isize>().expect("a number"));
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// A handle; of a name that nobody gave, one that nobody gave out.
+    /// A handle; of a name that no step gave, one that no SSP gave out.
     fn context(&self, name: &str) -> usize {
         self.contexts.get(name).copied().unwrap_or(0)
     }

@@ -96,7 +96,7 @@ enum Credential {
     Cached(usize, usize),
     /// The logon session's.
     Default,
-    /// With its secret, which nobody else finds.
+    /// With its secret, which no other principal finds.
     Held(usize),
     Nobody,
 }

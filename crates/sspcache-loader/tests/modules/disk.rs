@@ -1,4 +1,4 @@
-//! Files that nobody registered, found on a disk that a test makes up.
+//! Files that the test didn't register, found on a disk that a test makes up.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,6 +1,6 @@
 //! The emulated module loader, in safe Rust, on any system.
 
-// Files that nobody registered, found on a disk that a test makes up.
+// Files that the test didn't register, found on a disk that a test makes up.
 mod disk;
 // What modules may do while they are notified of loads and unloads, what others see meanwhile, and what a panic leaves.
 mod notifications;

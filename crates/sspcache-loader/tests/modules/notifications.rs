@@ -233,7 +233,7 @@ fn a_hundred_loaders_neither_see_nor_wait_for_each_other() {
             let waiting = |count: &mut u32| *count < COUNT;
             let (mut count, waited) =
                 changed.wait_timeout_while(count.lock().unwrap(), FOR_EVER, waiting).unwrap();
-            *count = COUNT.max(*count); // after one failure nobody else waits
+            *count = COUNT.max(*count); // after one failure no other thread waits
             !waited.timed_out()
         };
         loader.register(ModuleFile::new("tiny.dll").export("number", number).on_notification(wait_for_all));

@@ -40,7 +40,7 @@ fn a_request_is_forwarded_on_a_connection_of_the_clients_own() {
         "{inherited:?}"
     );
     assert_eq!(proxy.sign_ins()[0].principal, r"CONTOSO\alice");
-    // Another client of the proxy is nobody to the server.
+    // Another client of the proxy has no user at the server.
     let mut other = Client::connect(proxy.address());
     assert_eq!(to_proxy.sign_in(&mut other).0.status, 401);
 }
@@ -86,7 +86,7 @@ fn a_proxy_reaches_loopback_addresses_alone_unless_it_is_told_otherwise() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = unused.local_addr().unwrap().port();
     drop(unused);
-    // Nobody listens there: 403 is the proxy's own, 502 is that of an address that was tried.
+    // No server listens there: 403 is the proxy's own, 502 is that of an address that was tried.
     for (reaches_any, host, status) in
         [(false, "0.0.0.0", 403), (false, "127.0.0.1", 502), (true, "0.0.0.0", 502)]
     {

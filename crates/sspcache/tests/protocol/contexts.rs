@@ -133,7 +133,7 @@ fn going_on_without_a_context_is_an_internal_error() {
     assert!(matches!(failed.error(), Error::Sspi { status: SecurityStatus::INTERNAL_ERROR, .. }), "{failed}");
 }
 
-/// S4: who asks for an encrypted message isn't given one that anybody could read.
+/// S4: a caller that asks for an encrypted message gets none that others could read.
 #[test]
 fn a_message_that_was_only_signed_is_not_decrypted() {
     let (package, _) = package(&[Ok(Progress::Complete)]);

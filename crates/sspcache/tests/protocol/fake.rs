@@ -206,7 +206,7 @@ impl Module for Reference {
     }
 }
 
-/// Signs in whoever has a password.
+/// Signs in every user that has a password.
 #[derive(Debug)]
 pub(crate) struct FakeInterface {
     log: Log,

@@ -13,7 +13,7 @@ from typing import Optional, Union
 from ._config import Config
 from ._verdict import Verdict
 
-#: The checks of `sspcache exec --check` that this package asks for unless told otherwise.
+#: The checks of `sspcache exec --check` that this package asks for by default.
 CHECKS = ("left", "leaks", "misuse")
 
 #: A configuration: an object, or the path of a file.

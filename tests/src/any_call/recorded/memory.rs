@@ -1,4 +1,4 @@
-//! The memory that a call is given: each piece as long as it is said to be, so that whatever lies behind it is nobody's.
+//! The memory that a call is given: each piece as long as it is said to be, so that whatever lies behind it belongs to no object.
 
 use windows_sys::Win32::Security::Authentication::Identity::{SecBuffer, SecBufferDesc};
 

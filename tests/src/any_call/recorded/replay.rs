@@ -254,7 +254,7 @@ impl Replay<'_> {
         }
     }
 
-    /// A message for whoever decrypts or verifies one that is as long, with all that belongs to it: its token, and its text.
+    /// A message for a call that decrypts or verifies one that is as long, with all that belongs to it: its token, and its text.
     fn message_for(&mut self, call: &Call, descriptor: &Descriptor) -> [Vec<u8>; 2] {
         let whole: usize = descriptor
             .buffers

@@ -266,7 +266,7 @@ fn a_request_is_good_for_as_long_as_the_clocks_allow() {
             assert_eq!(run, expected, "{package} {ours:?} {theirs:?}");
         }
     }
-    // Whoever doesn't know the secret learns nothing of the clock.
+    // A peer that doesn't know the secret learns nothing of the clock.
     here.set(start.after(minutes(10)));
     there.set(start);
     let wrong = AuthIdentity::password("alice", "CONTOSO", "wrong");

@@ -164,7 +164,7 @@ impl Loader for Emulated {
         load().map(Handle::to_u64).map_err(|error| error.code())
     }
 
-    /// Nobody is told of threads here: what is left is that the module must be one.
+    /// No module is notified of threads here: what is left is that the module must be one.
     fn disable_thread_library_calls(&mut self, module: u64) -> Result<(), u32> {
         let module = Handle::from_u64(module).ok_or(ERROR_MOD_NOT_FOUND)?;
         self.loader.file_name(module).map(drop).map_err(|error| error.code())
