@@ -1,4 +1,4 @@
-//! Tokens of the handshake at the C ABI: whoever gets an altered one, or anything that came of one, never takes the other side
+//! Tokens of the handshake at the C ABI: a side that gets an altered one, or anything that came of one, never takes the other side
 //! for proven; unaltered ones establish both sides.
 #![no_main]
 
@@ -124,7 +124,7 @@ fn alter(token: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             let word: [u8; 4] = input.arbitrary()?;
             token.iter_mut().skip(at).zip(word).for_each(|(byte, new)| *byte = new);
         }
-        // Made by nobody, behind what every token begins with or not.
+        // Made by neither side, behind what every token begins with or not.
         4 => {
             let kept = input.choose_index(token.len().min(16) + 1)?;
             token.truncate(kept);

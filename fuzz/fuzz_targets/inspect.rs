@@ -1,4 +1,4 @@
-//! Files given to `sspcache inspect`: whatever is in them is told, and nothing of it reaches the terminal as a command.
+//! Files given to `sspcache inspect`: whatever is in them is reported, and nothing of it reaches the terminal as a command.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

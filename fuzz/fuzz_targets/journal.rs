@@ -45,7 +45,7 @@ fn read(text: &[u8]) -> Option<Journal> {
     }
     let again = Journal::parse(path, &again).expect("what was written can be read");
     assert_eq!(again.events, journal.events);
-    // What a full disk left of a line is told as a gap, and isn't written again.
+    // What a full disk left of a line is reported as a gap, and isn't written again.
     let is_torn = |line: &[u8]| serde_json::from_slice::<Event>(line).is_err();
     let torn =
         text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")).any(is_torn);

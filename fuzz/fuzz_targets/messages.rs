@@ -130,7 +130,7 @@ impl Ends {
         Ok(())
     }
 
-    /// A message that nobody sent.
+    /// A message that neither side sent.
     fn forge(&self, input: &mut Unstructured<'_>) -> Result<()> {
         let mut token = vec![0; input.int_in_range(0..=80)?].into_boxed_slice();
         input.fill_buffer(&mut token)?;

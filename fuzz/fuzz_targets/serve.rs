@@ -1,4 +1,4 @@
-//! What comes in at an HTTP server: nothing of it signs anybody in, nothing of it is in an event, and what is answered is HTTP.
+//! What comes in at an HTTP server: nothing of it signs a user in, nothing of it is in an event, and what is answered is HTTP.
 //!
 //! The input has no token that proves a password, since it knows none: it can only begin handshakes.
 #![no_main]
