@@ -136,7 +136,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 const STATUS_PASSED: u8 = 0;
 /// `inspect`, `config check`, `demo`: a check failed; `flush`: a cache was not flushed.
 const STATUS_FAULT_FOUND: u8 = 1;
-/// The command line is wrong; `flush`: there was nobody to ask.
+/// The command line is wrong; `flush`: there was no terminal to ask on.
 const STATUS_USAGE: u8 = 2;
 /// sspcache itself failed.
 const STATUS_FAILED: u8 = 125;

@@ -38,10 +38,10 @@ impl<T> InUse<T> {
             self.process.inherited().map(end);
             return;
         };
-        // A user counts itself before it looks for the value: whoever found this one has been counted. A child that was forked
+        // A user counts itself before it looks for the value: a user that found this one has been counted. A child that was forked
         // in the middle of a call counts its parent's users for ever, and frees nothing.
         if end(&value) && self.users.load(Ordering::SeqCst) == 0 {
-            // SAFETY: nobody uses it, and nobody can find it any more; `end` has returned.
+            // SAFETY: no user has it, and none can find it any more; `end` has returned.
             unsafe { value.free() }
         }
     }

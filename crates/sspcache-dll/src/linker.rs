@@ -127,7 +127,7 @@ mod others {
     /// The lock, held by a thread that forks.
     struct Held(UnsafeCell<Option<MutexGuard<'static, ()>>>);
 
-    // SAFETY: who has the lock may use what is inside, and nobody else does.
+    // SAFETY: the thread that has the lock may use what is inside, and no other thread does.
     unsafe impl Sync for Held {}
 
     extern "C" fn before() {

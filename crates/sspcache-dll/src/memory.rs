@@ -193,7 +193,7 @@ impl HandedOut {
         blocks.by_address.get(&address).map(|kept| kept.block.size())
     }
 
-    /// Whether memory at this address was handed out, and is nobody else's since.
+    /// Whether memory at this address was handed out, and has no other owner since.
     pub(crate) fn knows(&self, address: usize) -> bool {
         let blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         blocks.by_address.contains_key(&address) || blocks.freed.number_at(address).is_some()

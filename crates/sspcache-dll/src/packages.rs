@@ -22,7 +22,7 @@ pub fn enumerate_security_packages<E: Encoding>(
     enumerate_with::<E>(ssp, [], count, packages)
 }
 
-/// The same, with packages of somebody else's behind the mock's, but for those that have a name of the mock's.
+/// The same, with another SSP's packages behind the mock's, but for those that have a name of the mock's.
 pub fn enumerate_with<E: Encoding>(
     ssp: &Ssp,
     others: impl IntoIterator<Item = PackageInfo>,

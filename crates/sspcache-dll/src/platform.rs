@@ -278,7 +278,7 @@ mod tokens {
 
     impl Drop for Token {
         fn drop(&mut self) {
-            // SAFETY: the handle is open, and nobody else closes it.
+            // SAFETY: the handle is open, and no other code closes it.
             unsafe { CloseHandle(self.0) };
         }
     }

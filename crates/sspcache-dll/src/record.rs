@@ -199,7 +199,7 @@ fn one(line: &mut String, buffer: &SecBuffer, before: &[SecBuffer]) {
     };
 }
 
-/// Names of packages are no content; of other strings the length is told.
+/// Names of packages are no content; of other strings the length is recorded.
 fn text<U: Copy + Into<u32>>(line: &mut String, parameter: &Parameter) {
     const KNOWN: [&str; 6] = ["MSN", "DPA", "NTLM", "Kerberos", "Negotiate", "CredSSP"];
     let start = ptr::with_exposed_provenance::<U>(parameter.word);

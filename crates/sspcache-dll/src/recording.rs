@@ -31,7 +31,7 @@ pub fn name<E: Encoding>(name: Str<'_, E>) -> Option<String> {
     name.name().ok().flatten().map(|name| name.to_string())
 }
 
-/// Whom an identity names, without its secret; none where it names nobody, for a silent sign-in.
+/// The principal that an identity names, without its secret; none where it names no principal, for a silent sign-in.
 ///
 /// # Errors
 /// For an identity that only Windows can read.

@@ -113,7 +113,7 @@ impl Ssp {
         self.note_given(holds, package, given)
     }
 
-    /// Records that memory was handed out, and gives its place. Nobody has the place before this returns, so the event of
+    /// Records that memory was handed out, and gives its place. No caller has the place before this returns, so the event of
     /// giving it back comes after this one.
     pub(crate) fn note_given<T>(&self, holds: Holds, package: Option<&Name>, given: Given<T>) -> *mut T {
         if let Some(engine) = self.observed() {
@@ -167,7 +167,7 @@ impl Ssp {
         result
     }
 
-    /// The engine, if anybody reads of its events.
+    /// The engine, if a sink takes its events.
     pub(crate) fn observed(&self) -> Option<Used<'_, Engine>> {
         if !self.was_observed.load(Ordering::Relaxed) {
             return None;
@@ -214,7 +214,7 @@ impl Ssp {
         }
         if let Some(inherited) = self.state.inherited() {
             if let Some(engine) = inherited.engine.get() {
-                // Nobody else sets it while `making` is held.
+                // No other thread sets it while `making` is held.
                 let _ = state.engine.set(engine.clone());
             }
             state.is_broken.store(inherited.is_broken.load(Ordering::Acquire), Ordering::Release);
@@ -231,7 +231,7 @@ impl Ssp {
             return;
         }
         match self.make() {
-            // Nobody else sets it while `making` is held.
+            // No other thread sets it while `making` is held.
             Ok(engine) => {
                 self.was_observed.fetch_or(engine.is_observed(), Ordering::Relaxed);
                 let _ = state.engine.set(Arc::new(engine));
@@ -298,7 +298,7 @@ pub fn free_context_buffer(ssp: &Ssp, buffer: Address) -> Result<(), SecuritySta
     ssp.take_back(Operation::FreeContextBuffer, FreedBy::ContextBuffer, buffer)
 }
 
-/// Whether memory at this address was handed out, and is nobody else's since: where it was given back before, no other is to free it.
+/// Whether memory at this address was handed out, and has no other owner since: where it was given back before, no other is to free it.
 pub fn has_handed_out(ssp: &Ssp, buffer: Address) -> bool {
     ssp.handed_out().knows(buffer.addr())
 }

@@ -80,7 +80,7 @@ impl Engine {
         self.instance.note(EventKind::SignedOut);
     }
 
-    /// Whether anybody reads of events: without a lock, to be asked before something is made for an event alone.
+    /// Whether a sink takes events: without a lock, to be asked before something is made for an event alone.
     pub fn is_observed(&self) -> bool {
         self.instance.is_observed()
     }

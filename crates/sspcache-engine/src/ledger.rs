@@ -261,7 +261,7 @@ impl Ledger {
         self.record
     }
 
-    /// Whether anybody reads of events.
+    /// Whether a sink takes events.
     pub(crate) fn is_read(&self) -> bool {
         self.record || !self.sinks.0.is_empty()
     }

@@ -166,7 +166,7 @@ impl HandleCalls {
     }
 
     fn for_credential_handle(&self, handle: usize, operation: Operation) -> Option<HandleCall> {
-        // A handle that nobody gives out, as a program sets its own place to.
+        // A handle that no SSP gives out, as a program sets its own place to.
         if [0, u32::MAX as usize, usize::MAX].contains(&handle) {
             let is_used = is_step(operation) && self.failed_acquire > 0;
             let given_out = self.failed_acquire;

@@ -58,7 +58,7 @@ pub(crate) struct Setup {
     /// Without one, the instance draws its own.
     pub(crate) export_key: Option<ExportKey>,
     pub(crate) faults: Vec<Fault>,
-    /// Those of the process that makes the instance, until it is made. Nobody takes this lock: sinks can't be shared without one.
+    /// Those of the process that makes the instance, until it is made. No thread takes this lock: sinks can't be shared without one.
     pub(crate) sinks: std::sync::Mutex<Sinks>,
     pub(crate) stacks: Option<crate::stack::Source>,
     pub(crate) record: bool,
@@ -72,7 +72,7 @@ pub(crate) struct Instance {
     clock: Arc<dyn Clock>,
     /// Whether there is any fault to look for: with none, a call begins without taking the lock for it.
     has_faults: bool,
-    /// Whether anybody reads of events, in this process or in a child.
+    /// Whether a sink takes events, in this process or in a child.
     is_observed: bool,
     process: PerProcess<Locks>,
     /// What a forked child's state is made of.

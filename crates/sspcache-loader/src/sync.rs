@@ -78,7 +78,7 @@ impl RecursiveLock {
         self.owner().is_some_and(|(thread, _)| thread == this_thread())
     }
 
-    /// Has nobody lock or unlock it.
+    /// Keeps every thread from locking and unlocking it.
     pub(crate) fn pause(&self) -> PausedLock<'_> {
         PausedLock(self.owner())
     }
@@ -104,7 +104,7 @@ impl Drop for RecursiveGuard<'_> {
     }
 }
 
-/// While it lives, nobody locks or unlocks the lock.
+/// While it lives, no thread locks or unlocks the lock.
 pub(crate) struct PausedLock<'a>(MutexGuard<'a, Owner>);
 
 impl PausedLock<'_> {

@@ -126,7 +126,7 @@ impl Connection {
         let (mut head, body) = request.into_parts();
         let role = self.shared.role;
         let authorization = head.headers.get(role.authorization());
-        // A client that waits for a go-ahead is told first that it has to sign in. In a handshake its body is read, since the
+        // A client that waits for a go-ahead first gets the answer that it has to sign in. In a handshake its body is read, since the
         // connection has to last.
         let waits = head.headers.contains_key(header::EXPECT) && authorization.is_none();
         let body = match if waits { Ok(Bytes::new()) } else { self.read(body).await } {
@@ -223,7 +223,7 @@ impl Connection {
     /// The next step of the handshake.
     fn step(&self, index: usize, scheme: &str, token: &[u8], fault: Active<'_>) -> Decision {
         let mut state = self.lock();
-        // Who signs in again is nobody until that is done.
+        // A client that signs in again has no user until that is done.
         state.signed_in = None;
         let begun = state.half_open.take().filter(|begun| begun.scheme == index && !begins(token));
         match self.shared.acceptor.step(index, begun, token, &self.binding) {
@@ -316,7 +316,7 @@ impl Connection {
         (token, is_denied)
     }
 
-    /// Has the connection be another user's, or nobody's.
+    /// Gives the connection to another user, or to none.
     fn confuse(&self, state: &mut State, caller: &mut Caller, fault: Active<'_>) {
         if self.strikes(fault, Fault::OtherUser) {
             let mallory = SignIn { principal: r"CONTOSO\mallory".to_owned(), ..SignIn::clone(&caller.who) };

@@ -53,7 +53,7 @@ struct WhoAmI<'a> {
 /// The page for a caller.
 pub(crate) fn page(shared: &Shared, path: &str, headers: &HeaderMap, caller: &Caller) -> Response<Page> {
     match path {
-        // A client that is somebody else on its connection reads who.
+        // A client whose connection has another user reads which.
         "/whoami" | "/fault/other-user" => json(&WhoAmI {
             connection_number: caller.connection,
             by: caller.by,

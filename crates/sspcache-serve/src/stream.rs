@@ -16,7 +16,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A stream that ends once it is told to.
+/// A stream that ends once its end is asked for.
 pub(crate) struct Stream<S> {
     inner: S,
     /// Nothing is read any more: what has been answered is written, then the connection is closed.

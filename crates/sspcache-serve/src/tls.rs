@@ -68,7 +68,7 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     let issuer = Issuer::new(ca, key);
 
     let leaf = leaf()?;
-    // By ECDSA on P-256 with SHA-256, unless told otherwise.
+    // By ECDSA on P-256 with SHA-256, unless the settings say otherwise.
     let leaf_key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&leaf_key, &issuer)?;
     let der: CertificateDer<'static> = leaf.der().clone();
@@ -78,7 +78,7 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![der], key.into())?;
-    // HTTP/2 shares a connection between requests, which a handshake of a connection can't bear: a client that offers it is told so.
+    // HTTP/2 shares a connection between requests, which a handshake of a connection can't bear: the server accepts HTTP/1.1 alone.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca: certificate.pem(), end_point })
 }

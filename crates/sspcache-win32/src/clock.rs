@@ -99,7 +99,7 @@ pub unsafe extern "C" fn sspcache_GetSystemTime(time: *mut SYSTEMTIME) {
 #[allow(non_snake_case, reason = "the documented name")]
 pub unsafe extern "C" fn sspcache_GetLocalTime(time: *mut SYSTEMTIME) {
     let now = by_calendar(|time, parts| {
-        // SAFETY: the seconds are there, and the parts to be filled in. The caller promises that nobody changes the environment.
+        // SAFETY: the seconds are there, and the parts to be filled in. The caller promises that no thread changes the environment.
         unsafe { libc::localtime_r(&raw const time.tv_sec, parts) };
     });
     // SAFETY: the caller promises a place for it.

@@ -93,7 +93,7 @@ pub unsafe extern "C" fn sspcache_SetEnvironmentVariableW(name: *const u16, valu
 fn get(name: Option<U16String>) -> Result<String, Failure> {
     let name = name.unwrap_or_default().to_string_lossy();
     let found = own_name(&name).ok_or(Failure(ERROR_ENVVAR_NOT_FOUND))?;
-    // SAFETY: the caller promises that nobody changes the environment.
+    // SAFETY: the caller promises that no thread changes the environment.
     let value = unsafe { libc::getenv(found.as_ptr()) };
     if value.is_null() {
         return Err(Failure(ERROR_ENVVAR_NOT_FOUND));
@@ -112,12 +112,12 @@ fn set(name: Option<U16String>, value: Option<U16String>) -> Result<(), Failure>
         let new = CString::new(name).map_err(|_| Failure(ERROR_INVALID_PARAMETER))?;
         let value = CString::new(value.to_string_lossy()).map_err(|_| Failure(ERROR_INVALID_PARAMETER))?;
         let name = found.unwrap_or(new);
-        // SAFETY: both end in a null, and the caller promises that nobody else uses the environment.
+        // SAFETY: both end in a null, and the caller promises that no other thread uses the environment.
         unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) }
     } else {
         // What isn't there is removed (observed, Wine 8).
         let Some(name) = found else { return Ok(()) };
-        // SAFETY: the name ends in a null, and the caller promises that nobody else uses the environment.
+        // SAFETY: the name ends in a null, and the caller promises that no other thread uses the environment.
         unsafe { libc::unsetenv(name.as_ptr()) }
     };
     if done == 0 { Ok(()) } else { Err(Failure(ERROR_NOT_ENOUGH_MEMORY)) }

@@ -148,7 +148,7 @@ pub extern "C" fn sspcache_CloseHandle(handle: Handle) -> i32 {
         let closed = handles().remove(handle.addr())?;
         changed();
         if let Object::Thread(Thread { native: Some(Native(native)), .. }) = closed {
-            // SAFETY: the thread was neither joined nor detached: whoever does so takes it out of the table first.
+            // SAFETY: the thread was neither joined nor detached: the code that does so takes it out of the table first.
             unsafe { libc::pthread_detach(native) };
         }
         Ok(())

@@ -27,10 +27,10 @@ use crate::{
     exec::{Accounts, Configuration, ExecError},
 };
 
-/// Serves until the process is told to end.
+/// Serves until a signal ends the process.
 pub(crate) fn serve(command: &ServeCommand) -> Result<(), ServeFailure> {
     let (ServeCommand::Http(args) | ServeCommand::Proxy(args)) = command;
-    // Before anybody is told that it serves.
+    // Before the URL is printed.
     let ends = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, ends.clone()).map_err(ServeFailure::Signals)?;
@@ -60,7 +60,7 @@ pub(crate) fn serve(command: &ServeCommand) -> Result<(), ServeFailure> {
             Ok(())
         })
     });
-    // A thread that prints ends early when nobody reads any more.
+    // A thread that prints ends early when its output is closed.
     while !ends.load(Ordering::Relaxed) && !printing.as_ref().is_some_and(thread::JoinHandle::is_finished) {
         thread::sleep(Duration::from_millis(50));
     }

@@ -124,7 +124,7 @@ pub(crate) enum Standing {
     Suppressed { why: String },
     /// Whether it was given back can't be seen, in this way of calling the SSP. The check doesn't fail for it.
     NotJudged { why: String },
-    /// Whether it would have been given back can't be told of this run. It is not clean, and nothing is accused.
+    /// This run doesn't show whether it would have been given back. It is not clean, and nothing is accused.
     Unknown { why: String },
 }
 

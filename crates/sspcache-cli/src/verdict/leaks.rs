@@ -20,7 +20,7 @@ pub(crate) struct Totals {
     pub(crate) leaked: usize,
     /// Not given back, and a suppression says why that is no fault of the program.
     pub(crate) suppressed: usize,
-    /// Not given back, as far as the journals tell, which is not enough to accuse anybody.
+    /// Not given back, as far as the journals tell, which is not enough to accuse the program.
     pub(crate) not_judged: usize,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Circumstances<'c> {
     pub(super) module: &'c str,
     pub(super) is_windows: bool,
     pub(super) when: LeftWhen,
-    /// Why it can't be told whether the rest was leaked.
+    /// Why the journals don't show whether the rest was leaked.
     pub(super) doubt: Option<&'static str>,
 }
 

@@ -74,7 +74,7 @@ pub(crate) struct Verdict {
     /// The folder of journals that would have been deleted if no process wrote to them any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) journals_kept_in: Option<PathBuf>,
-    /// Why no sign-in was seen, in words: as far as it can be told.
+    /// Why no sign-in was seen, in words: as far as it is known.
     pub(crate) hints: Vec<String>,
     /// What came of what was given out.
     pub(crate) leaks: Leaks,
@@ -207,7 +207,7 @@ pub(crate) struct Misuse {
     pub(crate) misused: usize,
     /// Calls that did, and a suppression says why that is no fault of the program.
     pub(crate) suppressed: usize,
-    /// Calls that did, as far as the journals tell, which is not enough to accuse anybody.
+    /// Calls that did, as far as the journals tell, which is not enough to accuse the program.
     pub(crate) not_judged: usize,
 }
 

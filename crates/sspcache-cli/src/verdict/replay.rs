@@ -142,7 +142,7 @@ impl<'journal> Replay<'journal> {
         }
     }
 
-    /// Accuses nobody of what a missing event may have ended. What the mock counted at its end, of both kinds, is known all the same.
+    /// Accuses no program of what a missing event may have ended. What the mock counted at its end, of both kinds, is known all the same.
     fn doubt(&mut self, counted: Option<(u32, u32)>) {
         for (kind, counted) in
             [(Kind::Cached, counted.map(|(cached, _)| cached)), (Kind::Held, counted.map(|(_, held)| held))]

@@ -41,7 +41,7 @@ impl Parts<'_> {
         PackageList::parse(Name::from_units(&self.packages))
     }
 
-    /// Whether they name nobody, not even with empty strings: the sign-in is a silent one, over the packages of the list.
+    /// Whether they name no principal, not even with empty strings: the sign-in is a silent one, over the packages of the list.
     pub(crate) fn is_silent(&self) -> bool {
         self.user.is_none() && self.domain.is_none() && matches!(self.credential, Credential::Missing)
     }

@@ -28,7 +28,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// None where the frames of a program can't be told from those of the SSP in it.
+    /// None where the frames of a program can't be distinguished from those of the SSP in it.
     pub(super) fn new() -> Option<Self> {
         let own = image_at(Self::new as fn() -> Option<Self> as usize)?;
         // SAFETY: without a name it is the program's handle.

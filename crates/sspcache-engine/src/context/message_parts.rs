@@ -290,7 +290,7 @@ mod tests {
         assert_ne!(&data, b"text");
     }
 
-    /// P9: the peer pads otherwise, which only somebody with the keys can do.
+    /// P9: the peer pads otherwise, which only a program with the keys can do.
     #[test]
     fn authentic_data_that_is_padded_wrongly_is_left_as_it_came() {
         let [mut initiator, _] = both("MSN", 1);

@@ -193,7 +193,7 @@ impl State {
         Ok(Acquired { handle, source, expires, expires_local: expires })
     }
 
-    /// A package list for an event, if anybody reads of it.
+    /// A package list for an event, if a sink takes it.
     fn said(&self, list: &PackageList) -> String {
         if self.ledger.is_read() { list.to_string() } else { String::new() }
     }

@@ -205,14 +205,14 @@ impl Vault {
         held
     }
 
-    /// Empties the vault, and hands its secrets over to be overwritten: that takes a while, for which nobody else need
+    /// Empties the vault, and hands its secrets over to be overwritten: that takes a while, for which no other call need
     /// wait. Every slot given out before is void. Costs the same however much the vault holds.
     pub fn empty(&mut self) -> Emptied {
         Emptied(mem::take(&mut self.store))
     }
 
     /// Takes the memory of what was [emptied](Self::empty) back for credentials to come. When the vault has got new ones
-    /// since, in other memory, it keeps that and returns the old, to be dropped where nobody waits.
+    /// since, in other memory, it keeps that and returns the old, to be dropped where no call waits.
     pub fn reuse(&mut self, emptied: Emptied) -> Option<Emptied> {
         if self.store.records.reserved() > 0 {
             return Some(emptied);

@@ -162,7 +162,7 @@ impl Life {
     }
 }
 
-/// FNV-1a. Tokens that are told apart by it are kept for this process alone, and are in no file.
+/// FNV-1a. Tokens that it distinguishes are kept for this process alone, and are in no file.
 fn hash(bytes: &[u8]) -> u64 {
     bytes
         .iter()

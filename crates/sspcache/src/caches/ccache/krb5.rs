@@ -488,7 +488,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if !self.raw.is_null() {
-            // SAFETY: it is closed once. Whether that succeeds is nobody's business.
+            // SAFETY: it is closed once. No caller needs to know whether that succeeds.
             unsafe { (self.functions().krb5_cc_close)(self.context.raw, self.raw) };
         }
     }

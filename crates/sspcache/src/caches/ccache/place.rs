@@ -228,7 +228,7 @@ mod keyrings {
         }
     }
 
-    /// The kernel makes a user's persistent keyring for whoever asks for it, so the list of keys says whether it is there.
+    /// The kernel makes a user's persistent keyring for every process that asks for it, so the list of keys says whether it is there.
     fn may_have_persistent(user: Option<&str>) -> bool {
         // SAFETY: it has no conditions.
         let own = || unsafe { libc::geteuid() }.to_string();

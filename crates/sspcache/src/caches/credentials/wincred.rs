@@ -111,7 +111,7 @@ impl Drop for List {
     }
 }
 
-/// What is told of an entry.
+/// What is shown of an entry.
 ///
 /// # Safety
 /// It is one of a list that is there.

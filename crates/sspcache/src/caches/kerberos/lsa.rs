@@ -190,7 +190,7 @@ impl Reply<'_> {
         if self.buffer.is_null() {
             return &[];
         }
-        // SAFETY: LSA allocated the buffer with this length, and nobody else knows it. It is freed when this is dropped.
+        // SAFETY: LSA allocated the buffer with this length, and no other code has it. It is freed when this is dropped.
         unsafe { slice::from_raw_parts(self.buffer.cast(), self.length as usize) }
     }
 }
