@@ -1,16 +1,23 @@
 //! Clients at the server of `sspcache-serve`, which is what `sspcache serve http` and `exec --serve` start.
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+};
 
 use sspcache_engine::Config;
 use sspcache_mock::MockSsp;
 use sspcache_serve::{Fault, HttpServer, ServerEventKind, Settings};
 use sspcache_tests::{
-    program::{Ran, fixture},
+    program::{Ran, fixture, program, root, target, temporary_folder},
     stage::{MINGW, Stage},
 };
 
-use crate::runs::{ACCOUNTS, ALICE, Client, NOBODY, Run, clean, fetched, kept, real, refused};
+use crate::runs::{ACCOUNTS, ALICE, Client, NOBODY, Run, clean, existing, fetched, kept, real, refused};
 
 const KERBEROS: &[&str] = &[r"CONTOSO\alice by Kerberos"];
 const NTLM: &[&str] = &[r"CONTOSO\alice by NTLM"];
@@ -397,5 +404,98 @@ fn ntlm_comes_first_by_configuration_unless_a_client_excludes_it() {
         let ran = Ran::of(exec.args(command).args(ALICE).args(after)).exits_with(0);
         let served = format!("CONTOSO\\alice signed in by {by} (Negotiate) to ");
         assert!(ran.stderr.contains(&served), "{served}: {}", ran.stderr);
+    }
+}
+
+/// W1, W3: the command of `README.md` as it is there, and what it says that is printed.
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn the_example_of_the_readme_does_what_it_says() {
+    let Some(stage) = Stage::with_windows_mocks_alone() else { return };
+    let readme = fs::read_to_string(root().join("README.md")).expect("readable");
+    let (_, example) =
+        readme.split_once("An HTTP client signs in to a server of the run").expect("it is there");
+    let (_, example) = example.split_once("```console\n$ ").expect("a command follows");
+    let (example, _) = example.split_once("```").expect("the block ends");
+    // The command has two lines.
+    let end = example.match_indices('\n').nth(1).expect("what is printed follows").0;
+    let (command, printed) = example.split_at(end);
+    let python = fetched("python/home/python.exe");
+    let python = python.to_str().expect("cargo's folders are UTF-8");
+    assert_eq!(command.matches(" python.exe ").count(), 1, "{command}");
+    // Not beside the mock DLLs for this system, which Wine would meet first.
+    let folder = temporary_folder();
+    fs::write(folder.path().join("password.txt"), "correct horse").expect("the folder is this test's own");
+    let path = env::var_os("PATH").expect("there is a PATH");
+    let program = program().parent().expect("it is in a folder").to_owned();
+    let path = env::join_paths([program].into_iter().chain(env::split_paths(&path))).expect("a PATH");
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command.replace(" python.exe ", &format!(" '{python}' "))).current_dir(folder.path());
+    let ran = Ran::of(shell.env("PATH", path).env("SSPCACHE_HOME", stage.path(""))).exits_with(0);
+    let printed: Vec<_> = printed.lines().filter(|line| !line.is_empty()).collect();
+    assert!(!printed.is_empty(), "{example}");
+    for line in printed {
+        assert!(ran.stderr.lines().any(|said| said == line), "{line}: {ran:?}");
+    }
+    assert!(ran.stderr.contains("\nclean: 1 sign-in with default credentials"), "{}", ran.stderr);
+}
+
+/// The example of another protocol, a process of its own. It is killed if a test panics.
+struct PostgreSql {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl PostgreSql {
+    fn start() -> Self {
+        let program = target().join("debug/examples/postgresql");
+        let program = existing(program, "`cargo build -p sspcache-serve --example postgresql` builds it");
+        let mut process = Command::new(program).stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = BufReader::new(process.stdout.take().expect("it is piped"));
+        Self { process, output }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for PostgreSql {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// P1, P2, P3: libpq, by psycopg2, with the default credentials. It names no target but the server's host and service.
+#[test]
+#[ignore = "needs Windows clients: cargo xtask test clients"]
+fn libpq_signs_in_to_postgresqls_protocol() {
+    let Some(stage) = Stage::with_windows_mocks_alone() else { return };
+    let mut server = PostgreSql::start();
+    let port = server.line();
+    for (password, status, printed, served) in [
+        ("correct horse", 0, "connected", r"CONTOSO\alice by Kerberos"),
+        ("wrong horse", 1, "SSPI authentication failed: ", "refused: "),
+    ] {
+        let mut exec = stage.exec();
+        exec.args([
+            "--check=left,leaks,misuse",
+            "--logon",
+            r"CONTOSO\alice:env:LOGON_PASSWORD",
+            "--",
+            "wine",
+        ]);
+        exec.arg(fetched("python/home/python.exe")).arg(real("psycopg2_client.py")).arg(&port);
+        let ran = Ran::of(exec.env("LOGON_PASSWORD", password)).exits_with(status);
+        assert!(ran.stdout.contains(printed), "{printed}: {ran:?}");
+        let said = server.line();
+        assert!(said.starts_with(served), "{served}: {said}");
+        for part in ["\nclean: ", "\nno misuse: ", "\nno leaks: "] {
+            assert!(ran.stderr.contains(part), "{part:?} is missing: {}", ran.stderr);
+        }
+        assert!(!said.contains("horse") && !ran.stdout.contains("horse"), "{said} {ran:?}");
     }
 }
