@@ -376,11 +376,13 @@ fn clients_on_wine_10(workspace: &Workspace) -> Result<()> {
 /// With the program's own server, which some of them sign in to as well.
 const CLIENT_TESTS: &str = "test --package sspcache-cli --features serve --test real";
 
-/// Builds the clients that are crates as Windows programs, and the tests. Then no other step uses Wine's prefix.
+/// Builds the clients that are crates as Windows programs, the tests, and the server of PostgreSQL's protocol. Then no other step uses
+/// Wine's prefix.
 fn build_clients(workspace: &Workspace) -> Result<File> {
     let build = format!("build --locked --manifest-path {} --target {}", clients::CRATES, clients::TARGET);
     workspace.cargo(&build).arg("--target-dir").arg(workspace.target.join("clients")).run()?;
     workspace.cargo(CLIENT_TESTS).arg("--no-run").run()?;
+    cargo(workspace, "build --package sspcache-serve --example postgresql")?;
     wine::lock(workspace)
 }
 
