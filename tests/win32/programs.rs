@@ -2,7 +2,7 @@
 //! sources are built as Windows programs.
 #![cfg(unix)]
 
-use std::{collections::BTreeSet, fs, process::Command, slice};
+use std::{collections::BTreeSet, fs, path::Path, process::Command, slice};
 
 use sspcache_tests::{
     program::{Ran, fixture, root},
@@ -336,7 +336,7 @@ fn the_page_lists_each_function_of_the_headers() {
         } else {
             row.split(" | ").next().unwrap_or_default().to_owned()
         };
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{header}: {error}"));
+        let text = with_families(&path);
         let of_header = functions_of(&text);
         let on_page: BTreeSet<_> = functions.split('`').skip(1).step_by(2).flat_map(names).collect();
         let missing: Vec<_> = of_header.difference(&on_page).collect();
@@ -356,6 +356,30 @@ fn the_page_lists_each_function_of_the_headers() {
 
 fn is_header(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, ending)| ending == "h")
+}
+
+/// The text of a header, with the functions that it includes once for each kind of text.
+fn with_families(header: &Path) -> String {
+    let read =
+        |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (mut text, mut suffix) = (String::new(), String::new());
+    for line in read(header).lines() {
+        if let Some(named) = line.strip_prefix("#define SSPCACHE_NAMED(name) name##") {
+            named.clone_into(&mut suffix);
+        }
+        let family = line.strip_prefix("#include \"").and_then(|file| file.strip_suffix('"'));
+        match family.filter(|file| Path::new(file).extension().is_some_and(|it| it == "inc")) {
+            Some(file) => {
+                let family = read(&header.with_file_name(file));
+                let begun = family.split("SSPCACHE_NAMED(").enumerate();
+                text.extend(begun.map(|(at, part)| {
+                    if at == 0 { part.to_owned() } else { part.replacen(')', &suffix, 1) }
+                }));
+            }
+            None => text.extend([line, "\n"]),
+        }
+    }
+    text
 }
 
 /// The functions of a header: those that the library exports, those that it defines, and those of tchar.h.

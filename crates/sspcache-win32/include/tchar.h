@@ -13,12 +13,12 @@
 #ifdef _UNICODE
 typedef WCHAR _TCHAR;
 #define SSPCACHE_T(text) SSPCACHE_WIDE(text)
-#define _tprintf sspcacheWprintf
-#define _ftprintf sspcacheFwprintf
-#define _vtprintf sspcacheVwprintf
-#define _vftprintf sspcacheVfwprintf
-#define _sntprintf sspcacheSwprintf
-#define _vsntprintf sspcacheVswprintf
+#define _tprintf sspcachePrintfW
+#define _ftprintf sspcacheFprintfW
+#define _vtprintf sspcacheVprintfW
+#define _vftprintf sspcacheVfprintfW
+#define _sntprintf sspcacheSnprintfW
+#define _vsntprintf sspcacheVsnprintfW
 #define _putts sspcachePutws
 #define _fputts sspcacheFputws
 #define _tcslen sspcacheWcslen
@@ -41,12 +41,12 @@ typedef WCHAR _TCHAR;
 #else
 typedef char _TCHAR;
 #define SSPCACHE_T(text) text
-#define _tprintf sspcachePrintf
-#define _ftprintf sspcacheFprintf
-#define _vtprintf sspcacheVprintf
-#define _vftprintf sspcacheVfprintf
-#define _sntprintf sspcacheSnprintf
-#define _vsntprintf sspcacheVsnprintf
+#define _tprintf sspcachePrintfA
+#define _ftprintf sspcacheFprintfA
+#define _vtprintf sspcacheVprintfA
+#define _vftprintf sspcacheVfprintfA
+#define _sntprintf sspcacheSnprintfA
+#define _vsntprintf sspcacheVsnprintfA
 #define _putts puts
 #define _fputts fputs
 #define _tcslen strlen

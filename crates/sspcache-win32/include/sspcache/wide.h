@@ -172,123 +172,29 @@ static inline int sspcacheWtoi(const WCHAR *text)
     return sspcacheWcstol(text, NULL, 10);
 }
 
-/* Formatted output. What is written to a file is UTF-8. */
+/* Formatted output, with Windows' sizes: l is 32 bits. What WCHAR's writes to a file is UTF-8. */
+#define SSPCACHE_UNIT char
+#define SSPCACHE_NAMED(name) name##A
+#define SSPCACHE_IS_WIDE 0
+#include "printing.inc"
 
-static inline int sspcacheVfwprintf(FILE *file, const WCHAR *format, va_list arguments)
-{
-    return sspcachePrintTo(file, 1, format, arguments);
-}
-
-static inline int sspcacheVwprintf(const WCHAR *format, va_list arguments)
-{
-    return sspcachePrintTo(stdout, 1, format, arguments);
-}
-
-static inline int sspcacheFwprintf(FILE *file, const WCHAR *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = sspcachePrintTo(file, 1, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-static inline int sspcacheWprintf(const WCHAR *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = sspcachePrintTo(stdout, 1, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-/* A text that doesn't fit is cut, and gives -1. */
-static inline int sspcacheVswprintf(WCHAR *buffer, size_t room, const WCHAR *format, va_list arguments)
-{
-    long length = sspcacheFormat(buffer, room, 1, format, arguments);
-
-    return length >= 0 && (size_t)length < room ? (int)length : -1;
-}
-
-static inline int sspcacheSwprintf(WCHAR *buffer, size_t room, const WCHAR *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = sspcacheVswprintf(buffer, room, format, arguments);
-    va_end(arguments);
-    return length;
-}
+#define SSPCACHE_UNIT WCHAR
+#define SSPCACHE_NAMED(name) name##W
+#define SSPCACHE_IS_WIDE 1
+#include "printing.inc"
 
 static inline int sspcacheFputws(const WCHAR *text, FILE *file)
 {
     static const WCHAR format[] = { '%', 's', 0 };
 
-    return sspcacheFwprintf(file, format, text);
+    return sspcacheFprintfW(file, format, text);
 }
 
 static inline int sspcachePutws(const WCHAR *text)
 {
     static const WCHAR format[] = { '%', 's', '\n', 0 };
 
-    return sspcacheFwprintf(stdout, format, text);
-}
-
-/* The same for texts in bytes, with Windows' sizes: l is 32 bits. */
-
-static inline int sspcacheVfprintf(FILE *file, const char *format, va_list arguments)
-{
-    return sspcachePrintTo(file, 0, format, arguments);
-}
-
-static inline int sspcacheVprintf(const char *format, va_list arguments)
-{
-    return sspcachePrintTo(stdout, 0, format, arguments);
-}
-
-static inline int sspcacheFprintf(FILE *file, const char *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = sspcachePrintTo(file, 0, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-static inline int sspcachePrintf(const char *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = sspcachePrintTo(stdout, 0, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-static inline int sspcacheVsnprintf(char *buffer, size_t room, const char *format, va_list arguments)
-{
-    long length = sspcacheFormat(buffer, room, 0, format, arguments);
-
-    return length >= 0 && (size_t)length < room ? (int)length : -1;
-}
-
-static inline int sspcacheSnprintf(char *buffer, size_t room, const char *format, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = sspcacheVsnprintf(buffer, room, format, arguments);
-    va_end(arguments);
-    return length;
+    return sspcacheFprintfW(stdout, format, text);
 }
 
 /* Functions that a strict standard, such as -std=c11, hides in the C library. */
@@ -313,8 +219,8 @@ static inline char *sspcacheStrdup(const char *text)
 #define _stricmp strcasecmp
 #define _strnicmp strncasecmp
 #define _strdup sspcacheStrdup
-#define _snprintf sspcacheSnprintf
-#define _vsnprintf sspcacheVsnprintf
+#define _snprintf sspcacheSnprintfA
+#define _vsnprintf sspcacheVsnprintfA
 #define _countof(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
@@ -363,14 +269,14 @@ static inline WCHAR **sspcacheWideArguments(int count, char **arguments)
 #define wcstol sspcacheWcstol
 #define wcstoul sspcacheWcstoul
 #define _wtoi sspcacheWtoi
-#define wprintf sspcacheWprintf
-#define vwprintf sspcacheVwprintf
-#define fwprintf sspcacheFwprintf
-#define vfwprintf sspcacheVfwprintf
-#define swprintf sspcacheSwprintf
-#define vswprintf sspcacheVswprintf
-#define _snwprintf sspcacheSwprintf
-#define _vsnwprintf sspcacheVswprintf
+#define wprintf sspcachePrintfW
+#define vwprintf sspcacheVprintfW
+#define fwprintf sspcacheFprintfW
+#define vfwprintf sspcacheVfprintfW
+#define swprintf sspcacheSnprintfW
+#define vswprintf sspcacheVsnprintfW
+#define _snwprintf sspcacheSnprintfW
+#define _vsnwprintf sspcacheVsnprintfW
 #define fputws sspcacheFputws
 #define _putws sspcachePutws
 /* The C library's own, which have none here. In C++ the standard library names them, and a program should use none of them. */
