@@ -50,7 +50,7 @@ fn make_prefix(workspace: &Workspace) -> Result<()> {
         let _ = cmd!(shell, "wineserver -k").quiet().ignore_stderr().run();
         let _ = cmd!(shell, "wineserver -w").quiet().ignore_stderr().run();
         shell.remove_path(&workspace.wine_prefix)?;
-        // On success it complains about 32-bit parts that nobody asked for.
+        // On success it complains about 32-bit parts, which are not needed.
         let boot = cmd!(shell, "wine wineboot --init").env_remove("DISPLAY").ignore_status().output()?;
         if boot.status.success() {
             return Ok(());
