@@ -7,7 +7,7 @@
 //! once. Where the folder can't be written, or another user could write to it, a temporary folder is used in its place, and removed at the
 //! end.
 //!
-//! `cargo xtask dist` makes what is carried: an index in a line of JSON, then the contents of its files as one zstd stream. A program
+//! `cargo xtask dist` makes what is carried: an index in a line of JSON, then the contents of its files as one stream of LZMA. A program
 //! that cargo builds by itself carries none.
 
 use std::{
@@ -19,7 +19,7 @@ use std::{
 };
 
 use etcetera::BaseStrategy as _;
-use ruzstd::decoding::StreamingDecoder;
+use lzma_rust2::LzmaReader;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
@@ -31,6 +31,9 @@ use super::ExecError;
 const CARRIED: &[u8] = include_bytes!(env!("SSPCACHE_CARRIED"));
 #[cfg(not(carries_mocks))]
 const CARRIED: &[u8] = b"";
+
+/// What decoding may take, in KiB: the window has room for all that is carried.
+const MEMORY_LIMIT: u32 = 32 * 1024;
 
 /// A folder with the mock DLLs.
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl<'a> Bundle<'a> {
             return Ok(());
         }
         let mut contents = Vec::with_capacity(files.iter().map(|entry| entry.size).sum());
-        StreamingDecoder::new(self.stream).map_err(io::Error::other)?.read_to_end(&mut contents)?;
+        LzmaReader::new_mem_limit(self.stream, MEMORY_LIMIT, None)?.read_to_end(&mut contents)?;
         let mut rest = &contents[..];
         for entry in files {
             let (file, after) = rest.split_at_checked(entry.size).ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -205,7 +208,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+    use lzma_rust2::{LzmaOptions, LzmaWriter};
 
     const FILES: [(&str, &str); 2] = [("MSNSSPC.dll", "one"), ("windows/x86/secur32.dll", "two, and longer")];
 
@@ -220,8 +223,10 @@ mod tests {
         let mut carried = serde_json::json!({ "files": files }).to_string().into_bytes();
         carried.push(b'\n');
         let contents = FILES.map(|(_, text)| text).concat();
-        carried.extend(compress_to_vec(contents.as_bytes(), CompressionLevel::Fastest));
-        carried
+        let mut stream =
+            LzmaWriter::new_use_header(carried, &LzmaOptions::default(), None).expect("begun");
+        stream.write_all(contents.as_bytes()).expect("written");
+        stream.finish().expect("ended")
     }
 
     fn place(caches: Option<&Path>) -> Placed {

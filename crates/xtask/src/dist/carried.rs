@@ -12,10 +12,10 @@ use crate::workspace::Workspace;
 
 /// Compresses a file into another. The DLLs are much alike, so the window has room for all of them.
 const COMPRESS: &str = "\
-import sys, zstandard
-parameters = zstandard.ZstdCompressionParameters.from_level(22, window_log=24)
+import lzma, sys
+options = {'id': lzma.FILTER_LZMA1, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 24}
 contents = open(sys.argv[1], 'rb').read()
-open(sys.argv[2], 'wb').write(zstandard.ZstdCompressor(compression_params=parameters).compress(contents))
+open(sys.argv[2], 'wb').write(lzma.compress(contents, format=lzma.FORMAT_ALONE, filters=[options]))
 ";
 
 /// Packs files into one, and returns its path.
