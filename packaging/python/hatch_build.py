@@ -1,4 +1,4 @@
-"""Adds the program and the mocks of one target to the wheel, and tags the wheel with the platform that they run on.
+"""Adds the program and the mocks of one system to the wheel, and tags the wheel with the platform that they run on.
 
 SSPCACHE_DIST names the folder of the target that `cargo xtask dist` has made, dist/<TRIPLE>.
 
@@ -58,18 +58,18 @@ class CustomBuildHook(BuildHookInterface):
         program = folder / ("sspcache.exe" if is_windows else "sspcache")
         native = [program, *(folder / name for name in MOCKS)]
         files = native + [folder / "sspicli.dll"] * is_windows
-        # On Unix the mocks for Windows programs, and on Windows those for 32-bit ones.
-        for other in ("windows", "x86", "wine"):
+        # On Windows, where users copy those for 32-bit programs. On Unix the program carries those for Windows programs.
+        for other in ("x86", "wine"):
             files += sorted(file for file in (folder / other).rglob("*") if file.is_file())
-        self.bills = tempfile.TemporaryDirectory()
         for file in files:
-            name = file.relative_to(folder).as_posix()
-            build_data["force_include"][str(file)] = f"sspcache/dist/{name}"
-            bill = folder / "sbom" / f"{name}.cdx.json"
-            if bill.is_file():
-                # They lie in one folder of the wheel: https://peps.python.org/pep-0770/
-                copy = shutil.copyfile(bill, Path(self.bills.name, f"{name.replace('/', '-')}.cdx.json"))
-                build_data["sbom_files"].append(str(copy))
+            build_data["force_include"][str(file)] = f"sspcache/dist/{file.relative_to(folder).as_posix()}"
+        self.bills = tempfile.TemporaryDirectory()
+        sbom = folder / "sbom"
+        # Also those of what the program carries, but not of the libraries for C.
+        for bill in sorted(bill for bill in sbom.rglob("*.cdx.json") if not bill.name.startswith("lib")):
+            # They lie in one folder of the wheel: https://peps.python.org/pep-0770/
+            name = bill.relative_to(sbom).as_posix().replace("/", "-")
+            build_data["sbom_files"].append(str(shutil.copyfile(bill, Path(self.bills.name, name))))
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform(folder.name, native)}"
 

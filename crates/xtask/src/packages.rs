@@ -45,24 +45,40 @@ impl Target {
         self.triple.contains("-windows-")
     }
 
-    /// The program and the mocks, as paths in its folder: without the links to them, which no package has to have, and what is for C.
+    /// The program and the mocks of its system, as paths in its folder: without the links to them, which no package has to have, what is
+    /// for C, and on Unix the mocks for Windows programs, which the program carries. Its own system's are also for programs that load
+    /// them by their paths, and on Windows the user copies those for 32-bit programs.
     pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         let mocks = dist::MOCKS.map(|(_, _, file)| file);
         let mut files: Vec<_> = [self.program()].into_iter().chain(mocks).map(PathBuf::from).collect();
         if self.is_windows() {
             files.push("sspicli.dll".into());
         }
-        for folder in ["windows", "x86", "wine"] {
-            let mut folders = vec![PathBuf::from(folder)];
-            while let Some(folder) = folders.pop().filter(|folder| self.folder.join(folder).is_dir()) {
-                for entry in fs::read_dir(self.folder.join(&folder))? {
-                    let entry = entry?;
-                    let path = folder.join(entry.file_name());
-                    if entry.file_type()?.is_dir() { folders.push(path) } else { files.push(path) }
-                }
-            }
+        for folder in ["x86", "wine"] {
+            files.extend(self.below(folder)?);
         }
         files.sort_unstable();
+        Ok(files)
+    }
+
+    /// The bills of materials of these files and of what the program carries, but not of the libraries for C.
+    pub(crate) fn bills(&self) -> Result<Vec<PathBuf>> {
+        let mut bills = self.below("sbom")?;
+        bills.retain(|bill| !bill.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lib")));
+        bills.sort_unstable();
+        Ok(bills)
+    }
+
+    /// The files below one of its folders, as paths in its own.
+    fn below(&self, folder: &str) -> Result<Vec<PathBuf>> {
+        let (mut files, mut folders) = (Vec::new(), vec![PathBuf::from(folder)]);
+        while let Some(folder) = folders.pop().filter(|folder| self.folder.join(folder).is_dir()) {
+            for entry in fs::read_dir(self.folder.join(&folder))? {
+                let entry = entry?;
+                let path = folder.join(entry.file_name());
+                if entry.file_type()?.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
         Ok(files)
     }
 

@@ -132,3 +132,28 @@ fn a_folder_that_is_named_goes_before() {
     assert_eq!(placed, distribution());
     assert!(!caches.exists());
 }
+
+/// As packages have it: the system's own mocks beside the program, and those for Windows programs inside.
+#[test]
+#[ignore = "needs a distribution: cargo xtask test dist"]
+fn with_its_systems_mocks_beside_it_those_for_windows_are_carried() {
+    let alone = Alone::new();
+    let caches = alone.stage.path("caches");
+    let beside = alone.stage.path("alone");
+    for mock in ["MSNSSPC.dll", "MSAPSSPC.dll", "secur32.dll"] {
+        fs::copy(distribution().join(mock), beside.join(mock)).expect("it was built");
+    }
+    let mut command = alone.exec(&caches);
+    assert_eq!(folder(Ran::of(&mut command)), beside);
+    let mut shown = Command::new(command.get_program());
+    shown.args(["exec", "--", "sh", "-c", "echo \"$WINEPATH\""]).env("XDG_CACHE_HOME", &caches);
+    let shown = Ran::of(shown.env_remove("SSPCACHE_HOME")).exits_with(0);
+    let windows = Path::new(shown.stdout.split(';').next().expect("the first"));
+    assert!(windows.starts_with(&caches) && windows.join("secur32.dll").is_file(), "{}", shown.stdout);
+
+    // A whole distribution needs nothing of what is inside.
+    fs::remove_dir_all(&caches).expect("it is this user's");
+    std::os::unix::fs::symlink(distribution().join("windows"), beside.join("windows")).expect("made");
+    assert_eq!(folder(Ran::of(&mut alone.exec(&caches))), beside);
+    assert!(!caches.exists());
+}

@@ -1,5 +1,5 @@
 //! Finds the mock DLLs: in the folder `SSPCACHE_HOME`, beside the program, both as `cargo xtask dist` lays them out, or inside the
-//! program.
+//! program. On Unix packages have only the system's own beside the program: those for Windows programs are then taken from inside.
 
 use std::{
     env,
@@ -32,14 +32,17 @@ impl Mocks {
         if let Some(home) = env::var_os("SSPCACHE_HOME").filter(|home| !home.is_empty()) {
             return Self::in_folder(&PathBuf::from(home), true);
         }
-        let beside = program_folder().and_then(|folder| Self::in_folder(&folder, false));
         // Also where the system doesn't say where the program is.
-        if beside.is_err()
-            && let Some(placed) = carried::place()?
-        {
-            return Ok(Self::new(placed.folder, placed.temporary));
+        let beside = program_folder().and_then(|folder| Self::in_folder(&folder, false));
+        if beside.as_ref().is_ok_and(Self::has_windows) {
+            return beside;
         }
-        beside
+        let Some(placed) = carried::place()? else { return beside };
+        let carried = Self::new(placed.folder, placed.temporary);
+        Ok(match beside {
+            Ok(beside) => Self { native: beside.native, ..carried },
+            Err(_) => carried,
+        })
     }
 
     fn in_folder(folder: &Path, from_variable: bool) -> Result<Self, ExecError> {

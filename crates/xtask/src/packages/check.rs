@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use xshell::cmd;
+use xshell::{Cmd, cmd};
 
 use super::{VERSION, archives, nuget, targets};
 use crate::dist::SUMS;
@@ -27,6 +27,8 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path, depth: Depth) -> Res
     let folder = workspace.target.join("xtask/installed");
     workspace.shell.remove_path(&folder)?;
     workspace.shell.create_dir(&folder)?;
+    // What the program carries goes there, and not into the user's own caches.
+    let _caches = workspace.shell.push_env("XDG_CACHE_HOME", folder.join("caches"));
     archive(workspace, &packages.join("archives"), &folder.join("archive"))?;
     if cfg!(target_os = "linux") {
         action(workspace, &packages.join("archives"), &folder.join("action"))?;
@@ -37,7 +39,7 @@ pub(crate) fn check(workspace: &Workspace, packages: &Path, depth: Depth) -> Res
     nuget::check(workspace, &targets(workspace), &packages.join("nuget"))
 }
 
-/// A root folder, by dpkg. It has no other package, so dpkg is told to do without those that this one needs.
+/// A root folder, by dpkg. It has no other package, so an option has dpkg do without those that this one needs.
 fn debian(workspace: &Workspace, packages: &Path, root: &Path) -> Result<()> {
     let shell = &workspace.shell;
     if shell.read_dir(packages)?.is_empty() {
@@ -58,6 +60,7 @@ fn debian(workspace: &Workspace, packages: &Path, root: &Path) -> Result<()> {
     let [program, example] = [root.join("usr/bin/sspcache"), workspace.root.join(EXAMPLE)];
     cmd!(shell, "{program} exec --expect-clean -- python3 {example}").run()?;
     println!("dpkg: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    finds_mocks_for_windows(cmd!(shell, "{program} exec"))?;
     let version = cmd!(shell, "{program} --version").quiet().read()?;
     ensure!(version == format!("sspcache {VERSION}"), "{} has {version}", deb.display());
     let differs = dpkg().arg("--verify").arg("sspcache").quiet().read()?;
@@ -69,7 +72,21 @@ fn debian(workspace: &Workspace, packages: &Path, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A client, which passes unless it is told to keep its credential.
+/// Runs `sspcache exec` of a package, where Windows programs find mocks that the package has only inside the program.
+fn finds_mocks_for_windows(exec: Cmd<'_>) -> Result<()> {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    let script = r#"test -f "${WINEPATH%%;*}/secur32.dll" && echo "${WINEPATH%%;*}""#;
+    let folder = exec.args(["--", "sh", "-c", script]).quiet().read()?;
+    let caches = Path::new("installed/caches/sspcache");
+    let is_carried = Path::new(&folder).ancestors().any(|above| above.ends_with(caches));
+    // Where macOS has its caches no variable says.
+    ensure!(is_carried || cfg!(target_os = "macos"), "{folder} is not what the program carries");
+    Ok(())
+}
+
+/// A client, which passes unless an option has it keep its credential.
 const EXAMPLE: &str = "crates/sspcache-win32/examples/sign_in_and_out.py";
 
 /// A folder that an archive was unpacked in, with its links and checksums.
@@ -141,6 +158,7 @@ fn python(workspace: &Workspace, wheels: &Path, environment: &Path, depth: Depth
         .run()?;
     cmd!(shell, "{sspcache} exec --expect-clean -- {python} {EXAMPLE}").run()?;
     println!("pip: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    finds_mocks_for_windows(cmd!(shell, "{sspcache} exec"))?;
     // pytest and the clients, but not this package.
     let paths = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
     let [tools_modules, modules] = [&tools, &python].map(|it| cmd!(shell, "{it} -c {paths}").quiet().read());
@@ -177,6 +195,7 @@ fn npm(workspace: &Workspace, packages: &Path, folder: &Path) -> Result<()> {
     };
     exec(&[]).run()?;
     println!("npm: from nothing to a verdict in {:.1} s", start.elapsed().as_secs_f64());
+    finds_mocks_for_windows(cmd!(shell, "npx --offline sspcache exec"))?;
     let left = exec(&["--keep"]).ignore_status().output()?;
     ensure!(left.status.code() == Some(99), "npx ends with {} for a failed check", left.status);
     let home = node(workspace, "require('sspcache').home")?;

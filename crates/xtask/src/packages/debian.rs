@@ -1,5 +1,5 @@
-//! The Debian package, of the distributions for glibc: the program and the mocks below `/usr/lib/sspcache`, with a link in `/usr/bin`, pages for
-//! `man` and completions for shells.
+//! The Debian package, of the distributions for glibc: the program and its system's mocks below `/usr/lib/sspcache`, with a link in
+//! `/usr/bin`, pages for `man` and completions for shells.
 //!
 //! dpkg-deb packs it: the files are built already, and what debhelper would do for them is little. Without dpkg-deb, on systems
 //! that aren't Debian's kin, none is made.
@@ -67,13 +67,11 @@ fn package(
         let to = Path::new("usr/lib/sspcache").join(file);
         let is_program = file == Path::new(target.program());
         tree.write(&to, &contents, if is_program { 0o755 } else { 0o644 })?;
-        if !file.starts_with("windows") {
-            needs.push(contents);
-        }
-        let bill = Path::new("sbom").join(format!("{}.cdx.json", file.display()));
-        if let Ok(bill_text) = fs::read(target.folder.join(&bill)) {
-            tree.compressed(&Path::new("usr/share/doc/sspcache").join(bill), &bill_text)?;
-        }
+        needs.push(contents);
+    }
+    for bill in target.bills()? {
+        let contents = fs::read(target.folder.join(&bill))?;
+        tree.compressed(&Path::new("usr/share/doc/sspcache").join(bill), &contents)?;
     }
     tree.link("usr/bin/sspcache", "../lib/sspcache/sspcache")?;
     for page in PAGES {
