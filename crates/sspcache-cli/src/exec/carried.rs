@@ -223,8 +223,7 @@ mod tests {
         let mut carried = serde_json::json!({ "files": files }).to_string().into_bytes();
         carried.push(b'\n');
         let contents = FILES.map(|(_, text)| text).concat();
-        let mut stream =
-            LzmaWriter::new_use_header(carried, &LzmaOptions::default(), None).expect("begun");
+        let mut stream = LzmaWriter::new_use_header(carried, &LzmaOptions::default(), None).expect("begun");
         stream.write_all(contents.as_bytes()).expect("written");
         stream.finish().expect("ended")
     }
