@@ -24,7 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
             // Without a log of events, which would grow with each input.
             let engine = Engine::builder("MSNSSPC.dll").account("alice", "CONTOSO", "correct horse");
             let mock = MockSsp::from(engine.record_events(false).build());
-            let settings = Settings::new().authentication(Authentication::OfConnection).delay(Duration::ZERO);
+            let settings = Settings::new().schemes(["Negotiate", "NTLM", "Basic"]);
+            let settings = settings.authentication(Authentication::OfConnection).delay(Duration::ZERO);
             (Offline::new(&mock, settings).expect("the mock has the packages"), mock)
         });
         let answer = server.answer(bytes);
