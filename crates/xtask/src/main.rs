@@ -40,7 +40,7 @@ Commands:
 Options of setup:
   --all                    Install also what only `cargo xtask test --ci` and single steps need
   --wine-10                Install also Wine 10, for `cargo xtask test clients-wine-10`: a Debian in a folder, needs root
-  --platforms              Install also other systems, for `cargo xtask test platform-…`: Debian 11 in a folder, musl, QEMU; needs root
+  --platforms              Install also other systems, for `cargo xtask test platform-…`: Debian 11 and musl for ARM in folders, musl, QEMU; needs root
   --winbind                Fetch also winbind, for `cargo xtask test clients-winbind`, without installing it
   --check                  Change nothing: print what is missing, and fail if anything is
   --without-wine           Leave out what only the Windows tests need

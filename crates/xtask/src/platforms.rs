@@ -8,6 +8,7 @@
 //! | `x86_64-unknown-linux-gnu` | a Debian 11 in `.systems/`, in which nothing of this project is installed |
 //! | `x86_64-unknown-linux-musl` | here, with Debian's musl |
 //! | `aarch64-unknown-linux-gnu` | here, under QEMU's emulation of a process, with Debian's C library for ARM |
+//! | `aarch64-unknown-linux-musl` | the same, with Debian's musl for ARM in `.systems/`: its client; the program is static |
 //! | `i686-pc-windows-gnullvm` | under Wine 10 (see `other_wines`) |
 
 use std::fs;
@@ -43,6 +44,46 @@ pub(crate) fn make_old_debian(workspace: &Workspace) -> Result<()> {
     })
     .context("this needs root")?;
     Ok(fs::write(stamp(workspace), OLD_DEBIAN)?)
+}
+
+pub(crate) fn has_musl_for_arm(workspace: &Workspace) -> bool {
+    musl_for_arm(workspace).join("lib/ld-musl-aarch64.so.1").exists()
+}
+
+/// Unpacks Debian's musl for ARM in a folder. Installed, it would make this a system of two processors.
+pub(crate) fn fetch_musl_for_arm(workspace: &Workspace) -> Result<()> {
+    let shell = &workspace.shell;
+    let folder = musl_for_arm(workspace);
+    println!("setup: musl for ARM in {}", folder.display());
+    shell.remove_path(&folder)?;
+    let [lists, cache] = ["lists", "cache"].map(|name| folder.join(name));
+    for folder in [lists.join("partial"), cache.join("archives/partial")] {
+        shell.create_dir(folder)?;
+    }
+    // Lists of its own: those of the system have no packages for ARM.
+    let options = [
+        "APT::Architecture=arm64".to_owned(),
+        "APT::Architectures=arm64".to_owned(),
+        "Dir::State::status=/dev/null".to_owned(),
+        format!("Dir::State::lists={}", lists.display()),
+        format!("Dir::Cache={}", cache.display()),
+    ];
+    let options = &options.iter().flat_map(|option| ["-o", option]).collect::<Vec<_>>();
+    once_more(|| {
+        cmd!(shell, "apt-get update --quiet=2 {options...}").run()?;
+        let install = "install --quiet=2 --yes --no-install-recommends --download-only".split(' ');
+        cmd!(shell, "apt-get {install...} {options...} musl").run()
+    })?;
+    for archive in shell.read_dir(cache.join("archives"))? {
+        if archive.extension().is_some_and(|it| it == "deb") {
+            cmd!(shell, "dpkg-deb --extract {archive} {folder}").quiet().run()?;
+        }
+    }
+    [lists, cache].iter().try_for_each(|folder| Ok(shell.remove_path(folder)?))
+}
+
+fn musl_for_arm(workspace: &Workspace) -> PathBuf {
+    workspace.root.join(".systems/musl-aarch64")
 }
 
 fn old_debian(workspace: &Workspace) -> PathBuf {
@@ -94,6 +135,17 @@ pub(crate) fn arm(workspace: &Workspace) -> Result<()> {
     let qemu = [QEMU, "-L", ARM];
     let program = [&["env", &inside][..], &qemu].concat();
     alone.is_judged(&program, &folder, &[&qemu[..], &["./client"]].concat())
+}
+
+/// Linux on ARM with musl.
+pub(crate) fn musl_arm(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.target.join("xtask/platforms/musl-arm");
+    let alone = Alone::new(workspace, "aarch64-unknown-linux-musl", &folder, "aarch64-linux-musl")?;
+    let musl = musl_for_arm(workspace);
+    let (folder, musl) = (folder.to_string_lossy(), musl.to_string_lossy());
+    let inside = format!("--chdir={folder}");
+    // The program is static, and needs nothing of it.
+    alone.is_judged(&["env", &inside, QEMU], &folder, &[QEMU, "-L", &musl, "./client"])
 }
 
 /// 32-bit Windows programs under Wine 10: one that loads the mock by name, one that is linked to secur32, and the C ABI's tests.

@@ -220,8 +220,13 @@ impl Need {
             Self::Winbind if !other_wines::has_winbind(workspace) => {
                 missing.push("winbind in .wines".to_owned());
             }
-            Self::Platforms if !platforms::has_old_debian(workspace) => {
-                missing.push("Debian 11 in .systems".to_owned());
+            Self::Platforms => {
+                if !platforms::has_old_debian(workspace) {
+                    missing.push("Debian 11 in .systems".to_owned());
+                }
+                if !platforms::has_musl_for_arm(workspace) {
+                    missing.push("musl for ARM in .systems".to_owned());
+                }
             }
             Self::Toolchains => missing.extend(missing_toolchains(workspace)?),
             Self::Programs
@@ -230,8 +235,7 @@ impl Need {
             | Self::Heimdal
             | Self::Clients
             | Self::Wine10
-            | Self::Winbind
-            | Self::Platforms => {}
+            | Self::Winbind => {}
         }
         Ok(missing)
     }
@@ -281,16 +285,15 @@ impl Need {
             Self::Clients if !clients::are_fetched(workspace) => clients::fetch(workspace)?,
             Self::Wine10 if !other_wines::has_wine_10(workspace) => other_wines::make_wine_10(workspace)?,
             Self::Winbind if !other_wines::has_winbind(workspace) => other_wines::fetch_winbind(workspace)?,
-            Self::Platforms if !platforms::has_old_debian(workspace) => {
-                platforms::make_old_debian(workspace)?;
+            Self::Platforms => {
+                if !platforms::has_old_debian(workspace) {
+                    platforms::make_old_debian(workspace)?;
+                }
+                if !platforms::has_musl_for_arm(workspace) {
+                    platforms::fetch_musl_for_arm(workspace)?;
+                }
             }
-            Self::Programs
-            | Self::Tools
-            | Self::Heimdal
-            | Self::Clients
-            | Self::Wine10
-            | Self::Winbind
-            | Self::Platforms => {}
+            Self::Programs | Self::Tools | Self::Heimdal | Self::Clients | Self::Wine10 | Self::Winbind => {}
         }
         Ok(())
     }

@@ -126,6 +126,7 @@ const STEPS: &[Step] = &[
     step("platform-glibc", Scheduled("makes a Debian 11, as root"), PLATFORMS, Function(platforms::glibc), "what ships runs with the glibc of Debian 11"),
     step("platform-musl", Scheduled("builds for one more target"), PLATFORMS, Function(platforms::musl), "what ships runs with musl"),
     step("platform-arm", Scheduled("builds for one more target"), PLATFORMS, Function(platforms::arm), "what ships runs on ARM, under QEMU"),
+    step("platform-musl-arm", Scheduled("builds for one more target"), PLATFORMS, Function(platforms::musl_arm), "what ships runs with musl on ARM, under QEMU"),
     step("platform-windows-32", Scheduled("makes a Debian with Wine 10, as root"), PLATFORM_WINDOWS_32, Function(platforms::windows_32), "32-bit Windows programs sign in and out, under Wine 10"),
     step("platforms", Scheduled("builds for nine targets"), TOOLS, Function(dist::all), "what ships for each target can be loaded there, as its files say"),
     step("packages", Scheduled("`dist` has the quick part of it"), TESTS, Function(packages), "each package installs from its file, and runs a client"),
