@@ -16,7 +16,7 @@ use xshell::cmd;
 
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{Arguments, clients, dist, other_wines, packages, platforms, wine};
+use crate::{Arguments, clients, dist, other_wines, packages, platforms, wine, zig};
 
 /// One check.
 struct Step {
@@ -112,11 +112,7 @@ const STEPS: &[Step] = &[
     ]), "clients sign in to the program's servers"),
     step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
     // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
-    step("cross", Ci, RUST, Commands(&[
-        // Of the servers' TLS some is C, for which there is no compiler here.
-        "clippy --workspace --exclude sspcache-serve --all-targets --target aarch64-apple-darwin -- -D warnings",
-        "clippy --workspace --exclude sspcache-serve --target x86_64-pc-windows-msvc --target i686-pc-windows-msvc -- -D warnings",
-    ]), "macOS and MSVC compile without warnings"),
+    step("cross", Ci, TOOLS, Function(cross), "macOS and MSVC compile without warnings"),
     step("windows-32", Default, TESTS, Function(windows_32), "the 32-bit DLLs link and export the documented names"),
     step("docs", Default, RUST, Commands(&["RUSTDOCFLAGS=-Dwarnings doc --workspace --no-deps --all-features"]), "the reference builds without warnings"),
     step("msrv", Ci, TOOLCHAINS, Function(msrv), "the libraries compile with the oldest Rust that they promise"),
@@ -372,6 +368,25 @@ fn clients_with_winbind(workspace: &Workspace) -> Result<()> {
 fn clients_on_wine_10(workspace: &Workspace) -> Result<()> {
     let _lock = build_clients(workspace)?;
     other_wines::cargo_in_wine_10(workspace, &format!("{CLIENT_TESTS} -- --include-ignored"))
+}
+
+/// Without the servers first, as the program is built by default. Of their TLS some is C, which Zig compiles.
+fn cross(workspace: &Workspace) -> Result<()> {
+    const WITHOUT_SERVERS: &str = "clippy --workspace --exclude sspcache-serve";
+    const SERVERS: &str =
+        "clippy --package sspcache-serve --package sspcache-cli --features sspcache-cli/serve";
+    let mac = "aarch64-apple-darwin";
+    let msvc = ["x86_64-pc-windows-msvc", "i686-pc-windows-msvc"];
+    let strict = ["--", "-D", "warnings"];
+    workspace.cargo(WITHOUT_SERVERS).args(["--all-targets", "--target", mac]).args(strict).run()?;
+    let both = msvc.iter().flat_map(|triple| ["--target", triple]);
+    workspace.cargo(WITHOUT_SERVERS).args(both).args(strict).run()?;
+    zig::build(workspace, SERVERS)?.args(["--target", mac]).args(strict).run()?;
+    for triple in msvc {
+        let check = workspace.cargo(SERVERS).args(["--target", triple]).args(strict);
+        zig::compile_with(workspace, triple, check)?.run()?;
+    }
+    Ok(())
 }
 
 /// With the program's own server, which some of them sign in to as well.

@@ -22,6 +22,21 @@ pub(crate) fn link_with<'a>(workspace: &Workspace, triple: &str, build: Cmd<'a>)
         .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
 }
 
+/// Makes a cargo command that doesn't link compile with Zig what C there is in dependencies, for a target of MSVC. Where there is a compiler
+/// of its own, on Windows, it is that one.
+pub(crate) fn compile_with<'a>(workspace: &Workspace, triple: &str, check: Cmd<'a>) -> Result<Cmd<'a>> {
+    if cfg!(windows) {
+        return Ok(check);
+    }
+    let of_target = |variable: &str| format!("{variable}_{}", triple.replace('-', "_"));
+    Ok(check
+        .env(of_target("CC"), workspace.root.join("crates/xtask/link-with-zig.sh"))
+        .env(of_target("AR"), workspace.root.join("crates/xtask/archive-with-zig.sh"))
+        .env("SSPCACHE_ZIG_TARGET", target(triple)?)
+        .env("SSPCACHE_ZIG", program(workspace)?)
+        .env("ZIG_GLOBAL_CACHE_DIR", workspace.tools.join("zig-cache")))
+}
+
 /// Begins a cargo command that links with Zig for Linux or macOS: cargo-zigbuild's.
 ///
 /// It takes a target with the version of glibc behind it.
