@@ -9,6 +9,11 @@ for argument; do
         -lmsvcrt | -lmingw32 | -lmingwex) continue ;;
         # Rust's name for the target, which Zig doesn't know: the crate `cc` passes it.
         --target=*) continue ;;
+        # An archive that a crate brings, which ring needs on ARM; where rustc asks for DLLs, Zig looks for no archive.
+        -lwindows.*)
+            set -- "$@" -Wl,-Bstatic "$argument" -Wl,-Bdynamic
+            continue
+            ;;
         # The list of exports is a source to Zig, no option.
         -Wl,*.def) argument=${argument#-Wl,} ;;
     esac
