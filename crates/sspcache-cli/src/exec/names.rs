@@ -44,3 +44,29 @@ fn linked(mocks: &Path) -> io::Result<TempDir> {
     links::make(folder.path(), cfg!(target_vendor = "apple"), |file| mocks.join(file))?;
     Ok(folder)
 }
+
+#[cfg(all(test, unix, not(target_vendor = "apple")))]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::*;
+
+    #[test]
+    fn links_for_macos_that_are_made_elsewhere_differ_by_more_than_case() {
+        let folder = tempfile::tempdir().expect("made");
+        let made = |on_macos| -> Vec<String> {
+            let folder = folder.path().join(if on_macos { "macos" } else { "linux" });
+            fs::create_dir(&folder).expect("made");
+            links::make(&folder, on_macos, |file| file.into()).expect("linked");
+            let names = fs::read_dir(folder).expect("read").map(|it| it.expect("read").file_name());
+            names.map(|name| name.into_string().expect("UTF-8")).collect()
+        };
+        let mut names = made(true);
+        assert!(names.iter().any(|name| name == "libsecur32.dylib"), "{names:?}");
+        names.extend(["secur32.dll", "MSNSSPC.dll", "MSAPSSPC.dll"].map(str::to_owned));
+        let lower_case: BTreeSet<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        assert_eq!(lower_case.len(), names.len(), "{names:?}");
+        let names = made(false);
+        assert!(["Secur32.dll", "libSecur32.so"].iter().all(|it| names.iter().any(|name| name == it)));
+    }
+}

@@ -61,11 +61,20 @@ const NAMES: [(&str, &[&str]); 3] = [
 
 /// Makes a link in this folder for each other name of a mock; `target` is where a mock's file lies.
 ///
-/// Where disks ignore case, as on macOS, one link may be there for several names.
+/// Where disks ignore case, as most of macOS do, one link may be there for several names. What is made for them on another system has one
+/// from the beginning: unpacked there, a link of a mock's own name would take the place of the mock.
 pub(crate) fn make(folder: &Path, on_macos: bool, target: impl Fn(&str) -> PathBuf) -> io::Result<()> {
+    let made_elsewhere = on_macos && cfg!(not(target_vendor = "apple"));
+    let mut there: Vec<String> = NAMES.iter().map(|(file, _)| file.to_ascii_lowercase()).collect();
     for (file, names) in NAMES {
         for name in names {
-            match std::os::unix::fs::symlink(target(file), folder.join(native(name, on_macos))) {
+            let name = native(name, on_macos);
+            let lower_case = name.to_ascii_lowercase();
+            if made_elsewhere && there.contains(&lower_case) {
+                continue;
+            }
+            there.push(lower_case);
+            match std::os::unix::fs::symlink(target(file), folder.join(name)) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 result => result?,
             }
