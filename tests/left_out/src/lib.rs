@@ -37,6 +37,7 @@ left_out! {
     "needs a KDC: cargo xtask test" = needs_a_KDC;
     "needs a distribution: cargo xtask test dist" = needs_a_distribution;
     "needs cffi: cargo xtask test" = needs_cffi;
+    "needs curl: cargo xtask test" = needs_curl;
     "needs gdb: cargo xtask test" = needs_gdb;
     "needs koffi: cargo xtask test" = needs_koffi;
     "needs sspilib: cargo xtask test" = needs_sspilib;
