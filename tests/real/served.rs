@@ -153,6 +153,9 @@ struct Served {
     ntlm_alone: PathBuf,
 }
 
+/// `ERROR_INTERNET_INVALID_CA`.
+const INVALID_CA: &str = "send: error 12045";
+
 impl Served {
     /// None when Wine was left out by a flag, which is said.
     fn new(library: &str) -> Option<Self> {
@@ -185,7 +188,11 @@ impl Served {
     #[track_caller]
     fn runs(&self, after: &str, table: &[(&str, bool, &str, &str, &[&str])]) {
         for &(bindings, is_ntlm_alone, before, printed, served) in table {
-            let ran = self.run(bindings, is_ntlm_alone, before, after);
+            let mut ran = self.run(bindings, is_ntlm_alone, before, after);
+            // Once, of dozens of runs, and on a busy machine, WinINet took the issuer that was put among the roots for an unknown one.
+            if ran.stdout.contains(INVALID_CA) {
+                ran = self.run(bindings, is_ntlm_alone, before, after);
+            }
             assert!(ran.stdout.contains(printed), "{before}: {printed:?} is missing: {ran:?}");
             for part in served {
                 assert!(ran.stderr.contains(part), "{before}: {part:?} is missing: {}", ran.stderr);
@@ -357,6 +364,8 @@ const FAULTS: &[(&str, &str)] = &[
     ("last-token-foreign-in-401", DENIED),
 ];
 const SIGNED_IN: &str = r"200 CONTOSO\alice by NTLM";
+/// What it says where it sends its next request before it has seen that the server has closed the connection.
+const CLOSED_UNSEEN: &str = "receive: error 12152";
 const GIVEN_UP: &str = "401 go on";
 const REFUSED: &str = "401 SEC_E_INVALID_TOKEN";
 const DENIED: &str = "401 denied after a sign-in";
@@ -375,7 +384,9 @@ fn winhttp_meets_each_fault() {
     let lines: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with('/')).collect();
     assert_eq!(lines.len(), FAULTS.len(), "{ran:?}");
     for ((line, (_, outcome)), path) in lines.iter().zip(FAULTS).zip(paths) {
-        assert!(line.starts_with(&format!("{path}: {outcome}")), "{path}: {outcome:?} is not {line:?}");
+        let said = line.strip_prefix(&format!("{path}: ")).unwrap_or_else(|| panic!("{path}: {line:?}"));
+        let is_unseen = path == "/fault/close-after-offer" && said.starts_with(CLOSED_UNSEEN);
+        assert!(is_unseen || said.starts_with(outcome), "{path}: {outcome:?} is not {said:?}");
         let other = r#""connection":{"principal":"CONTOSO\\mallory""#;
         assert_eq!(line.contains(other), path == "/fault/other-user", "{line}");
     }
