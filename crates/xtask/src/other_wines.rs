@@ -111,10 +111,7 @@ pub(crate) fn fetch_winbind(workspace: &Workspace) -> Result<()> {
         get.args(["-o", &archives, "winbind"]).run()
     })?;
     let files = folder.join("files");
-    for archive in shell.read_dir(&archives)?.iter().filter(|it| it.extension().is_some_and(|it| it == "deb"))
-    {
-        cmd!(shell, "dpkg-deb --extract {archive} {files}").quiet().run()?;
-    }
+    workspace.unpack_packages(&archives, &files)?;
     let script = "#!/bin/sh\n\
         files=$(dirname \"$(readlink -f \"$0\")\")/../files/usr\n\
         for libraries in \"$files\"/lib/*/samba; do LD_LIBRARY_PATH=$libraries/..:$libraries; done\n\

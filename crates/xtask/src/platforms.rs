@@ -74,11 +74,7 @@ pub(crate) fn fetch_musl_for_arm(workspace: &Workspace) -> Result<()> {
         let install = "install --quiet=2 --yes --no-install-recommends --download-only".split(' ');
         cmd!(shell, "apt-get {install...} {options...} musl").run()
     })?;
-    for archive in shell.read_dir(cache.join("archives"))? {
-        if archive.extension().is_some_and(|it| it == "deb") {
-            cmd!(shell, "dpkg-deb --extract {archive} {folder}").quiet().run()?;
-        }
-    }
+    workspace.unpack_packages(&cache.join("archives"), &folder)?;
     [lists, cache].iter().try_for_each(|folder| Ok(shell.remove_path(folder)?))
 }
 

@@ -425,9 +425,7 @@ fn fetch_heimdal(workspace: &Workspace) -> Result<()> {
         })
         .with_context(|| format!("elsewhere than on Debian or Ubuntu, unpack {HEIMDAL:?} there yourself"))?;
     }
-    for archive in shell.read_dir(&archives)? {
-        cmd!(shell, "dpkg-deb --extract {archive} {folder}").quiet().run()?;
-    }
+    workspace.unpack_packages(&archives, &folder)?;
     Ok(shell.remove_path(archives)?)
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use xshell::{Cmd, Shell};
+use xshell::{Cmd, Shell, cmd};
 
 /// The checkout that this program was built from.
 pub(crate) struct Workspace {
@@ -72,6 +72,17 @@ impl Workspace {
     /// The folder of the tools' programs. Those of cargo are among its commands.
     pub(crate) fn tool_programs(&self) -> PathBuf {
         self.tools.join(if cfg!(windows) { "Scripts" } else { "bin" })
+    }
+
+    /// Unpacks each of Debian's packages that lie in a folder into another one, and installs none.
+    pub(crate) fn unpack_packages(&self, archives: &Path, to: &Path) -> Result<()> {
+        for archive in self.shell.read_dir(archives)? {
+            // apt keeps a lock and a folder of its own beside them.
+            if archive.extension().is_some_and(|it| it == "deb") {
+                cmd!(self.shell, "dpkg-deb --extract {archive} {to}").quiet().run()?;
+            }
+        }
+        Ok(())
     }
 
     /// The folder of the Rust toolchain in use.
