@@ -155,7 +155,7 @@ impl Server {
         server
     }
 
-    /// Tells it to end, and returns the events that it printed.
+    /// Ends it by a signal, and returns the events that it printed.
     fn end(mut self) -> String {
         kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it runs");
         assert!(self.process.wait().expect("it ends").success());

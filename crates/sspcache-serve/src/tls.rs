@@ -99,7 +99,7 @@ fn leaf() -> Result<CertificateParams, rcgen::Error> {
 mod tests {
     use super::*;
 
-    /// Apple's systems trust no server's certificate that is valid for longer, whoever issued it
+    /// Apple's systems trust no server's certificate that is valid for longer, whatever its issuer is
     /// (<https://support.apple.com/en-us/103769>).
     #[test]
     fn the_certificate_is_valid_for_less_than_825_days() {

@@ -45,7 +45,7 @@ fn a_request_is_forwarded_on_a_connection_of_the_clients_own() {
     assert_eq!(to_proxy.sign_in(&mut other).0.status, 401);
 }
 
-/// W7, W9: the server never reads what the proxy was told.
+/// W7, W9: the server never reads the password that the proxy was sent.
 #[test]
 fn basic_signs_in_to_a_proxy() {
     let settings = || Settings::new().schemes(["Basic"]);
