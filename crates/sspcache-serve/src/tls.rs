@@ -6,7 +6,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+    SignatureAlgorithm, SigningKey, date_time_ymd,
 };
 use rustls::{
     ServerConfig, ServerConnection,
@@ -63,12 +64,11 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     (ca.not_before, ca.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
-    let key = KeyPair::generate()?;
+    let key = IssuerKey(KeyPair::generate()?);
     let certificate = ca.self_signed(&key)?;
     let issuer = Issuer::new(ca, key);
 
     let leaf = leaf()?;
-    // By ECDSA on P-256 with SHA-256, unless the settings say otherwise.
     let leaf_key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&leaf_key, &issuer)?;
     let der: CertificateDer<'static> = leaf.der().clone();
@@ -81,6 +81,42 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     // HTTP/2 shares a connection between requests, which a handshake of a connection can't bear: the server accepts HTTP/1.1 alone.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca: certificate.pem(), end_point })
+}
+
+/// A key for ECDSA on P-256 with SHA-256, whose signatures Wine can verify.
+///
+/// Wine puts a signature's two integers beside each other without filling them up to the curve's size, and so takes one of 128 signatures for a false
+/// one (observed in Wine 8): error 12157 of WinHTTP, 12045 of WinINet.
+struct IssuerKey(KeyPair);
+
+impl PublicKeyData for IssuerKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl SigningKey for IssuerKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        // Each signature has a random number in it.
+        loop {
+            let signature = self.0.sign(message)?;
+            if has_whole_integers(&signature) {
+                return Ok(signature);
+            }
+        }
+    }
+}
+
+/// Whether no integer of an ECDSA signature on P-256, in DER, is shorter than the curve's 32 bytes.
+fn has_whole_integers(signature: &[u8]) -> bool {
+    // SEQUENCE, its length, INTEGER, its length, r, INTEGER, its length, s. An integer whose first bit is set follows a byte 0.
+    let is_whole = |integer: &[u8]| integer.strip_prefix(&[0]).unwrap_or(integer).len() == 32;
+    let integers = signature.get(4..).and_then(|r| r.split_at_checked(signature[3].into()));
+    integers.is_some_and(|(r, s)| is_whole(r) && s.get(2..).is_some_and(is_whole))
 }
 
 /// What the server's own certificate says.
@@ -106,5 +142,20 @@ mod tests {
         let leaf = leaf().unwrap();
         assert!(leaf.not_before < SystemTime::now() && leaf.not_after > SystemTime::now());
         assert!(leaf.not_after - leaf.not_before < 825 * DAY);
+    }
+
+    /// One of 128 would have a shorter integer.
+    #[test]
+    fn each_signature_of_the_issuer_has_whole_integers() {
+        let key = IssuerKey(KeyPair::generate().unwrap());
+        for _ in 0..2_000 {
+            let signature = key.sign(b"a certificate").unwrap();
+            let r = &signature[4..][..signature[3].into()];
+            let s = &signature[4 + r.len() + 2..];
+            for integer in [r, s] {
+                let size = integer.iter().skip_while(|&&byte| byte == 0).count();
+                assert_eq!(size, 32, "{signature:?}");
+            }
+        }
     }
 }
