@@ -1,4 +1,4 @@
-//! The mock DLLs as they ship: loaded and unloaded many thousand times, natively and under Wine, without growth.
+//! The mock DLLs as they ship: loaded and unloaded thousands of times, natively and under Wine, without growth.
 //!
 //! They need a distribution, which takes minutes to build: `cargo xtask test dist` builds it and runs these; by themselves,
 //! `SSPCACHE_DIST=dist/<TRIPLE> cargo test -p sspcache-cli --test module -- --ignored shipped::` does. `SSPCACHE_LOADS` says how
@@ -21,8 +21,8 @@ use sspcache_tests::{
 };
 
 /// How often they are loaded.
-const LOADS: u32 = 20_000;
-const LOADS_UNDER_WINE: u32 = 10_000;
+const LOADS: u32 = 5_000;
+const LOADS_UNDER_WINE: u32 = 2_500;
 /// How often before it is counted: the allocator and the loader take what they need at first.
 const WARM_UP: u32 = 1000;
 
