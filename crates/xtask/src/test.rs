@@ -108,7 +108,7 @@ const STEPS: &[Step] = &[
     ]), "the tests of optional features, with the model checker"),
     // The program with its servers, which the other steps build without.
     step("serve", Default, TESTS, Commands(&[
-        "test --package sspcache-cli --features serve --test clients -- --include-ignored served::",
+        "test --workspace --features sspcache-cli/serve --test clients -- --include-ignored served::",
     ]), "clients sign in to the program's servers"),
     step("clients", Ci, CLIENTS, Function(all_clients), "programs of other projects sign in, Windows programs and native ones"),
     // What nothing here can run, but nothing should break either: macOS with its tests, and of MSVC what ships.
@@ -338,10 +338,7 @@ fn all_tests(workspace: &Workspace, command: &str) -> Result<()> {
 /// Clients of other projects: Windows programs, and those of this system.
 fn all_clients(workspace: &Workspace) -> Result<()> {
     windows_clients(workspace)?;
-    cargo(
-        workspace,
-        "test --package sspcache-cli --test clients -- --include-ignored native:: sspilib:: freerdp::",
-    )
+    cargo(workspace, "test --workspace --test clients -- --include-ignored native:: sspilib:: freerdp::")
 }
 
 fn windows_clients(workspace: &Workspace) -> Result<()> {
@@ -370,27 +367,24 @@ fn clients_on_wine_10(workspace: &Workspace) -> Result<()> {
     other_wines::cargo_in_wine_10(workspace, &format!("{CLIENT_TESTS} -- --include-ignored"))
 }
 
-/// Without the servers first, as the program is built by default. Of their TLS some is C, which Zig compiles.
+/// The program as it is built by default, and with its servers. Of their TLS some is C, which Zig compiles.
 fn cross(workspace: &Workspace) -> Result<()> {
-    const WITHOUT_SERVERS: &str = "clippy --workspace --exclude sspcache-serve";
-    const SERVERS: &str =
-        "clippy --package sspcache-serve --package sspcache-cli --features sspcache-cli/serve";
     let mac = "aarch64-apple-darwin";
     let msvc = ["x86_64-pc-windows-msvc", "i686-pc-windows-msvc"];
     let strict = ["--", "-D", "warnings"];
-    workspace.cargo(WITHOUT_SERVERS).args(["--all-targets", "--target", mac]).args(strict).run()?;
-    let both = msvc.iter().flat_map(|triple| ["--target", triple]);
-    workspace.cargo(WITHOUT_SERVERS).args(both).args(strict).run()?;
-    zig::build(workspace, SERVERS)?.args(["--target", mac]).args(strict).run()?;
-    for triple in msvc {
-        let check = workspace.cargo(SERVERS).args(["--target", triple]).args(strict);
-        zig::compile_with(workspace, triple, check)?.run()?;
+    for check in ["clippy --workspace", "clippy --workspace --features sspcache-cli/serve"] {
+        zig::build(workspace, check)?.args(["--all-targets", "--target", mac]).args(strict).run()?;
+        for triple in msvc {
+            let check = workspace.cargo(check).args(["--target", triple]).args(strict);
+            zig::compile_with(workspace, triple, check)?.run()?;
+        }
     }
     Ok(())
 }
 
-/// With the program's own server, which some of them sign in to as well.
-const CLIENT_TESTS: &str = "test --package sspcache-cli --features serve --test real";
+/// With the program's own server, which some of them sign in to as well. Of the whole workspace, whose dependencies the step `native` has
+/// built with the same features.
+const CLIENT_TESTS: &str = "test --workspace --features sspcache-cli/serve --test real";
 
 /// Builds the clients that are crates as Windows programs, the tests, and the server of PostgreSQL's protocol. Then no other step uses
 /// Wine's prefix.
@@ -398,7 +392,7 @@ fn build_clients(workspace: &Workspace) -> Result<File> {
     let build = format!("build --locked --manifest-path {} --target {}", clients::CRATES, clients::TARGET);
     workspace.cargo(&build).arg("--target-dir").arg(workspace.target.join("clients")).run()?;
     workspace.cargo(CLIENT_TESTS).arg("--no-run").run()?;
-    cargo(workspace, "build --package sspcache-serve --example postgresql")?;
+    cargo(workspace, "build --workspace --example postgresql")?;
     wine::lock(workspace)
 }
 
