@@ -1,5 +1,5 @@
-//! Flush, acquire, expiry and end from several threads, under a model checker that tries their interleavings: clause
-//! M6, and that nothing deadlocks.
+//! Flush, acquire, expiry, end and handshakes from several threads, under a model checker that tries their
+//! interleavings: clauses M6 and P7a, and that nothing deadlocks.
 //!
 //! `cargo test -p sspcache-engine --features shuttle --test model`
 
@@ -16,7 +16,9 @@ use shuttle::{
     thread,
 };
 use sspcache_engine::{
-    AcquireRequest, AuthIdentity, Ended, Ending, Engine, EventKind, SecurityStatus, clock::ManualClock,
+    AcquireRequest, AuthIdentity, Ended, Ending, Engine, EventKind, SecurityStatus,
+    clock::ManualClock,
+    context::{AcceptRequest, InitializeRequest, NegotiateFirst},
 };
 
 const SCHEDULES: usize = 20_000;
@@ -127,5 +129,39 @@ fn an_end_never_waits_and_takes_effect_once() {
             assert_eq!(said, ended);
         },
         SCHEDULES,
+    );
+}
+
+/// P7a: a request is good once, also where two contexts asked for it and are given it at the same time.
+#[test]
+fn a_request_is_taken_by_one_context_alone() {
+    shuttle::check_random(
+        || {
+            let builder = || Engine::builder("secur32.dll").account("alice", "CONTOSO", "x");
+            let client = builder().negotiate_first(NegotiateFirst::Ntlm).build();
+            let server = Arc::new(builder().only_packages(["Negotiate", "Kerberos"]).build());
+            let inbound = server.acquire(&AcquireRequest::inbound("Negotiate")).unwrap().handle;
+            let accept = move |server: &Engine, context, token: &[u8]| {
+                server.accept(&AcceptRequest { context, ..AcceptRequest::first(inbound, token) })
+            };
+
+            let identity = AuthIdentity::password("alice", "CONTOSO", "x");
+            let outbound = AcquireRequest::outbound("Negotiate").with_identity(identity);
+            let mut request = InitializeRequest::first(client.acquire(&outbound).unwrap().handle);
+            request.target = Some("HTTP/web".into());
+            // The first token is NTLM's, so that each context asks for Kerberos's.
+            let first = client.initialize(&request).unwrap();
+            let asked = [(), ()].map(|()| accept(&server, None, &first.token).unwrap());
+            (request.context, request.token) = (Some(first.context), Some(asked[0].token.as_slice()));
+            let token = client.initialize(&request).unwrap().token;
+
+            let threads = asked.map(|step| {
+                let (server, token) = (server.clone(), token.clone());
+                thread::spawn(move || accept(&server, Some(step.context), &token).is_ok())
+            });
+            let accepted = threads.map(|thread| thread.join().unwrap());
+            assert_eq!(accepted.iter().filter(|accepted| **accepted).count(), 1);
+        },
+        SCHEDULES / 20,
     );
 }
