@@ -1,14 +1,11 @@
 //! Clients that sign in over HTTP to the program's own server: by `sspcache serve http`, and by `exec --serve http`.
 #![cfg(target_os = "linux")]
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sspcache_tests::{
-    program::{Ran, fixture, sspcache},
+    program::{Ran, Running, fixture, sspcache},
     schema,
     stage::Stage,
 };
@@ -135,10 +132,9 @@ fn sspilib_meets_each_fault() {
     }
 }
 
-/// A server of its own process. It is killed if a test panics.
+/// A server of its own process, and its URL.
 struct Server {
-    process: Child,
-    output: BufReader<ChildStdout>,
+    running: Running,
     url: String,
 }
 
@@ -147,28 +143,15 @@ impl Server {
     fn start(arguments: &[&str]) -> Self {
         let mut serve = sspcache();
         serve.arg("serve").args(arguments).args(["--events", "--config"]).arg(fixture("clients/native.toml"));
-        let mut process = serve.stdout(Stdio::piped()).spawn().expect("it starts");
-        let output = BufReader::new(process.stdout.take().expect("it is piped"));
-        let mut server = Self { process, output, url: String::new() };
-        server.output.read_line(&mut server.url).expect("a line");
-        server.url.truncate(server.url.trim_end().len());
-        server
+        let mut running = Running::start(&mut serve);
+        let url = running.line();
+        Self { running, url }
     }
 
     /// Ends it by a signal, and returns the events that it printed.
-    fn end(mut self) -> String {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it runs");
-        assert!(self.process.wait().expect("it ends").success());
-        let mut events = String::new();
-        self.output.read_to_string(&mut events).expect("UTF-8");
-        events
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+    fn end(self) -> String {
+        kill_process(Pid::from_child(self.running.process()), Signal::TERM).expect("it runs");
+        self.running.end()
     }
 }
 

@@ -1,19 +1,12 @@
 //! Clients at the server of `sspcache-serve`, which is what `sspcache serve http` and `exec --serve` start.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
 
 use sspcache_engine::Config;
 use sspcache_mock::MockSsp;
 use sspcache_serve::{Fault, HttpServer, ServerEventKind, Settings};
 use sspcache_tests::{
-    program::{Ran, fixture, program, root, target, temporary_folder},
+    program::{Ran, Running, fixture, program, root, target, temporary_folder},
     stage::{MINGW, Stage},
 };
 
@@ -444,41 +437,14 @@ fn the_example_of_the_readme_does_what_it_says() {
     assert!(ran.stderr.contains("\nclean: 1 sign-in with default credentials"), "{}", ran.stderr);
 }
 
-/// The example of another protocol, a process of its own. It is killed if a test panics.
-struct PostgreSql {
-    process: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl PostgreSql {
-    fn start() -> Self {
-        let program = target().join("debug/examples/postgresql");
-        let program = existing(program, "`cargo build -p sspcache-serve --example postgresql` builds it");
-        let mut process = Command::new(program).stdout(Stdio::piped()).spawn().expect("it starts");
-        let output = BufReader::new(process.stdout.take().expect("it is piped"));
-        Self { process, output }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("a line");
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for PostgreSql {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// P1, P2, P3: libpq, by psycopg2, with the default credentials. It names no target but the server's host and service.
 #[test]
 #[ignore = "needs Windows clients: cargo xtask test clients"]
 fn libpq_signs_in_to_postgresqls_protocol() {
     let Some(stage) = Stage::with_windows_mocks_alone() else { return };
-    let mut server = PostgreSql::start();
+    let example = target().join("debug/examples/postgresql");
+    let example = existing(example, "`cargo build -p sspcache-serve --example postgresql` builds it");
+    let mut server = Running::start(&mut Command::new(example));
     let port = server.line();
     for (password, status, printed, served) in [
         ("correct horse", 0, "connected", r"CONTOSO\alice by Kerberos"),

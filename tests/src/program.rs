@@ -2,8 +2,9 @@
 
 use std::{
     env, fs,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
@@ -99,5 +100,50 @@ impl From<Output> for Ran {
             stdout: text(output.stdout),
             stderr: text(output.stderr),
         }
+    }
+}
+
+/// A program that prints lines while it runs, such as a server. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let spawned = command.stdout(Stdio::piped()).spawn();
+        let mut process = spawned.unwrap_or_else(|error| panic!("can't run {command:?}: {error}"));
+        let output = BufReader::new(process.stdout.take().expect("piped"));
+        Self { process, output }
+    }
+
+    /// The process, for a signal.
+    pub fn process(&self) -> &Child {
+        &self.process
+    }
+
+    /// Waits for its next line.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+
+    /// Waits for its end, sees that it is a good one, and returns what else it printed.
+    #[track_caller]
+    pub fn end(mut self) -> String {
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("UTF-8");
+        assert!(self.process.wait().expect("it ends").success(), "{rest}");
+        rest
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended long since.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
