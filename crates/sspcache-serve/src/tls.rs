@@ -86,7 +86,7 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
 /// A key for ECDSA on P-256 with SHA-256, whose signatures Wine can verify.
 ///
 /// Wine puts a signature's two integers beside each other without filling them up to the curve's size, and so takes one of 128 signatures for a false
-/// one (observed in Wine 8): error 12157 of WinHTTP, 12045 of WinINet.
+/// one (observed in Wine 8, no more in 10): error 12157 of WinHTTP, 12045 of WinINet.
 struct IssuerKey(KeyPair);
 
 impl PublicKeyData for IssuerKey {
