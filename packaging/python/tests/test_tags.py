@@ -27,8 +27,8 @@ def file(tmp_path):
 
 
 def test_each_target_of_a_release_has_a_tag(file):
-    source = (HERE.parents[1] / "crates/xtask/src/packages.rs").read_text(encoding="utf-8")
-    targets = re.findall(r'^    "(\S+)",$', source, re.MULTILINE)
+    source = (HERE.parents[1] / "crates/xtask/src/dist.rs").read_text(encoding="utf-8")
+    targets = re.findall(r'"((?:x86_64|i686|aarch64)-[a-z0-9-]+)"', source)
     tags = {target: hatch_build.platform(target, [file("2.17")]) for target in targets}
     assert tags == {
         "aarch64-apple-darwin": "macosx_11_0_arm64",
