@@ -6,8 +6,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
-    SignatureAlgorithm, SigningKey, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, SigningKey, date_time_ymd,
 };
 use rustls::{
     ServerConfig, ServerConnection,
@@ -64,7 +64,7 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     (ca.not_before, ca.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 12, 31));
-    let key = IssuerKey(KeyPair::generate()?);
+    let key = IssuerKey::new()?;
     let certificate = ca.self_signed(&key)?;
     let issuer = Issuer::new(ca, key);
 
@@ -83,11 +83,17 @@ fn make() -> Result<Tls, Box<dyn std::error::Error>> {
     Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca: certificate.pem(), end_point })
 }
 
-/// A key for ECDSA on P-256 with SHA-256, whose signatures Wine can verify.
+/// A key for ECDSA on P-256 with SHA-256, whose signatures Wine 8 can verify.
 ///
-/// Wine puts a signature's two integers beside each other without filling them up to the curve's size, and so takes one of 128 signatures for a false
-/// one (observed in Wine 8, no more in 10): error 12157 of WinHTTP, 12045 of WinINet.
+/// Wine 8 puts a signature's two integers beside each other without filling them up to the curve's size, and so takes one of 128 signatures for a false
+/// one (observed; Wine 10 doesn't): error 12157 of WinHTTP, 12045 of WinINet.
 struct IssuerKey(KeyPair);
+
+impl IssuerKey {
+    fn new() -> Result<Self, rcgen::Error> {
+        KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(Self)
+    }
+}
 
 impl PublicKeyData for IssuerKey {
     fn der_bytes(&self) -> &[u8] {
@@ -147,7 +153,7 @@ mod tests {
     /// One of 128 would have a shorter integer.
     #[test]
     fn each_signature_of_the_issuer_has_whole_integers() {
-        let key = IssuerKey(KeyPair::generate().unwrap());
+        let key = IssuerKey::new().unwrap();
         for _ in 0..2_000 {
             let signature = key.sign(b"a certificate").unwrap();
             let r = &signature[4..][..signature[3].into()];
