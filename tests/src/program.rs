@@ -106,8 +106,8 @@ impl From<Output> for Ran {
 /// A program that prints lines while it runs, such as a server. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Running {
-    process: Child,
-    output: BufReader<ChildStdout>,
+    pub(crate) process: Child,
+    pub(crate) output: BufReader<ChildStdout>,
 }
 
 impl Running {

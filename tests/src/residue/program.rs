@@ -1,33 +1,29 @@
 //! A program that takes steps, one a line, and answers each: `fixtures/clients/residue.c` and those like it.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    io::{BufRead, Write},
+    process::{ChildStdin, Command, Stdio},
 };
+
+use crate::program::Running;
 
 /// Such a program, running. It ends when it is dropped, at the latest.
 #[derive(Debug)]
 pub struct Program {
-    child: Child,
+    running: Running,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
 }
 
 impl Program {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("can't run {command:?}: {error}"));
-        let input = child.stdin.take().expect("piped");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        Self { child, input, output }
+        let mut running = Running::start(command.stdin(Stdio::piped()));
+        let input = running.process.stdin.take().expect("piped");
+        Self { running, input }
     }
 
     /// The process. Under Wine, too: what is started as `wine` becomes the Windows program's process.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.running.process.id()
     }
 
     /// Has it take a step, and waits for the answer.
@@ -37,7 +33,8 @@ impl Program {
         let mut lines = String::new();
         loop {
             let start = lines.len();
-            let length = self.output.read_line(&mut lines).unwrap_or_else(|error| panic!("{step}: {error}"));
+            let length =
+                self.running.output.read_line(&mut lines).unwrap_or_else(|error| panic!("{step}: {error}"));
             assert!(length > 0, "{step}: it ended, having said {lines:?}");
             // A debugger says things of its own.
             if let Some(number) = lines[start..].trim().strip_prefix("ready ") {
@@ -54,21 +51,13 @@ impl Program {
 
     /// Waits for its end, which need not be a good one.
     pub fn wait(mut self) {
-        self.child.wait().expect("it ends");
+        self.running.process.wait().expect("it ends");
     }
 
     /// Ends it, and sees that it ends well.
     #[track_caller]
     pub fn quit(mut self) {
         self.tell("quit");
-        assert!(self.child.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended long since.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        assert!(self.running.process.wait().expect("it ends").success());
     }
 }
