@@ -34,7 +34,7 @@ fn passes(image: &serde_json::Value) -> bool {
     }
 }
 
-/// What is exported is told in order, and the function is honoured exactly if it is among it.
+/// The list of exports is sorted, and the function is honoured exactly if it is among them.
 fn check(image: &serde_json::Value) {
     let names = |key: &str| {
         let names = image[key].as_array().expect("a list").iter();
